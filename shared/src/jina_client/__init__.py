@@ -1,0 +1,56 @@
+"""A client of Jina AI's search models: embeddings and reranking, synchronous and asynchronous, to numpy.
+
+from jina_client import JinaClient
+
+client = JinaClient()  # the key is read from JINA_API_KEY; JinaClient(base_url="local") needs none
+vectors = client.embed(["a text", "another"], model="jina-embeddings-v3").vectors
+"""
+
+from .aio import AsyncJinaClient
+from .client import JinaClient
+from .errors import (
+    AuthenticationError,
+    BadRequestError,
+    FieldError,
+    JinaArgumentError,
+    JinaConnectionError,
+    JinaError,
+    JinaInputError,
+    JinaResponseError,
+    JinaStatusError,
+    JinaTimeoutError,
+    NotFoundError,
+    PaymentRequiredError,
+    PermissionDeniedError,
+    RateLimitError,
+    RequestTooLargeError,
+    ServerError,
+)
+from .results import Embeddings, RankedDocument, RerankResult, Usage
+from .version import __version__
+
+__all__ = [
+    "AsyncJinaClient",
+    "AuthenticationError",
+    "BadRequestError",
+    "Embeddings",
+    "FieldError",
+    "JinaArgumentError",
+    "JinaClient",
+    "JinaConnectionError",
+    "JinaError",
+    "JinaInputError",
+    "JinaResponseError",
+    "JinaStatusError",
+    "JinaTimeoutError",
+    "NotFoundError",
+    "PaymentRequiredError",
+    "PermissionDeniedError",
+    "RankedDocument",
+    "RateLimitError",
+    "RequestTooLargeError",
+    "RerankResult",
+    "ServerError",
+    "Usage",
+    "__version__",
+]

@@ -1,0 +1,45 @@
+"""Constructors that answer an unknown argument with the arguments there are."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from .errors import JinaArgumentError, JinaInputError
+
+Init = TypeVar("Init", bound=Callable[..., None])
+
+
+def known_arguments(init: Init) -> Init:
+    """Decorate an ``__init__``: an argument that it lacks raises :class:`JinaArgumentError`, naming those it has."""
+    names = [name for name in inspect.signature(init).parameters if name != "self"]
+
+    @functools.wraps(init)
+    def checked(self: Any, *args: Any, **kwargs: Any) -> None:
+        for name in kwargs:
+            if name not in names:
+                raise unknown_argument(type(self).__name__, name, names)
+        init(self, *args, **kwargs)
+
+    return checked  # type: ignore[return-value]
+
+
+def unknown_argument(owner: str, name: str, allowed: Iterable[str]) -> JinaArgumentError:
+    """The error for an argument that ``owner`` does not have."""
+    names = list(allowed)
+    near = get_close_matches(name, names, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return JinaArgumentError(f"{owner} has no argument {name!r}{hint} (it has: {', '.join(names)})")
+
+
+def input_error_from_pydantic(owner: str, error: Any, allowed: Iterable[str]) -> JinaInputError:
+    """A pydantic ``ValidationError`` as the client's error, without the values: one of them may be a key."""
+    problems = error.errors(include_input=False, include_url=False, include_context=False)
+    for problem in problems:
+        if problem["type"] == "extra_forbidden":
+            return unknown_argument(owner, str(problem["loc"][-1]), allowed)
+    text = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems)
+    return JinaInputError(f"{owner}: {text}")

@@ -1,0 +1,242 @@
+"""What every framework's embedder and reranker stand on, so that they only translate types.
+
+A :class:`Connection` is both clients of one configuration; an :class:`Embedder` and a :class:`Reranker` are a model
+with its options on a connection. All are made without a key or a network and ask for them when first used, and all can
+be pickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .aio import AsyncJinaClient
+from .client import JinaClient
+from .errors import JinaInputError
+from .models import EmbeddingType, Role, find_model
+from .results import Embeddings, RerankResult, Usage
+
+
+class Connection:
+    """Both clients of one configuration, each made when it is first used.
+
+    Args:
+        client: a ready client of either kind to use, and to take the settings of the other kind from.
+        **options: else the arguments of :class:`jina_client.JinaClient`; ``None`` stands for the client's default.
+
+    Raises:
+        JinaInputError: both a client and options.
+    """
+
+    def __init__(self, client: JinaClient | AsyncJinaClient | None = None, **options: Any) -> None:
+        self._options = {name: value for name, value in options.items() if value is not None}
+        if client is not None and self._options:
+            raise JinaInputError(
+                f"client= brings its own settings: leave out {', '.join(sorted(self._options))}, or the client"
+            )
+        if client is not None and not isinstance(client, (JinaClient, AsyncJinaClient)):
+            raise JinaInputError(f"client must be a JinaClient or an AsyncJinaClient, got {type(client).__name__}")
+        self._given = client
+        self._sync: JinaClient | None = None
+        self._async: AsyncJinaClient | None = None
+
+    @property
+    def client(self) -> JinaClient:
+        """The synchronous client."""
+        if isinstance(self._given, JinaClient):
+            return self._given
+        if self._sync is None:
+            self._sync = JinaClient.from_settings(self._given.settings) if self._given else JinaClient(**self._options)
+        return self._sync
+
+    @property
+    def async_client(self) -> AsyncJinaClient:
+        """The asynchronous client."""
+        if isinstance(self._given, AsyncJinaClient):
+            return self._given
+        if self._async is None:
+            settings = self._given.settings if self._given else None
+            self._async = AsyncJinaClient.from_settings(settings) if settings else AsyncJinaClient(**self._options)
+        return self._async
+
+    def close(self) -> None:
+        """Close the synchronous client, unless it was given; a later call opens it anew."""
+        client, self._sync = self._sync, None
+        if client is not None:
+            client.close()
+
+    async def aclose(self) -> None:
+        """Close the asynchronous client, unless it was given; a later call opens it anew."""
+        client, self._async = self._async, None
+        if client is not None:
+            await client.aclose()
+
+
+class Embedder:
+    """An embedding model with its options.
+
+    Args:
+        connection: where to call.
+        model: the model's id.
+        task: the task of both roles; by default each role has the one that the model's row names for it.
+        query_task, document_task: the task of one role, above ``task``.
+        dimensions, normalized, truncate, batch_size: as in :meth:`jina_client.JinaClient.embed`.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        model: str,
+        *,
+        task: str | None = None,
+        query_task: str | None = None,
+        document_task: str | None = None,
+        dimensions: int | None = None,
+        normalized: bool | None = None,
+        truncate: bool | None = None,
+        batch_size: int | None = None,
+    ) -> None:
+        row = find_model(model)
+        self._tasks: dict[Role, str | None] = {
+            "query": query_task or task or (row.query_task if row else None),
+            "document": document_task or task or (row.document_task if row else None),
+        }
+        self._connection = connection
+        self._model = model
+        self._batch_size = batch_size
+        self._options = {
+            "model": model,
+            "dimensions": dimensions,
+            "normalized": normalized,
+            "truncate": truncate,
+        }
+
+    def embed(
+        self, texts: Sequence[str], role: Role, *, embedding_type: EmbeddingType = "float", show_progress: bool = False
+    ) -> Embeddings:
+        """One vector for each text in its role; for an empty list none, without a request."""
+        if _is_empty(texts):
+            return self._nothing()
+        return self._connection.client.embed(
+            texts, batch_size=self._batch_size, show_progress=show_progress, **self._call(role, embedding_type)
+        )
+
+    async def aembed(
+        self, texts: Sequence[str], role: Role, *, embedding_type: EmbeddingType = "float", show_progress: bool = False
+    ) -> Embeddings:
+        """:meth:`embed`, asynchronously."""
+        if _is_empty(texts):
+            return self._nothing()
+        return await self._connection.async_client.embed(
+            texts, batch_size=self._batch_size, show_progress=show_progress, **self._call(role, embedding_type)
+        )
+
+    def embed_chunks(
+        self,
+        chunks: Sequence[str],
+        documents: Sequence[Hashable | None],
+        *,
+        embedding_type: EmbeddingType = "float",
+        show_progress: bool = False,
+    ) -> Embeddings:
+        """Late chunking of chunks that come in a flat list.
+
+        Args:
+            chunks: texts; those of one document in their order, though not necessarily side by side.
+            documents: for each chunk what its document is known by; a chunk with ``None`` is a document of its own.
+            embedding_type, show_progress: as in :meth:`jina_client.JinaClient.embed`.
+
+        Returns:
+            One vector for each chunk, in the order of ``chunks``.
+        """
+        if _is_empty(chunks):
+            return self._nothing()
+        groups = _by_document(documents)
+        texts = [[chunks[index] for index in group] for group in groups]
+        parts = self._connection.client.embed_chunked(
+            texts, show_progress=show_progress, **self._call("document", embedding_type)
+        )
+        return _in_order(groups, parts)
+
+    async def aembed_chunks(
+        self,
+        chunks: Sequence[str],
+        documents: Sequence[Hashable | None],
+        *,
+        embedding_type: EmbeddingType = "float",
+        show_progress: bool = False,
+    ) -> Embeddings:
+        """:meth:`embed_chunks`, asynchronously."""
+        if _is_empty(chunks):
+            return self._nothing()
+        groups = _by_document(documents)
+        texts = [[chunks[index] for index in group] for group in groups]
+        parts = await self._connection.async_client.embed_chunked(
+            texts, show_progress=show_progress, **self._call("document", embedding_type)
+        )
+        return _in_order(groups, parts)
+
+    def _call(self, role: Role, embedding_type: EmbeddingType) -> dict[str, Any]:
+        return {"task": self._tasks[role], "embedding_type": embedding_type, **self._options}
+
+    def _nothing(self) -> Embeddings:
+        return Embeddings(np.empty((0, 0), np.float32), Usage(), self._model)
+
+
+class Reranker:
+    """A reranker with its options.
+
+    Args:
+        connection: where to call.
+        model: the model's id.
+        truncation, max_doc_length: as in :meth:`jina_client.JinaClient.rerank`.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        model: str,
+        *,
+        truncation: bool | None = None,
+        max_doc_length: int | None = None,
+    ) -> None:
+        self._connection = connection
+        self._model = model
+        self._options: dict[str, Any] = {"model": model, "truncation": truncation, "max_doc_length": max_doc_length}
+
+    def rerank(self, query: str, documents: Sequence[Any], top_n: int | None) -> RerankResult:
+        """The best ``top_n`` documents; for an empty list none, without a request."""
+        if _is_empty(documents):
+            return RerankResult([], Usage(), self._model)
+        return self._connection.client.rerank(query, documents, top_n=top_n, **self._options)
+
+    async def arerank(self, query: str, documents: Sequence[Any], top_n: int | None) -> RerankResult:
+        """:meth:`rerank`, asynchronously."""
+        if _is_empty(documents):
+            return RerankResult([], Usage(), self._model)
+        return await self._connection.async_client.rerank(query, documents, top_n=top_n, **self._options)
+
+
+def _is_empty(items: Any) -> bool:
+    """An empty list, which frameworks pass on as a matter of course; anything else the client judges."""
+    return isinstance(items, (list, tuple)) and not items
+
+
+def _by_document(documents: Sequence[Hashable | None]) -> list[list[int]]:
+    """The indices of each document's chunks, documents in the order in which they first appear."""
+    groups: dict[Hashable, list[int]] = {}
+    for index, document in enumerate(documents):
+        key = ("document", document) if document is not None else ("chunk", index)
+        groups.setdefault(key, []).append(index)
+    return list(groups.values())
+
+
+def _in_order(groups: Sequence[Sequence[int]], parts: Sequence[Embeddings]) -> Embeddings:
+    """The vectors of grouped chunks, back in the order of the chunks."""
+    first = parts[0]
+    vectors = np.empty((sum(map(len, groups)), first.vectors.shape[1]), first.vectors.dtype)
+    for group, part in zip(groups, parts, strict=True):
+        vectors[list(group)] = part.vectors
+    return Embeddings(vectors, first.usage, first.model)

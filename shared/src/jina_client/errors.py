@@ -1,0 +1,236 @@
+"""Every failure as one tree of exceptions, and the reading of every error body that Jina's services send.
+
+JinaError (RuntimeError)
+├── JinaInputError (ValueError)           refused before sending: what, which input, what is allowed
+│   └── JinaArgumentError (TypeError)     an argument that does not exist
+├── JinaConnectionError                   no answer
+│   └── JinaTimeoutError                  no answer in time
+├── JinaResponseError                     an answer that breaks the protocol
+└── JinaStatusError                       an answer that says no
+    ├── BadRequestError 400, 422
+    ├── AuthenticationError 401
+    ├── PaymentRequiredError 402
+    ├── PermissionDeniedError 403
+    ├── NotFoundError 404
+    ├── RequestTooLargeError 413
+    ├── RateLimitError 429
+    └── ServerError 5xx
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+_SHOWN = 500
+_TAGS = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_REQUEST_ID_IN_TEXT = re.compile(r"\[RID: ([0-9a-fA-F-]+)\]")
+
+
+class JinaError(RuntimeError):
+    """Anything that this package raises."""
+
+
+class JinaInputError(JinaError, ValueError):
+    """The client refuses before sending: the message says what, which input, and what is allowed."""
+
+
+class JinaArgumentError(JinaInputError, TypeError):
+    """A constructor was given an argument that it does not have."""
+
+
+class JinaConnectionError(JinaError):
+    """The service could not be reached, or the connection broke before its answer was complete."""
+
+
+class JinaTimeoutError(JinaConnectionError):
+    """The service did not answer within ``timeout``."""
+
+
+class JinaResponseError(JinaError):
+    """The service answered with something that the protocol does not allow, such as a missing vector."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One complaint of a validation error: the field (``body -> top_n``), the message, and its type."""
+
+    field: str
+    message: str
+    type: str = ""
+
+
+class JinaStatusError(JinaError):
+    """The service answered with an error status.
+
+    Attributes:
+        status_code: the HTTP status.
+        code: Jina's own code, such as ``RATE_TOKEN_LIMIT_EXCEEDED``; empty where none was sent.
+        message: what the service says, without the status and the ids.
+        request_id: what Jina's support asks for; empty where none was sent.
+        errors: one :class:`FieldError` for each field that a validation error names.
+        body: the answer's body, decoded from JSON where it is JSON, else its text.
+        retry_after: the seconds that the service asks to wait, or ``None`` where it does not say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int,
+        code: str = "",
+        request_id: str = "",
+        errors: Sequence[FieldError] = (),
+        body: Any = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status_code = status_code
+        self.code = code
+        self.request_id = request_id
+        self.errors = tuple(errors)
+        self.body = body
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        labels = [f"HTTP {self.status_code}", self.code, self.request_id and f"request id {self.request_id}"]
+        return f"{self.message} ({', '.join(label for label in labels if label)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.message, self.__dict__)
+
+
+class BadRequestError(JinaStatusError):
+    """400 or 422: the request is not one that the service takes."""
+
+
+class AuthenticationError(JinaStatusError):
+    """401: the key is missing or wrong."""
+
+
+class PaymentRequiredError(JinaStatusError):
+    """402: the balance is used up."""
+
+
+class PermissionDeniedError(JinaStatusError):
+    """403: the balance, the plan or the key does not allow it."""
+
+
+class NotFoundError(JinaStatusError):
+    """404: nothing is there; often a ``base_url`` that is not an API's root."""
+
+
+class RequestTooLargeError(JinaStatusError):
+    """413: the request is larger than the service takes."""
+
+
+class RateLimitError(JinaStatusError):
+    """429: too many requests, tokens or requests at once; ``retry_after`` where the service says how long to wait."""
+
+
+class ServerError(JinaStatusError):
+    """5xx: the service failed."""
+
+
+_BY_STATUS: dict[int, type[JinaStatusError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    402: PaymentRequiredError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    413: RequestTooLargeError,
+    422: BadRequestError,
+    429: RateLimitError,
+}
+
+
+def _restore(kind: type[JinaStatusError], message: str, state: dict[str, Any]) -> JinaStatusError:
+    error = kind(message, status_code=state["status_code"])
+    error.__dict__.update(state)
+    return error
+
+
+def error_from_response(
+    status: int, body: bytes, headers: Mapping[str, str], *, secrets: Sequence[str] = ()
+) -> JinaStatusError:
+    """The exception for an error answer, whatever shape its body has.
+
+    Args:
+        status: the HTTP status.
+        body: the raw body: flat, nested or listed ``detail``, ``message``, ``error``, HTML, text or nothing.
+        headers: the answer's headers, by lower-case name.
+        secrets: strings that must not show even where the service repeats them, such as the key.
+    """
+    text = body.decode("utf-8", "replace")
+    for secret in secrets:
+        text = text.replace(secret, "**********")
+    try:
+        parsed: Any = json.loads(text)
+    except ValueError:
+        parsed = None
+    message, code, request_id, errors = _read(text if parsed is None else parsed)
+    named = _REQUEST_ID_IN_TEXT.search(message)
+    if named:
+        message = message.replace(named.group(0), "").strip()
+        request_id = request_id or named.group(1)
+    kind = _BY_STATUS.get(status) or (ServerError if status >= 500 else JinaStatusError)
+    return kind(
+        message or "the service gave no reason",
+        status_code=status,
+        code=code,
+        request_id=request_id or headers.get("x-request-id", ""),
+        errors=errors,
+        body=text if parsed is None else parsed,
+        retry_after=_seconds(headers.get("retry-after")),
+    )
+
+
+def _read(body: Any) -> tuple[str, str, str, list[FieldError]]:
+    """Message, code, request id and field errors of a body of any known shape."""
+    if not isinstance(body, dict):
+        return _plain(body if isinstance(body, str) else json.dumps(body)), "", "", []
+    inner = next((body[key] for key in ("detail", "error") if isinstance(body.get(key), dict)), body)
+
+    def first(*names: str) -> str:
+        found = (source.get(name) for source in (inner, body) for name in names)
+        return next((value for value in found if isinstance(value, str) and value), "")
+
+    listed = body.get("errors") or inner.get("errors") or body.get("detail")
+    errors = [_field_error(item) for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    message = first("message", "detail", "readableMessage", "error", "msg")
+    if errors and (not message or "Field errors" in message):
+        message = "; ".join(f"{error.field}: {error.message}" for error in errors)
+    return _plain(message), first("code", "error_type", "type"), first("request_id", "requestId"), errors
+
+
+def _field_error(item: Mapping[str, Any]) -> FieldError:
+    location = item.get("field") or item.get("loc") or ""
+    field = " -> ".join(map(str, location)) if isinstance(location, (list, tuple)) else str(location)
+    return FieldError(field, str(item.get("message") or item.get("msg") or ""), str(item.get("type") or ""))
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """A ``Retry-After`` header: seconds, or an HTTP date."""
+    if not retry_after:
+        return None
+    try:
+        wait = float(retry_after)
+    except ValueError:
+        try:
+            wait = parsedate_to_datetime(retry_after).timestamp() - time.time()
+        except (ValueError, TypeError):
+            return None
+    return max(wait, 0.0) if math.isfinite(wait) else None
+
+
+def _plain(text: str) -> str:
+    """Readable text of at most one paragraph: tags and runs of white space go, for gateways answer in HTML."""
+    words = " ".join(_TAGS.sub(" ", text).split())
+    return words if len(words) <= _SHOWN else f"{words[:_SHOWN]}…"

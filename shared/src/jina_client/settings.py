@@ -1,0 +1,168 @@
+"""Where a client calls and with what key: arguments, environment variables and defaults made into one value."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import warnings
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from .errors import JinaInputError
+
+DEFAULT_BASE_URL = "https://api.jina.ai/v1"
+LOCAL = "local"
+KEY_VARIABLES = ("JINA_API_KEY", "JINAAI_API_KEY", "JINA_AUTH_TOKEN")
+URL_VARIABLE = "JINA_BASE_URL"
+
+_ENDPOINTS = ("/embeddings", "/multi-vector", "/rerank", "/classify", "/train", "/segment", "/models")
+
+
+class Secret:
+    """A string that shows as asterisks wherever it is printed; :meth:`reveal` gives it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The string itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret('**********')"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All that a client is made from; see :class:`jina_client.JinaClient` for the meaning of each."""
+
+    base_url: str
+    api_key: Secret | None
+    timeout: float
+    max_retries: int
+    max_concurrency: int
+    transport: Any = None
+
+    @classmethod
+    def resolve(
+        cls,
+        *,
+        api_key: Any = None,
+        base_url: str | None = None,
+        timeout: float = 60.0,
+        max_retries: int = 4,
+        max_concurrency: int = 8,
+        transport: Any = None,
+    ) -> Settings:
+        """Fill in environment variables and defaults, and refuse what cannot work."""
+        url = _root(base_url or os.environ.get(URL_VARIABLE) or DEFAULT_BASE_URL)
+        key = _key(api_key)
+        if key is None and _is_jina(url) and transport is None:
+            raise JinaInputError(
+                f"{url} needs an API key (from https://jina.ai): pass api_key=… or set {KEY_VARIABLES[0]}. "
+                f"Without a key, base_url={LOCAL!r} or {URL_VARIABLE}={LOCAL} runs the embedded engine on this machine."
+            )
+        if key is not None and _is_exposed(url):
+            warnings.warn(
+                f"the API key travels unencrypted to {urlsplit(url).hostname}: use https", UserWarning, stacklevel=4
+            )
+        return cls(
+            base_url=url,
+            api_key=key,
+            timeout=_positive("timeout", timeout, (int, float)),
+            max_retries=_positive("max_retries", max_retries, (int,), zero=True),
+            max_concurrency=_positive("max_concurrency", max_concurrency, (int,)),
+            transport=transport,
+        )
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the embedded engine answers, inside this process."""
+        return self.base_url == LOCAL
+
+    def url(self, endpoint: str) -> str:
+        """The address of an endpoint such as ``embeddings``."""
+        return f"local:///v1/{endpoint}" if self.is_local else f"{self.base_url}/{endpoint}"
+
+
+def _root(base_url: Any) -> str:
+    """The API's root, from the root or from the URL of one of its endpoints (as saved Haystack pipelines have it)."""
+    if not isinstance(base_url, str):
+        raise JinaInputError(f"base_url must be a string, got {type(base_url).__name__}")
+    url = base_url.strip()
+    if url == LOCAL:
+        return url
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise JinaInputError(
+            f"base_url must be {LOCAL!r} or a URL such as {DEFAULT_BASE_URL} (http or https), "
+            f"got {_without_user(url)!r}"
+        )
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise JinaInputError(
+            "base_url must hold no user name, password, query or fragment: "
+            f"pass the key as api_key=… (got host {parts.hostname!r})"
+        )
+    path = parts.path.rstrip("/")
+    for endpoint in _ENDPOINTS:
+        path = path.removesuffix(endpoint)
+    if not path and _is_jina(url):
+        path = "/v1"
+    return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+
+
+def _without_user(url: str) -> str:
+    """A malformed URL as an error may show it: what stands before an ``@`` may be a password."""
+    return url.rpartition("@")[2]
+
+
+def _key(api_key: Any) -> Secret | None:
+    if isinstance(api_key, Secret):
+        api_key = api_key.reveal()
+    elif hasattr(api_key, "get_secret_value"):  # pydantic's SecretStr, without importing pydantic
+        api_key = api_key.get_secret_value()
+    if api_key is not None and not isinstance(api_key, str):
+        raise JinaInputError(f"api_key must be a string, got {type(api_key).__name__}")
+    found = api_key or next((os.environ[name] for name in KEY_VARIABLES if os.environ.get(name)), "")
+    found = found.strip()
+    if not found:
+        return None
+    if not found.isascii() or not found.isprintable() or " " in found:
+        raise JinaInputError("api_key holds a space, a line break or another character that no key has")
+    return Secret(found)
+
+
+def _is_jina(url: str) -> bool:
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    return host == "jina.ai" or host.endswith(".jina.ai")
+
+
+def _is_exposed(url: str) -> bool:
+    parts = urlsplit(url)
+    if parts.scheme != "http" or parts.hostname == "localhost":
+        return False
+    try:
+        return not ipaddress.ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return True
+
+
+def _positive(name: str, value: Any, kinds: tuple[type, ...], *, zero: bool = False) -> Any:
+    number: Any = value
+    if isinstance(value, bool) or not isinstance(value, kinds) or not (number > 0 or (zero and number == 0)):
+        kind = "a whole number" if kinds == (int,) else "a number"
+        raise JinaInputError(f"{name} must be {kind} {'of 0 or more' if zero else 'above 0'}, got {value!r}")
+    return value

@@ -1,0 +1,250 @@
+"""One HTTP exchange: by requests (sync), by aiohttp (async), or with the embedded engine inside this process (both).
+
+A transport knows nothing of batches, retries or Jina. Any object with the methods of :class:`Transport` or
+:class:`AsyncTransport` can be given to a client in its place. The HTTP libraries are imported when a transport is made,
+not before: a program that only uses one side does not pay for the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from urllib.parse import urlsplit
+
+from .errors import JinaConnectionError, JinaInputError, JinaResponseError, JinaTimeoutError
+
+if TYPE_CHECKING:
+    import aiohttp
+    import requests
+
+LARGEST_ANSWER = 512 * 2**20
+"""Bytes, after decompression. 512 vectors of 2,048 dimensions as JSON numbers are 22 MB."""
+
+_CHUNK = 2**18
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request; headers and body do not show when it is printed, for they hold the key and the user's texts."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One HTTP answer: headers by lower-case name, the body decompressed."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+@runtime_checkable
+class Transport(Protocol):
+    """Sends a request and waits for its answer, from any thread.
+
+    Raises:
+        JinaConnectionError: no complete answer; :class:`JinaTimeoutError` where time ran out.
+    """
+
+    def send(self, request: Request) -> Response: ...
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class AsyncTransport(Protocol):
+    """The same as a coroutine, from any event loop."""
+
+    async def asend(self, request: Request) -> Response: ...
+
+    async def aclose(self) -> None: ...
+
+
+class RequestsTransport:
+    """HTTP by requests, over one pool of connections."""
+
+    def __init__(self, connections: int) -> None:
+        self._connections = connections
+        self._session: requests.Session | None = None
+        self._pid = 0
+
+    def send(self, request: Request) -> Response:
+        import requests
+        from urllib3.exceptions import HTTPError, ReadTimeoutError
+
+        deadline = time.monotonic() + request.timeout
+        try:
+            with self._open().request(
+                request.method,
+                request.url,
+                headers=request.headers,
+                data=request.body,
+                timeout=request.timeout,
+                auth=_keep_headers,
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                # Read from urllib3: the chunks that requests cuts an answer into cost more than all the decoding.
+                body = bytearray()
+                while chunk := answer.raw.read1(_CHUNK, decode_content=True):
+                    body += chunk
+                    _check(len(body), deadline, request.timeout)
+                headers = {name.lower(): value for name, value in answer.headers.items()}
+                return Response(answer.status_code, headers, bytes(body))
+        except (requests.Timeout, ReadTimeoutError):
+            raise _timed_out(request.timeout) from None
+        except (requests.RequestException, HTTPError, OSError) as error:
+            raise _not_connected(request.url, error) from error
+
+    def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def _open(self) -> requests.Session:
+        # A forked child must not write into its parent's connections.
+        if self._session is None or self._pid != os.getpid():
+            import requests
+            from requests.adapters import HTTPAdapter
+
+            session = requests.Session()
+            session.headers.clear()
+            adapter = HTTPAdapter(pool_connections=1, pool_maxsize=self._connections)
+            session.mount("https://", adapter)
+            session.mount("http://", adapter)
+            self._session, self._pid = session, os.getpid()
+        return self._session
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_connections": self._connections, "_session": None, "_pid": 0}
+
+
+class AiohttpTransport:
+    """HTTP by aiohttp, over one pool of connections for each event loop that uses it."""
+
+    def __init__(self, connections: int) -> None:
+        self._connections = connections
+        self._sessions: dict[asyncio.AbstractEventLoop, tuple[AsyncGenerator[Any, None], aiohttp.ClientSession]] = {}
+
+    async def asend(self, request: Request) -> Response:
+        import aiohttp
+
+        session = await self._open()
+        try:
+            async with (
+                asyncio.timeout(request.timeout) as limit,
+                session.request(
+                    request.method, request.url, headers=request.headers, data=request.body, allow_redirects=False
+                ) as answer,
+            ):
+                body = bytearray()
+                async for chunk in answer.content.iter_chunked(_CHUNK):
+                    body += chunk
+                    _check(len(body))
+                headers = {name.lower(): value for name, value in answer.headers.items()}
+                return Response(answer.status, headers, bytes(body))
+        except TimeoutError as error:
+            if limit.expired() or isinstance(error, aiohttp.ServerTimeoutError):
+                raise _timed_out(request.timeout) from None
+            raise _not_connected(request.url, error) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise _not_connected(request.url, error) from error
+
+    async def aclose(self) -> None:
+        opened = self._sessions.pop(asyncio.get_running_loop(), None)
+        if opened is not None:
+            await opened[0].aclose()
+
+    async def _open(self) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
+        if loop not in self._sessions:
+            # Loops that were closed have closed their sessions: see _session.
+            self._sessions = {known: opened for known, opened in self._sessions.items() if not known.is_closed()}
+            generator = _session(self._connections)
+            self._sessions[loop] = generator, await anext(generator)
+        return self._sessions[loop][1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_connections": self._connections, "_sessions": {}}
+
+
+class LocalTransport:
+    """The embedded engine, inside this process."""
+
+    def send(self, request: Request) -> Response:
+        try:
+            import jina_local
+        except ModuleNotFoundError as error:
+            if error.name != "jina_local":
+                raise
+            raise JinaInputError(
+                'base_url="local" needs the embedded engine: pip install "jina-client[local]", '
+                "then jina-local fetch-model"
+            ) from None
+        app = jina_local.default_app()
+        status, headers, body = app.handle(request.method, urlsplit(request.url).path, request.headers, request.body)
+        return Response(status, {name.lower(): value for name, value in headers.items()}, body)
+
+    async def asend(self, request: Request) -> Response:
+        return await asyncio.to_thread(self.send, request)
+
+    def close(self) -> None:
+        """Nothing to close: the engine belongs to the process."""
+
+    async def aclose(self) -> None:
+        """Nothing to close: the engine belongs to the process."""
+
+
+async def _session(connections: int) -> AsyncGenerator[aiohttp.ClientSession, None]:
+    """Yield one session and close it with its event loop.
+
+    An event loop that ends, as ``asyncio.run`` ends one, closes its asynchronous generators first; so a client that was
+    never closed leaves no open connection behind, and no warning.
+    """
+    import aiohttp
+
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=connections),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+        trust_env=True,
+        # More than aiohttp's 64 KiB: large answers arrive in fewer pieces.
+        read_bufsize=_CHUNK,
+    )
+    try:
+        yield session
+    finally:
+        await session.close()
+
+
+def _keep_headers(prepared: Any) -> Any:
+    """An authenticator that adds nothing: without one, requests would put a key from ``~/.netrc`` over ours."""
+    return prepared
+
+
+def _check(size: int, deadline: float | None = None, timeout: float = 0) -> None:
+    if size > LARGEST_ANSWER:
+        raise JinaResponseError(
+            f"the answer is larger than {LARGEST_ANSWER // 2**20} MiB, which no service of this API sends"
+        )
+    if deadline is not None and time.monotonic() > deadline:
+        raise _timed_out(timeout)
+
+
+def _timed_out(timeout: float) -> JinaTimeoutError:
+    return JinaTimeoutError(f"no complete answer within {timeout:g} s: raise timeout, or send less at once")
+
+
+def _not_connected(url: str, error: BaseException) -> JinaConnectionError:
+    host = urlsplit(url).netloc
+    reason = str(error) or type(error).__name__
+    return JinaConnectionError(f"no answer from {host}: {reason[:300]}")
