@@ -149,6 +149,13 @@ class AsyncJinaClient(BaseClient):
         self._start(settings)
 
     async def _run(self, job: Job[T], show_progress: bool = False) -> T:
+        try:
+            await self._send(job, show_progress)
+        finally:
+            self._count(job.usage)
+        return job.result()
+
+    async def _send(self, job: Job[Any], show_progress: bool) -> None:
         with progress_bar(job, show_progress) as advance:
 
             async def one(number: int) -> None:
@@ -163,7 +170,6 @@ class AsyncJinaClient(BaseClient):
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 raise
-        return job.result()
 
     async def _exchange(self, job: Job[Any], number: int) -> dict[str, Any]:
         slots = self._semaphore()

@@ -16,7 +16,7 @@ from .planning import Job
 from .policy import retrying
 from .progress import progress_bar
 from .protocol import parse
-from .results import Embeddings, RerankResult
+from .results import Embeddings, RerankResult, Usage
 from .settings import Settings
 from .transport import LocalTransport, Request, RequestsTransport, Response, Transport
 from .version import __version__
@@ -29,6 +29,17 @@ class BaseClient:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._counting = threading.Lock()
+        self._usage = Usage()
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens of all calls of this client so far, failed ones included as far as they were answered."""
+        return self._usage
+
+    def _count(self, usage: Usage) -> None:
+        with self._counting:
+            self._usage += usage
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self.settings.base_url!r})"
@@ -238,11 +249,18 @@ class JinaClient(BaseClient):
         self._start(settings)
 
     def _run(self, job: Job[T], show_progress: bool = False) -> T:
+        try:
+            self._send(job, show_progress)
+        finally:
+            self._count(job.usage)
+        return job.result()
+
+    def _send(self, job: Job[Any], show_progress: bool) -> None:
         with progress_bar(job, show_progress) as advance:
             if len(job.batches) == 1:
                 job.accept(0, self._exchange(job, 0))
                 advance(0)
-                return job.result()
+                return
             workers = min(len(job.batches), self.settings.max_concurrency)
             with ThreadPoolExecutor(workers, thread_name_prefix="jina-client") as pool:
                 futures = {pool.submit(self._exchange, job, number): number for number in range(len(job.batches))}
@@ -254,7 +272,6 @@ class JinaClient(BaseClient):
                 except BaseException:
                     pool.shutdown(wait=False, cancel_futures=True)
                     raise
-        return job.result()
 
     def _exchange(self, job: Job[Any], number: int) -> dict[str, Any]:
         def once() -> dict[str, Any]:

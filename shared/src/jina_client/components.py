@@ -42,6 +42,12 @@ class Connection:
         self._sync: JinaClient | None = None
         self._async: AsyncJinaClient | None = None
 
+    def follows(self, client: JinaClient | AsyncJinaClient | None, **options: Any) -> Connection:
+        """This connection where it has these very settings, else a new one: for objects whose attributes can change."""
+        fresh = Connection(client, **options)
+        same = fresh._given is self._given and fresh._options == self._options
+        return self if same else fresh
+
     @property
     def client(self) -> JinaClient:
         """The synchronous client."""

@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from .errors import JinaConnectionError, JinaInputError, JinaResponseError, JinaTimeoutError
 
@@ -132,6 +133,9 @@ class AiohttpTransport:
     """HTTP by aiohttp, over one pool of connections for each event loop that uses it."""
 
     def __init__(self, connections: int) -> None:
+        # Here, for the import takes long enough to be felt in an event loop.
+        import aiohttp  # noqa: F401
+
         self._connections = connections
         self._sessions: dict[asyncio.AbstractEventLoop, tuple[AsyncGenerator[Any, None], aiohttp.ClientSession]] = {}
 
@@ -143,7 +147,12 @@ class AiohttpTransport:
             async with (
                 asyncio.timeout(request.timeout) as limit,
                 session.request(
-                    request.method, request.url, headers=request.headers, data=request.body, allow_redirects=False
+                    request.method,
+                    request.url,
+                    headers=request.headers,
+                    data=request.body,
+                    allow_redirects=False,
+                    proxy=_proxy(request.url),
                 ) as answer,
             ):
                 body = bytearray()
@@ -216,7 +225,8 @@ async def _session(connections: int) -> AsyncGenerator[aiohttp.ClientSession, No
         connector=aiohttp.TCPConnector(limit=connections),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-        trust_env=True,
+        # It would read ~/.netrc, and refuse our own Authorization header where that has an entry: see _proxy.
+        trust_env=False,
         # More than aiohttp's 64 KiB: large answers arrive in fewer pieces.
         read_bufsize=_CHUNK,
     )
@@ -229,6 +239,15 @@ async def _session(connections: int) -> AsyncGenerator[aiohttp.ClientSession, No
 def _keep_headers(prepared: Any) -> Any:
     """An authenticator that adds nothing: without one, requests would put a key from ``~/.netrc`` over ours."""
     return prepared
+
+
+def _proxy(url: str) -> str | None:
+    """The proxy that the environment names for an address."""
+    parts = urlsplit(url)
+    if proxy_bypass(parts.hostname or ""):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
 
 
 def _check(size: int, deadline: float | None = None, timeout: float = 0) -> None:

@@ -1,0 +1,79 @@
+"""The options that every Jina component of Haystack has: where to call, and with what key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from haystack.utils import Secret
+from jina_client import AsyncJinaClient, JinaClient, JinaInputError
+from jina_client.components import Connection
+
+DEFAULT_API_KEY = Secret.from_env_var("JINA_API_KEY")
+
+
+class JinaConnection:
+    """Where to call; ``None`` stands for the default of :class:`jina_client.JinaClient`.
+
+    :param api_key: The key. It is resolved when the component is warmed up, not before.
+    :param base_url: The API's root; the URL of an endpoint is understood too, and `"local"` is the embedded engine.
+    :param timeout: Seconds for one exchange; 60 by default.
+    :param max_retries: How often a request that failed in a way that may pass is sent again; 4 by default.
+    :param max_concurrency: Exchanges in flight at once; 8 by default.
+    :param client: A ready client to use instead of the options above. A component that has one cannot be saved.
+    """
+
+    def __init__(
+        self,
+        api_key: Secret,
+        *,
+        base_url: str | None,
+        timeout: float | None,
+        max_retries: int | None,
+        max_concurrency: int | None,
+        client: JinaClient | AsyncJinaClient | None,
+    ) -> None:
+        self.api_key = api_key
+        self.client = client
+        self.options: dict[str, Any] = {
+            "base_url": base_url,
+            "timeout": timeout,
+            "max_retries": max_retries,
+            "max_concurrency": max_concurrency,
+        }
+        self._opened: Connection | None = None
+
+    def open(self) -> Connection:
+        """Both clients, each made when it is first used."""
+        if self._opened is None:
+            key = None if self.client else self._resolved_key()
+            self._opened = Connection(self.client, api_key=key, **self.options)
+        return self._opened
+
+    def close(self) -> None:
+        """Close the synchronous client; a later run opens it anew."""
+        if self._opened is not None:
+            self._opened.close()
+
+    async def close_async(self) -> None:
+        """Close the asynchronous client; a later run opens it anew."""
+        if self._opened is not None:
+            await self._opened.aclose()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The options that differ from their defaults, and the key as a reference to where it is found."""
+        if self.client is not None:
+            raise JinaInputError(
+                "a component with a client of its own cannot be saved: give it api_key, base_url and the other options"
+            )
+        given = {name: value for name, value in self.options.items() if value is not None}
+        return {"api_key": self.api_key.to_dict(), **given}
+
+    def _resolved_key(self) -> str | None:
+        if self.api_key == DEFAULT_API_KEY:
+            # The client looks there too, and knows which services need no key.
+            return None
+        try:
+            key: str | None = self.api_key.resolve_value()
+        except ValueError as error:
+            raise JinaInputError(f"the API key is missing: {error}") from None
+        return key

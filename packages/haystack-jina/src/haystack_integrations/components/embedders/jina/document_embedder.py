@@ -1,0 +1,223 @@
+"""Jina AI's embedding models for documents."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from haystack import Document, component, default_from_dict, default_to_dict
+from haystack.utils import Secret
+from haystack_integrations.common.jina import JinaConnection
+from haystack_integrations.common.jina.connection import DEFAULT_API_KEY
+from jina_client import AsyncJinaClient, Embeddings, JinaArgumentError, JinaClient, JinaInputError
+from jina_client.arguments import known_arguments
+from jina_client.components import Embedder
+
+# Where Haystack's splitters note the document that a chunk comes from.
+SOURCE_ID = "source_id"
+
+
+@component
+class JinaDocumentEmbedder:
+    """
+    Embeds Documents.
+
+    Usage example:
+    ```python
+    from haystack import Document
+    from haystack_integrations.components.embedders.jina import JinaDocumentEmbedder
+
+    embedder = JinaDocumentEmbedder(model="jina-embeddings-v3", base_url="local", progress_bar=False)
+    documents = embedder.run(documents=[Document(content="The cat sleeps.")])["documents"]
+    print(len(documents[0].embedding))
+    ```
+    """
+
+    @known_arguments
+    def __init__(
+        self,
+        api_key: Secret = DEFAULT_API_KEY,
+        model: str = "jina-embeddings-v3",
+        prefix: str = "",
+        suffix: str = "",
+        batch_size: int = 128,
+        progress_bar: bool = True,
+        meta_fields_to_embed: list[str] | None = None,
+        embedding_separator: str = "\n",
+        task: str | None = None,
+        dimensions: int | None = None,
+        late_chunking: bool | None = None,
+        *,
+        base_url: str | None = None,
+        normalized: bool | None = None,
+        truncate: bool | None = None,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        max_concurrency: int | None = None,
+        client: JinaClient | AsyncJinaClient | None = None,
+    ) -> None:
+        """
+        Create a JinaDocumentEmbedder.
+
+        :param api_key: The key, resolved when the component is warmed up.
+        :param model: The model's id.
+        :param prefix: Put before each text.
+        :param suffix: Put after each text.
+        :param batch_size: Documents in one request, at most 512. With late chunking a request is a document.
+        :param progress_bar: Show a progress bar.
+        :param meta_fields_to_embed: Meta fields put before the content.
+        :param embedding_separator: What stands between the meta fields and the content.
+        :param task: The task; by default the one that the model has for documents, such as `retrieval.passage`.
+        :param dimensions: The length of the vectors (Matryoshka); by default the model's full length.
+        :param late_chunking: Embed the chunks of one document in each other's context: those with the same
+            `meta["source_id"]`, which Haystack's splitters set, in the order in which they are given. A Document
+            without it is a document of its own.
+        :param base_url: The API's root; `"local"` is the embedded engine.
+        :param normalized: Scale vectors to length 1; by default yes, where the model takes the option.
+        :param truncate: Cut texts longer than the model's context; by default the service refuses them.
+        :param timeout: Seconds for one exchange; 60 by default.
+        :param max_retries: How often a request that failed in a way that may pass is sent again; 4 by default.
+        :param max_concurrency: Exchanges in flight at once; 8 by default.
+        :param client: A ready client to use instead of key, URL and the three options above.
+        :raises JinaInputError: An unknown argument.
+        """
+        self.api_key = api_key
+        self.model_name = model
+        self.prefix = prefix
+        self.suffix = suffix
+        self.batch_size = batch_size
+        self.progress_bar = progress_bar
+        self.meta_fields_to_embed = meta_fields_to_embed or []
+        self.embedding_separator = embedding_separator
+        self.task = task
+        self.dimensions = dimensions
+        self.late_chunking = late_chunking
+        self.normalized = normalized
+        self.truncate = truncate
+        self._connection = JinaConnection(
+            api_key,
+            base_url=base_url,
+            timeout=timeout,
+            max_retries=max_retries,
+            max_concurrency=max_concurrency,
+            client=client,
+        )
+
+    def _get_telemetry_data(self) -> dict[str, Any]:
+        return {"model": self.model_name}
+
+    def to_dict(self) -> dict[str, Any]:
+        """
+        Serialize the component. Options that are not set are left out; the key is a reference, never its value.
+
+        :returns: A dictionary for `from_dict`.
+        """
+        options = {
+            "task": self.task,
+            "dimensions": self.dimensions,
+            "late_chunking": self.late_chunking,
+            "normalized": self.normalized,
+            "truncate": self.truncate,
+        }
+        return default_to_dict(
+            self,
+            **self._connection.to_dict(),
+            model=self.model_name,
+            prefix=self.prefix,
+            suffix=self.suffix,
+            batch_size=self.batch_size,
+            progress_bar=self.progress_bar,
+            meta_fields_to_embed=self.meta_fields_to_embed,
+            embedding_separator=self.embedding_separator,
+            **{name: value for name, value in options.items() if value is not None},
+        )
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> JinaDocumentEmbedder:
+        """
+        Deserialize the component.
+
+        :param data: What `to_dict` gave, of this package or of `jina-haystack`.
+        :returns: The component.
+        """
+        return default_from_dict(cls, data)
+
+    def warm_up(self) -> None:
+        """Resolve the key and make the client."""
+        self._connection.open()
+
+    def close(self) -> None:
+        """Close the connections of `run`; a later run opens them anew."""
+        self._connection.close()
+
+    async def close_async(self) -> None:
+        """Close the connections of `run_async`; a later run opens them anew."""
+        await self._connection.close_async()
+
+    @component.output_types(documents=list[Document], meta=dict[str, Any])
+    def run(self, documents: list[Document]) -> dict[str, Any]:
+        """
+        Embed Documents.
+
+        :param documents: The Documents; they stay as they are.
+        :returns: `documents`: copies with their `embedding`; `meta`: the model and the usage.
+        :raises JinaInputError: What is given is no list of Documents (also a TypeError), or a Document has no text.
+        """
+        texts = self._texts(documents)
+        if self.late_chunking:
+            result = self._embedder().embed_chunks(texts, _sources(documents), show_progress=self.progress_bar)
+        else:
+            result = self._embedder().embed(texts, "document", show_progress=self.progress_bar)
+        return _output(documents, result)
+
+    @component.output_types(documents=list[Document], meta=dict[str, Any])
+    async def run_async(self, documents: list[Document]) -> dict[str, Any]:
+        """
+        Embed Documents, asynchronously.
+
+        :param documents: The Documents; they stay as they are.
+        :returns: `documents`: copies with their `embedding`; `meta`: the model and the usage.
+        :raises JinaInputError: What is given is no list of Documents (also a TypeError), or a Document has no text.
+        """
+        texts = self._texts(documents)
+        if self.late_chunking:
+            result = await self._embedder().aembed_chunks(texts, _sources(documents), show_progress=self.progress_bar)
+        else:
+            result = await self._embedder().aembed(texts, "document", show_progress=self.progress_bar)
+        return _output(documents, result)
+
+    def _texts(self, documents: list[Document]) -> list[str]:
+        if not isinstance(documents, list) or not all(isinstance(document, Document) for document in documents):
+            raise JinaArgumentError("JinaDocumentEmbedder takes a list of Documents; for a string use JinaTextEmbedder")
+        return [self._text(document) for document in documents]
+
+    def _text(self, document: Document) -> str:
+        fields = [document.meta.get(name) for name in self.meta_fields_to_embed]
+        parts = [str(value) for value in fields if value is not None]
+        if document.content is None and not parts:
+            raise JinaInputError(
+                f"the Document with id {document.id} has no text: content is None and no meta field is embedded"
+            )
+        return self.prefix + self.embedding_separator.join([*parts, document.content or ""]) + self.suffix
+
+    def _embedder(self) -> Embedder:
+        return Embedder(
+            self._connection.open(),
+            self.model_name,
+            document_task=self.task,
+            dimensions=self.dimensions,
+            normalized=self.normalized,
+            truncate=self.truncate,
+            batch_size=self.batch_size,
+        )
+
+
+def _sources(documents: list[Document]) -> list[str | None]:
+    return [document.meta.get(SOURCE_ID) for document in documents]
+
+
+def _output(documents: list[Document], result: Embeddings) -> dict[str, Any]:
+    embedded = [
+        replace(document, embedding=embedding) for document, embedding in zip(documents, result.tolist(), strict=True)
+    ]
+    return {"documents": embedded, "meta": {"model": result.model, "usage": result.usage.to_dict()}}

@@ -1,0 +1,176 @@
+"""Jina AI's embedding models for queries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from haystack import component, default_from_dict, default_to_dict
+from haystack.utils import Secret
+from haystack_integrations.common.jina import JinaConnection
+from haystack_integrations.common.jina.connection import DEFAULT_API_KEY
+from jina_client import AsyncJinaClient, Embeddings, JinaArgumentError, JinaClient
+from jina_client.arguments import known_arguments
+from jina_client.components import Embedder
+
+
+@component
+class JinaTextEmbedder:
+    """
+    Embeds a string, such as a query.
+
+    Usage example:
+    ```python
+    from haystack_integrations.components.embedders.jina import JinaTextEmbedder
+
+    embedder = JinaTextEmbedder(model="jina-embeddings-v3", base_url="local")
+    print(len(embedder.run(text="Where does the cat sleep?")["embedding"]))
+    ```
+    """
+
+    @known_arguments
+    def __init__(
+        self,
+        api_key: Secret = DEFAULT_API_KEY,
+        model: str = "jina-embeddings-v3",
+        prefix: str = "",
+        suffix: str = "",
+        task: str | None = None,
+        dimensions: int | None = None,
+        late_chunking: bool | None = None,
+        *,
+        base_url: str | None = None,
+        normalized: bool | None = None,
+        truncate: bool | None = None,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        max_concurrency: int | None = None,
+        client: JinaClient | AsyncJinaClient | None = None,
+    ) -> None:
+        """
+        Create a JinaTextEmbedder.
+
+        :param api_key: The key, resolved when the component is warmed up.
+        :param model: The model's id.
+        :param prefix: Put before the text.
+        :param suffix: Put after the text.
+        :param task: The task; by default the one that the model has for queries, such as `retrieval.query`.
+        :param dimensions: The length of the vector (Matryoshka); by default the model's full length.
+        :param late_chunking: Taken so that saved pipelines load. A single text is a document of one chunk, whose vector
+            is the same with late chunking and without it.
+        :param base_url: The API's root; `"local"` is the embedded engine.
+        :param normalized: Scale the vector to length 1; by default yes, where the model takes the option.
+        :param truncate: Cut a text longer than the model's context; by default the service refuses it.
+        :param timeout: Seconds for one exchange; 60 by default.
+        :param max_retries: How often a request that failed in a way that may pass is sent again; 4 by default.
+        :param max_concurrency: Exchanges in flight at once; 8 by default.
+        :param client: A ready client to use instead of key, URL and the three options above.
+        :raises JinaInputError: An unknown argument.
+        """
+        self.api_key = api_key
+        self.model_name = model
+        self.prefix = prefix
+        self.suffix = suffix
+        self.task = task
+        self.dimensions = dimensions
+        self.late_chunking = late_chunking
+        self.normalized = normalized
+        self.truncate = truncate
+        self._connection = JinaConnection(
+            api_key,
+            base_url=base_url,
+            timeout=timeout,
+            max_retries=max_retries,
+            max_concurrency=max_concurrency,
+            client=client,
+        )
+
+    def _get_telemetry_data(self) -> dict[str, Any]:
+        return {"model": self.model_name}
+
+    def to_dict(self) -> dict[str, Any]:
+        """
+        Serialize the component. Options that are not set are left out; the key is a reference, never its value.
+
+        :returns: A dictionary for `from_dict`.
+        """
+        options = {
+            "task": self.task,
+            "dimensions": self.dimensions,
+            "late_chunking": self.late_chunking,
+            "normalized": self.normalized,
+            "truncate": self.truncate,
+        }
+        return default_to_dict(
+            self,
+            **self._connection.to_dict(),
+            model=self.model_name,
+            prefix=self.prefix,
+            suffix=self.suffix,
+            **{name: value for name, value in options.items() if value is not None},
+        )
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> JinaTextEmbedder:
+        """
+        Deserialize the component.
+
+        :param data: What `to_dict` gave, of this package or of `jina-haystack`.
+        :returns: The component.
+        """
+        return default_from_dict(cls, data)
+
+    def warm_up(self) -> None:
+        """Resolve the key and make the client."""
+        self._connection.open()
+
+    def close(self) -> None:
+        """Close the connections of `run`; a later run opens them anew."""
+        self._connection.close()
+
+    async def close_async(self) -> None:
+        """Close the connections of `run_async`; a later run opens them anew."""
+        await self._connection.close_async()
+
+    @component.output_types(embedding=list[float], meta=dict[str, Any])
+    def run(self, text: str) -> dict[str, Any]:
+        """
+        Embed a string.
+
+        :param text: The string.
+        :returns: `embedding`: its vector; `meta`: the model and the usage.
+        :raises JinaInputError: What is given is no string (also a TypeError).
+        """
+        return _output(self._embedder().embed([self._text(text)], "query"))
+
+    @component.output_types(embedding=list[float], meta=dict[str, Any])
+    async def run_async(self, text: str) -> dict[str, Any]:
+        """
+        Embed a string, asynchronously.
+
+        :param text: The string.
+        :returns: `embedding`: its vector; `meta`: the model and the usage.
+        :raises JinaInputError: What is given is no string (also a TypeError).
+        """
+        return _output(await self._embedder().aembed([self._text(text)], "query"))
+
+    def _text(self, text: str) -> str:
+        if not isinstance(text, str):
+            raise JinaArgumentError(
+                f"JinaTextEmbedder takes a string, got {'None' if text is None else type(text).__name__}; "
+                "for a list of Documents use JinaDocumentEmbedder"
+            )
+        return self.prefix + text + self.suffix
+
+    def _embedder(self) -> Embedder:
+        return Embedder(
+            self._connection.open(),
+            self.model_name,
+            query_task=self.task,
+            dimensions=self.dimensions,
+            normalized=self.normalized,
+            truncate=self.truncate,
+        )
+
+
+def _output(result: Embeddings) -> dict[str, Any]:
+    return {"embedding": result.tolist()[0], "meta": {"model": result.model, "usage": result.usage.to_dict()}}

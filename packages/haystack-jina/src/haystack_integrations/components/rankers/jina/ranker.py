@@ -1,0 +1,190 @@
+"""Jina AI's rerankers for Documents."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from haystack import Document, component, default_from_dict, default_to_dict
+from haystack.utils import Secret
+from haystack_integrations.common.jina import JinaConnection
+from haystack_integrations.common.jina.connection import DEFAULT_API_KEY
+from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient, JinaInputError, RerankResult
+from jina_client.arguments import known_arguments
+from jina_client.components import Reranker
+
+
+@component
+class JinaRanker:
+    """
+    Sorts Documents by their relevance to a query.
+
+    Usage example:
+    ```python
+    from haystack import Document
+    from haystack_integrations.components.rankers.jina import JinaRanker
+
+    ranker = JinaRanker(model="jina-reranker-v2-base-multilingual", base_url="local")
+    documents = [Document(content="Stocks fell."), Document(content="The cat sleeps.")]
+    print(ranker.run(query="What does the cat do?", documents=documents)["documents"][0].content)
+    ```
+    """
+
+    @known_arguments
+    def __init__(
+        self,
+        model: str = "jina-reranker-v1-base-en",
+        api_key: Secret = DEFAULT_API_KEY,
+        top_k: int | None = None,
+        score_threshold: float | None = None,
+        *,
+        base_url: str | None = None,
+        truncation: bool | None = None,
+        max_doc_length: int | None = None,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        max_concurrency: int | None = None,
+        client: JinaClient | AsyncJinaClient | None = None,
+    ) -> None:
+        """
+        Create a JinaRanker.
+
+        :param model: The model's id.
+        :param api_key: The key, resolved when the component is warmed up.
+        :param top_k: How many Documents to return; by default all.
+        :param score_threshold: Leave out Documents with a lower score.
+        :param base_url: The API's root; `"local"` is the embedded engine.
+        :param truncation: Cut Documents longer than the model's context.
+        :param max_doc_length: The tokens of each Document that are read, 1 to 8192 (`jina-reranker-v3` and later).
+        :param timeout: Seconds for one exchange; 60 by default.
+        :param max_retries: How often a request that failed in a way that may pass is sent again; 4 by default.
+        :param max_concurrency: Exchanges in flight at once; 8 by default.
+        :param client: A ready client to use instead of key, URL and the three options above.
+        :raises JinaInputError: An unknown argument, or a `top_k` below 1 (also a ValueError).
+        """
+        self.model = model
+        self.api_key = api_key
+        self.top_k = _checked(top_k)
+        self.score_threshold = score_threshold
+        self.truncation = truncation
+        self.max_doc_length = max_doc_length
+        self._connection = JinaConnection(
+            api_key,
+            base_url=base_url,
+            timeout=timeout,
+            max_retries=max_retries,
+            max_concurrency=max_concurrency,
+            client=client,
+        )
+
+    def _get_telemetry_data(self) -> dict[str, Any]:
+        return {"model": self.model}
+
+    def to_dict(self) -> dict[str, Any]:
+        """
+        Serialize the component. Options that are not set are left out; the key is a reference, never its value.
+
+        :returns: A dictionary for `from_dict`.
+        """
+        options = {"truncation": self.truncation, "max_doc_length": self.max_doc_length}
+        return default_to_dict(
+            self,
+            **self._connection.to_dict(),
+            model=self.model,
+            top_k=self.top_k,
+            score_threshold=self.score_threshold,
+            **{name: value for name, value in options.items() if value is not None},
+        )
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> JinaRanker:
+        """
+        Deserialize the component.
+
+        :param data: What `to_dict` gave, of this package or of `jina-haystack`.
+        :returns: The component.
+        """
+        return default_from_dict(cls, data)
+
+    def warm_up(self) -> None:
+        """Resolve the key and make the client."""
+        self._connection.open()
+
+    def close(self) -> None:
+        """Close the connections of `run`; a later run opens them anew."""
+        self._connection.close()
+
+    async def close_async(self) -> None:
+        """Close the connections of `run_async`; a later run opens them anew."""
+        await self._connection.close_async()
+
+    @component.output_types(documents=list[Document], meta=dict[str, Any])
+    def run(
+        self,
+        query: str,
+        documents: list[Document],
+        top_k: int | None = None,
+        score_threshold: float | None = None,
+    ) -> dict[str, Any]:
+        """
+        Sort Documents by their relevance to a query.
+
+        :param query: The query.
+        :param documents: The Documents; they stay as they are.
+        :param top_k: Above the component's own.
+        :param score_threshold: Above the component's own.
+        :returns: `documents`: copies with their `score`, best first; `meta`: the model and the usage.
+        :raises JinaInputError: A `top_k` below 1, what is no list of Documents, or a Document without text.
+        """
+        result = self._reranker().rerank(query, _texts(documents), _checked(top_k) or self.top_k)
+        return self._output(documents, result, score_threshold)
+
+    @component.output_types(documents=list[Document], meta=dict[str, Any])
+    async def run_async(
+        self,
+        query: str,
+        documents: list[Document],
+        top_k: int | None = None,
+        score_threshold: float | None = None,
+    ) -> dict[str, Any]:
+        """
+        Sort Documents by their relevance to a query, asynchronously.
+
+        :param query: The query.
+        :param documents: The Documents; they stay as they are.
+        :param top_k: Above the component's own.
+        :param score_threshold: Above the component's own.
+        :returns: `documents`: copies with their `score`, best first; `meta`: the model and the usage.
+        :raises JinaInputError: A `top_k` below 1, what is no list of Documents, or a Document without text.
+        """
+        result = await self._reranker().arerank(query, _texts(documents), _checked(top_k) or self.top_k)
+        return self._output(documents, result, score_threshold)
+
+    def _reranker(self) -> Reranker:
+        return Reranker(
+            self._connection.open(), self.model, truncation=self.truncation, max_doc_length=self.max_doc_length
+        )
+
+    def _output(self, documents: list[Document], result: RerankResult, score_threshold: float | None) -> dict[str, Any]:
+        threshold = self.score_threshold if score_threshold is None else score_threshold
+        ranked = [
+            replace(documents[found.index], score=found.relevance_score)
+            for found in result
+            if threshold is None or found.relevance_score >= threshold
+        ]
+        return {"documents": ranked, "meta": {"model": result.model, "usage": result.usage.to_dict()}}
+
+
+def _checked(top_k: int | None) -> int | None:
+    if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
+        raise JinaInputError(f"top_k must be > 0, but got {top_k}")
+    return top_k
+
+
+def _texts(documents: list[Document]) -> list[str]:
+    if not isinstance(documents, list) or not all(isinstance(document, Document) for document in documents):
+        raise JinaArgumentError("JinaRanker takes a list of Documents")
+    for document in documents:
+        if document.content is None:
+            raise JinaInputError(f"the Document with id {document.id} has no text to rank: its content is None")
+    return [document.content or "" for document in documents]

@@ -1,0 +1,70 @@
+"""The options that every Jina component of LangChain has: where to call, and with what key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jina_client import AsyncJinaClient, JinaClient
+from jina_client.arguments import input_error_from_pydantic
+from jina_client.components import Connection
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
+
+
+class JinaConnection(BaseModel):
+    """Where to call; ``None`` stands for the default of :class:`jina_client.JinaClient`."""
+
+    model_config = ConfigDict(
+        arbitrary_types_allowed=True, extra="forbid", populate_by_name=True, protected_namespaces=()
+    )
+
+    jina_api_key: SecretStr | None = Field(default=None, validation_alias=AliasChoices("jina_api_key", "api_key"))
+    """The key, also taken as ``api_key``; else ``JINA_API_KEY``, ``JINAAI_API_KEY`` or ``JINA_AUTH_TOKEN``."""
+    base_url: str | None = None
+    """The API's root; ``"local"`` is the embedded engine."""
+    timeout: float | None = None
+    """Seconds for one exchange; 60 by default."""
+    max_retries: int | None = None
+    """How often a request that failed in a way that may pass is sent again; 4 by default."""
+    max_concurrency: int | None = None
+    """Exchanges in flight at once; 8 by default."""
+    transport: Any = Field(default=None, exclude=True, repr=False)
+    """An object to send with instead of HTTP; it is not saved."""
+    client: JinaClient | AsyncJinaClient | None = Field(default=None, exclude=True, repr=False)
+    """A ready client to use instead of the options above; it is not saved."""
+
+    _opened: Connection = PrivateAttr(default_factory=Connection)
+
+    def __init__(self, **arguments: Any) -> None:
+        try:
+            super().__init__(**arguments)
+        except ValidationError as error:
+            raise input_error_from_pydantic(type(self).__name__, error, _argument_names(type(self))) from None
+
+    def _connection(self) -> Connection:
+        self._opened = self._opened.follows(
+            self.client,
+            api_key=self.jina_api_key,
+            base_url=self.base_url,
+            timeout=self.timeout,
+            max_retries=self.max_retries,
+            max_concurrency=self.max_concurrency,
+            transport=self.transport,
+        )
+        return self._opened
+
+    def close(self) -> None:
+        """Close the connections of the synchronous methods; a later call opens them anew."""
+        self._opened.close()
+
+    async def aclose(self) -> None:
+        """Close the connections of the asynchronous methods; a later call opens them anew."""
+        await self._opened.aclose()
+
+
+def _argument_names(model: type[BaseModel]) -> list[str]:
+    """The names that arguments can be given by, aliases included."""
+    names = []
+    for name, field in model.model_fields.items():
+        alias = field.validation_alias
+        names += [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [name]
+    return names

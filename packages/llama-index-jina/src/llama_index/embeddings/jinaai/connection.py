@@ -1,0 +1,64 @@
+"""The options that every Jina component of LlamaIndex has: where to call, and with what key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jina_client import AsyncJinaClient, JinaClient
+from jina_client.arguments import input_error_from_pydantic
+from jina_client.components import Connection
+from llama_index.core.bridge.pydantic import ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
+from llama_index.core.schema import BaseComponent
+
+
+class JinaConnection(BaseComponent):
+    """Where to call; ``None`` stands for the default of :class:`jina_client.JinaClient`.
+
+    Key, transport and client are in no ``to_dict``, ``repr`` or event, and so in no cache's hash; a pickle keeps them.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", protected_namespaces=("pydantic_model_",))
+
+    api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
+    """The key; else ``JINA_API_KEY``, ``JINAAI_API_KEY`` or ``JINA_AUTH_TOKEN``, read when it is first needed."""
+    base_url: str | None = None
+    """The API's root; ``"local"`` is the embedded engine."""
+    timeout: float | None = None
+    """Seconds for one exchange; 60 by default."""
+    max_retries: int | None = None
+    """How often a request that failed in a way that may pass is sent again; 4 by default."""
+    max_concurrency: int | None = None
+    """Exchanges in flight at once; 8 by default."""
+    transport: Any = Field(default=None, exclude=True, repr=False)
+    """An object to send with instead of HTTP."""
+    client: JinaClient | AsyncJinaClient | None = Field(default=None, exclude=True, repr=False)
+    """A ready client to use instead of the options above."""
+
+    _opened: Connection = PrivateAttr(default_factory=Connection)
+
+    def __init__(self, **arguments: Any) -> None:
+        try:
+            super().__init__(**arguments)
+        except ValidationError as error:
+            owner = type(self)
+            raise input_error_from_pydantic(owner.__name__, error, owner.model_fields) from None
+
+    def _connection(self) -> Connection:
+        self._opened = self._opened.follows(
+            self.client,
+            api_key=self.api_key,
+            base_url=self.base_url,
+            timeout=self.timeout,
+            max_retries=self.max_retries,
+            max_concurrency=self.max_concurrency,
+            transport=self.transport,
+        )
+        return self._opened
+
+    def close(self) -> None:
+        """Close the connections of the synchronous methods; a later call opens them anew."""
+        self._opened.close()
+
+    async def aclose(self) -> None:
+        """Close the connections of the asynchronous methods; a later call opens them anew."""
+        await self._opened.aclose()

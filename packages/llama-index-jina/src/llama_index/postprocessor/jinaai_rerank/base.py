@@ -1,0 +1,114 @@
+"""Jina AI's rerankers as a LlamaIndex node postprocessor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from jina_client import JinaInputError, RerankResult
+from jina_client.components import Reranker
+from llama_index.core.bridge.pydantic import Field
+from llama_index.core.callbacks import CBEventType, EventPayload
+from llama_index.core.instrumentation import get_dispatcher
+from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
+from llama_index.embeddings.jinaai.connection import JinaConnection
+
+dispatcher = get_dispatcher(__name__)
+
+
+class JinaRerank(JinaConnection, BaseNodePostprocessor):
+    """Keeps the nodes that are most relevant to a query, best first.
+
+    Example:
+        >>> from llama_index.core.schema import NodeWithScore, TextNode
+        >>> from llama_index.postprocessor.jinaai_rerank import JinaRerank
+        >>> nodes = [NodeWithScore(node=TextNode(text=text)) for text in ("Stocks fell.", "The cat sleeps.")]
+        >>> reranker = JinaRerank(top_n=1, model="jina-reranker-v2-base-multilingual", base_url="local")
+        >>> reranker.postprocess_nodes(nodes, query_str="What does the cat do?")[0].text
+        'The cat sleeps.'
+
+    Args:
+        top_n: how many nodes to keep; more than there are keeps all.
+        model: the model's id.
+        base_url: the API's root; ``"local"`` is the embedded engine.
+        api_key: else from the environment, when it is first needed.
+        **arguments: ``truncation``, ``max_doc_length``, ``timeout``, ``max_retries``, ``max_concurrency``,
+            ``transport``, ``client``, ``callback_manager``.
+
+    Raises:
+        JinaInputError: an unknown argument or a value of the wrong type; a missing key when it is first needed.
+    """
+
+    top_n: int = Field(default=2, ge=1)
+    model: str = "jina-reranker-v1-base-en"
+    truncation: bool | None = None
+    max_doc_length: int | None = None
+
+    def __init__(
+        self,
+        top_n: int = 2,
+        model: str = "jina-reranker-v1-base-en",
+        base_url: str | None = None,
+        api_key: Any = None,
+        **arguments: Any,
+    ) -> None:
+        super().__init__(top_n=top_n, model=model, base_url=base_url, api_key=api_key, **arguments)
+
+    @classmethod
+    def class_name(cls) -> str:
+        """The name that LlamaIndex saves this class under."""
+        return "JinaRerank"
+
+    def _postprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        query = _query(query_bundle)
+        with self._event(nodes, query) as ranked:
+            ranked += _ranked(nodes, self._reranker().rerank(query, _texts(nodes), self.top_n))
+        return ranked
+
+    async def _apostprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        query = _query(query_bundle)
+        with self._event(nodes, query) as ranked:
+            ranked += _ranked(nodes, await self._reranker().arerank(query, _texts(nodes), self.top_n))
+        return ranked
+
+    def _reranker(self) -> Reranker:
+        return Reranker(self._connection(), self.model, truncation=self.truncation, max_doc_length=self.max_doc_length)
+
+    @contextmanager
+    def _event(self, nodes: list[NodeWithScore], query: str) -> Iterator[list[NodeWithScore]]:
+        """The events around a reranking, which LlamaIndex leaves to the postprocessor to send."""
+        ranked: list[NodeWithScore] = []
+        dispatcher.event(ReRankStartEvent(query=query, nodes=nodes, top_n=self.top_n, model_name=self.model))
+        with self.callback_manager.event(
+            CBEventType.RERANKING,
+            payload={
+                EventPayload.NODES: nodes,
+                EventPayload.MODEL_NAME: self.model,
+                EventPayload.QUERY_STR: query,
+                EventPayload.TOP_K: self.top_n,
+            },
+        ) as event:
+            yield ranked
+            event.on_end(payload={EventPayload.NODES: ranked})
+        dispatcher.event(ReRankEndEvent(nodes=ranked))
+
+
+def _query(query_bundle: QueryBundle | None) -> str:
+    if query_bundle is None:
+        raise JinaInputError("a reranker needs the query: pass query_str=… or query_bundle=…")
+    return query_bundle.query_str
+
+
+def _texts(nodes: list[NodeWithScore]) -> list[str]:
+    return [node.node.get_content(metadata_mode=MetadataMode.EMBED) for node in nodes]
+
+
+def _ranked(nodes: list[NodeWithScore], result: RerankResult) -> list[NodeWithScore]:
+    return [NodeWithScore(node=nodes[ranked.index].node, score=ranked.relevance_score) for ranked in result]

@@ -1,0 +1,61 @@
+"""Fixtures: a recording server, and both clients behind one synchronous face."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from jina_client import AsyncJinaClient, JinaClient
+from loopback import Recorder, recorder
+
+
+@pytest.fixture(autouse=True)
+def no_key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("JINA_API_KEY", "JINAAI_API_KEY", "JINA_AUTH_TOKEN", "JINA_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def server() -> Iterator[Recorder]:
+    with recorder() as running:
+        yield running
+
+
+class Blocking:
+    """An AsyncJinaClient whose coroutines are run to their end."""
+
+    def __init__(self, runner: asyncio.Runner, **options: Any) -> None:
+        self.client = AsyncJinaClient(**options)
+        self._runner = runner
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.client, name)
+        if not inspect.iscoroutinefunction(found):
+            return found
+        return lambda *args, **kwargs: self._runner.run(found(*args, **kwargs))
+
+
+@pytest.fixture(params=["sync", "async"])
+def make_client(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
+    """Makes a client of either kind; what is true of one must be true of the other."""
+    if request.param == "sync":
+        opened: list[JinaClient] = []
+
+        def make(**options: Any) -> JinaClient:
+            opened.append(JinaClient(**options))
+            return opened[-1]
+
+        yield make
+        for client in opened:
+            client.close()
+        return
+    with asyncio.Runner() as runner:
+        yield lambda **options: Blocking(runner, **options)
+
+
+@pytest.fixture
+def client(server: Recorder, make_client: Callable[..., Any]) -> Any:
+    return make_client(base_url=server.url, api_key="test-key-0123456789", max_retries=0)

@@ -1,0 +1,245 @@
+"""Settings, keys, connections, concurrency, event loops and pickles."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from jina_client import AsyncJinaClient, JinaClient, JinaInputError
+from jina_client.transport import LocalTransport, Request, Response
+from loopback import Answer, Recorder, Sent, right_answer
+
+KEY = "jina_0123456789abcdef"
+
+
+@pytest.mark.parametrize("name", ["JINA_API_KEY", "JINAAI_API_KEY", "JINA_AUTH_TOKEN"])
+def test_the_key_is_read_from_the_environment(
+    make_client: Callable[..., Any], server: Recorder, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, KEY)
+    make_client(base_url=server.url).embed(["a"])
+    assert server.sent[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_the_address_is_read_from_the_environment(
+    make_client: Callable[..., Any], server: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JINA_BASE_URL", server.url)
+    assert len(make_client().embed(["a"])) == 1
+
+
+def test_without_a_key_no_header_is_sent(make_client: Callable[..., Any], server: Recorder) -> None:
+    make_client(base_url=server.url).embed(["a"])
+    assert "authorization" not in server.sent[0].headers
+
+
+def test_jina_without_a_key_says_what_to_do(make_client: Callable[..., Any]) -> None:
+    with pytest.raises(JinaInputError, match=r"JINA_API_KEY.*base_url='local'"):
+        make_client()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["{root}", "{root}/", "{root}/embeddings", "{root}/embeddings/", "{root}/rerank", " {root} "],
+)
+def test_the_root_and_an_endpoint_are_both_understood(
+    make_client: Callable[..., Any], server: Recorder, url: str
+) -> None:
+    make_client(base_url=url.format(root=server.url)).embed(["a"])
+    assert server.sent[0].path == "/v1/embeddings"
+
+
+@pytest.mark.parametrize("host", ["https://api.jina.ai", "https://api.jina.ai/", "https://api.jina.ai/v1/embeddings"])
+def test_jinas_own_host_needs_no_version(host: str) -> None:
+    assert JinaClient(base_url=host, api_key=KEY).settings.base_url == "https://api.jina.ai/v1"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"base_url": "api.jina.ai/v1"},
+        {"base_url": "ftp://127.0.0.1/v1"},
+        {"base_url": "http://"},
+        {"base_url": "http://user:hunter2@127.0.0.1/v1"},
+        {"base_url": "user:hunter2@127.0.0.1/v1"},
+        {"base_url": "http://127.0.0.1/v1?key=hunter2"},
+        {"base_url": 7},
+        {"timeout": 0},
+        {"timeout": None},
+        {"max_retries": -1},
+        {"max_retries": 1.5},
+        {"max_concurrency": 0},
+        {"api_key": 7},
+        {"api_key": "two words"},
+        {"api_key": "line\nbreak"},
+        {"api_key": "ключ"},
+        {"transport": object()},
+        {"base_uri": "local"},
+    ],
+)
+def test_settings_that_cannot_work_are_refused(make_client: Callable[..., Any], options: dict[str, Any]) -> None:
+    with pytest.raises(JinaInputError) as caught:
+        make_client(**{"base_url": "http://127.0.0.1:9/v1", **options})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_unknown_argument_names_the_nearest() -> None:
+    with pytest.raises(JinaInputError, match="did you mean 'base_url'"):
+        JinaClient(base_uri="local")  # type: ignore[call-arg]
+
+
+def test_a_key_over_plain_http_to_another_machine_warns() -> None:
+    with pytest.warns(UserWarning, match="unencrypted to models.example"):
+        JinaClient(base_url="http://models.example/v1", api_key=KEY)
+
+
+def test_the_key_shows_nowhere(make_client: Callable[..., Any]) -> None:
+    client = make_client(base_url="http://127.0.0.1:9/v1", api_key=KEY)
+    assert KEY not in f"{client!r} {client.settings!r} {vars(client)!r}"
+
+
+def test_a_netrc_file_does_not_replace_the_key(
+    make_client: Callable[..., Any], server: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login someone password hunter2\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    make_client(base_url=server.url, api_key=KEY).embed(["a"])
+    make_client(base_url=server.url).embed(["a"])
+    assert server.sent[0].headers["authorization"] == f"Bearer {KEY}"
+    assert "authorization" not in server.sent[1].headers
+
+
+def test_connections_are_reused(client: Any, server: Recorder) -> None:
+    for _ in range(5):
+        client.embed(["a"])
+    assert len(server.connections) == 1
+
+
+def _slowly(sent: Sent) -> Answer:
+    time.sleep(0.05)
+    return right_answer(sent)
+
+
+def test_exchanges_in_flight_are_bounded(make_client: Callable[..., Any], server: Recorder) -> None:
+    server.answer = _slowly
+    make_client(base_url=server.url, max_concurrency=3).embed([str(number) for number in range(12)], batch_size=1)
+    assert server.most_in_flight == 3
+
+
+def test_the_bound_holds_over_threads(server: Recorder) -> None:
+    server.answer = _slowly
+    with JinaClient(base_url=server.url, max_concurrency=2) as client:
+        threads = [threading.Thread(target=client.embed, args=(["a"],)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert (server.most_in_flight, len(server.sent)) == (2, 8)
+
+
+def test_an_async_client_works_in_one_event_loop_after_another(server: Recorder) -> None:
+    client = AsyncJinaClient(base_url=server.url)
+    first, second = (asyncio.run(client.embed(["a"])) for _ in range(2))
+    assert np.array_equal(first.vectors, second.vectors)
+
+
+def test_a_client_that_is_never_closed_leaves_no_warning(server: Recorder) -> None:
+    program = (
+        "import asyncio\n"
+        "from jina_client import AsyncJinaClient, JinaClient\n"
+        f"asyncio.run(AsyncJinaClient(base_url={server.url!r}).embed(['a']))\n"
+        f"JinaClient(base_url={server.url!r}).embed(['a', 'b'], batch_size=1)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert run.stderr == ""
+
+
+def test_a_cancelled_call_leaves_no_request_running(server: Recorder) -> None:
+    server.answer = _slowly
+
+    async def cancelled() -> None:
+        async with AsyncJinaClient(base_url=server.url, max_concurrency=2) as client:
+            call = asyncio.ensure_future(client.embed([str(number) for number in range(100)], batch_size=1))
+            await asyncio.sleep(0.12)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+
+    asyncio.run(cancelled())
+    sent = len(server.sent)
+    time.sleep(0.2)
+    assert sent == len(server.sent) < 20
+
+
+def test_a_closed_client_can_be_used_again(client: Any, server: Recorder) -> None:
+    client.embed(["a"])
+    (client.close if hasattr(client, "close") else client.aclose)()
+    assert len(client.embed(["a"])) == 1
+
+
+@pytest.mark.parametrize("kind", [JinaClient, AsyncJinaClient])
+def test_a_pickled_client_keeps_its_settings(kind: Any) -> None:
+    client = kind(base_url="http://127.0.0.1:9/v1", api_key=KEY, timeout=7.0, max_retries=1, max_concurrency=2)
+    assert pickle.loads(pickle.dumps(client)).settings == client.settings
+
+
+class Echo:
+    """A transport of the user's own."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+
+    def send(self, request: Request) -> Response:
+        self.requests.append(request)
+        return Response(200, {}, b'{"results": [{"index": 0, "relevance_score": 0.5}]}')
+
+    def close(self) -> None:
+        raise AssertionError("a transport that was given belongs to who made it")
+
+
+def test_a_transport_can_be_injected_and_stays_open() -> None:
+    transport = Echo()
+    with JinaClient(transport=transport, api_key=KEY) as client:
+        assert client.rerank("q", ["a"]).results[0].relevance_score == 0.5
+    assert transport.requests[0].url == "https://api.jina.ai/v1/rerank"
+    assert KEY not in repr(transport.requests[0])
+
+
+def test_a_synchronous_transport_is_refused_by_the_asynchronous_client() -> None:
+    with pytest.raises(JinaInputError, match="no asend"):
+        AsyncJinaClient(transport=Echo(), api_key=KEY)  # type: ignore[arg-type]
+
+
+def test_local_is_the_embedded_engine() -> None:
+    assert isinstance(JinaClient(base_url="local")._transport, LocalTransport)
+
+
+def test_importing_costs_no_http_library_and_no_framework() -> None:
+    program = (
+        "import sys, jina_client\n"
+        "heavy = {'aiohttp', 'requests', 'tqdm', 'torch', 'PIL', 'onnxruntime', 'jina_local', 'haystack',"
+        " 'langchain_core', 'llama_index', 'pydantic'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_a_proxy_from_the_environment_is_used(
+    make_client: Callable[..., Any], server: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", server.url.removesuffix("/v1"))
+    monkeypatch.delenv("no_proxy", raising=False)
+    make_client(base_url="http://models.example/v1").embed(["a"])
+    assert server.sent[0].path == "http://models.example/v1/embeddings"

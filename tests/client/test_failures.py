@@ -1,0 +1,212 @@
+"""Error answers, broken connections and retries."""
+
+from __future__ import annotations
+
+import pickle
+import socket
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+from jina_client import (
+    AuthenticationError,
+    BadRequestError,
+    FieldError,
+    JinaConnectionError,
+    JinaError,
+    JinaStatusError,
+    JinaTimeoutError,
+    NotFoundError,
+    PaymentRequiredError,
+    PermissionDeniedError,
+    RateLimitError,
+    RequestTooLargeError,
+    ServerError,
+)
+from loopback import Answer, Recorder, Sent, right_answer
+
+KEY = "test-key-0123456789"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, BadRequestError),
+        (401, AuthenticationError),
+        (402, PaymentRequiredError),
+        (403, PermissionDeniedError),
+        (404, NotFoundError),
+        (413, RequestTooLargeError),
+        (422, BadRequestError),
+        (429, RateLimitError),
+        (500, ServerError),
+        (503, ServerError),
+        (529, ServerError),
+        (418, JinaStatusError),
+        (302, JinaStatusError),
+    ],
+)
+def test_each_status_has_its_exception(client: Any, server: Recorder, status: int, kind: type) -> None:
+    server.answer = lambda sent: Answer({"detail": "no"}, status, {"Location": f"{server.url}/elsewhere"})
+    with pytest.raises(kind) as caught:
+        client.embed(["a"])
+    assert caught.value.status_code == status
+    assert isinstance(caught.value, RuntimeError)
+    assert len(server.sent) == 1
+
+
+NESTED = {"detail": {"message": "too long", "request_id": "ab12", "code": "INPUT_TOKEN_LIMIT_EXCEEDED"}}
+FIELDS = {
+    "detail": "Validation errors in 1 fields. Field errors: : Invalid value",
+    "request_id": "ab12",
+    "errors": [{"field": "body -> top_n", "message": "too small", "type": "greater_than_equal", "input": 0}],
+}
+FASTAPI = {"detail": [{"loc": ["body", "input"], "msg": "field required", "type": "value_error.missing"}]}
+
+
+@pytest.mark.parametrize(
+    ("body", "message", "code", "request_id"),
+    [
+        ({"detail": "empty", "request_id": "ab12", "code": "AUTHZ_X"}, "empty", "AUTHZ_X", "ab12"),
+        (NESTED, "too long", "INPUT_TOKEN_LIMIT_EXCEEDED", "ab12"),
+        (FIELDS, "body -> top_n: too small", "", "ab12"),
+        (FASTAPI, "body -> input: field required", "", ""),
+        ({"detail": "[RID: abcdef12] Failed to encode text"}, "Failed to encode text", "", "abcdef12"),
+        ({"error": {"message": "no", "code": "x", "type": "t"}}, "no", "x", ""),
+        ({"error": "overloaded", "error_type": "overload"}, "overloaded", "overload", ""),
+        ({"message": "no"}, "no", "", ""),
+        ({"readableMessage": "no money"}, "no money", "", ""),
+        ({}, "the service gave no reason", "", ""),
+        ([], "[]", "", ""),
+        (b"", "the service gave no reason", "", ""),
+        (b"plain text", "plain text", "", ""),
+        (b"<html><style>p{}</style><h1>Bad\n Gateway</h1></html>", "Bad Gateway", "", ""),
+        (b"\xff\xfe", "\ufffd\ufffd", "", ""),
+    ],
+)
+def test_every_error_body_is_read(
+    client: Any, server: Recorder, body: Any, message: str, code: str, request_id: str
+) -> None:
+    server.answer = lambda sent: Answer(body, 400)
+    with pytest.raises(BadRequestError) as caught:
+        client.embed(["a"])
+    assert (caught.value.message, caught.value.code, caught.value.request_id) == (message, code, request_id)
+
+
+def test_field_errors_are_listed(client: Any, server: Recorder) -> None:
+    server.answer = lambda sent: Answer(FIELDS, 422)
+    with pytest.raises(BadRequestError) as caught:
+        client.embed(["a"])
+    assert caught.value.errors == (FieldError("body -> top_n", "too small", "greater_than_equal"),)
+
+
+def test_status_code_and_request_id_show_in_the_message(client: Any, server: Recorder) -> None:
+    server.answer = lambda sent: Answer(NESTED, 400)
+    with pytest.raises(BadRequestError) as caught:
+        client.embed(["a"])
+    assert str(caught.value) == "too long (HTTP 400, INPUT_TOKEN_LIMIT_EXCEEDED, request id ab12)"
+
+
+def test_an_error_survives_pickling(client: Any, server: Recorder) -> None:
+    server.answer = lambda sent: Answer(FIELDS, 422)
+    with pytest.raises(BadRequestError) as caught:
+        client.embed(["a"])
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (type(again), str(again), again.errors) == (BadRequestError, str(caught.value), caught.value.errors)
+
+
+def test_a_key_that_the_service_repeats_does_not_show(client: Any, server: Recorder) -> None:
+    server.answer = lambda sent: Answer({"detail": f"bad key {sent.headers['authorization']}"}, 401)
+    with pytest.raises(AuthenticationError) as caught:
+        client.embed(["a"])
+    assert KEY not in f"{caught.value} {caught.value.body} {caught.value!r}"
+
+
+def test_no_redirect_is_followed_with_the_key(client: Any, server: Recorder) -> None:
+    server.answer = lambda sent: Answer({}, 307, {"Location": f"{server.url}/embeddings"})
+    with pytest.raises(JinaStatusError):
+        client.embed(["a"])
+    assert len(server.sent) == 1
+
+
+def test_a_port_where_nobody_listens_is_a_connection_error(make_client: Callable[..., Any]) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(JinaConnectionError, match=rf"no answer from 127.0.0.1:{port}"):
+        make_client(base_url=f"http://127.0.0.1:{port}/v1", max_retries=0).embed(["a"])
+
+
+def test_a_stall_is_a_timeout(make_client: Callable[..., Any], server: Recorder) -> None:
+    def stall(sent: Sent) -> Answer:
+        time.sleep(1.5)
+        return right_answer(sent)
+
+    server.answer = stall
+    with pytest.raises(JinaTimeoutError, match=r"within 0\.2 s"):
+        make_client(base_url=server.url, timeout=0.2, max_retries=0).embed(["a"])
+
+
+def test_a_body_that_ends_too_early_is_a_connection_error(client: Any, server: Recorder) -> None:
+    server.answer = lambda sent: Answer(b"{", 200, {"Content-Length": "100", "Connection": "close"})
+    with pytest.raises(JinaConnectionError):
+        client.embed(["a"])
+
+
+def _failing(times: int, status: int, headers: dict[str, str] | None = None) -> Callable[[Sent], Answer]:
+    left = iter([True] * times)
+    return lambda sent: Answer({"detail": "later"}, status, headers or {}) if next(left, False) else right_answer(sent)
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504])
+def test_a_failure_that_may_pass_is_tried_again(make_client: Callable[..., Any], server: Recorder, status: int) -> None:
+    server.answer = _failing(1, status)
+    assert len(make_client(base_url=server.url, max_retries=1).embed(["a"])) == 1
+    assert len(server.sent) == 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 422])
+def test_a_mistake_is_not_tried_again(make_client: Callable[..., Any], server: Recorder, status: int) -> None:
+    server.answer = _failing(1, status)
+    with pytest.raises(JinaStatusError):
+        make_client(base_url=server.url, max_retries=3).embed(["a"])
+    assert len(server.sent) == 1
+
+
+def test_n_retries_are_n(make_client: Callable[..., Any], server: Recorder) -> None:
+    server.answer = _failing(10, 503, {"Retry-After": "0"})
+    with pytest.raises(ServerError):
+        make_client(base_url=server.url, max_retries=2).embed(["a"])
+    assert len(server.sent) == 3
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_retry_after_is_obeyed(make_client: Callable[..., Any], server: Recorder, form: str) -> None:
+    wait = "1" if form == "seconds" else formatdate(time.time() + 2, usegmt=True)
+    server.answer = _failing(1, 429, {"Retry-After": wait})
+    started = time.monotonic()
+    make_client(base_url=server.url, max_retries=1).embed(["a"])
+    assert time.monotonic() - started >= 0.95
+
+
+def test_a_long_retry_after_is_raised_at_once_with_the_wait(make_client: Callable[..., Any], server: Recorder) -> None:
+    server.answer = _failing(1, 429, {"Retry-After": "3600"})
+    with pytest.raises(RateLimitError) as caught:
+        make_client(base_url=server.url, max_retries=3).embed(["a"])
+    assert caught.value.retry_after == 3600
+    assert len(server.sent) == 1
+
+
+def test_one_failing_batch_fails_the_call_and_leaves_no_request_running(
+    make_client: Callable[..., Any], server: Recorder
+) -> None:
+    server.answer = lambda sent: Answer({"detail": "no"}, 400) if "text 5" in sent.body["input"] else right_answer(sent)
+    client = make_client(base_url=server.url, max_concurrency=2)
+    with pytest.raises(JinaError):
+        client.embed([f"text {number}" for number in range(1000)], batch_size=1)
+    sent = len(server.sent)
+    assert sent < 1000
+    time.sleep(0.2)
+    assert len(server.sent) == sent

@@ -1,0 +1,134 @@
+"""A real HTTP server on loopback that records what it is sent and answers as a test tells it to."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import numpy as np
+
+
+@dataclass
+class Answer:
+    """What the server sends; a ``dict`` body is sent as JSON."""
+
+    body: Any
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def encoded(self) -> bytes:
+        return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+
+
+@dataclass
+class Sent:
+    """One request as it arrived."""
+
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+
+@dataclass
+class Recorder:
+    """Its ``url``, the requests that came, and the function that answers them."""
+
+    url: str
+    answer: Callable[[Sent], Answer]
+    sent: list[Sent] = field(default_factory=list)
+    connections: set[tuple[str, int]] = field(default_factory=set)
+    in_flight: int = 0
+    most_in_flight: int = 0
+
+
+def vector_of(text: str, dimensions: int = 1024) -> np.ndarray:
+    """A unit vector that only this text has."""
+    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+    vector = np.random.default_rng(seed).standard_normal(dimensions).astype(np.float32)
+    return vector / np.linalg.norm(vector)
+
+
+def embeddings(sent: Sent, dimensions: int = 1024) -> dict[str, Any]:
+    """A right answer to an embeddings request in base64, binary or ubinary."""
+    kind = sent.body.get("embedding_type", "float")
+    data = []
+    for index, text in enumerate(sent.body["input"]):
+        vector = vector_of(text, sent.body.get("dimensions") or dimensions)
+        bits = np.packbits(vector > 0)
+        shapes: dict[str, Any] = {
+            "float": vector.tolist(),
+            "base64": base64.b64encode(vector.astype("<f4").tobytes()).decode(),
+            "ubinary": bits.astype(float).tolist(),
+            "binary": (bits.astype(float) - 128).tolist(),
+        }
+        data.append({"object": "embedding", "index": index, "embedding": shapes[kind]})
+    tokens = sum(len(text.split()) for text in sent.body["input"])
+    return {"model": sent.body["model"], "object": "list", "usage": {"total_tokens": tokens}, "data": data}
+
+
+def ranking(sent: Sent) -> dict[str, Any]:
+    """A right answer to a rerank request: the longer a document, the better."""
+    documents = sent.body["documents"]
+    order = sorted(range(len(documents)), key=lambda index: -len(documents[index]))[: sent.body.get("top_n")]
+    results = [{"index": index, "relevance_score": len(documents[index]) / 1000} for index in order]
+    return {"model": sent.body["model"], "object": "list", "usage": {"total_tokens": 7}, "results": results}
+
+
+def right_answer(sent: Sent) -> Answer:
+    """What a service that works sends."""
+    return Answer(ranking(sent) if sent.path.endswith("/rerank") else embeddings(sent))
+
+
+@contextmanager
+def recorder(answer: Callable[[Sent], Answer] = right_answer) -> Iterator[Recorder]:
+    """Run a recording server, on a free port of 127.0.0.1, until the block ends."""
+    lock = threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_POST(self) -> None:
+            raw = self.rfile.read(int(self.headers["Content-Length"]))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            sent = Sent(self.path, headers, json.loads(raw))
+            with lock:
+                state.sent.append(sent)
+                state.connections.add(self.client_address)
+                state.in_flight += 1
+                state.most_in_flight = max(state.most_in_flight, state.in_flight)
+            try:
+                reply = state.answer(sent)
+            finally:
+                with lock:
+                    state.in_flight -= 1
+            content = reply.encoded()
+            self.send_response(reply.status)
+            for name, value in {"Content-Type": "application/json", **reply.headers}.items():
+                self.send_header(name, value)
+            if "Content-Length" not in reply.headers:
+                self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    state = Recorder(f"http://127.0.0.1:{server.server_address[1]}/v1", answer)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
