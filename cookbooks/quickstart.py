@@ -1,0 +1,237 @@
+"""One question, answered over the documentation of Python's standard library in LangChain, LlamaIndex and Haystack.
+
+Run it as it is, with no key and no network: the embedded engine answers. Point it at a real service with
+``--base-url https://api.jina.ai/v1`` and ``JINA_API_KEY`` set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import shorten
+
+import numpy as np
+from jina_client import JinaClient, JinaError
+from jina_client.quantization import hamming, quantize
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+QUESTION = "How do I compare two text files and show the differences?"
+RETRIEVED, KEPT = 20, 5
+SAMPLED = 800  # entries that the comparison with binary vectors is made on
+LONGEST = 300  # characters of an entry's first paragraph, which is what is indexed
+SKIPPED = {  # games, tests, and modules whose hundreds of near-identical entries would only take time
+    "antigravity", "distutils", "encodings", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "test", "this",
+    "tkinter", "turtle", "turtledemo",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One documented module, class or function."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one framework found, and what it took."""
+
+    framework: str
+    passages: list[tuple[str, float]]
+    seconds: float
+    tokens: int
+
+
+def standard_library() -> list[Entry]:
+    """The public docstrings of the installed standard library, read from its sources: nothing is imported."""
+    root = Path(sysconfig.get_path("stdlib"))
+    entries = []
+    for module in sorted(sys.stdlib_module_names - SKIPPED):
+        if module.startswith("_"):
+            continue
+        single = root / f"{module}.py"
+        for path in [single] if single.exists() else sorted((root / module).rglob("*.py")):
+            parts = [part for part in path.relative_to(root).with_suffix("").parts if part != "__init__"]
+            if {"test", "tests"} & set(parts) or any(part.startswith("_") for part in parts):
+                continue
+            try:
+                entries += _documented(ast.parse(path.read_bytes()), ".".join(parts))
+            except (SyntaxError, ValueError):
+                continue  # a template, or a source that is broken on purpose
+    return entries
+
+
+def _documented(node: ast.AST, name: str) -> Iterator[Entry]:
+    if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+        text = ast.get_docstring(node)
+        if text and len(text) >= 60:
+            summary = " ".join(text.split("\n\n")[0].split())
+            yield Entry(name, f"{name}: {summary[:LONGEST]}")
+    if isinstance(node, (ast.Module, ast.ClassDef)):
+        for child in node.body:
+            if isinstance(child, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and child.name[0] != "_":
+                yield from _documented(child, f"{name}.{child.name}")
+
+
+def with_langchain(client: JinaClient, model: str, reranker: str, entries: list[Entry], question: str):
+    """LangChain: InMemoryVectorStore, then JinaRerank as a document compressor."""
+    from langchain_core.documents import Document
+    from langchain_core.vectorstores import InMemoryVectorStore
+    from langchain_jina import JinaEmbeddings, JinaRerank
+
+    store = InMemoryVectorStore(JinaEmbeddings(model=model, client=client, show_progress=True))
+    store.add_documents([Document(entry.text, metadata={"name": entry.name}) for entry in entries])
+    found = store.as_retriever(search_kwargs={"k": RETRIEVED}).invoke(question)
+    kept = JinaRerank(model=reranker, client=client, top_n=KEPT).compress_documents(found, question)
+    return [(document.metadata["name"], document.metadata["relevance_score"]) for document in kept]
+
+
+def with_llama_index(client: JinaClient, model: str, reranker: str, entries: list[Entry], question: str):
+    """LlamaIndex: VectorStoreIndex, then JinaRerank as a node postprocessor."""
+    from llama_index.core import VectorStoreIndex
+    from llama_index.core.schema import TextNode
+    from llama_index.embeddings.jinaai import JinaEmbedding
+    from llama_index.postprocessor.jinaai_rerank import JinaRerank
+
+    # Ids, not metadata: LlamaIndex embeds a node's metadata along with its text.
+    nodes = [TextNode(id_=entry.name, text=entry.text) for entry in entries]
+    index = VectorStoreIndex(nodes, embed_model=JinaEmbedding(model=model, client=client), show_progress=True)
+    found = index.as_retriever(similarity_top_k=RETRIEVED).retrieve(question)
+    kept = JinaRerank(top_n=KEPT, model=reranker, client=client).postprocess_nodes(found, query_str=question)
+    return [(node.node_id, node.score) for node in kept]
+
+
+def with_haystack(client: JinaClient, model: str, reranker: str, entries: list[Entry], question: str):
+    """Haystack: an indexing pipeline and a query pipeline on InMemoryDocumentStore."""
+    from haystack import Document, Pipeline
+    from haystack.components.retrievers.in_memory import InMemoryEmbeddingRetriever
+    from haystack.components.writers import DocumentWriter
+    from haystack.document_stores.in_memory import InMemoryDocumentStore
+    from haystack_integrations.components.embedders.jina import JinaDocumentEmbedder, JinaTextEmbedder
+    from haystack_integrations.components.rankers.jina import JinaRanker
+
+    store = InMemoryDocumentStore()
+    indexing = Pipeline()
+    indexing.add_component("embedder", JinaDocumentEmbedder(model=model, client=client))
+    indexing.add_component("writer", DocumentWriter(store))
+    indexing.connect("embedder.documents", "writer.documents")
+    documents = [Document(content=entry.text, meta={"name": entry.name}) for entry in entries]
+    indexing.run({"embedder": {"documents": documents}})
+
+    querying = Pipeline()
+    querying.add_component("embedder", JinaTextEmbedder(model=model, client=client))
+    querying.add_component("retriever", InMemoryEmbeddingRetriever(store, top_k=RETRIEVED))
+    querying.add_component("ranker", JinaRanker(model=reranker, client=client, top_k=KEPT))
+    querying.connect("embedder.embedding", "retriever.query_embedding")
+    querying.connect("retriever.documents", "ranker.documents")
+    kept = querying.run({"embedder": {"text": question}, "ranker": {"query": question}})["ranker"]["documents"]
+    return [(document.meta["name"], document.score) for document in kept]
+
+
+FRAMEWORKS: dict[str, Callable[..., list[tuple[str, float]]]] = {
+    "LangChain": with_langchain,
+    "LlamaIndex": with_llama_index,
+    "Haystack": with_haystack,
+}
+
+
+def answer(framework: str, options: argparse.Namespace, entries: list[Entry]) -> Outcome:
+    """Index and ask in one framework, with a client of its own that counts its tokens."""
+    with JinaClient(base_url=options.base_url) as client:
+        started = time.perf_counter()
+        passages = FRAMEWORKS[framework](client, options.model, options.reranker, entries, options.question)
+        return Outcome(framework, passages, time.perf_counter() - started, client.usage.total_tokens)
+
+
+def show(outcomes: list[Outcome], entries: list[Entry], console: Console) -> None:
+    """The passages of each framework side by side, with what they took."""
+    texts = {entry.name: entry.text for entry in entries}
+    table = Table(title=f"The {KEPT} best passages after reranking {RETRIEVED}", show_lines=True)
+    for outcome in outcomes:
+        table.add_column(outcome.framework, ratio=1)
+    for row in zip(*(outcome.passages for outcome in outcomes), strict=True):
+        table.add_row(*(_cell(name, score, texts[name]) for name, score in row))
+    table.add_row(*(f"[dim]{outcome.seconds:.1f} s, {outcome.tokens:,} tokens[/dim]" for outcome in outcomes))
+    console.print(table)
+
+
+def _cell(name: str, score: float, text: str) -> str:
+    summary = shorten(text.removeprefix(f"{name}: "), 120, placeholder=" …")
+    return f"[bold]{escape(name)}[/bold]  [green]{score:.3f}[/green]\n{escape(summary)}"
+
+
+def show_bits(options: argparse.Namespace, entries: list[Entry], console: Console) -> None:
+    """What one bit a dimension would save on this corpus, and what it would lose."""
+    with JinaClient(base_url=options.base_url) as client:
+        sample = entries[:: max(1, len(entries) // SAMPLED)]
+        corpus = client.embed([entry.text for entry in sample], model=options.model).vectors
+        names = [entry.name.replace(".", " ") for entry in sample[:: max(1, len(sample) // 100)]]
+        queries = client.embed(names, model=options.model, task="retrieval.query").vectors
+    exact = _best(-(queries @ corpus.T), RETRIEVED)
+    by_bits = hamming(quantize(queries, "ubinary"), quantize(corpus, "ubinary"))
+    candidates = _best(by_bits, 4 * RETRIEVED)
+    rescored = [
+        near[_best(-(corpus[near] @ query)[None], RETRIEVED)[0]]
+        for query, near in zip(queries, candidates, strict=True)
+    ]
+    table = Table(title=f"One bit a dimension: {len(entries):,} vectors of {corpus.shape[1]} dimensions")
+    table.add_column("vectors")
+    table.add_column("memory", justify="right")
+    table.add_column(f"of the exact {RETRIEVED}, found", justify="right")
+    floats, bits = len(entries) * corpus.shape[1] * 4 / 1e6, len(entries) * -(-corpus.shape[1] // 8) / 1e6
+    table.add_row("float32", f"{floats:.2f} MB", "100.0 %")
+    table.add_row("binary", f"{bits:.2f} MB", f"{_overlap(exact, by_bits.argsort(axis=1)[:, :RETRIEVED]):.1%}")
+    table.add_row(
+        f"binary, {4 * RETRIEVED} rescored", f"{bits:.2f} MB + floats on disk", f"{_overlap(exact, rescored):.1%}"
+    )
+    table.caption = f"{len(queries)} queries on {len(sample):,} of the entries"
+    console.print(table)
+
+
+def _best(distances: np.ndarray, count: int) -> np.ndarray:
+    return np.argsort(distances, axis=1, kind="stable")[:, :count]
+
+
+def _overlap(expected: np.ndarray, found) -> float:
+    return float(np.mean([len(set(a) & set(b)) / len(a) for a, b in zip(expected, found, strict=True)]))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("question", nargs="?", default=QUESTION)
+    parser.add_argument("--model", default="jina-embeddings-v3")
+    parser.add_argument("--reranker", default="jina-reranker-v2-base-multilingual")
+    parser.add_argument("--base-url", default=os.environ.get("JINA_BASE_URL", "local"))
+    parser.add_argument("--limit", type=int, help="index only so many entries")
+    options = parser.parse_args()
+    console = Console()
+    entries = standard_library()[: options.limit]
+    console.print(f"[bold]{escape(options.question)}[/bold]")
+    console.print(f"{len(entries):,} entries of Python's documentation, {options.model} at {options.base_url}")
+    if options.base_url == "local":
+        console.print("[dim]The embedded engine answers in the model's place: a small stand-in, in English.[/dim]")
+    try:
+        outcomes = []
+        for framework in FRAMEWORKS:
+            console.print(f"\n{framework}")
+            outcomes.append(answer(framework, options, entries))
+        show(outcomes, entries, console)
+        show_bits(options, entries, console)
+    except JinaError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

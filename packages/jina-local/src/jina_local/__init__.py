@@ -1,0 +1,38 @@
+"""An embedded engine that speaks Jina AI's wire protocol with a small real model, all-MiniLM-L6-v2.
+
+It needs no key, no network, no GPU and no torch. Importing it does no work: the model is loaded at the first request.
+
+    import jina_local
+
+    status, headers, body = jina_local.default_app().handle("POST", "/v1/embeddings", {}, b'{"model": …, "input": …}')
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .app import App, default_app
+    from .engine import Engine
+    from .errors import ModelNotFoundError, RequestError
+    from .weights import fetch_model
+
+__version__ = "0.1.0"
+__all__ = ["App", "Engine", "ModelNotFoundError", "RequestError", "__version__", "default_app", "fetch_model"]
+
+_HOMES = {
+    "App": "app",
+    "default_app": "app",
+    "Engine": "engine",
+    "ModelNotFoundError": "errors",
+    "RequestError": "errors",
+    "fetch_model": "weights",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # The public names are imported when first used: numpy and onnxruntime take longer than everything else.
+    if name in _HOMES:
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

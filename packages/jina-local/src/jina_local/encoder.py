@@ -1,0 +1,178 @@
+"""Texts to token vectors: the tokenizer and the network, in batches.
+
+A sequence is a list of token ids without the special tokens. Its vectors are one row for each token, with those of
+[CLS] before them and of [SEP] after them: ``(len(sequence) + 2, dimensions)``, float32.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from .onnx_graph import bert_graph, read_header, read_shape
+from .runtime import open_session
+from .weights import ModelFiles
+
+Vectors = NDArray[np.float32]
+Sequences = Sequence[Sequence[int]]
+
+# Both measured on two cores. A smaller multiple computes less padding, a larger one makes fewer, fuller batches.
+_BATCH_TOKENS = 1024
+_PAD_TO = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """One run of the network over a part of a sequence.
+
+    Attributes:
+        sequence: which sequence it belongs to.
+        ids: what the network reads, special tokens included.
+        first, last: the rows of its output that are kept, ``[first, last)``.
+        position: the row of the sequence's vectors that the first kept row is.
+    """
+
+    sequence: int
+    ids: list[int]
+    first: int
+    last: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some consecutive vectors of one sequence: ``vectors[0]`` is its row ``position``."""
+
+    sequence: int
+    position: int
+    vectors: Vectors
+
+
+class Encoder:
+    """The model, loaded. It may be used by several threads at once.
+
+    Args:
+        files: the model's files.
+        threads: how many threads compute one batch; by default one for each core this process may use.
+
+    Raises:
+        ModelNotFoundError: a file is not the expected one.
+
+    Attributes:
+        dimensions: the length of a token vector.
+        window: the most tokens of a sequence that the network reads at once, special tokens not counted.
+    """
+
+    def __init__(self, files: ModelFiles, threads: int | None = None) -> None:
+        tensors = read_header(files.weights)
+        shape = read_shape(files.config, tensors)
+        # Hashing and building the session each take about as long: together they cost what one does.
+        with ThreadPoolExecutor(1) as beside:
+            verified = beside.submit(files.verify)
+            graph = bert_graph(shape, tensors, files.weights.name)
+            self._session = open_session(graph, files.weights.parent, threads)
+            verified.result()
+        self._tokenizer = Tokenizer.from_file(str(files.tokenizer))
+        # The file fixes both at 128 tokens.
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._cls, self._sep = _token_id(self._tokenizer, "[CLS]"), _token_id(self._tokenizer, "[SEP]")
+        # The session's threads share one pool, so callers that run side by side only multiply the memory in use.
+        self._running = threading.Lock()
+        self.dimensions = shape.dimensions
+        self.window = shape.positions - 2
+
+    def tokenize(self, texts: Iterable[str]) -> list[list[int]]:
+        """The token ids of each text, without special tokens and however long it is."""
+        # One by one: the library's batches use threads that do not survive a fork, and it warns of that on stderr.
+        return [self._tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
+
+    def token_vectors(self, sequences: Sequences, context: int = 0) -> list[Vectors]:
+        """Every token's vector: for each sequence an array of shape ``(len(sequence) + 2, dimensions)``.
+
+        Args:
+            sequences: token ids without special tokens.
+            context: as for :meth:`rows`.
+        """
+        vectors = [np.empty((len(ids) + 2, self.dimensions), dtype=np.float32) for ids in sequences]
+        for rows in self.rows(sequences, context):
+            vectors[rows.sequence][rows.position : rows.position + len(rows.vectors)] = rows.vectors
+        return vectors
+
+    def mean_vectors(self, sequences: Sequences) -> Vectors:
+        """The mean over each sequence's token vectors, special tokens included: ``(n, dimensions)``, not normalised.
+
+        This is the pooling that the model was trained with. No token vector is kept: memory does not grow with length.
+        """
+        sums = {}
+        for rows in self.rows(sequences):
+            sums[rows.sequence, rows.position] = rows.vectors.sum(axis=0, dtype=np.float64)
+        means = np.zeros((len(sequences), self.dimensions))
+        # In the order of the text, not of the batches: floating-point sums depend on it.
+        for sequence, position in sorted(sums):
+            means[sequence] += sums[sequence, position]
+        lengths = np.array([len(ids) + 2 for ids in sequences], dtype=np.float64)
+        return (means / lengths[:, np.newaxis]).astype(np.float32)
+
+    def rows(self, sequences: Sequences, context: int = 0) -> Iterator[Rows]:
+        """Run the network over all sequences; every row of every sequence comes exactly once, in any order.
+
+        A sequence that is longer than :attr:`window` is read in windows that overlap by half. The outputs of the
+        overlap are taken from the earlier window, so each token has text before it, as in the reference
+        implementation of late chunking for long documents. A text's vectors are the same bits whatever it is batched
+        with: the length that it is padded to depends on its own length alone.
+
+        Args:
+            sequences: token ids without special tokens.
+            context: how many of a sequence's first tokens are repeated before each of its later windows.
+        """
+        by_length: defaultdict[int, list[_Window]] = defaultdict(list)
+        for number, ids in enumerate(sequences):
+            for window in self._windows(number, ids, context):
+                by_length[min(-(-len(window.ids) // _PAD_TO) * _PAD_TO, self.window + 2)].append(window)
+        for length in sorted(by_length):
+            windows, size = by_length[length], max(1, _BATCH_TOKENS // length)
+            for start in range(0, len(windows), size):
+                yield from self._run(windows[start : start + size], length)
+
+    def _windows(self, sequence: int, ids: Sequence[int], context: int) -> Iterator[_Window]:
+        head = list(ids[:context])
+        begin, kept = 0, 0
+        while True:
+            repeated = head if begin else []
+            end = min(begin + self.window - len(repeated), len(ids))
+            read = [self._cls, *repeated, *ids[begin:end], self._sep]
+            # Row of token t in the output is t - begin, after [CLS] and what is repeated.
+            shift = 1 + len(repeated) - begin
+            first = kept + shift if begin else 0
+            last = end + shift + (end == len(ids))
+            yield _Window(sequence, read, first, last, kept + 1 if begin else 0)
+            if end == len(ids):
+                return
+            kept = end
+            begin = end - (self.window - len(head)) // 2
+
+    def _run(self, windows: Sequence[_Window], length: int) -> Iterator[Rows]:
+        ids = np.zeros((len(windows), length), dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for row, window in enumerate(windows):
+            ids[row, : len(window.ids)] = window.ids
+            mask[row, : len(window.ids)] = 1
+        with self._running:
+            hidden = self._session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
+        for row, window in enumerate(windows):
+            yield Rows(window.sequence, window.position, hidden[row, window.first : window.last])
+
+
+def _token_id(tokenizer: Tokenizer, token: str) -> int:
+    number = tokenizer.token_to_id(token)
+    if number is None:
+        raise ValueError(f"the tokenizer has no {token}: it is not a BERT tokenizer")
+    return number

@@ -1,0 +1,246 @@
+"""A BERT encoder as an ONNX graph of a few kilobytes, whose weights stay in ``model.safetensors``.
+
+ONNX lets a tensor live in another file at an offset (``external_data``), and a safetensors file is raw little-endian
+tensors behind a JSON header: so the graph only points into it, and nothing is converted, copied or stored twice. The
+messages are written with a small protobuf writer, because the ``onnx`` package would be the largest dependency.
+
+Field numbers are those of ``onnx.proto``; operators are those of opset 17. The network is that of Devlin et al. 2018
+(https://arxiv.org/abs/1810.04805) with the exact GELU, ``x/2 * (1 + erf(x / sqrt(2)))``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+IR_VERSION = 8
+OPSET = 17
+_FLOAT, _INT64 = 1, 7
+_LARGEST_HEADER = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One tensor of a safetensors file: its shape, where it begins in the file, and its length in bytes."""
+
+    shape: tuple[int, ...]
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class BertShape:
+    """The sizes of one BERT encoder.
+
+    Attributes:
+        layers: transformer blocks.
+        heads: attention heads of each block.
+        dimensions: length of a token vector.
+        positions: the longest sequence, in tokens, specials included.
+        epsilon: what layer normalisation adds to the variance.
+    """
+
+    layers: int
+    heads: int
+    dimensions: int
+    positions: int
+    epsilon: float
+
+
+def read_header(path: Path) -> dict[str, Tensor]:
+    """The float32 tensors of a safetensors file by name.
+
+    The file is an 8-byte little-endian length, that many bytes of JSON, then the data that the JSON's offsets count in.
+
+    Raises:
+        ValueError: it is not such a file, or a tensor lies outside it.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        prefix = file.read(8)
+        length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else _LARGEST_HEADER + 1
+        if length > min(_LARGEST_HEADER, size):
+            raise ValueError(f"{path} is not a safetensors file")
+        header = json.loads(file.read(length))
+    tensors = {}
+    for name, facts in header.items():
+        if name == "__metadata__" or facts["dtype"] != "F32":
+            continue
+        begin, end = facts["data_offsets"]
+        shape = tuple(facts["shape"])
+        if not 0 <= begin <= end <= size - 8 - length or end - begin != 4 * math.prod(shape):
+            raise ValueError(f"{path}: the tensor {name} lies outside the file")
+        tensors[name] = Tensor(shape, 8 + length + begin, end - begin)
+    return tensors
+
+
+def read_shape(config: Path, tensors: Mapping[str, Tensor]) -> BertShape:
+    """The encoder's sizes: from its weights where they show, else from its ``config.json``.
+
+    Raises:
+        ValueError: the configuration is not that of an encoder this module can write.
+    """
+    settings = json.loads(config.read_bytes())
+    if settings.get("model_type") != "bert" or settings.get("hidden_act") != "gelu":
+        raise ValueError(f"{config} describes no BERT encoder with GELU")
+    positions, dimensions = tensors["embeddings.position_embeddings.weight"].shape
+    layers = 1 + max(int(name.split(".")[2]) for name in tensors if name.startswith("encoder.layer."))
+    heads = int(settings["num_attention_heads"])
+    if dimensions % heads:
+        raise ValueError(f"{config}: {dimensions} dimensions cannot be divided among {heads} heads")
+    return BertShape(layers, heads, dimensions, positions, float(settings["layer_norm_eps"]))
+
+
+def bert_graph(shape: BertShape, tensors: Mapping[str, Tensor], file_name: str) -> bytes:
+    """The serialised ONNX model.
+
+    Inputs are ``input_ids`` and ``attention_mask``, int64 of shape ``(batch, sequence)``; token types are all 0. The
+    output ``last_hidden_state`` is float32 of shape ``(batch, sequence, dimensions)``.
+
+    Args:
+        shape: the encoder's sizes.
+        tensors: what :func:`read_header` gave.
+        file_name: the weights' file, without its folder: the session is told the folder.
+    """
+    graph = _Graph(tensors, file_name)
+    hidden = _embeddings(graph, shape)
+    bias = _attention_bias(graph)
+    for layer in range(shape.layers):
+        hidden = _block(graph, shape, f"encoder.layer.{layer}", hidden, bias)
+    graph.node("Identity", [hidden], output="last_hidden_state")
+    return graph.serialise(shape.dimensions)
+
+
+def _embeddings(graph: _Graph, shape: BertShape) -> str:
+    words = graph.node("Gather", [graph.weight("embeddings.word_embeddings.weight"), "input_ids"], axis=0)
+    length = graph.node("Slice", [graph.node("Shape", ["input_ids"]), graph.ints([1]), graph.ints([2])])
+    table = graph.weight("embeddings.position_embeddings.weight")
+    positions = graph.node("Slice", [table, graph.ints([0]), length, graph.ints([0])])
+    types = graph.node("Gather", [graph.weight("embeddings.token_type_embeddings.weight"), graph.ints([0])], axis=0)
+    placed = graph.node("Add", [words, graph.node("Add", [positions, types])])
+    return graph.normalise(placed, "embeddings.LayerNorm", shape.epsilon)
+
+
+def _attention_bias(graph: _Graph) -> str:
+    """0 for a token and the lowest float32 for padding, shape ``(batch, 1, 1, sequence)``."""
+    mask = graph.node("Unsqueeze", [graph.node("Cast", ["attention_mask"], to=_FLOAT), graph.ints([1, 2])])
+    return graph.node("Mul", [graph.node("Sub", [graph.number(1.0), mask]), graph.number(-3.4028234663852886e38)])
+
+
+def _block(graph: _Graph, shape: BertShape, name: str, hidden: str, bias: str) -> str:
+    """Self-attention and the feed-forward layers, each added to its input and normalised."""
+    width = shape.dimensions // shape.heads
+    split = graph.ints([0, 0, shape.heads, width])
+
+    def heads(part: str, order: list[int]) -> str:
+        projected = graph.linear(hidden, f"{name}.attention.self.{part}")
+        return graph.node("Transpose", [graph.node("Reshape", [projected, split])], perm=order)
+
+    query, key, value = heads("query", [0, 2, 1, 3]), heads("key", [0, 2, 3, 1]), heads("value", [0, 2, 1, 3])
+    scores = graph.node("Div", [graph.node("MatMul", [query, key]), graph.number(math.sqrt(width))])
+    weights = graph.node("Softmax", [graph.node("Add", [scores, bias])], axis=-1)
+    mixed = graph.node("Transpose", [graph.node("MatMul", [weights, value])], perm=[0, 2, 1, 3])
+    joined = graph.node("Reshape", [mixed, graph.ints([0, 0, shape.dimensions])])
+    attended = graph.node("Add", [graph.linear(joined, f"{name}.attention.output.dense"), hidden])
+    attended = graph.normalise(attended, f"{name}.attention.output.LayerNorm", shape.epsilon)
+
+    wide = graph.linear(attended, f"{name}.intermediate.dense")
+    erf = graph.node("Erf", [graph.node("Div", [wide, graph.number(math.sqrt(2.0))])])
+    gated = graph.node("Mul", [wide, graph.node("Add", [erf, graph.number(1.0)])])
+    activated = graph.node("Mul", [gated, graph.number(0.5)])
+    output = graph.node("Add", [graph.linear(activated, f"{name}.output.dense"), attended])
+    return graph.normalise(output, f"{name}.output.LayerNorm", shape.epsilon)
+
+
+class _Graph:
+    """Collects nodes and initializers; every value is named once."""
+
+    def __init__(self, tensors: Mapping[str, Tensor], file_name: str) -> None:
+        self._tensors = tensors
+        self._file_name = file_name
+        self._nodes: list[bytes] = []
+        self._initializers: dict[str, bytes] = {}
+
+    def node(self, operator: str, inputs: Sequence[str], *, output: str = "", **attributes: Any) -> str:
+        output = output or f"v{len(self._nodes)}"
+        message = b"".join(_field(1, name) for name in inputs) + _field(2, output) + _field(4, operator)
+        message += b"".join(_field(5, _attribute(name, value)) for name, value in attributes.items())
+        self._nodes.append(message)
+        return output
+
+    def weight(self, name: str) -> str:
+        """A tensor of the safetensors file, by reference."""
+        tensor = self._tensors[name]
+        place = {"location": self._file_name, "offset": str(tensor.offset), "length": str(tensor.length)}
+        message = _tensor(name, tensor.shape, _FLOAT)
+        message += b"".join(_field(13, _field(1, key) + _field(2, value)) for key, value in place.items())
+        self._initializers[name] = message + _field(14, 1)
+        return name
+
+    def linear(self, value: str, name: str) -> str:
+        """``value @ weight.T + bias``: the file keeps weights as (out, in). The transposition is folded at load."""
+        transposed = self.node("Transpose", [self.weight(f"{name}.weight")], perm=[1, 0])
+        return self.node("Add", [self.node("MatMul", [value, transposed]), self.weight(f"{name}.bias")])
+
+    def normalise(self, value: str, name: str, epsilon: float) -> str:
+        inputs = [value, self.weight(f"{name}.weight"), self.weight(f"{name}.bias")]
+        return self.node("LayerNormalization", inputs, axis=-1, epsilon=epsilon)
+
+    def ints(self, values: Sequence[int]) -> str:
+        name = "ints_" + "_".join(map(str, values))
+        data = struct.pack(f"<{len(values)}q", *values)
+        self._initializers[name] = _tensor(name, (len(values),), _INT64) + _field(9, data)
+        return name
+
+    def number(self, value: float) -> str:
+        name = f"number_{value!r}"
+        self._initializers[name] = _tensor(name, (), _FLOAT) + _field(9, struct.pack("<f", value))
+        return name
+
+    def serialise(self, dimensions: int) -> bytes:
+        graph = b"".join(_field(1, node) for node in self._nodes) + _field(2, "bert")
+        graph += b"".join(_field(5, initializer) for initializer in self._initializers.values())
+        for name in ("input_ids", "attention_mask"):
+            graph += _field(11, _value(name, _INT64, ["batch", "sequence"]))
+        graph += _field(12, _value("last_hidden_state", _FLOAT, ["batch", "sequence", dimensions]))
+        return _field(1, IR_VERSION) + _field(8, _field(1, "") + _field(2, OPSET)) + _field(7, graph)
+
+
+def _field(number: int, value: int | str | bytes) -> bytes:
+    """One protobuf field: a varint for an integer, else length-delimited bytes."""
+    if isinstance(value, int):
+        return _varint(number << 3) + _varint(value)
+    data = value.encode() if isinstance(value, str) else value
+    return _varint(number << 3 | 2) + _varint(len(data)) + data
+
+
+def _varint(value: int) -> bytes:
+    value &= 0xFFFF_FFFF_FFFF_FFFF  # negative numbers travel as 64-bit two's complement
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
+def _attribute(name: str, value: int | float | list[int]) -> bytes:
+    if isinstance(value, float):
+        return _field(1, name) + _varint(2 << 3 | 5) + struct.pack("<f", value) + _field(20, 1)
+    if isinstance(value, int):
+        return _field(1, name) + _field(3, value) + _field(20, 2)
+    return _field(1, name) + b"".join(_field(8, item) for item in value) + _field(20, 7)
+
+
+def _tensor(name: str, shape: Sequence[int], kind: int) -> bytes:
+    return b"".join(_field(1, size) for size in shape) + _field(2, kind) + _field(8, name)
+
+
+def _value(name: str, kind: int, shape: Sequence[int | str]) -> bytes:
+    sizes = b"".join(_field(1, _field(1 if isinstance(size, int) else 2, size)) for size in shape)
+    return _field(1, name) + _field(2, _field(1, _field(1, kind) + _field(2, sizes)))

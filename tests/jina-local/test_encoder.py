@@ -1,0 +1,109 @@
+"""Token vectors are those of the published network, whatever the batch and however long the text."""
+
+import json
+import math
+import struct
+from itertools import cycle, islice
+from typing import Any
+
+import numpy as np
+import pytest
+from jina_local.encoder import Encoder
+from jina_local.weights import find_model_files
+from numpy.typing import NDArray
+
+SENTENCE = "the tower of a city is built from many small stones and nobody counts them until one of them falls"
+
+
+def words(count: int) -> str:
+    return " ".join(islice(cycle(SENTENCE.split()), count))
+
+
+def cosine(left: NDArray[Any], right: NDArray[Any]) -> float:
+    return float(left @ right / (np.linalg.norm(left) * np.linalg.norm(right)))
+
+
+class PlainBert:
+    """A second implementation of the network in numpy, in float64, straight from the weights' file."""
+
+    def __init__(self) -> None:
+        data = memoryview(find_model_files().weights.read_bytes())
+        (length,) = struct.unpack("<Q", data[:8])
+        self.tensors = {
+            name: np.frombuffer(data[8 + length :][slice(*facts["data_offsets"])], "<f4").reshape(facts["shape"])
+            for name, facts in json.loads(bytes(data[8 : 8 + length])).items()
+            if facts.get("dtype") == "F32"
+        }
+
+    def linear(self, name: str, value: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(value @ self.tensors[f"{name}.weight"].astype(float).T + self.tensors[f"{name}.bias"])
+
+    def norm(self, name: str, value: NDArray[Any]) -> NDArray[Any]:
+        scaled = (value - value.mean(-1, keepdims=True)) / np.sqrt(value.var(-1, keepdims=True) + 1e-12)
+        return np.asarray(scaled * self.tensors[f"{name}.weight"] + self.tensors[f"{name}.bias"])
+
+    def __call__(self, ids: list[int]) -> NDArray[Any]:
+        table = {kind: self.tensors[f"embeddings.{kind}_embeddings.weight"] for kind in ("word", "position")}
+        kinds = self.tensors["embeddings.token_type_embeddings.weight"]
+        hidden = self.norm("embeddings.LayerNorm", table["word"][ids] + table["position"][: len(ids)] + kinds[0])
+        for layer in range(6):
+            at = f"encoder.layer.{layer}"
+            q, k, v = (
+                self.linear(f"{at}.attention.self.{part}", hidden).reshape(len(ids), 12, 32).transpose(1, 0, 2)
+                for part in ("query", "key", "value")
+            )
+            weights = np.exp(q @ k.transpose(0, 2, 1) / math.sqrt(32))
+            mixed = (weights / weights.sum(-1, keepdims=True) @ v).transpose(1, 0, 2).reshape(len(ids), 384)
+            hidden = self.norm(
+                f"{at}.attention.output.LayerNorm", hidden + self.linear(f"{at}.attention.output.dense", mixed)
+            )
+            wide = self.linear(f"{at}.intermediate.dense", hidden)
+            gelu = wide / 2 * (1 + np.vectorize(math.erf)(wide / math.sqrt(2)))
+            hidden = self.norm(f"{at}.output.LayerNorm", hidden + self.linear(f"{at}.output.dense", gelu))
+        return hidden
+
+
+@pytest.mark.parametrize("text", ["", "Hello!", "Zürich, 東京 and a 🙂: " + words(25)])
+def test_token_vectors_are_those_of_a_plain_implementation(encoder: Encoder, text: str) -> None:
+    ids = encoder.tokenize([text])[0]
+    np.testing.assert_allclose(encoder.token_vectors([ids])[0], PlainBert()([101, *ids, 102]), atol=1e-5)
+
+
+def test_cosines_are_the_published_ones(encoder: Encoder) -> None:
+    """The example that the model's own documentation computes with sentence-transformers."""
+    texts = ["The weather is lovely today.", "It's so sunny outside!", "He drove to the stadium."]
+    weather, sunny, stadium = encoder.mean_vectors(encoder.tokenize(texts))
+    cosines = [cosine(weather, sunny), cosine(weather, stadium), cosine(sunny, stadium)]
+    np.testing.assert_allclose(cosines, [0.6660, 0.1046, 0.1411], atol=5e-5)
+
+
+def test_pooling_is_the_mean_over_all_tokens(encoder: Encoder) -> None:
+    sequences = encoder.tokenize(["one", words(40), words(900), ""])
+    expected = [vectors.mean(axis=0, dtype=float) for vectors in encoder.token_vectors(sequences)]
+    np.testing.assert_allclose(encoder.mean_vectors(sequences), expected, atol=1e-6)
+
+
+def test_vectors_are_the_same_bits_alone_or_in_a_batch(encoder: Encoder) -> None:
+    sequences = encoder.tokenize([words(count) for count in (0, 1, 2, 3, 5, 8, 9, 31, 64, 130, 511, 800, 3, 5, 8)])
+    together = encoder.token_vectors(sequences)
+    means = encoder.mean_vectors(sequences)
+    for index, sequence in enumerate(sequences):
+        assert np.array_equal(encoder.token_vectors([sequence])[0], together[index])
+        assert np.array_equal(encoder.mean_vectors([sequence])[0], means[index])
+
+
+@pytest.mark.parametrize("length", [509, 510, 511, 765, 766, 1300])
+def test_long_texts_are_read_in_windows_that_overlap_by_half(encoder: Encoder, length: int) -> None:
+    ids = encoder.tokenize([words(1400)])[0][:length]
+    expected = np.full((length + 2, 384), np.nan)
+    for start in range(0, max(1, length - 255), 255):
+        window = encoder.token_vectors([ids[start : start + 510]])[0]
+        first = start + 255 if start else 0
+        expected[first + 1 : start + len(window)] = window[1 + first - start :]
+        if start == 0:
+            expected[0] = window[0]
+    np.testing.assert_allclose(encoder.token_vectors([ids])[0], expected, atol=2e-5)
+
+
+def test_a_text_is_not_cut_at_128_tokens(encoder: Encoder) -> None:
+    assert len(encoder.tokenize([words(3000)])[0]) >= 3000

@@ -1,0 +1,134 @@
+"""The server answers as the app does, over real HTTP on loopback."""
+
+import socket
+import threading
+import time
+from typing import Any
+
+import jina_local
+import numpy as np
+import pytest
+import requests
+from jina_local.app import App
+from jina_local.engine import Engine
+from jina_local.server import running
+
+BODY = {"model": "jina-embeddings-v3", "input": ["a", "b"]}
+
+
+def test_embeddings_over_http_are_those_of_the_app(url: str, post: Any) -> None:
+    answer = requests.post(f"{url}/embeddings", json=BODY, timeout=30)
+    assert (answer.status_code, answer.json()) == post("embeddings", **BODY)
+
+
+def test_rerank_over_http_is_that_of_the_app(url: str, post: Any) -> None:
+    fields = {"model": "jina-reranker-v3", "query": "a", "documents": ["a", "b"]}
+    answer = requests.post(f"{url}/rerank", json=fields, timeout=30)
+    assert (answer.status_code, answer.json()) == post("rerank", **fields)
+
+
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/models", "/health", "/nothing"])
+def test_every_answer_says_who_made_it(url: str, path: str) -> None:
+    headers = requests.get(url.removesuffix("/v1") + path, timeout=30).headers
+    assert (headers["x-jina-stand-in"], headers["content-type"]) == ("all-MiniLM-L6-v2", "application/json")
+    assert len(headers["x-request-id"]) == 32
+
+
+def test_the_request_id_of_an_error_is_in_its_header(url: str) -> None:
+    answer = requests.post(f"{url}/embeddings", json={}, timeout=30)
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
+def test_models_are_listed_in_the_published_shape(url: str, conforms: Any) -> None:
+    body = requests.get(f"{url}/models", timeout=30).json()
+    conforms("ModelListResponse", body)
+    assert "jina-ai/jina-embeddings-v3" in {model["id"] for model in body["data"]}
+
+
+def test_the_api_page_describes_each_models_request(url: str) -> None:
+    root = url.removesuffix("/v1")
+    paths = requests.get(f"{root}/openapi.json", timeout=30).json()["paths"]
+    schemas = paths["/v1/embeddings"]["post"]["requestBody"]["content"]["application/json"]["schema"]["oneOf"]
+    v3 = next(schema for schema in schemas if schema["title"] == "jina-embeddings-v3")
+    assert {"task", "dimensions", "late_chunking", "embedding_type"} <= set(v3["properties"])
+    assert requests.get(f"{root}/docs", timeout=30).status_code == 200
+
+
+def test_the_examples_of_the_api_page_work(url: str) -> None:
+    paths = requests.get(f"{url.removesuffix('/v1')}/openapi.json", timeout=30).json()["paths"]
+    for path in ("/v1/embeddings", "/v1/rerank"):
+        for example in paths[path]["post"]["requestBody"]["content"]["application/json"]["examples"].values():
+            answer = requests.post(url.removesuffix("/v1") + path, json=example["value"], timeout=30)
+            assert answer.status_code == 200, answer.text
+
+
+def test_a_body_that_is_too_large_is_refused() -> None:
+    with running(max_body=10_000) as url:
+        answer = requests.post(f"{url}/embeddings", data=b"x" * 60_000, timeout=30)
+    assert answer.status_code == 413
+    assert "10000 bytes" in answer.json()["detail"]
+
+
+def test_health_answers_while_a_request_is_computed() -> None:
+    computing, finish = threading.Event(), threading.Event()
+
+    class Slow(Engine):
+        def embed(self, request: Any) -> Any:
+            computing.set()
+            finish.wait(20)
+            return {}
+
+    with running(app=App(Slow())) as url:
+        slow = threading.Thread(target=lambda: requests.post(f"{url}/embeddings", json={}, timeout=30))
+        slow.start()
+        assert computing.wait(20)
+        status = requests.get(f"{url.removesuffix('/v1')}/health", timeout=5).status_code
+        finish.set()
+        slow.join()
+    assert status == 200
+
+
+def test_a_key_is_required_over_http() -> None:
+    with running(api_key="right") as url:
+        refused = requests.post(f"{url}/embeddings", json=BODY, timeout=30)
+        allowed = requests.post(f"{url}/embeddings", json=BODY, headers={"authorization": "Bearer right"}, timeout=30)
+    assert (refused.status_code, refused.json()["code"], allowed.status_code) == (401, "AUTH_MISSING_API_KEY", 200)
+
+
+def test_a_missing_model_is_a_503_that_says_what_to_do(tmp_path: Any) -> None:
+    with running(app=App(Engine(tmp_path))) as url:
+        answer = requests.post(f"{url}/embeddings", json=BODY, timeout=30)
+    assert answer.status_code == 503
+    assert "jina-local fetch-model" in answer.json()["detail"]
+
+
+def test_a_missing_model_is_raised_in_process(tmp_path: Any) -> None:
+    with pytest.raises(jina_local.ModelNotFoundError, match="fetch-model"):
+        App(Engine(tmp_path)).handle("POST", "/v1/embeddings", {}, b'{"model": "jina-embeddings-v3", "input": "a"}')
+
+
+def test_the_server_stops_and_gives_its_port_back() -> None:
+    with running() as url:
+        port = int(url.split(":")[2].split("/")[0])
+    began = time.monotonic()
+    with running(port) as again:
+        assert again == url
+    assert time.monotonic() - began < 5
+    with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), timeout=5):
+        pass
+
+
+def test_many_callers_get_the_same_vectors(url: str) -> None:
+    found: list[Any] = [None] * 16
+
+    def call(number: int) -> None:
+        body = {"model": "jina-embeddings-v3", "input": [f"text {number % 4}"]}
+        found[number] = requests.post(f"{url}/embeddings", json=body, timeout=60).json()["data"][0]["embedding"]
+
+    callers = [threading.Thread(target=call, args=(number,)) for number in range(16)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert all(np.array_equal(found[number], found[number % 4]) for number in range(16))
+    assert found[0] != found[1]
