@@ -1,4 +1,4 @@
-"""Fixtures: a recording server, and both clients behind one synchronous face."""
+"""Both clients behind one synchronous face."""
 
 from __future__ import annotations
 
@@ -9,19 +9,7 @@ from typing import Any
 
 import pytest
 from jina_client import AsyncJinaClient, JinaClient
-from loopback import Recorder, recorder
-
-
-@pytest.fixture(autouse=True)
-def no_key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("JINA_API_KEY", "JINAAI_API_KEY", "JINA_AUTH_TOKEN", "JINA_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def server() -> Iterator[Recorder]:
-    with recorder() as running:
-        yield running
+from loopback import Recorder
 
 
 class Blocking:

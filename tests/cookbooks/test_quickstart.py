@@ -1,0 +1,48 @@
+"""The quickstart runs as a person runs it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _quickstart(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "cookbooks/quickstart.py", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+
+
+@pytest.fixture(scope="module")
+def run() -> subprocess.CompletedProcess[str]:
+    return _quickstart("How is an ordered tree of syntax walked?", "--limit", "150")
+
+
+def test_it_answers_in_each_framework(run: subprocess.CompletedProcess[str]) -> None:
+    assert run.returncode == 0, run.stderr
+    header, first = [line for line in run.stdout.splitlines() if line[:1] in ("┃", "│")][:2]
+    assert all(framework in header for framework in ("LangChain", "LlamaIndex", "Haystack"))
+    cells = [cell.split()[0] for cell in first.strip("│").split("│")]
+    assert len(cells) == 3
+    assert set(cells) == {cells[0]}
+    assert cells[0].startswith("ast")
+
+
+def test_it_says_what_bits_save(run: subprocess.CompletedProcess[str]) -> None:
+    floats, bits = (line for line in run.stdout.splitlines() if "float32 " in line or "binary  " in line)
+    assert "0.61 MB" in floats
+    assert "0.02 MB" in bits
+
+
+def test_it_shows_progress(run: subprocess.CompletedProcess[str]) -> None:
+    assert "Embedding: 100%" in run.stderr
+
+
+def test_a_service_without_a_key_is_one_clear_line() -> None:
+    failed = _quickstart("--limit", "5", "--base-url", "https://api.jina.ai/v1")
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("JinaInputError: https://api.jina.ai/v1 needs an API key")
+    assert "Traceback" not in failed.stderr

@@ -1,0 +1,51 @@
+"""Every Python example in the documentation runs as it stands; those of one page run one after another."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [
+    ROOT / "README.md",
+    *ROOT.glob("docs/*.md"),
+    *ROOT.glob("shared/README.md"),
+    *ROOT.glob("packages/*/README.md"),
+]
+EXAMPLES = {page: re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL) for page in PAGES}
+LINKS = [(page, target) for page in PAGES for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text())]
+
+
+@pytest.mark.parametrize(
+    "page", [page for page, found in EXAMPLES.items() if found], ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_the_examples_run(page: Path) -> None:
+    program = "\n".join(EXAMPLES[page])
+    environment = {**os.environ, "PYTHONWARNINGS": "error::ResourceWarning"}
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, env=environment, cwd=ROOT
+    )
+    assert run.returncode == 0, run.stderr
+
+
+def test_the_readmes_three_frameworks_find_the_cat() -> None:
+    for example in EXAMPLES[ROOT / "README.md"][:3]:
+        run = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, timeout=120, cwd=ROOT)
+        assert run.stdout.strip() == "The cat sleeps on the sofa."
+
+
+@pytest.mark.parametrize(("page", "target"), LINKS, ids=lambda part: str(part).rpartition("/")[2])
+def test_every_link_within_the_repository_leads_somewhere(page: Path, target: str) -> None:
+    assert (page.parent / target).exists()
+
+
+def test_the_constraints_name_no_place() -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert pins
+    assert all(re.fullmatch(r"[a-z0-9._-]+==[^ :/]+( ; .*)?", pin) for pin in pins)

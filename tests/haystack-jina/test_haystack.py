@@ -1,0 +1,275 @@
+"""The Haystack components, in Haystack's own pipelines."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+from haystack import Document, Pipeline
+from haystack.components.retrievers.in_memory import InMemoryEmbeddingRetriever
+from haystack.components.writers import DocumentWriter
+from haystack.document_stores.in_memory import InMemoryDocumentStore
+from haystack.utils import Secret
+from haystack_integrations.components.embedders.jina import JinaDocumentEmbedder, JinaTextEmbedder
+from haystack_integrations.components.rankers.jina import JinaRanker
+from jina_client import JinaArgumentError, JinaClient, JinaInputError
+from loopback import Recorder, vector_of
+
+KEY = "jina_0123456789abcdef"
+TEXTS = ["The cat sleeps on the sofa.", "Stocks fell sharply today.", "Bread needs flour, water and salt."]
+NO_USAGE = {"prompt_tokens": 0, "total_tokens": 0}
+
+
+def _documents(*texts: str) -> list[Document]:
+    return [Document(content=text, id=text) for text in texts]
+
+
+def _rag(url: str) -> tuple[Pipeline, Pipeline]:
+    store = InMemoryDocumentStore()
+    indexing = Pipeline()
+    indexing.add_component("embedder", JinaDocumentEmbedder(base_url=url, progress_bar=False))
+    indexing.add_component("writer", DocumentWriter(store))
+    indexing.connect("embedder.documents", "writer.documents")
+    querying = Pipeline()
+    querying.add_component("embedder", JinaTextEmbedder(base_url=url))
+    querying.add_component("retriever", InMemoryEmbeddingRetriever(store))
+    querying.add_component("ranker", JinaRanker(base_url=url, top_k=1))
+    querying.connect("embedder.embedding", "retriever.query_embedding")
+    querying.connect("retriever.documents", "ranker.documents")
+    return indexing, querying
+
+
+def test_two_pipelines_answer_a_question(engine_url: str) -> None:
+    indexing, querying = _rag(engine_url)
+    indexing.run({"embedder": {"documents": _documents(*TEXTS)}})
+    question = "What do I bake?"
+    found = querying.run({"embedder": {"text": question}, "ranker": {"query": question}})["ranker"]["documents"]
+    assert [document.content for document in found] == [TEXTS[2]]
+
+
+def test_the_same_answer_asynchronously(engine_url: str) -> None:
+    async def ask(question: str) -> list[Document]:
+        indexing, querying = _rag(engine_url)
+        await indexing.run_async({"embedder": {"documents": _documents(*TEXTS)}})
+        found = await querying.run_async({"embedder": {"text": question}, "ranker": {"query": question}})
+        await indexing.close_async()
+        await querying.close_async()
+        return list(found["ranker"]["documents"])
+
+    assert [document.content for document in asyncio.run(ask("Where is the animal?"))] == [TEXTS[0]]
+
+
+def test_queries_and_documents_have_their_own_task(server: Recorder) -> None:
+    JinaDocumentEmbedder(base_url=server.url, progress_bar=False).run(_documents("a"))
+    JinaTextEmbedder(base_url=server.url).run("a")
+    assert [sent.body["task"] for sent in server.sent] == ["retrieval.passage", "retrieval.query"]
+
+
+def test_documents_are_copied_in_order_with_their_vectors(server: Recorder) -> None:
+    given = _documents(*(str(number) for number in range(300)))
+    embedder = JinaDocumentEmbedder(base_url=server.url, progress_bar=False)
+    for documents in (embedder.run(given)["documents"], asyncio.run(embedder.run_async(given))["documents"]):
+        assert [document.id for document in documents] == [document.id for document in given]
+        assert all(np.array_equal(document.embedding, vector_of(document.content)) for document in documents)
+    assert all(document.embedding is None for document in given)
+
+
+def test_batches_are_in_flight_at_once(server: Recorder) -> None:
+    import time
+
+    from loopback import right_answer
+
+    def slowly(sent: Any) -> Any:
+        time.sleep(0.05)
+        return right_answer(sent)
+
+    server.answer = slowly
+    embedder = JinaDocumentEmbedder(base_url=server.url, progress_bar=False, batch_size=1, max_concurrency=4)
+    asyncio.run(embedder.run_async(_documents(*"abcdefgh")))
+    assert server.most_in_flight == 4
+
+
+def test_prefix_suffix_and_meta_fields_are_embedded(server: Recorder) -> None:
+    embedder = JinaDocumentEmbedder(
+        base_url=server.url,
+        progress_bar=False,
+        prefix="<",
+        suffix=">",
+        meta_fields_to_embed=["title", "absent"],
+        embedding_separator=" | ",
+    )
+    embedder.run([Document(content="text", meta={"title": "A title"}), Document(content=None, meta={"title": "Only"})])
+    JinaTextEmbedder(base_url=server.url, prefix="[", suffix="]").run("text")
+    assert [sent.body["input"] for sent in server.sent] == [["<A title | text>", "<Only | >"], ["[text]"]]
+
+
+def test_late_chunking_groups_documents_by_their_source(server: Recorder) -> None:
+    documents = [Document(content=f"chunk {number}", meta={"source_id": str(number % 2)}) for number in range(4)]
+    embedder = JinaDocumentEmbedder(base_url=server.url, progress_bar=False, late_chunking=True)
+    for embedded in (embedder.run, lambda given: asyncio.run(embedder.run_async(given))):
+        server.sent.clear()
+        result = embedded([*documents, Document(content="alone")])["documents"]
+        sent = sorted(sent.body["input"] for sent in server.sent)
+        assert sent == [["alone"], ["chunk 0", "chunk 2"], ["chunk 1", "chunk 3"]]
+        assert all(np.array_equal(document.embedding, vector_of(document.content)) for document in result)
+
+
+def test_every_socket_is_returned_on_the_empty_path(server: Recorder) -> None:
+    embedder, ranker = JinaDocumentEmbedder(base_url=server.url), JinaRanker(base_url=server.url)
+    assert embedder.run([]) == {"documents": [], "meta": {"model": "jina-embeddings-v3", "usage": NO_USAGE}}
+    assert ranker.run("q", []) == {"documents": [], "meta": {"model": "jina-reranker-v1-base-en", "usage": NO_USAGE}}
+    assert asyncio.run(ranker.run_async("q", []))["documents"] == []
+    assert server.sent == []
+
+
+def test_usage_and_model_are_reported(server: Recorder) -> None:
+    usage = {"prompt_tokens": 2, "total_tokens": 2}
+    assert JinaTextEmbedder(base_url=server.url).run("two words")["meta"] == {
+        "model": "jina-embeddings-v3",
+        "usage": usage,
+    }
+
+
+def test_the_ranker_scores_filters_and_cuts(server: Recorder) -> None:
+    ranker = JinaRanker(base_url=server.url, top_k=3, score_threshold=0.002)
+    documents = _documents("a", "bbb", "cc", "dddd")
+    assert [(found.id, found.score) for found in ranker.run("q", documents)["documents"]] == [
+        ("dddd", 0.004),
+        ("bbb", 0.003),
+        ("cc", 0.002),
+    ]
+    assert len(ranker.run("q", documents, top_k=1)["documents"]) == 1
+    assert len(ranker.run("q", documents, top_k=4, score_threshold=0.0)["documents"]) == 4
+    assert documents[0].score is None
+
+
+SAVED_BY_JINA_HAYSTACK = """
+components:
+  embedder:
+    type: haystack_integrations.components.embedders.jina.document_embedder.JinaDocumentEmbedder
+    init_parameters:
+      api_key: {env_vars: [JINA_API_KEY], strict: true, type: env_var}
+      base_url: BASE/embeddings
+      batch_size: 32
+      dimensions: 64
+      embedding_separator: "; "
+      late_chunking: true
+      meta_fields_to_embed: [title]
+      model: jina-embeddings-v3
+      prefix: ""
+      progress_bar: false
+      suffix: ""
+      task: retrieval.passage
+  ranker:
+    type: haystack_integrations.components.rankers.jina.ranker.JinaRanker
+    init_parameters:
+      api_key: {env_vars: [JINA_API_KEY], strict: true, type: env_var}
+      base_url: BASE/rerank
+      model: jina-reranker-v2-base-multilingual
+      score_threshold: null
+      top_k: 2
+connections:
+- {sender: embedder.documents, receiver: ranker.documents}
+"""
+
+
+def test_a_pipeline_saved_by_jina_haystack_loads_and_runs(server: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JINA_API_KEY", KEY)
+    pipeline = Pipeline.loads(SAVED_BY_JINA_HAYSTACK.replace("BASE", server.url))
+    result = pipeline.run({"embedder": {"documents": _documents("a", "b", "c")}, "ranker": {"query": "q"}})
+    assert len(result["ranker"]["documents"]) == 2
+    assert {sent.path for sent in server.sent} == {"/v1/embeddings", "/v1/rerank"}
+    assert {sent.headers["authorization"] for sent in server.sent} == {f"Bearer {KEY}"}
+
+
+def test_a_saved_pipeline_holds_the_options_that_were_set_and_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JINA_API_KEY", KEY)
+    embedder = JinaTextEmbedder(dimensions=64, timeout=7.0, base_url="local")
+    assert embedder.to_dict() == {
+        "type": "haystack_integrations.components.embedders.jina.text_embedder.JinaTextEmbedder",
+        "init_parameters": {
+            "api_key": {"type": "env_var", "env_vars": ["JINA_API_KEY"], "strict": True},
+            "base_url": "local",
+            "timeout": 7.0,
+            "model": "jina-embeddings-v3",
+            "prefix": "",
+            "suffix": "",
+            "dimensions": 64,
+        },
+    }
+    assert JinaTextEmbedder.from_dict(embedder.to_dict()).to_dict() == embedder.to_dict()
+    pipeline = Pipeline()
+    pipeline.add_component("text", embedder)
+    pipeline.add_component("documents", JinaDocumentEmbedder(late_chunking=True))
+    pipeline.add_component("ranker", JinaRanker(max_doc_length=100))
+    assert Pipeline.loads(pipeline.dumps()).dumps() == pipeline.dumps()
+    assert KEY not in pipeline.dumps()
+
+
+def test_the_key_is_resolved_when_it_is_needed(server: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedder = JinaTextEmbedder(api_key=Secret.from_env_var("MY_KEY"), base_url=server.url)
+    with pytest.raises(JinaInputError, match="MY_KEY"):
+        embedder.warm_up()
+    monkeypatch.setenv("MY_KEY", KEY)
+    embedder.warm_up()
+    embedder.run("a")
+    assert server.sent[0].headers["authorization"] == f"Bearer {KEY}"
+    assert KEY not in f"{embedder!r} {vars(embedder)}"
+
+
+def test_a_component_with_a_ready_client_runs_and_says_that_it_cannot_be_saved(server: Recorder) -> None:
+    embedder = JinaTextEmbedder(client=JinaClient(base_url=server.url))
+    assert embedder.run("a") == asyncio.run(embedder.run_async("a"))
+    with pytest.raises(JinaInputError, match="cannot be saved"):
+        embedder.to_dict()
+
+
+def test_a_pickle_keeps_every_option(server: Recorder) -> None:
+    embedder = pickle.loads(pickle.dumps(JinaTextEmbedder(base_url=server.url, dimensions=64)))
+    assert len(embedder.run("a")["embedding"]) == 64
+
+
+@pytest.mark.parametrize("kind", [JinaTextEmbedder, JinaDocumentEmbedder, JinaRanker])
+def test_an_unknown_argument_is_an_error(kind: type) -> None:
+    with pytest.raises(JinaArgumentError, match="did you mean 'base_url'"):
+        kind(base_uri="local")
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda url: JinaTextEmbedder(base_url=url).run(["a"]),
+        lambda url: JinaTextEmbedder(base_url=url).run(None),
+        lambda url: JinaDocumentEmbedder(base_url=url).run("a"),
+        lambda url: JinaDocumentEmbedder(base_url=url).run(["a"]),
+        lambda url: JinaRanker(base_url=url).run("q", ["a"]),
+    ],
+)
+def test_what_is_of_the_wrong_type_is_a_type_error_of_the_error_tree(server: Recorder, run: Any) -> None:
+    with pytest.raises(JinaInputError) as caught:
+        run(server.url)
+    assert isinstance(caught.value, TypeError)
+    assert server.sent == []
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda url: JinaDocumentEmbedder(base_url=url).run([Document(content=None)]),
+        lambda url: JinaRanker(base_url=url).run("q", [Document(content=None)]),
+        lambda url: JinaRanker(base_url=url, top_k=0),
+        lambda url: JinaRanker(base_url=url).run("q", _documents("a"), top_k=0),
+    ],
+)
+def test_what_cannot_be_done_is_refused(server: Recorder, run: Any) -> None:
+    with pytest.raises(JinaInputError):
+        run(server.url)
+    assert server.sent == []
+
+
+def test_a_missing_key_says_what_to_do() -> None:
+    with pytest.raises(JinaInputError, match="JINA_API_KEY"):
+        JinaTextEmbedder().run("a")

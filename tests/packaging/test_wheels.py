@@ -1,0 +1,84 @@
+"""Each distribution builds to a wheel that installs alone and leaves the namespaces of the frameworks whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+UV = os.environ.get("UV") or shutil.which("uv")
+pytestmark = pytest.mark.skipif(UV is None, reason="uv, which builds and installs the wheels, is not on the path")
+
+FRAMEWORKS = ("haystack", "langchain_core", "llama_index.core")
+# For each distribution: what it is imported as, what comes with it, and files that no wheel of it may hold.
+DISTRIBUTIONS = {
+    "jina-client": ("import jina_client", (), ()),
+    "jina-local": ("import jina_local; jina_local.Engine", (), ()),
+    "langchain-jina": ("from langchain_jina import JinaEmbeddings, JinaRerank", ("langchain_core",), ()),
+    "llama-index-jina": (
+        "from llama_index.embeddings.jinaai import JinaEmbedding; "
+        "from llama_index.postprocessor.jinaai_rerank import JinaRerank",
+        ("llama_index.core",),
+        ("llama_index/__init__.py", "llama_index/embeddings/__init__.py", "llama_index/postprocessor/__init__.py"),
+    ),
+    "haystack-jina": (
+        "from haystack_integrations.components.embedders.jina import JinaTextEmbedder, JinaDocumentEmbedder; "
+        "from haystack_integrations.components.rankers.jina import JinaRanker",
+        ("haystack",),
+        (
+            "haystack_integrations/__init__.py",
+            "haystack_integrations/common/__init__.py",
+            "haystack_integrations/components/__init__.py",
+            "haystack_integrations/components/embedders/__init__.py",
+            "haystack_integrations/components/rankers/__init__.py",
+        ),
+    ),
+}
+
+
+def _run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheels")
+    _run(str(UV), "build", "--all-packages", "--wheel", "--out-dir", str(folder))
+    return folder
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_a_wheel_holds_its_types_and_licence_and_no_file_of_a_namespace(wheels: Path, name: str) -> None:
+    (wheel,) = wheels.glob(f"{name.replace('-', '_')}-*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert any(entry.endswith("py.typed") for entry in names)
+    assert any(entry.endswith("licenses/LICENSE") for entry in names)
+    assert not set(DISTRIBUTIONS[name][2]) & set(names)
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_a_wheel_installs_alone(wheels: Path, tmp_path: Path, name: str) -> None:
+    program, frameworks, _ = DISTRIBUTIONS[name]
+    python = tmp_path / "venv" / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    _run(str(UV), "venv", "--quiet", "--python", sys.executable, str(tmp_path / "venv"))
+    _run(str(UV), "pip", "install", "--quiet", "--python", str(python), "--find-links", str(wheels), name)
+    absent = [framework for framework in (*FRAMEWORKS, "torch") if framework not in frameworks]
+    found = _run(
+        str(python),
+        "-c",
+        f"{program}\n"
+        "import importlib.util as finder\n"
+        "def there(name):\n"
+        "    try: return finder.find_spec(name) is not None\n"
+        "    except ModuleNotFoundError: return False\n"
+        f"print([name for name in {absent!r} if there(name)])",
+    )
+    assert found.strip() == "[]"
