@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from jina_client import JinaConnectionError, JinaInputError, JinaResponseError
+from jina_client import BadRequestError, JinaConnectionError, JinaInputError, JinaResponseError
 from loopback import Answer, Recorder, Sent, embeddings, vector_of
 
 TEXTS = [f"text number {number}" for number in range(300)]
@@ -226,3 +226,22 @@ def test_an_answer_cut_short_is_a_broken_connection(client: Any, server: Recorde
     server.answer = lambda sent: Answer(b'{"data": [{"ind')
     with pytest.raises(JinaConnectionError, match="broke off after 15 bytes"):
         client.embed(["a"])
+
+
+def test_an_error_names_the_input_by_its_place_in_the_callers_list(client: Any, server: Recorder) -> None:
+    def answer(sent: Sent) -> Answer:
+        body = embeddings(sent)
+        if "text number 250" in sent.body["input"]:
+            body["data"][sent.body["input"].index("text number 250")]["embedding"] = "AAAA"
+        return Answer(body)
+
+    server.answer = answer
+    with pytest.raises(JinaResponseError, match="the vector of input 250 "):
+        client.embed(TEXTS, batch_size=100)
+
+
+def test_an_error_status_notes_the_inputs_of_its_request(client: Any, server: Recorder) -> None:
+    server.answer = lambda sent: Answer({}, 400) if TEXTS[250] in sent.body["input"] else Answer(embeddings(sent))
+    with pytest.raises(BadRequestError) as caught:
+        client.embed(TEXTS, batch_size=100)
+    assert caught.value.__notes__ == ["in the request for inputs 200 to 299 (counted from 0)"]

@@ -8,9 +8,8 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from . import calls
-from .arguments import known_arguments
-from .client import BaseClient
-from .errors import JinaInputError
+from .base import BaseClient
+from .errors import JinaError, JinaInputError
 from .models import EmbeddingType
 from .planning import Job
 from .policy import retrying_async
@@ -29,37 +28,9 @@ class AsyncJinaClient(BaseClient):
     :class:`jina_client.transport.AsyncTransport`, and ``max_concurrency`` holds for each event loop.
     """
 
-    @known_arguments
-    def __init__(
-        self,
-        api_key: Any = None,
-        base_url: str | None = None,
-        timeout: float = 60.0,
-        max_retries: int = 4,
-        max_concurrency: int = 8,
-        transport: AsyncTransport | None = None,
-    ) -> None:
-        settings = Settings.resolve(
-            api_key=api_key,
-            base_url=base_url,
-            timeout=timeout,
-            max_retries=max_retries,
-            max_concurrency=max_concurrency,
-            transport=transport,
-        )
-        self._start(settings)
-
-    @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
-        """A client with the settings of another, for instance of a :class:`jina_client.JinaClient`."""
-        client = cls.__new__(cls)
-        client._start(settings)
-        return client
-
-    def _start(self, settings: Settings) -> None:
-        super().__init__(settings)
+    def _open(self) -> None:
         self._slots: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
-        self._transport = _transport(settings)
+        self._transport = _transport(self.settings)
 
     async def embed(
         self,
@@ -142,12 +113,6 @@ class AsyncJinaClient(BaseClient):
     ) -> None:
         await self.aclose()
 
-    def __getstate__(self) -> Settings:
-        return self.settings
-
-    def __setstate__(self, settings: Settings) -> None:
-        self._start(settings)
-
     async def _run(self, job: Job[T], show_progress: bool = False) -> T:
         try:
             await self._send(job, show_progress)
@@ -178,7 +143,10 @@ class AsyncJinaClient(BaseClient):
             async with slots:
                 return self._read(await self._transport.asend(self._request(job, number)))
 
-        result: dict[str, Any] = await retrying_async(self.settings.max_retries)(once)
+        try:
+            result: dict[str, Any] = await retrying_async(self.settings.max_retries)(once)
+        except JinaError as error:
+            raise self._noted(error, job, number) from error.__cause__
         return result
 
     def _semaphore(self) -> asyncio.Semaphore:

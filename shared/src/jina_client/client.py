@@ -1,4 +1,4 @@
-"""The synchronous client, and what it has in common with the asynchronous one."""
+"""The synchronous client."""
 
 from __future__ import annotations
 
@@ -9,58 +9,17 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from . import calls
-from .arguments import known_arguments
-from .errors import JinaInputError, error_from_response
+from .base import BaseClient
+from .errors import JinaError, JinaInputError
 from .models import EmbeddingType
 from .planning import Job
 from .policy import retrying
 from .progress import progress_bar
-from .protocol import parse
-from .results import Embeddings, RerankResult, Usage
+from .results import Embeddings, RerankResult
 from .settings import Settings
-from .transport import LocalTransport, Request, RequestsTransport, Response, Transport
-from .version import __version__
+from .transport import LocalTransport, RequestsTransport, Transport
 
 T = TypeVar("T")
-
-
-class BaseClient:
-    """Settings, requests and answers: all of a client but the sending."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self._counting = threading.Lock()
-        self._usage = Usage()
-
-    @property
-    def usage(self) -> Usage:
-        """The tokens of all calls of this client so far, failed ones included as far as they were answered."""
-        return self._usage
-
-    def _count(self, usage: Usage) -> None:
-        with self._counting:
-            self._usage += usage
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(base_url={self.settings.base_url!r})"
-
-    def _request(self, job: Job[Any], number: int) -> Request:
-        headers = {
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip, deflate" if job.compress else "identity",
-            "Content-Type": "application/json",
-            "User-Agent": f"jina-client/{__version__}",
-        }
-        if self.settings.api_key is not None:
-            headers["Authorization"] = f"Bearer {self.settings.api_key.reveal()}"
-        return Request("POST", self.settings.url(job.endpoint), headers, job.encode(number), self.settings.timeout)
-
-    def _read(self, response: Response) -> dict[str, Any]:
-        """The JSON object of an answer, or the exception that its status stands for."""
-        if 200 <= response.status < 300:
-            return parse(response.body)
-        secrets = [self.settings.api_key.reveal()] if self.settings.api_key else []
-        raise error_from_response(response.status, response.body, response.headers, secrets=secrets)
 
 
 class JinaClient(BaseClient):
@@ -80,37 +39,9 @@ class JinaClient(BaseClient):
         JinaInputError: no key for a host that needs one, or a value that cannot work.
     """
 
-    @known_arguments
-    def __init__(
-        self,
-        api_key: Any = None,
-        base_url: str | None = None,
-        timeout: float = 60.0,
-        max_retries: int = 4,
-        max_concurrency: int = 8,
-        transport: Transport | None = None,
-    ) -> None:
-        settings = Settings.resolve(
-            api_key=api_key,
-            base_url=base_url,
-            timeout=timeout,
-            max_retries=max_retries,
-            max_concurrency=max_concurrency,
-            transport=transport,
-        )
-        self._start(settings)
-
-    @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
-        """A client with the settings of another, for instance of an :class:`AsyncJinaClient`."""
-        client = cls.__new__(cls)
-        client._start(settings)
-        return client
-
-    def _start(self, settings: Settings) -> None:
-        super().__init__(settings)
-        self._slots = threading.BoundedSemaphore(settings.max_concurrency)
-        self._transport = _transport(settings)
+    def _open(self) -> None:
+        self._slots = threading.BoundedSemaphore(self.settings.max_concurrency)
+        self._transport = _transport(self.settings)
 
     def embed(
         self,
@@ -242,12 +173,6 @@ class JinaClient(BaseClient):
     ) -> None:
         self.close()
 
-    def __getstate__(self) -> Settings:
-        return self.settings
-
-    def __setstate__(self, settings: Settings) -> None:
-        self._start(settings)
-
     def _run(self, job: Job[T], show_progress: bool = False) -> T:
         try:
             self._send(job, show_progress)
@@ -278,7 +203,10 @@ class JinaClient(BaseClient):
             with self._slots:
                 return self._read(self._transport.send(self._request(job, number)))
 
-        return retrying(self.settings.max_retries)(once)
+        try:
+            return retrying(self.settings.max_retries)(once)
+        except JinaError as error:
+            raise self._noted(error, job, number) from error.__cause__
 
 
 def _transport(settings: Settings) -> Transport:

@@ -71,7 +71,7 @@ class EmbedJob(Job[Embeddings]):
 
     def accept(self, number: int, body: Mapping[str, Any]) -> None:
         batch = self.batches[number]
-        vectors = self._request.decode(body, len(batch))
+        vectors = self._request.decode(body, batch)
         if self._vectors is None:
             self._vectors = np.empty((len(self._inputs), vectors.shape[1]), vectors.dtype)
         if vectors.shape[1] != self._vectors.shape[1]:

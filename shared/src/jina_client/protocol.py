@@ -79,26 +79,30 @@ class EmbedRequest:
         wire_type = "base64" if self.embedding_type in _FLOATS else self.embedding_type
         return orjson.dumps({"model": self.model, "embedding_type": wire_type, **self.fields, "input": inputs})
 
-    def decode(self, body: Mapping[str, Any], count: int) -> NDArray[Any]:
-        """The vectors of an answer, one row for each of ``count`` inputs, in the order of the inputs.
+    def decode(self, body: Mapping[str, Any], batch: range) -> NDArray[Any]:
+        """The vectors of an answer, one row for each input, in the order of the inputs.
+
+        Args:
+            body: the answer.
+            batch: the indices, in the caller's own list, of the inputs that were sent.
 
         Raises:
             JinaResponseError: a wrong count, a missing or repeated index, a wrong length, a number that is not finite.
         """
-        rows = _placed(body.get("data"), count, "data", "vectors")
+        items = _placed(body.get("data"), len(batch), "data", "vectors")
         vectors: NDArray[Any] | None = None
-        for index, item in enumerate(rows):
+        for row, (index, item) in enumerate(zip(batch, items, strict=True)):
             vector = self._vector(item.get("embedding"), index)
             if vectors is None:
-                vectors = np.empty((count, self.width or len(vector)), self.dtype)
+                vectors = np.empty((len(batch), self.width or len(vector)), self.dtype)
             if vector.shape != vectors.shape[1:]:
                 raise JinaResponseError(
                     f"the vector of input {index} has length {len(vector)}, expected {vectors.shape[1]}"
                 )
-            vectors[index] = vector
+            vectors[row] = vector
         assert vectors is not None
         if vectors.dtype.kind == "f" and not (finite := np.isfinite(vectors).all(axis=1)).all():
-            raise JinaResponseError(f"the vector of input {int(finite.argmin())} holds a NaN or an infinity")
+            raise JinaResponseError(f"the vector of input {batch[int(finite.argmin())]} holds a NaN or an infinity")
         return vectors
 
     def _vector(self, value: Any, index: int) -> NDArray[Any]:

@@ -1,5 +1,6 @@
 """What the Jina components of Haystack have in common."""
 
-from .connection import JinaConnection
+from .component import JinaComponent
+from .connection import DEFAULT_API_KEY, JinaConnection
 
-__all__ = ["JinaConnection"]
+__all__ = ["DEFAULT_API_KEY", "JinaComponent", "JinaConnection"]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from haystack import Document, component, default_from_dict, default_to_dict
+from haystack import Document, component, default_to_dict
 from haystack.utils import Secret
-from haystack_integrations.common.jina import JinaConnection
-from haystack_integrations.common.jina.connection import DEFAULT_API_KEY
+from haystack_integrations.common.jina import DEFAULT_API_KEY, JinaComponent, JinaConnection
 from jina_client import AsyncJinaClient, Embeddings, JinaArgumentError, JinaClient, JinaInputError
 from jina_client.arguments import known_arguments
 from jina_client.components import Embedder
@@ -18,7 +17,7 @@ SOURCE_ID = "source_id"
 
 
 @component
-class JinaDocumentEmbedder:
+class JinaDocumentEmbedder(JinaComponent):
     """
     Embeds Documents.
 
@@ -131,28 +130,6 @@ class JinaDocumentEmbedder:
             embedding_separator=self.embedding_separator,
             **{name: value for name, value in options.items() if value is not None},
         )
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> JinaDocumentEmbedder:
-        """
-        Deserialize the component.
-
-        :param data: What `to_dict` gave, of this package or of `jina-haystack`.
-        :returns: The component.
-        """
-        return default_from_dict(cls, data)
-
-    def warm_up(self) -> None:
-        """Resolve the key and make the client."""
-        self._connection.open()
-
-    def close(self) -> None:
-        """Close the connections of `run`; a later run opens them anew."""
-        self._connection.close()
-
-    async def close_async(self) -> None:
-        """Close the connections of `run_async`; a later run opens them anew."""
-        await self._connection.close_async()
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(self, documents: list[Document]) -> dict[str, Any]:

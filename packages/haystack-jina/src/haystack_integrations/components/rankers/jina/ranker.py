@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from haystack import Document, component, default_from_dict, default_to_dict
+from haystack import Document, component, default_to_dict
 from haystack.utils import Secret
-from haystack_integrations.common.jina import JinaConnection
-from haystack_integrations.common.jina.connection import DEFAULT_API_KEY
+from haystack_integrations.common.jina import DEFAULT_API_KEY, JinaComponent, JinaConnection
 from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient, JinaInputError, RerankResult
 from jina_client.arguments import known_arguments
 from jina_client.components import Reranker
 
 
 @component
-class JinaRanker:
+class JinaRanker(JinaComponent):
     """
     Sorts Documents by their relevance to a query.
 
@@ -95,28 +94,6 @@ class JinaRanker:
             score_threshold=self.score_threshold,
             **{name: value for name, value in options.items() if value is not None},
         )
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> JinaRanker:
-        """
-        Deserialize the component.
-
-        :param data: What `to_dict` gave, of this package or of `jina-haystack`.
-        :returns: The component.
-        """
-        return default_from_dict(cls, data)
-
-    def warm_up(self) -> None:
-        """Resolve the key and make the client."""
-        self._connection.open()
-
-    def close(self) -> None:
-        """Close the connections of `run`; a later run opens them anew."""
-        self._connection.close()
-
-    async def close_async(self) -> None:
-        """Close the connections of `run_async`; a later run opens them anew."""
-        await self._connection.close_async()
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(

@@ -1,0 +1,100 @@
+"""What the synchronous and the asynchronous client have in common: settings, requests, answers, and no sending."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from typing import Any, Self
+
+from .arguments import known_arguments
+from .errors import JinaError, error_from_response
+from .planning import Job
+from .protocol import parse
+from .results import Usage
+from .settings import Settings
+from .transport import AsyncTransport, Request, Response, Transport
+from .version import __version__
+
+
+class BaseClient(ABC):
+    """All of a client but the sending. A pickle holds its settings; the copy opens connections of its own."""
+
+    settings: Settings
+
+    @known_arguments
+    def __init__(
+        self,
+        api_key: Any = None,
+        base_url: str | None = None,
+        timeout: float = 60.0,
+        max_retries: int = 4,
+        max_concurrency: int = 8,
+        transport: Transport | AsyncTransport | None = None,
+    ) -> None:
+        settings = Settings.resolve(
+            api_key=api_key,
+            base_url=base_url,
+            timeout=timeout,
+            max_retries=max_retries,
+            max_concurrency=max_concurrency,
+            transport=transport,
+        )
+        self.__setstate__(settings)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """A client with the settings of another, which may be of the other kind."""
+        client = cls.__new__(cls)
+        client.__setstate__(settings)
+        return client
+
+    def __getstate__(self) -> Settings:
+        return self.settings
+
+    def __setstate__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._counting = threading.Lock()
+        self._usage = Usage()
+        self._open()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self.settings.base_url!r})"
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens of all calls of this client so far, failed ones included as far as they were answered."""
+        return self._usage
+
+    @abstractmethod
+    def _open(self) -> None:
+        """Make the transport and what bounds its use."""
+
+    def _count(self, usage: Usage) -> None:
+        with self._counting:
+            self._usage += usage
+
+    def _request(self, job: Job[Any], number: int) -> Request:
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip, deflate" if job.compress else "identity",
+            "Content-Type": "application/json",
+            "User-Agent": f"jina-client/{__version__}",
+        }
+        if self.settings.api_key is not None:
+            headers["Authorization"] = f"Bearer {self.settings.api_key.reveal()}"
+        return Request("POST", self.settings.url(job.endpoint), headers, job.encode(number), self.settings.timeout)
+
+    def _read(self, response: Response) -> dict[str, Any]:
+        """The JSON object of an answer, or the exception that its status stands for."""
+        if 200 <= response.status < 300:
+            return parse(response.body)
+        secrets = [self.settings.api_key.reveal()] if self.settings.api_key else []
+        raise error_from_response(response.status, response.body, response.headers, secrets=secrets)
+
+    @staticmethod
+    def _noted(error: JinaError, job: Job[Any], number: int) -> JinaError:
+        """The error with a note of which inputs the failed request carried, where it did not carry all."""
+        if len(job.batches) > 1:
+            batch = job.batches[number]
+            error.add_note(f"in the request for inputs {batch.start} to {batch.stop - 1} (counted from 0)")
+        return error
