@@ -1,6 +1,6 @@
 """What can go wrong, and the body that the hosted service sends for each.
 
-ModelNotFoundError (RuntimeError)     the model's files are not on this machine, or are not the expected ones
+ModelNotFoundError (JinaError)        the model's files are not on this machine, or are not the expected ones
 RequestError                          an answer that says no, with its status and body
 ├── InvalidRequest 422                fields that break the request's schema: each is named in ``errors``
 ├── RefusedRequest 400                a well-formed request that cannot be served: ``detail`` is an object with a code
@@ -12,13 +12,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from jina_client.errors import JinaError
+
 FieldProblem = dict[str, Any]
 """One complaint: ``field`` (``body -> top_n``), ``message``, ``type`` and, where it is short, the ``input``."""
 
 _ECHOED_CHARACTERS = 200
 
 
-class ModelNotFoundError(RuntimeError):
+class ModelNotFoundError(JinaError):
     """The model's files are missing or altered: the message says what to do."""
 
 
