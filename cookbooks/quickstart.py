@@ -19,6 +19,7 @@ from textwrap import shorten
 
 import numpy as np
 from jina_client import JinaClient, JinaError
+from jina_client.components import Connection, Embedder
 from jina_client.quantization import hamming, quantize
 from rich.console import Console
 from rich.markup import escape
@@ -174,9 +175,10 @@ def show_bits(options: argparse.Namespace, entries: list[Entry], console: Consol
     """What one bit a dimension would save on this corpus, and what it would lose."""
     with JinaClient(base_url=options.base_url) as client:
         sample = entries[:: max(1, len(entries) // SAMPLED)]
-        corpus = client.embed([entry.text for entry in sample], model=options.model).vectors
+        embedder = Embedder(Connection(client), options.model)
+        corpus = embedder.embed([entry.text for entry in sample], "document").vectors
         names = [entry.name.replace(".", " ") for entry in sample[:: max(1, len(sample) // 100)]]
-        queries = client.embed(names, model=options.model, task="retrieval.query").vectors
+        queries = embedder.embed(names, "query").vectors
     exact = _best(-(queries @ corpus.T), RETRIEVED)
     by_bits = hamming(quantize(queries, "ubinary"), quantize(corpus, "ubinary"))
     candidates = _best(by_bits, 4 * RETRIEVED)
@@ -212,8 +214,10 @@ def main() -> int:
     parser.add_argument("--model", default="jina-embeddings-v3")
     parser.add_argument("--reranker", default="jina-reranker-v2-base-multilingual")
     parser.add_argument("--base-url", default=os.environ.get("JINA_BASE_URL", "local"))
-    parser.add_argument("--limit", type=int, help="index only so many entries")
+    parser.add_argument("--limit", type=int, help="index only the first so many entries")
     options = parser.parse_args()
+    if options.limit is not None and options.limit < 1:
+        parser.error(f"--limit must be 1 or more, got {options.limit}")
     console = Console()
     entries = standard_library()[: options.limit]
     console.print(f"[bold]{escape(options.question)}[/bold]")

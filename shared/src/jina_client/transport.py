@@ -264,6 +264,11 @@ def _timed_out(timeout: float) -> JinaTimeoutError:
 
 
 def _not_connected(url: str, error: BaseException) -> JinaConnectionError:
-    host = urlsplit(url).netloc
-    reason = str(error) or type(error).__name__
-    return JinaConnectionError(f"no answer from {host}: {reason[:300]}")
+    """The innermost reason: the HTTP libraries wrap what the operating system says several times over."""
+    reason, inner = str(error) or type(error).__name__, error
+    while inner := inner.__cause__ or inner.__context__:  # type: ignore[assignment]
+        if isinstance(inner, OSError) and inner.strerror:
+            reason = inner.strerror
+    return JinaConnectionError(
+        f"no answer from {urlsplit(url).netloc}: {reason[:300]}; check base_url and that the service runs"
+    )
