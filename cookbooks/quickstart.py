@@ -180,8 +180,7 @@ def show_bits(options: argparse.Namespace, entries: list[Entry], console: Consol
         names = [entry.name.replace(".", " ") for entry in sample[:: max(1, len(sample) // 100)]]
         queries = embedder.embed(names, "query").vectors
     exact = _best(-(queries @ corpus.T), RETRIEVED)
-    by_bits = hamming(quantize(queries, "ubinary"), quantize(corpus, "ubinary"))
-    candidates = _best(by_bits, 4 * RETRIEVED)
+    candidates = _best(hamming(quantize(queries, "ubinary"), quantize(corpus, "ubinary")), 4 * RETRIEVED)
     rescored = [
         near[_best(-(corpus[near] @ query)[None], RETRIEVED)[0]]
         for query, near in zip(queries, candidates, strict=True)
@@ -192,7 +191,7 @@ def show_bits(options: argparse.Namespace, entries: list[Entry], console: Consol
     table.add_column(f"of the exact {RETRIEVED}, found", justify="right")
     floats, bits = len(entries) * corpus.shape[1] * 4 / 1e6, len(entries) * -(-corpus.shape[1] // 8) / 1e6
     table.add_row("float32", f"{floats:.2f} MB", "100.0 %")
-    table.add_row("binary", f"{bits:.2f} MB", f"{_overlap(exact, by_bits.argsort(axis=1)[:, :RETRIEVED]):.1%}")
+    table.add_row("binary", f"{bits:.2f} MB", f"{_overlap(exact, candidates[:, :RETRIEVED]):.1%}")
     table.add_row(
         f"binary, {4 * RETRIEVED} rescored", f"{bits:.2f} MB + floats on disk", f"{_overlap(exact, rescored):.1%}"
     )

@@ -23,7 +23,7 @@ EMBEDDER, RERANKER = "jina-embeddings-v3", "jina-reranker-v2-base-multilingual"
 QUERY = "What does the cat do?"
 TEXTS = ["Stocks fell sharply today.", "The cat sleeps on the sofa.", "", "Köln, 東京 and 🐈", "A cat. " * 300]
 
-Vectors = dict[str, Callable[..., Any]]
+Ways = dict[str, Callable[..., Any]]
 
 
 def _haystack_documents(texts: list[str]) -> list[HaystackDocument]:
@@ -38,7 +38,7 @@ def _haystack_embedder(**options: Any) -> JinaDocumentEmbedder:
     return JinaDocumentEmbedder(progress_bar=False, **options)
 
 
-DOCUMENT_VECTORS: Vectors = {
+DOCUMENT_VECTORS: Ways = {
     "client": lambda texts, model, **options: JinaClient(**options).embed(texts, model=model).tolist(),
     "async client": lambda texts, model, **options: asyncio.run(
         AsyncJinaClient(**options).embed(texts, model=model)
@@ -58,7 +58,7 @@ DOCUMENT_VECTORS: Vectors = {
     ],
 }
 
-QUERY_VECTORS: Vectors = {
+QUERY_VECTORS: Ways = {
     "langchain": lambda text, **options: JinaEmbeddings(**options).embed_query(text),
     "async langchain": lambda text, **options: asyncio.run(JinaEmbeddings(**options).aembed_query(text)),
     "llama-index": lambda text, **options: JinaEmbedding(**options).get_query_embedding(text),
@@ -67,7 +67,7 @@ QUERY_VECTORS: Vectors = {
     "async haystack": lambda text, **options: asyncio.run(JinaTextEmbedder(**options).run_async(text))["embedding"],
 }
 
-RANKINGS: Vectors = {
+RANKINGS: Ways = {
     "langchain": lambda query, texts, top_n, **options: [
         (int(found.id), found.metadata["relevance_score"])
         for found in LangChainRerank(top_n=top_n, **options).compress_documents(

@@ -35,11 +35,20 @@ def unknown_argument(owner: str, name: str, allowed: Iterable[str]) -> JinaArgum
     return JinaArgumentError(f"{owner} has no argument {name!r}{hint} (it has: {', '.join(names)})")
 
 
-def input_error_from_pydantic(owner: str, error: Any, allowed: Iterable[str]) -> JinaInputError:
-    """A pydantic ``ValidationError`` as the client's error, without the values: one of them may be a key."""
+def input_error_from_pydantic(model: Any, error: Any) -> JinaInputError:
+    """A pydantic model's ``ValidationError`` as the client's error, without the values: one of them may be a key."""
+    owner = model.__name__
     problems = error.errors(include_input=False, include_url=False, include_context=False)
     for problem in problems:
         if problem["type"] == "extra_forbidden":
-            return unknown_argument(owner, str(problem["loc"][-1]), allowed)
+            return unknown_argument(owner, str(problem["loc"][-1]), _argument_names(model))
     text = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems)
     return JinaInputError(f"{owner}: {text}")
+
+
+def _argument_names(model: Any) -> list[str]:
+    """The names that a pydantic model takes its fields by, aliases included."""
+    names: list[str] = []
+    for name, field in model.model_fields.items():
+        names += map(str, getattr(field.validation_alias, "choices", [name]))
+    return names

@@ -105,10 +105,8 @@ class Embedder:
         batch_size: int | None = None,
     ) -> None:
         row = find_model(model)
-        self._tasks: dict[Role, str | None] = {
-            "query": query_task or task or (row.query_task if row else None),
-            "document": document_task or task or (row.document_task if row else None),
-        }
+        own: dict[Role, str | None] = {"query": query_task, "document": document_task}
+        self._tasks = {role: own[role] or task or (row.task_for(role) if row else None) for role in own}
         self._connection = connection
         self._model = model
         self._batch_size = batch_size

@@ -231,7 +231,7 @@ def _task(row: Model | None, task: str | None) -> str | None:
         return task
     if task is None:
         # Without a task, jina-embeddings-v3 would run without its adapters; documents are what is embedded most.
-        return row.document_task
+        return row.task_for("document")
     if not row.tasks:
         raise JinaInputError(f"{row.id} has no tasks: leave task out (got {task!r})")
     if task not in row.tasks:

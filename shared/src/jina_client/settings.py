@@ -50,20 +50,20 @@ class Settings:
     timeout: float
     max_retries: int
     max_concurrency: int
-    transport: Any = None
+    transport: Any
 
     @classmethod
     def resolve(
         cls,
         *,
-        api_key: Any = None,
-        base_url: str | None = None,
-        timeout: float = 60.0,
-        max_retries: int = 4,
-        max_concurrency: int = 8,
-        transport: Any = None,
+        api_key: Any,
+        base_url: str | None,
+        timeout: float,
+        max_retries: int,
+        max_concurrency: int,
+        transport: Any,
     ) -> Settings:
-        """Fill in environment variables and defaults, and refuse what cannot work."""
+        """Fill in what the environment says, and refuse what cannot work."""
         url = _root(base_url or os.environ.get(URL_VARIABLE) or DEFAULT_BASE_URL)
         key = _key(api_key)
         if key is None and _is_jina(url) and transport is None:

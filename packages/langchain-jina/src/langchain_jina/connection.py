@@ -38,7 +38,7 @@ class JinaConnection(BaseModel):
         try:
             super().__init__(**arguments)
         except ValidationError as error:
-            raise input_error_from_pydantic(type(self).__name__, error, _argument_names(type(self))) from None
+            raise input_error_from_pydantic(type(self), error) from None
 
     def _connection(self) -> Connection:
         self._opened = self._opened.follows(
@@ -59,12 +59,3 @@ class JinaConnection(BaseModel):
     async def aclose(self) -> None:
         """Close the connections of the asynchronous methods; a later call opens them anew."""
         await self._opened.aclose()
-
-
-def _argument_names(model: type[BaseModel]) -> list[str]:
-    """The names that arguments can be given by, aliases included."""
-    names = []
-    for name, field in model.model_fields.items():
-        alias = field.validation_alias
-        names += [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [name]
-    return names

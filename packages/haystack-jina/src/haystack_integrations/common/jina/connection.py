@@ -59,13 +59,17 @@ class JinaConnection:
         if self._opened is not None:
             await self._opened.aclose()
 
-    def to_dict(self) -> dict[str, Any]:
-        """The options that differ from their defaults, and the key as a reference to where it is found."""
+    def to_dict(self, **options: Any) -> dict[str, Any]:
+        """
+        What a component saves of its options: those that are set, and the key as a reference to where it is found.
+
+        :param options: The component's own, beside those of the connection; `None` is not set.
+        """
         if self.client is not None:
             raise JinaInputError(
                 "a component with a client of its own cannot be saved: give it api_key, base_url and the other options"
             )
-        given = {name: value for name, value in self.options.items() if value is not None}
+        given = {name: value for name, value in (self.options | options).items() if value is not None}
         return {"api_key": self.api_key.to_dict(), **given}
 
     def _resolved_key(self) -> str | None:

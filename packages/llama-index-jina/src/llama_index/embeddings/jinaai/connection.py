@@ -40,8 +40,7 @@ class JinaConnection(BaseComponent):
         try:
             super().__init__(**arguments)
         except ValidationError as error:
-            owner = type(self)
-            raise input_error_from_pydantic(owner.__name__, error, owner.model_fields) from None
+            raise input_error_from_pydantic(type(self), error) from None
 
     def _connection(self) -> Connection:
         self._opened = self._opened.follows(

@@ -111,16 +111,16 @@ class JinaDocumentEmbedder(JinaComponent):
 
         :returns: A dictionary for `from_dict`.
         """
-        options = {
-            "task": self.task,
-            "dimensions": self.dimensions,
-            "late_chunking": self.late_chunking,
-            "normalized": self.normalized,
-            "truncate": self.truncate,
-        }
+        options = self._connection.to_dict(
+            task=self.task,
+            dimensions=self.dimensions,
+            late_chunking=self.late_chunking,
+            normalized=self.normalized,
+            truncate=self.truncate,
+        )
         return default_to_dict(
             self,
-            **self._connection.to_dict(),
+            **options,
             model=self.model_name,
             prefix=self.prefix,
             suffix=self.suffix,
@@ -128,7 +128,6 @@ class JinaDocumentEmbedder(JinaComponent):
             progress_bar=self.progress_bar,
             meta_fields_to_embed=self.meta_fields_to_embed,
             embedding_separator=self.embedding_separator,
-            **{name: value for name, value in options.items() if value is not None},
         )
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])

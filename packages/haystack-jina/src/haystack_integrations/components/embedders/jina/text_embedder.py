@@ -92,20 +92,19 @@ class JinaTextEmbedder(JinaComponent):
 
         :returns: A dictionary for `from_dict`.
         """
-        options = {
-            "task": self.task,
-            "dimensions": self.dimensions,
-            "late_chunking": self.late_chunking,
-            "normalized": self.normalized,
-            "truncate": self.truncate,
-        }
+        options = self._connection.to_dict(
+            task=self.task,
+            dimensions=self.dimensions,
+            late_chunking=self.late_chunking,
+            normalized=self.normalized,
+            truncate=self.truncate,
+        )
         return default_to_dict(
             self,
-            **self._connection.to_dict(),
+            **options,
             model=self.model_name,
             prefix=self.prefix,
             suffix=self.suffix,
-            **{name: value for name, value in options.items() if value is not None},
         )
 
     @component.output_types(embedding=list[float], meta=dict[str, Any])

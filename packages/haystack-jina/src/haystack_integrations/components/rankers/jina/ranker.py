@@ -85,14 +85,9 @@ class JinaRanker(JinaComponent):
 
         :returns: A dictionary for `from_dict`.
         """
-        options = {"truncation": self.truncation, "max_doc_length": self.max_doc_length}
+        options = self._connection.to_dict(truncation=self.truncation, max_doc_length=self.max_doc_length)
         return default_to_dict(
-            self,
-            **self._connection.to_dict(),
-            model=self.model,
-            top_k=self.top_k,
-            score_threshold=self.score_threshold,
-            **{name: value for name, value in options.items() if value is not None},
+            self, **options, model=self.model, top_k=self.top_k, score_threshold=self.score_threshold
         )
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
