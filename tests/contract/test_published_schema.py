@@ -1,4 +1,8 @@
-"""What the client sends is what Jina's published OpenAPI description allows, for every model and all its options."""
+"""What the client sends is what the protocol allows, for every model and all its options.
+
+Against the project's own schema always, and against Jina's published OpenAPI description where it lies beside this
+checkout.
+"""
 
 from __future__ import annotations
 
@@ -10,72 +14,255 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jina_client.models import EMBEDDING_TYPES, Model, models_for
-from jina_client.protocol import EmbedRequest, RerankRequest
+from jina_client.dialects import Dialect
+from jina_client.inputs import Group
+from jina_client.media import Media
+from jina_client.models import BATCH_TASKS, EMBEDDING_TYPES, Endpoint, Model, models_for
+from jina_client.protocol import (
+    BatchRequest,
+    Call,
+    ClassifyRequest,
+    EmbedRequest,
+    MultiVectorRequest,
+    RerankRequest,
+    SegmentRequest,
+    SparseRequest,
+    TrainRequest,
+)
 
-SCHEMA = Path(__file__).resolve().parents[2].parent / "shared" / "jina-openapi.json"
-pytestmark = pytest.mark.skipif(not SCHEMA.exists(), reason="the published schema does not lie beside this checkout")
+ROOT = Path(__file__).resolve().parents[2]
+PUBLISHED = ROOT.parent / "shared" / "jina-openapi.json"
+OWN = ROOT / "docs" / "protocol.schema.json"
 
-TEXTS = st.lists(st.text(max_size=20), min_size=1, max_size=3)
 # Newer than the stored description, and described as a drop-in for v3.
 UNPUBLISHED = {"jina-reranker-v3.5": "jina-reranker-v3"}
+WORDS = st.text(min_size=1, max_size=20)
+TEXTS = st.lists(st.text(max_size=20), min_size=1, max_size=3)
 
 
 @pytest.fixture(scope="module")
 def published() -> dict[str, Any]:
-    return json.loads(SCHEMA.read_text())
+    if not PUBLISHED.exists():
+        pytest.skip("the published description does not lie beside this checkout")
+    return json.loads(PUBLISHED.read_text())
 
 
-def _validate(published: dict[str, Any], path: str, body: dict[str, Any]) -> None:
-    schema = published["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    body = {**body, "model": UNPUBLISHED.get(body["model"], body["model"])}
-    reference = schema["discriminator"]["mapping"][body["model"]]
-    known = published["components"]["schemas"][reference.rpartition("/")[2]]["properties"]
-    assert set(body) <= set(known), f"{set(body) - set(known)} is no field of {body['model']}"
-    jsonschema.validate(body, {"$ref": reference, "components": published["components"]})
+@pytest.fixture(scope="module")
+def own() -> dict[str, Any]:
+    return json.loads(OWN.read_text())
 
 
-def _embedding_options(row: Model) -> st.SearchStrategy[dict[str, Any]]:
-    flags = {
-        name: st.none() | st.booleans() if name in row.fields else st.none() for name in ("normalized", "truncate")
-    }
-    sizes = st.none() | st.integers(1, row.dimensions) if "dimensions" in row.fields else st.none()
+def _media(kind: Any) -> Media:
+    return Media(f"https://example.com/a.{kind}", kind, "inputs[0]")
+
+
+def _inputs(row: Model, endpoint: Endpoint) -> st.SearchStrategy[list[Any]]:
+    kinds = row.modalities_at(endpoint) - {"text", "pdf"}
+    one = st.text(max_size=20) | st.sampled_from([_media(kind) for kind in kinds]) if kinds else st.text(max_size=20)
+    if "audio" in kinds:
+        one |= st.lists(one, min_size=1, max_size=3).map(Group)
+    lists = st.lists(one, min_size=1, max_size=3)
+    return (
+        lists | st.just([_media("pdf")]) if "pdf" in row.modalities_at(endpoint) and endpoint == "embeddings" else lists
+    )
+
+
+def _options(row: Model, endpoint: Endpoint, values: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
     return st.fixed_dictionaries(
+        {}, optional={name: value for name, value in values.items() if name in row.fields[endpoint]}
+    )
+
+
+def _sizes(row: Model) -> st.SearchStrategy[int]:
+    return st.sampled_from(row.dimension_choices) if row.dimension_choices else st.integers(1, row.dimensions or 1)
+
+
+def _embed(row: Model) -> st.SearchStrategy[Call]:
+    options = _options(
+        row,
+        "embeddings",
         {
-            "task": st.none() | st.sampled_from(row.tasks) if row.tasks else st.none(),
-            "dimensions": sizes,
-            "late_chunking": st.booleans() if "late_chunking" in row.fields else st.just(False),
+            "task": st.none() | st.sampled_from(row.tasks or ("",)),
+            "dimensions": _sizes(row),
+            "late_chunking": st.booleans(),
             "embedding_type": st.sampled_from(EMBEDDING_TYPES),
-            **flags,
+            "normalized": st.booleans(),
+            "truncate": st.booleans(),
+        },
+    )
+    return st.builds(
+        lambda given, inputs: EmbedRequest.build(model=row.id, **given).encode(inputs),
+        options,
+        _inputs(row, "embeddings"),
+    )
+
+
+def _multi_vector(row: Model) -> st.SearchStrategy[Call]:
+    options = _options(
+        row,
+        "multi-vector",
+        {
+            "task": st.none() | st.sampled_from(row.tasks or ("",)),
+            "dimensions": _sizes(row),
+            "embedding_type": st.sampled_from(EMBEDDING_TYPES),
+            "truncate": st.booleans(),
+            "return_tokenized_input": st.booleans(),
+        },
+    )
+    return st.builds(
+        lambda given, role, inputs: MultiVectorRequest.build(model=row.id, input_type=role, **given).encode(inputs),
+        options,
+        st.sampled_from(["query", "document"]),
+        _inputs(row, "multi-vector"),
+    )
+
+
+def _sparse(row: Model) -> st.SearchStrategy[Call]:
+    tasks = st.none() | st.sampled_from(row.tasks)
+    return st.builds(lambda task, texts: SparseRequest.build(model=row.id, task=task).encode(texts), tasks, TEXTS)
+
+
+def _rerank(row: Model) -> st.SearchStrategy[Call]:
+    options = _options(
+        row,
+        "rerank",
+        {
+            "top_n": st.none() | st.integers(1, 10),
+            "truncation": st.booleans(),
+            "max_doc_length": st.integers(1, 8192),
+            "return_embeddings": st.booleans(),
+        },
+    )
+    queries = st.text(max_size=20)
+    if "image" in row.modalities:
+        queries |= st.just(_media("image"))  # type: ignore[arg-type]
+    return st.builds(
+        lambda given, query, documents: RerankRequest.build(model=row.id, query=query, **given).encode(documents),
+        options,
+        queries,
+        _inputs(row, "rerank"),
+    )
+
+
+def _classify(row: Model) -> st.SearchStrategy[Call]:
+    labels = st.lists(WORDS.filter(str.strip), min_size=1, max_size=4, unique=True)
+    groups = st.dictionaries(WORDS, labels, min_size=1, max_size=8)
+    return st.builds(
+        lambda chosen, inputs: ClassifyRequest.build(model=row.id, labels=chosen).encode(inputs),
+        labels | groups,
+        _inputs(row, "classify"),
+    )
+
+
+def _train(row: Model) -> st.SearchStrategy[Call]:
+    examples = st.lists(st.tuples(WORDS, WORDS), min_size=2, max_size=5, unique_by=lambda pair: pair[1])
+    options = st.fixed_dictionaries(
+        {
+            "classifier_id": st.none() | st.just("an-id"),
+            "access": st.sampled_from(["private", "public"]),
+            "num_iters": st.integers(1, 50),
+            "max_image_side": st.none(),
         }
     )
+    return st.builds(lambda pairs, given: TrainRequest.build(pairs, model=row.id, **given).encode(), examples, options)
 
 
-@pytest.mark.parametrize("row", models_for("embeddings"), ids=lambda row: row.id)
-@given(data=st.data())
-def test_every_embedding_request_is_valid(published: dict[str, Any], row: Model, data: st.DataObject) -> None:
-    request = EmbedRequest.build(model=row.id, **data.draw(_embedding_options(row)))
-    _validate(published, "/v1/embeddings", json.loads(request.encode(data.draw(TEXTS))))
-
-
-@pytest.mark.parametrize("row", models_for("rerank"), ids=lambda row: row.id)
-@given(data=st.data())
-def test_every_rerank_request_is_valid(published: dict[str, Any], row: Model, data: st.DataObject) -> None:
-    lengths = st.none() | st.integers(1, 8192) if "max_doc_length" in row.fields else st.none()
-    request = RerankRequest.build(
-        model=row.id,
-        query=data.draw(st.text(max_size=20)),
-        top_n=data.draw(st.none() | st.integers(1, 10)),
-        truncation=data.draw(st.none() | st.booleans()),
-        max_doc_length=data.draw(lengths),
+def _batch(row: Model) -> st.SearchStrategy[Call]:
+    options = _options(
+        row,
+        "batch",
+        {
+            "task": st.none() | st.sampled_from(BATCH_TASKS),
+            "dimensions": _sizes(row),
+            "normalized": st.booleans(),
+            "webhook_url": st.just("https://example.com/done"),
+        },
     )
-    _validate(published, "/v1/rerank", json.loads(request.encode(data.draw(TEXTS))))
+    by_url = options.map(lambda given: BatchRequest.build(None, input_url="s3://a/b", model=row.id, **given).encode())
+    return by_url | st.builds(
+        lambda texts, given: BatchRequest.build(texts, model=row.id, **given).encode(), TEXTS, options
+    )
+
+
+MAKERS: dict[Endpoint, Any] = {
+    "embeddings": _embed,
+    "multi-vector": _multi_vector,
+    "sparse": _sparse,
+    "rerank": _rerank,
+    "classify": _classify,
+    "train": _train,
+    "batch": _batch,
+}
+PAIRS = [pytest.param(row, endpoint, id=f"{endpoint} {row.id}") for endpoint in MAKERS for row in models_for(endpoint)]
+
+
+def _check(description: dict[str, Any], call: Call) -> None:
+    """A call's body is valid, and holds no field that the description does not have for its model."""
+    body = json.loads(Dialect().dumps(call.payload))
+    schema = description["paths"][f"/v1/{call.path}"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    if "model" in body and description["info"]["title"] != OWN_TITLE:
+        body["model"] = UNPUBLISHED.get(body["model"], body["model"])
+    schema = _alternative(schema, body)
+    reference = schema["$ref"]
+    known = description["components"]["schemas"][reference.rpartition("/")[2]]["properties"]
+    assert set(body) <= set(known), f"{set(body) - set(known)} is no field of {reference}"
+    jsonschema.validate(body, {"$ref": reference, "components": description["components"]})
+
+
+OWN_TITLE = "The protocol of Jina's search API, as this project speaks it"
+
+
+def _alternative(schema: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a body, out of those that an endpoint has for its models."""
+    if "$ref" in schema:
+        return schema
+    mapping = schema.get("discriminator", {}).get("mapping", {})
+    if body.get("model") in mapping:
+        return {"$ref": mapping[body["model"]]}
+    branches = schema.get("oneOf") or schema["anyOf"]
+    if "model" in body:
+        return _alternative(next(branch for branch in branches if "discriminator" in branch), body)
+    return next(branch for branch in branches if "$ref" in branch)
+
+
+@pytest.mark.parametrize(("row", "endpoint"), PAIRS)
+@given(data=st.data())
+def test_every_request_is_one_that_is_published(
+    published: dict[str, Any], row: Model, endpoint: Endpoint, data: st.DataObject
+) -> None:
+    _check(published, data.draw(MAKERS[endpoint](row)))
+
+
+@pytest.mark.parametrize(("row", "endpoint"), PAIRS)
+@given(data=st.data())
+def test_every_request_is_one_of_the_own_schema(
+    own: dict[str, Any], row: Model, endpoint: Endpoint, data: st.DataObject
+) -> None:
+    _check(own, data.draw(MAKERS[endpoint](row)))
+
+
+@given(
+    st.text(min_size=1, max_size=50),
+    st.fixed_dictionaries(
+        {"return_chunks": st.booleans(), "return_tokens": st.booleans(), "max_chunk_length": st.integers(1, 5000)},
+        optional={"head": st.integers(1, 10)},
+    ),
+)
+def test_every_segmentation_is_one_of_the_own_schema(own: dict[str, Any], text: str, options: dict[str, Any]) -> None:
+    _check(own, SegmentRequest.build(**options).encode(text))
 
 
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/rerank"])
 def test_the_catalogue_knows_every_published_model(published: dict[str, Any], path: str) -> None:
     schema = published["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    endpoint = path.rpartition("/")[2]
-    known = {row.id for row in models_for(endpoint)} | {row.id for row in models_for("multi-vector")}  # type: ignore[arg-type]
-    # elser gives sparse vectors, which this client does not read.
-    assert set(schema["discriminator"]["mapping"]) - known <= {"elser-v2"}
+    endpoints: tuple[Endpoint, ...] = ("rerank",) if path == "/v1/rerank" else ("embeddings", "multi-vector", "sparse")
+    known = {row.id for endpoint in endpoints for row in models_for(endpoint)}
+    assert set(schema["discriminator"]["mapping"]) == known - set(UNPUBLISHED)
+
+
+@pytest.mark.parametrize("path", ["/v1/classify", "/v1/train"])
+def test_the_catalogue_knows_every_published_classifier(published: dict[str, Any], path: str) -> None:
+    schema = published["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    branches = [branch for branch in schema["anyOf"] if "discriminator" in branch]
+    endpoint: Endpoint = "classify" if path == "/v1/classify" else "train"
+    assert set(branches[0]["discriminator"]["mapping"]) == {row.id for row in models_for(endpoint)}

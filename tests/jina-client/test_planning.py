@@ -12,15 +12,22 @@ from hypothesis import strategies as st
 from jina_client import JinaInputError
 from jina_client.components import Connection, Embedder
 from jina_client.models import MODELS
-from jina_client.planning import group, split
+from jina_client.planning import LARGEST_BODY, group, split
 from loopback import Recorder, vector_of
 
 
 @given(st.integers(1, 3000), st.none() | st.integers(1, 512))
 def test_batches_cover_all_inputs_in_order(count: int, batch_size: int | None) -> None:
-    batches = split(count, batch_size)
+    batches = split([1] * count, batch_size)
     assert [index for batch in batches for index in batch] == list(range(count))
     assert all(1 <= len(batch) <= (batch_size or 128) for batch in batches)
+
+
+@given(st.lists(st.integers(0, LARGEST_BODY * 2), min_size=1, max_size=50))
+def test_a_request_is_no_larger_than_it_must_be(sizes: list[int]) -> None:
+    batches = split(sizes, None)
+    assert [index for batch in batches for index in batch] == list(range(len(sizes)))
+    assert all(len(batch) == 1 or sum(sizes[index] for index in batch) <= LARGEST_BODY for batch in batches)
 
 
 @given(st.lists(st.integers(1, 512), min_size=1))
@@ -47,8 +54,11 @@ def test_interleaved_chunks_are_grouped_and_come_back_in_their_order(server: Rec
 
 @pytest.mark.parametrize("row", MODELS.values(), ids=lambda row: row.id)
 def test_each_row_of_the_catalogue_agrees_with_itself(row: Any) -> None:
-    assert ("task" in row.fields) == bool(row.tasks)
+    takes = {name for fields in row.fields.values() for name in fields}
+    assert ("task" in takes) == bool(row.tasks)
     assert {row.query_task, row.document_task} - {None} <= set(row.tasks)
+    assert set(row.prefixes) <= set(row.tasks)
     assert all(row.allows_dimensions(size) for size in row.matryoshka)
-    assert ("dimensions" in row.fields) == bool(row.matryoshka)
-    assert (row.dimensions > 0) == (row.endpoints != ("rerank",))
+    assert ("dimensions" in takes) == bool(row.matryoshka)
+    assert (row.dimensions > 0) == bool({"embeddings", "multi-vector"} & set(row.endpoints))
+    assert all(row.modalities_at(endpoint) <= row.modalities for endpoint in row.endpoints)

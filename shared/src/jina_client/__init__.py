@@ -26,13 +26,34 @@ from .errors import (
     RequestTooLargeError,
     ServerError,
 )
-from .results import Embeddings, RankedDocument, RerankResult, Usage
+from .results import (
+    BatchJob,
+    BatchOutput,
+    Classification,
+    Classifications,
+    ClassifierInfo,
+    Embeddings,
+    LabelScore,
+    ModelInfo,
+    MultiVectors,
+    RankedDocument,
+    RerankResult,
+    Segments,
+    SparseEmbeddings,
+    TrainedClassifier,
+    Usage,
+)
 from .version import __version__
 
 __all__ = [
     "AsyncJinaClient",
     "AuthenticationError",
     "BadRequestError",
+    "BatchJob",
+    "BatchOutput",
+    "Classification",
+    "Classifications",
+    "ClassifierInfo",
     "Embeddings",
     "FieldError",
     "JinaArgumentError",
@@ -43,6 +64,9 @@ __all__ = [
     "JinaResponseError",
     "JinaStatusError",
     "JinaTimeoutError",
+    "LabelScore",
+    "ModelInfo",
+    "MultiVectors",
     "NotFoundError",
     "PaymentRequiredError",
     "PermissionDeniedError",
@@ -50,7 +74,10 @@ __all__ = [
     "RateLimitError",
     "RequestTooLargeError",
     "RerankResult",
+    "Segments",
     "ServerError",
+    "SparseEmbeddings",
+    "TrainedClassifier",
     "Usage",
     "__version__",
 ]

@@ -8,13 +8,29 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from . import calls
+from .arguments import EMBEDDING_ALIASES, RERANK_ALIASES, aliases
 from .base import BaseClient
 from .errors import JinaError, JinaInputError
-from .models import EmbeddingType
+from .estimates import Tokenizer, estimate_tokens
+from .models import EmbeddingType, Role
 from .planning import Job
 from .policy import retrying_async
-from .progress import progress_bar
-from .results import Embeddings, RerankResult
+from .progress import Waiting, progress_bar
+from .protocol.classification import Access, Labels
+from .protocol.embedding import ColbertEndpoint
+from .results import (
+    BatchJob,
+    BatchOutput,
+    Classifications,
+    ClassifierInfo,
+    Embeddings,
+    ModelInfo,
+    MultiVectors,
+    RerankResult,
+    Segments,
+    SparseEmbeddings,
+    TrainedClassifier,
+)
 from .settings import Settings
 from .transport import AiohttpTransport, AsyncTransport, LocalTransport
 
@@ -32,9 +48,10 @@ class AsyncJinaClient(BaseClient):
         self._slots: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
         self._transport = _transport(self.settings)
 
+    @aliases(EMBEDDING_ALIASES)
     async def embed(
         self,
-        inputs: Iterable[str],
+        inputs: Iterable[Any],
         *,
         model: str = calls.EMBEDDING_MODEL,
         task: str | None = None,
@@ -44,10 +61,12 @@ class AsyncJinaClient(BaseClient):
         normalized: bool | None = None,
         truncate: bool | None = None,
         batch_size: int | None = None,
+        max_image_side: int | None = None,
         show_progress: bool = False,
     ) -> Embeddings:
         """One vector for each input; see :meth:`jina_client.JinaClient.embed`."""
         job = calls.embed(
+            self.dialect,
             inputs,
             model=model,
             task=task,
@@ -57,9 +76,11 @@ class AsyncJinaClient(BaseClient):
             normalized=normalized,
             truncate=truncate,
             batch_size=batch_size,
+            max_image_side=max_image_side,
         )
         return await self._run(job, show_progress)
 
+    @aliases(EMBEDDING_ALIASES)
     async def embed_chunked(
         self,
         documents: Iterable[Sequence[str]],
@@ -72,8 +93,9 @@ class AsyncJinaClient(BaseClient):
         truncate: bool | None = None,
         show_progress: bool = False,
     ) -> list[Embeddings]:
-        """Late chunking, document by document; see :meth:`jina_client.JinaClient.embed_chunked`."""
+        """See :meth:`jina_client.JinaClient.embed_chunked`."""
         job, split = calls.embed_chunked(
+            self.dialect,
             documents,
             model=model,
             task=task,
@@ -84,21 +106,235 @@ class AsyncJinaClient(BaseClient):
         )
         return split(await self._run(job, show_progress))
 
+    @aliases(EMBEDDING_ALIASES)
+    async def embed_multi_vector(
+        self,
+        inputs: Iterable[Any],
+        *,
+        model: str = calls.MULTI_VECTOR_MODEL,
+        input_type: Role = "document",
+        dimensions: int | None = None,
+        task: str | None = None,
+        embedding_type: EmbeddingType = "float",
+        truncate: bool | None = None,
+        return_tokenized_input: bool = False,
+        batch_size: int | None = None,
+        max_image_side: int | None = None,
+        endpoint: ColbertEndpoint = "embeddings",
+        show_progress: bool = False,
+    ) -> MultiVectors:
+        """See :meth:`jina_client.JinaClient.embed_multi_vector`."""
+        job = calls.embed_multi_vector(
+            inputs,
+            model=model,
+            input_type=input_type,
+            dimensions=dimensions,
+            task=task,
+            embedding_type=embedding_type,
+            truncate=truncate,
+            return_tokenized_input=return_tokenized_input,
+            batch_size=batch_size,
+            max_image_side=max_image_side,
+            endpoint=endpoint,
+        )
+        return await self._run(job, show_progress)
+
+    @aliases(EMBEDDING_ALIASES)
+    async def embed_sparse(
+        self,
+        inputs: Iterable[str],
+        *,
+        model: str = calls.SPARSE_MODEL,
+        task: str | None = None,
+        batch_size: int | None = None,
+        show_progress: bool = False,
+    ) -> SparseEmbeddings:
+        """See :meth:`jina_client.JinaClient.embed_sparse`."""
+        job = calls.embed_sparse(inputs, model=model, task=task, batch_size=batch_size)
+        return await self._run(job, show_progress)
+
+    @aliases(RERANK_ALIASES)
     async def rerank(
         self,
-        query: str,
+        query: Any,
         documents: Iterable[Any],
         *,
         model: str = calls.RERANKER_MODEL,
         top_n: int | None = None,
+        return_documents: bool = True,
         truncation: bool | None = None,
         max_doc_length: int | None = None,
+        return_embeddings: bool = False,
+        batch_size: int | None = None,
+        max_image_side: int | None = None,
     ) -> RerankResult:
-        """Documents from the most to the least relevant; see :meth:`jina_client.JinaClient.rerank`."""
+        """Documents from the most to the least relevant to a query; see :meth:`jina_client.JinaClient.rerank`."""
         job = calls.rerank(
-            query, documents, model=model, top_n=top_n, truncation=truncation, max_doc_length=max_doc_length
+            query,
+            documents,
+            model=model,
+            top_n=top_n,
+            return_documents=return_documents,
+            truncation=truncation,
+            max_doc_length=max_doc_length,
+            return_embeddings=return_embeddings,
+            batch_size=batch_size,
+            max_image_side=max_image_side,
         )
         return await self._run(job)
+
+    async def classify(
+        self,
+        inputs: Iterable[Any],
+        labels: Labels | None = None,
+        *,
+        model: str = calls.CLASSIFIER_MODEL,
+        classifier_id: str | None = None,
+        batch_size: int | None = None,
+        max_image_side: int | None = None,
+        show_progress: bool = False,
+    ) -> Classifications:
+        """See :meth:`jina_client.JinaClient.classify`."""
+        job = calls.classify(
+            inputs,
+            labels,
+            model=model,
+            classifier_id=classifier_id,
+            batch_size=batch_size,
+            max_image_side=max_image_side,
+        )
+        return await self._run(job, show_progress)
+
+    async def train(
+        self,
+        examples: Iterable[Any],
+        *,
+        model: str = calls.CLASSIFIER_MODEL,
+        classifier_id: str | None = None,
+        access: Access = "private",
+        num_iters: int = 10,
+        max_image_side: int | None = None,
+    ) -> TrainedClassifier:
+        """Train a classifier by examples, or an existing one further; see :meth:`jina_client.JinaClient.train`."""
+        job = calls.train(
+            examples,
+            model=model,
+            classifier_id=classifier_id,
+            access=access,
+            num_iters=num_iters,
+            max_image_side=max_image_side,
+        )
+        return await self._run(job)
+
+    async def classifiers(self) -> list[ClassifierInfo]:
+        """The classifiers trained with this key; see :meth:`jina_client.JinaClient.classifiers`."""
+        return await self._run(calls.classifiers())
+
+    async def delete_classifier(self, classifier_id: str) -> None:
+        """Delete a trained classifier; see :meth:`jina_client.JinaClient.delete_classifier`."""
+        await self._run(calls.delete_classifier(classifier_id))
+
+    async def segment(
+        self,
+        text: str,
+        *,
+        tokenizer: str = "cl100k_base",
+        max_chunk_length: int = 1000,
+        return_chunks: bool = True,
+        return_tokens: bool = False,
+        head: int | None = None,
+        tail: int | None = None,
+    ) -> Segments:
+        """See :meth:`jina_client.JinaClient.segment`."""
+        job = calls.segment(
+            text,
+            tokenizer=tokenizer,
+            max_chunk_length=max_chunk_length,
+            return_chunks=return_chunks,
+            return_tokens=return_tokens,
+            head=head,
+            tail=tail,
+        )
+        return await self._run(job)
+
+    async def estimate_tokens(
+        self,
+        inputs: Iterable[Any] | str,
+        *,
+        model: str,
+        tokenizer: Tokenizer | None = None,
+        max_image_side: int | None = None,
+    ) -> int:
+        """See :meth:`jina_client.JinaClient.estimate_tokens`."""
+        return estimate_tokens(inputs, model=model, tokenizer=tokenizer, max_image_side=max_image_side)
+
+    async def models(self) -> list[ModelInfo]:
+        """The models that the service has; see :meth:`jina_client.JinaClient.models`."""
+        return await self._run(calls.models())
+
+    async def model(self, model: str) -> ModelInfo:
+        """One model that the service has; see :meth:`jina_client.JinaClient.model`."""
+        return await self._run(calls.model(model))
+
+    @aliases(EMBEDDING_ALIASES)
+    async def create_batch(
+        self,
+        inputs: Iterable[str] | None = None,
+        *,
+        input_url: str | None = None,
+        ids: Sequence[str] | None = None,
+        model: str = calls.BATCH_MODEL,
+        task: str | None = None,
+        dimensions: int | None = None,
+        normalized: bool | None = None,
+        webhook_url: str | None = None,
+    ) -> BatchJob:
+        """See :meth:`jina_client.JinaClient.create_batch`."""
+        job = calls.create_batch(
+            inputs,
+            input_url=input_url,
+            ids=ids,
+            model=model,
+            task=task,
+            dimensions=dimensions,
+            normalized=normalized,
+            webhook_url=webhook_url,
+        )
+        return await self._run(job)
+
+    async def get_batch(self, batch_id: str) -> BatchJob:
+        """How far a batch job is; see :meth:`jina_client.JinaClient.get_batch`."""
+        return await self._run(calls.get_batch(batch_id))
+
+    async def list_batches(self, limit: int = 20) -> list[BatchJob]:
+        """The newest batch jobs; see :meth:`jina_client.JinaClient.list_batches`."""
+        return await self._run(calls.list_batches(limit))
+
+    async def wait_for_batch(
+        self,
+        batch_id: str,
+        *,
+        poll_interval: float = 5.0,
+        timeout: float | None = None,  # noqa: ASYNC109 - the job goes on, and the error says how far it is
+        show_progress: bool = False,
+    ) -> BatchJob:
+        """See :meth:`jina_client.JinaClient.wait_for_batch`."""
+        with Waiting(batch_id, poll_interval, timeout, show_progress) as waiting:
+            while not waiting.is_over(job := await self.get_batch(batch_id)):  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(waiting.pause)
+        return job
+
+    async def cancel_batch(self, batch_id: str) -> BatchJob:
+        """Cancel a batch job that is not finished; see :meth:`jina_client.JinaClient.cancel_batch`."""
+        return await self._run(calls.cancel_batch(batch_id))
+
+    async def batch_output(self, batch_id: str) -> BatchOutput:
+        """The output of a batch job that is completed; see :meth:`jina_client.JinaClient.batch_output`."""
+        return await self._run(calls.batch_output(batch_id))
+
+    async def batch_errors(self, batch_id: str) -> list[dict[str, Any]]:
+        """See :meth:`jina_client.JinaClient.batch_errors`."""
+        return await self._run(calls.batch_errors(batch_id))
 
     async def aclose(self) -> None:
         """Close this event loop's connections. A transport that was given stays open: it belongs to who made it."""
@@ -114,11 +350,15 @@ class AsyncJinaClient(BaseClient):
         await self.aclose()
 
     async def _run(self, job: Job[T], show_progress: bool = False) -> T:
-        try:
-            await self._send(job, show_progress)
-        finally:
-            self._count(job.usage)
-        return job.result()
+        while True:
+            try:
+                await self._send(job, show_progress)
+            finally:
+                self._count(job.usage)
+            following = job.then()
+            if following is None:
+                return job.result()
+            job = following
 
     async def _send(self, job: Job[Any], show_progress: bool) -> None:
         with progress_bar(job, show_progress) as advance:
@@ -136,18 +376,20 @@ class AsyncJinaClient(BaseClient):
                 await asyncio.gather(*tasks, return_exceptions=True)
                 raise
 
-    async def _exchange(self, job: Job[Any], number: int) -> dict[str, Any]:
-        slots = self._semaphore()
+    async def _exchange(self, job: Job[Any], number: int) -> Any:
+        slots, call = self._semaphore(), job.call(number)
 
-        async def once() -> dict[str, Any]:
+        async def once() -> Any:
             async with slots:
-                return self._read(await self._transport.asend(self._request(job, number)))
+                # Reading files and encoding images would hold up the event loop.
+                made = asyncio.to_thread(self._request, call) if job.reads_media else None
+                request = await made if made else self._request(call)
+                return self._read(call, await self._transport.asend(request))
 
         try:
-            result: dict[str, Any] = await retrying_async(self.settings.max_retries)(once)
+            return await retrying_async(self.settings.max_retries, call.repeatable)(once)
         except JinaError as error:
             raise self._noted(error, job, number) from error.__cause__
-        return result
 
     def _semaphore(self) -> asyncio.Semaphore:
         loop = asyncio.get_running_loop()

@@ -1,16 +1,17 @@
-"""Constructors that answer an unknown argument with the arguments there are."""
+"""Arguments by their other names, and unknown ones answered with those that there are."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from .errors import JinaArgumentError, JinaInputError
 
 Init = TypeVar("Init", bound=Callable[..., None])
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def known_arguments(init: Init) -> Init:
@@ -25,6 +26,57 @@ def known_arguments(init: Init) -> Init:
         init(self, *args, **kwargs)
 
     return checked  # type: ignore[return-value]
+
+
+EMBEDDING_ALIASES = {
+    "task_type": "task",
+    "output_dimensionality": "dimensions",
+    "output_dimension": "dimensions",
+    "truncation": "truncate",
+    "encoding_type": "embedding_type",
+    "encoding_format": "embedding_type",
+    "embedding_types": "embedding_type",
+}
+"""Other names of options of embedding calls: those that the service takes too, and that older programs use."""
+
+RERANK_ALIASES = {"top_k": "top_n", "max_tokens_per_doc": "max_doc_length", "truncate": "truncation"}
+"""The same for rerank calls."""
+
+
+def aliases(names: Mapping[str, str]) -> Callable[[Function], Function]:
+    """Decorate a method: its options are taken by their other names too, and what it does not have is refused."""
+
+    def decorate(function: Function) -> Function:
+        own = [name for name in inspect.signature(function).parameters if name != "self"]
+
+        def renamed(given: dict[str, Any]) -> dict[str, Any]:
+            if given.keys() <= set(own):
+                return given
+            options: dict[str, Any] = {}
+            for name, value in given.items():
+                option = name if name in own else names.get(name, name)
+                if option not in own:
+                    raise unknown_argument(function.__name__, name, own)
+                if (option in given and option != name) or option in options:
+                    raise JinaArgumentError(f"{name} is another name of {option}: pass one of them")
+                options[option] = value
+            return options
+
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def called(*args: Any, **kwargs: Any) -> Any:
+                return await function(*args, **renamed(kwargs))
+
+            return called  # type: ignore[return-value]
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return function(*args, **renamed(kwargs))
+
+        return call  # type: ignore[return-value]
+
+    return decorate
 
 
 def unknown_argument(owner: str, name: str, allowed: Iterable[str]) -> JinaArgumentError:

@@ -7,9 +7,11 @@ from abc import ABC, abstractmethod
 from typing import Any, Self
 
 from .arguments import known_arguments
+from .dialects import DIALECTS, Dialect
 from .errors import JinaError, error_from_response
 from .planning import Job
-from .protocol import parse
+from .protocol import Call, parse
+from .protocol.answers import parse_lines
 from .results import Usage
 from .settings import Settings
 from .transport import AsyncTransport, Request, Response, Transport
@@ -20,6 +22,7 @@ class BaseClient(ABC):
     """All of a client but the sending. A pickle holds its settings; the copy opens connections of its own."""
 
     settings: Settings
+    dialect: Dialect
 
     @known_arguments
     def __init__(
@@ -29,6 +32,7 @@ class BaseClient(ABC):
         timeout: float = 60.0,
         max_retries: int = 4,
         max_concurrency: int = 8,
+        dialect: str | None = None,
         transport: Transport | AsyncTransport | None = None,
     ) -> None:
         settings = Settings.resolve(
@@ -37,6 +41,7 @@ class BaseClient(ABC):
             timeout=timeout,
             max_retries=max_retries,
             max_concurrency=max_concurrency,
+            dialect=dialect,
             transport=transport,
         )
         self.__setstate__(settings)
@@ -55,6 +60,7 @@ class BaseClient(ABC):
         self.settings = settings
         self._counting = threading.Lock()
         self._usage = Usage()
+        self.dialect = DIALECTS[settings.dialect]()
         self._open()
 
     def __repr__(self) -> str:
@@ -73,21 +79,30 @@ class BaseClient(ABC):
         with self._counting:
             self._usage += usage
 
-    def _request(self, job: Job[Any], number: int) -> Request:
+    def _request(self, call: Call) -> Request:
+        """The HTTP request for a call, in the service's own dialect."""
+        said = self.dialect.encode(call)
         headers = {
             "Accept": "application/json",
-            "Accept-Encoding": "gzip, deflate" if job.compress else "identity",
-            "Content-Type": "application/json",
+            "Accept-Encoding": "gzip, deflate" if said.compress else "identity",
             "User-Agent": f"jina-client/{__version__}",
         }
+        body = b""
+        if said.payload is not None:
+            headers["Content-Type"] = "application/json"
+            body = self.dialect.dumps(said.payload)
         if self.settings.api_key is not None:
             headers["Authorization"] = f"Bearer {self.settings.api_key.reveal()}"
-        return Request("POST", self.settings.url(job.endpoint), headers, job.encode(number), self.settings.timeout)
+        return Request(said.method, self.settings.url(said.path), headers, body, self.settings.timeout)
 
-    def _read(self, response: Response) -> dict[str, Any]:
-        """The JSON object of an answer, or the exception that its status stands for."""
+    def _read(self, call: Call, response: Response) -> Any:
+        """What an answer says, as Jina's API says it, or the exception that its status stands for."""
         if 200 <= response.status < 300:
-            return parse(response.body)
+            if call.lines:
+                return parse_lines(response.body)
+            if call.method == "DELETE" and not response.body:
+                return {}
+            return self.dialect.decode(call, parse(response.body))
         secrets = [self.settings.api_key.reveal()] if self.settings.api_key else []
         raise error_from_response(response.status, response.body, response.headers, secrets=secrets)
 

@@ -7,12 +7,13 @@ are those of Jina's published OpenAPI description (version 2026.06.29) and model
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
-Endpoint = Literal["embeddings", "multi-vector", "rerank"]
+Endpoint = Literal["embeddings", "multi-vector", "sparse", "rerank", "classify", "train", "batch"]
 Role = Literal["query", "document"]
+Modality = Literal["text", "image", "pdf", "video", "audio"]
 EmbeddingType = Literal["float", "base64", "binary", "ubinary"]
 
 EMBEDDING_TYPES: tuple[EmbeddingType, ...] = ("float", "base64", "binary", "ubinary")
@@ -24,36 +25,54 @@ LIST_LIMIT = 512
 _HUB_PREFIXES = ("jinaai/", "jina-ai/", "jina_ai/")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Model:
     """What one model takes and gives.
 
     Attributes:
         id: the name on the wire, such as ``jina-embeddings-v3``.
-        endpoints: where it can be called.
-        dimensions: length of its full vector; 0 for a reranker, which gives scores.
+        fields: for each endpoint where it can be called, the optional fields that it takes there, with the value that
+            the service assumes where a field is left out (``None``: nothing, or the full length). Any other is refused.
+        dimensions: length of its full vector; 0 for a reranker, which gives scores, and for a sparse model.
         dimension_choices: the only shorter lengths it takes, where it does not take every integer.
         matryoshka: the lengths it was trained to be cut to (any other integer works too, less well).
         tasks: the values of ``task``; empty where it has none.
         query_task, document_task: the task for each role; ``None`` where the role is embedded without one.
+        prefixes: what the model's own code puts before a text for a task, for services that have no ``task`` field.
         context: the longest input, in tokens.
-        fields: optional request fields it takes; any other is refused.
         modalities: the kinds of input.
+        narrowed: for an endpoint that takes fewer kinds of input, those.
+        image_tile: side in pixels and tokens of one tile of an image, where a formula is published.
+        listwise: whether a reranker reads all documents of a request together, so that scores depend on the others.
+        list_limit: the most inputs of one request.
+        licence: of the open weights.
     """
 
     id: str
-    endpoints: tuple[Endpoint, ...] = ("embeddings",)
+    fields: Mapping[Endpoint, Mapping[str, Any]]
     dimensions: int = 0
     dimension_choices: tuple[int, ...] = ()
     matryoshka: tuple[int, ...] = ()
     tasks: tuple[str, ...] = ()
     query_task: str | None = None
     document_task: str | None = None
+    prefixes: Mapping[str, str] = field(default_factory=dict)
     context: int = 8192
-    fields: frozenset[str] = frozenset()
-    modalities: frozenset[str] = frozenset({"text"})
+    modalities: frozenset[Modality] = frozenset({"text"})
+    narrowed: Mapping[Endpoint, frozenset[Modality]] = field(default_factory=dict)
+    image_tile: tuple[int, int] | None = None
+    listwise: bool = False
     list_limit: int = LIST_LIMIT
     licence: str = "CC-BY-NC-4.0"
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Where it can be called."""
+        return tuple(self.fields)
+
+    def modalities_at(self, endpoint: Endpoint) -> frozenset[Modality]:
+        """The kinds of input that it takes at an endpoint."""
+        return self.narrowed.get(endpoint, self.modalities)
 
     def task_for(self, role: Role) -> str | None:
         """The task that this model's queries, or its documents, are embedded with."""
@@ -77,35 +96,68 @@ _RETRIEVAL = ("retrieval.query", "retrieval.passage")
 _V3_TASKS = (*_RETRIEVAL, "text-matching", "classification", "separation")
 _V4_TASKS = (*_RETRIEVAL, "text-matching", "code.query", "code.passage")
 _V5_TASKS = (*_RETRIEVAL, "text-matching", "clustering", "classification")
-_CODE_TASKS = tuple(
-    f"{family}.{side}"
-    for family in ("nl2code", "qa", "code2code", "code2nl", "code2completion")
-    for side in ("query", "passage")
-)
-_IMAGES = frozenset({"text", "image", "pdf"})
-_OMNI = _IMAGES | {"video", "audio"}
-_RERANK_FIELDS = frozenset({"top_n", "return_documents", "truncation"})
+BATCH_TASKS = ("retrieval", "text-matching", "clustering", "classification")
+"""The tasks of a batch job, which are not those of a request."""
+
+_TEXT: frozenset[Modality] = frozenset({"text"})
+_PICTURES: frozenset[Modality] = frozenset({"text", "image"})
+_IMAGES: frozenset[Modality] = _PICTURES | {"pdf"}
+_OMNI: frozenset[Modality] = _IMAGES | {"video", "audio"}
+
+_TYPE = {"embedding_type": "float"}
+_PLAIN = {**_TYPE, "normalized": True, "truncate": False}
+_TRAIN = {"access": "public", "num_iters": 10}
+_RERANK = {"top_n": None, "return_documents": True, "truncation": None}
+_LISTWISE = {**_RERANK, "max_doc_length": 2048, "return_embeddings": False}
+
+_V3_QUERY = "Represent the query for retrieving evidence documents: "
+_CODE_PREFIXES = {
+    "nl2code": ("Find the most relevant code snippet given the following query:\n", "Candidate code snippet:\n"),
+    "qa": ("Find the most relevant answer given the following question:\n", "Candidate answer:\n"),
+    "code2code": (
+        "Find an equivalent code snippet given the following code snippet:\n",
+        "Candidate code snippet:\n",
+    ),
+    "code2nl": ("Find the most relevant comment given the following code snippet:\n", "Candidate comment:\n"),
+    "code2completion": (
+        "Find the most relevant completion given the following start of code snippet:\n",
+        "Candidate completion:\n",
+    ),
+}
+_CODE_TASK_PREFIXES = {
+    f"{family}.{side}": prefix
+    for family, prefixes in _CODE_PREFIXES.items()
+    for side, prefix in zip(("query", "passage"), prefixes, strict=True)
+}
 
 
 def _v2(language: str) -> Model:
     return Model(
         id=f"jina-embeddings-v2-base-{language}",
+        fields={"embeddings": _PLAIN, "classify": {}, "train": _TRAIN},
         dimensions=768,
-        fields=frozenset({"normalized", "truncate"}),
         licence="Apache-2.0",
     )
 
 
-def _v5(name: str, dimensions: int, context: int, modalities: frozenset[str] = frozenset({"text"})) -> Model:
+def _v5(name: str, dimensions: int, context: int, modalities: frozenset[Modality] = _TEXT) -> Model:
+    fields: dict[Endpoint, Mapping[str, Any]] = {
+        "embeddings": {"task": "text-matching", "dimensions": None, **_PLAIN},
+    }
+    if modalities == _TEXT:
+        fields["classify"] = {}
+        fields["train"] = _TRAIN
+        fields["batch"] = {"task": "text-matching", "dimensions": None, "normalized": True, "webhook_url": None}
     return Model(
         id=f"jina-embeddings-v5-{name}",
+        fields=fields,
         dimensions=dimensions,
         matryoshka=(32, 64, 128, 256, 512, dimensions),
         tasks=_V5_TASKS,
         query_task="retrieval.query",
         document_task="retrieval.passage",
+        prefixes={task: "Query: " if task == "retrieval.query" else "Document: " for task in _V5_TASKS},
         context=context,
-        fields=frozenset({"task", "dimensions", "normalized", "truncate"}),
         modalities=modalities,
     )
 
@@ -113,22 +165,30 @@ def _v5(name: str, dimensions: int, context: int, modalities: frozenset[str] = f
 def _code(size: str, dimensions: int, matryoshka: tuple[int, ...]) -> Model:
     return Model(
         id=f"jina-code-embeddings-{size}",
+        fields={
+            "embeddings": {"task": "nl2code.query", "dimensions": None, **_TYPE, "truncate": False},
+            "classify": {},
+        },
         dimensions=dimensions,
         matryoshka=matryoshka,
-        tasks=_CODE_TASKS,
+        tasks=tuple(_CODE_TASK_PREFIXES),
         query_task="nl2code.query",
         document_task="nl2code.passage",
+        prefixes=_CODE_TASK_PREFIXES,
         context=32768,
-        fields=frozenset({"task", "dimensions", "truncate"}),
     )
 
 
-def _reranker(name: str, context: int, **facts: object) -> Model:
-    row: dict[str, object] = {"fields": _RERANK_FIELDS, **facts}
-    return Model(id=f"jina-reranker-{name}", endpoints=("rerank",), context=context, **row)  # type: ignore[arg-type]
+def _reranker(name: str, context: int, *, licence: str = "CC-BY-NC-4.0", listwise: bool = False) -> Model:
+    return Model(
+        id=f"jina-reranker-{name}",
+        fields={"rerank": _LISTWISE if listwise else _RERANK},
+        context=context,
+        modalities=_PICTURES if name == "m0" else _TEXT,
+        listwise=listwise,
+        licence=licence,
+    )
 
-
-_LISTWISE_FIELDS = _RERANK_FIELDS | {"max_doc_length", "return_embeddings"}
 
 _ROWS = (
     _v2("en"),
@@ -138,25 +198,48 @@ _ROWS = (
     _v2("code"),
     Model(
         id="jina-embeddings-v3",
+        fields={
+            "embeddings": {"task": None, "dimensions": None, "late_chunking": False, **_PLAIN},
+            "classify": {},
+            "train": _TRAIN,
+        },
         dimensions=1024,
         matryoshka=(32, 64, 128, 256, 512, 768, 1024),
         tasks=_V3_TASKS,
         query_task="retrieval.query",
         document_task="retrieval.passage",
-        fields=frozenset({"task", "dimensions", "late_chunking", "normalized", "truncate"}),
+        prefixes={"retrieval.query": _V3_QUERY, "retrieval.passage": "Represent the document for retrieval: "},
     ),
     Model(
         id="jina-embeddings-v4",
+        fields={
+            "embeddings": {
+                "task": "text-matching",
+                "dimensions": None,
+                "late_chunking": False,
+                **_TYPE,
+                "truncate": False,
+            },
+            "multi-vector": {
+                "task": "text-matching",
+                **_TYPE,
+                "truncate": False,
+                "return_multivector": False,
+                "return_tokenized_input": False,
+            },
+            "classify": {},
+            "train": _TRAIN,
+        },
         dimensions=2048,
         matryoshka=(128, 256, 512, 1024, 2048),
         tasks=_V4_TASKS,
         query_task="retrieval.query",
         document_task="retrieval.passage",
+        prefixes={task: "Passage: " if task.endswith(".passage") else "Query: " for task in _V4_TASKS},
         context=32768,
-        fields=frozenset(
-            {"task", "dimensions", "late_chunking", "truncate", "return_multivector", "return_tokenized_input"}
-        ),
         modalities=_IMAGES,
+        narrowed={"classify": _TEXT, "train": _PICTURES},
+        image_tile=(28, 10),
         licence="Qwen Research License",
     ),
     _v5("text-nano", 768, 8192),
@@ -167,43 +250,59 @@ _ROWS = (
     _code("1.5b", 1536, (128, 256, 512, 1024, 1536)),
     Model(
         id="jina-clip-v1",
+        fields={"embeddings": _PLAIN, "classify": {}, "train": _TRAIN},
         dimensions=768,
-        fields=frozenset({"normalized", "truncate"}),
         modalities=_IMAGES,
+        narrowed={"classify": _PICTURES, "train": _PICTURES},
+        image_tile=(224, 1000),
         licence="Apache-2.0",
     ),
     Model(
         id="jina-clip-v2",
+        fields={
+            "embeddings": {"task": None, "dimensions": None, **_PLAIN},
+            "classify": {},
+            "train": _TRAIN,
+        },
         dimensions=1024,
         matryoshka=(64, 128, 256, 512, 768, 1024),
         tasks=("retrieval.query",),
         query_task="retrieval.query",
-        fields=frozenset({"task", "dimensions", "normalized", "truncate"}),
+        prefixes={"retrieval.query": _V3_QUERY},
         modalities=_IMAGES,
+        narrowed={"classify": _PICTURES, "train": _PICTURES},
+        image_tile=(512, 4000),
     ),
     Model(
         id="jina-colbert-v1-en",
-        endpoints=("multi-vector", "rerank"),
+        fields={"multi-vector": {"input_type": "document", **_TYPE}, "rerank": _RERANK},
         dimensions=128,
         dimension_choices=(128,),
-        fields=_RERANK_FIELDS | {"input_type"},
         licence="Apache-2.0",
     ),
     Model(
         id="jina-colbert-v2",
-        endpoints=("multi-vector", "rerank"),
+        fields={"multi-vector": {"input_type": "document", "dimensions": 128, **_TYPE}, "rerank": _RERANK},
         dimensions=128,
         dimension_choices=(64, 96, 128),
         matryoshka=(64, 96, 128),
-        fields=_RERANK_FIELDS | {"input_type", "dimensions"},
+    ),
+    Model(
+        id="elser-v2",
+        fields={"sparse": {"task": None}},
+        tasks=_RETRIEVAL,
+        query_task="retrieval.query",
+        document_task="retrieval.passage",
+        context=512,
+        licence="Elastic",
     ),
     _reranker("v1-base-en", 8192, licence="Apache-2.0"),
     _reranker("v1-turbo-en", 8192, licence="Apache-2.0"),
     _reranker("v1-tiny-en", 8192, licence="Apache-2.0"),
     _reranker("v2-base-multilingual", 1024),
-    _reranker("m0", 10240, modalities=frozenset({"text", "image"})),
-    _reranker("v3", 131072, fields=_LISTWISE_FIELDS),
-    _reranker("v3.5", 131072, fields=_LISTWISE_FIELDS),
+    _reranker("m0", 10240),
+    _reranker("v3", 131072, listwise=True),
+    _reranker("v3.5", 131072, listwise=True),
 )
 
 MODELS: Mapping[str, Model] = MappingProxyType({row.id: row for row in _ROWS})
@@ -225,4 +324,4 @@ def find_model(model: str) -> Model | None:
 
 def models_for(endpoint: Endpoint) -> tuple[Model, ...]:
     """The rows that can be called at an endpoint, in the table's order."""
-    return tuple(row for row in _ROWS if endpoint in row.endpoints)
+    return tuple(row for row in _ROWS if endpoint in row.fields)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from .dialects import DIALECTS, Dialect
 from .errors import JinaInputError
 
 DEFAULT_BASE_URL = "https://api.jina.ai/v1"
@@ -17,6 +18,8 @@ KEY_VARIABLES = ("JINA_API_KEY", "JINAAI_API_KEY", "JINA_AUTH_TOKEN")
 URL_VARIABLE = "JINA_BASE_URL"
 
 _ENDPOINTS = ("/embeddings", "/multi-vector", "/rerank", "/classify", "/train", "/segment", "/models")
+# It has the one endpoint, at its root.
+_SEGMENT_HOST = "segment.jina.ai"
 
 
 class Secret:
@@ -50,6 +53,7 @@ class Settings:
     timeout: float
     max_retries: int
     max_concurrency: int
+    dialect: str
     transport: Any
 
     @classmethod
@@ -61,9 +65,11 @@ class Settings:
         timeout: float,
         max_retries: int,
         max_concurrency: int,
+        dialect: str | None,
         transport: Any,
     ) -> Settings:
         """Fill in what the environment says, and refuse what cannot work."""
+        spoken = _dialect(dialect)
         url = _root(base_url or os.environ.get(URL_VARIABLE) or DEFAULT_BASE_URL)
         key = _key(api_key)
         if key is None and _is_jina(url) and transport is None:
@@ -81,6 +87,7 @@ class Settings:
             timeout=_positive("timeout", timeout, (int, float)),
             max_retries=_positive("max_retries", max_retries, (int,), zero=True),
             max_concurrency=_positive("max_concurrency", max_concurrency, (int,)),
+            dialect=spoken,
             transport=transport,
         )
 
@@ -91,7 +98,17 @@ class Settings:
 
     def url(self, endpoint: str) -> str:
         """The address of an endpoint such as ``embeddings``."""
+        if endpoint == "segment" and urlsplit(self.base_url).hostname == _SEGMENT_HOST:
+            return f"https://{_SEGMENT_HOST}/"
         return f"local:///v1/{endpoint}" if self.is_local else f"{self.base_url}/{endpoint}"
+
+
+def _dialect(dialect: Any) -> str:
+    if dialect is None:
+        return Dialect.name
+    if dialect not in DIALECTS:
+        raise JinaInputError(f"dialect must be one of {', '.join(DIALECTS)}, got {dialect!r}")
+    return str(dialect)
 
 
 def _root(base_url: Any) -> str:

@@ -200,7 +200,9 @@ class LocalTransport:
                 "then jina-local fetch-model"
             ) from None
         app = jina_local.default_app()
-        status, headers, body = app.handle(request.method, urlsplit(request.url).path, request.headers, request.body)
+        parts = urlsplit(request.url)
+        path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        status, headers, body = app.handle(request.method, path, request.headers, request.body)
         return Response(status, {name.lower(): value for name, value in headers.items()}, body)
 
     async def asend(self, request: Request) -> Response:

@@ -133,7 +133,7 @@ def _within_context(sequences: list[list[int]], asked: EmbeddingRequest) -> list
 
 def _documents_within_limits(documents: list[list[int]], asked: RerankRequest) -> list[list[int]]:
     """Documents cut as the model cuts them. One that is longer than the context is read whole unless it says."""
-    if "max_doc_length" in asked.model.fields:
+    if asked.model.listwise:
         return [ids[: asked.max_doc_length or DEFAULT_DOC_LENGTH] for ids in documents]
     limit = asked.model.context
     if asked.truncation is False and any(len(ids) > limit for ids in documents):

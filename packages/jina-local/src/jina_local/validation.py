@@ -99,7 +99,7 @@ def read_rerank_request(body: Any) -> RerankRequest:
     options = _options(model, "rerank", fields, problems)
     if problems:
         raise InvalidRequest(problems)
-    listwise = "max_doc_length" in model.fields
+    listwise = model.listwise
     echo: list[str | dict[str, str]] = [
         {"text": text} if listwise or isinstance(item, dict) else text
         for item, text in zip(sent, documents, strict=True)
@@ -122,7 +122,7 @@ def _known_model(body: Any, route: Route) -> tuple[Model, dict[str, Any]]:
     if not isinstance(name, str):
         raise InvalidRequest([problem(("model",), "Input should be a valid string", "string_type", name)])
     model = find_model(name)
-    if model is None or route not in model.endpoints:
+    if model is None or route not in model.fields:
         available = ", ".join(row.id for row in models_for(route))
         raise RefusedRequest(f"Model '{name}' not found. Available models: {available}", "INPUT_MODEL_NOT_FOUND")
     known = (*_INPUTS[route], *_options_model(model, route).model_fields)
@@ -241,6 +241,7 @@ _FIELD_TYPES: dict[Route, dict[str, Callable[[Model], Any]]] = {
         "late_chunking": lambda _: bool,
         "normalized": lambda _: bool,
         "truncate": lambda _: bool,
+        "embedding_type": lambda _: Literal[EMBEDDING_TYPES],
         "return_multivector": lambda _: bool,
         "return_tokenized_input": lambda _: bool,
     },
@@ -257,9 +258,7 @@ _FIELD_TYPES: dict[Route, dict[str, Callable[[Model], Any]]] = {
 @cache
 def _options_model(model: Model, route: Route) -> type[BaseModel]:
     """The optional fields of one model at one endpoint; any other is refused, and each may be null."""
-    types = {name: kind(model) for name, kind in _FIELD_TYPES[route].items() if name in model.fields}
-    if route == "embeddings":
-        types["embedding_type"] = Literal[EMBEDDING_TYPES]
+    types = {name: kind(model) for name, kind in _FIELD_TYPES[route].items() if name in model.fields[route]}
     fields: dict[str, Any] = {name: (Optional[kind], None) for name, kind in types.items()}  # noqa: UP045
     return create_model(f"{model.id} {route}", __config__=ConfigDict(extra="forbid"), **fields)
 

@@ -1,0 +1,62 @@
+"""Services that speak another protocol than Jina's: each a translation of calls and answers.
+
+Everything else in the client knows Jina's protocol only. A dialect turns a :class:`~jina_client.protocol.Call` into
+what its service takes, and the service's answer into what Jina's would have been; what cannot be said in a dialect is
+refused before anything is sent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from .errors import JinaError
+from .protocol import Call
+
+
+class Dialect:
+    """Jina's own protocol, as ``api.jina.ai`` and jina-on-prem speak it; the others change parts of it.
+
+    Attributes:
+        name: what ``dialect=`` takes.
+        packs_bits: whether the service gives binary vectors; where it does not, they are made of floats here.
+        one_kind: whether a request may hold inputs of one kind only.
+    """
+
+    name = "jina"
+    packs_bits = True
+    one_kind = False
+
+    def encode(self, call: Call) -> Call:
+        """What is sent for a call.
+
+        Raises:
+            JinaInputError: the service cannot be asked this.
+        """
+        return call
+
+    def decode(self, call: Call, answer: Any) -> Any:
+        """The answer to a call as Jina's API would have given it."""
+        return answer
+
+    def item(self, item: Any) -> Any:
+        """An input that is no text, as what JSON has."""
+        return item.wire()
+
+    def dumps(self, payload: Any) -> bytes:
+        """A call's payload as JSON; files are read and images encoded here.
+
+        Raises:
+            JinaInputError: a file has gone since, or an image cannot be read.
+        """
+        try:
+            return orjson.dumps(payload, default=self.item)
+        except orjson.JSONEncodeError as error:
+            if isinstance(error.__cause__, JinaError):
+                raise error.__cause__ from None
+            raise
+
+
+DIALECTS: dict[str, type[Dialect]] = {dialect.name: dialect for dialect in (Dialect,)}
+"""Every dialect by its name."""

@@ -1,0 +1,139 @@
+"""Batch jobs: texts that the service embeds in its own time, fetched when they are done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from ..errors import JinaInputError, JinaResponseError
+from ..inputs import as_texts
+from ..models import BATCH_TASKS
+from ..results import BatchJob, BatchOutput, Usage
+from . import options
+from .answers import as_object, as_string
+from .call import Call
+
+MAX_INLINE = 10_000
+_STATUSES = ("pending", "processing", "completed", "failed", "expired", "cancelled")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRequest:
+    """A validated batch job."""
+
+    body: Mapping[str, Any]
+
+    @classmethod
+    def build(
+        cls,
+        inputs: Iterable[str] | None,
+        *,
+        input_url: str | None = None,
+        ids: Sequence[str] | None = None,
+        model: str,
+        task: str | None = None,
+        dimensions: int | None = None,
+        normalized: bool | None = None,
+        webhook_url: str | None = None,
+    ) -> BatchRequest:
+        """Check every option.
+
+        Raises:
+            JinaInputError: neither inputs nor a URL or both, more inputs than a job takes, ids that do not fit, a model
+                that has no batch jobs.
+        """
+        name, row = options.known_model(model, "batch")
+        options.flags(normalized=normalized)
+        if (inputs is None) == (input_url is None):
+            raise JinaInputError("pass inputs or input_url, and not both")
+        if task is not None and row:
+            options.one_of("task", task, BATCH_TASKS)
+        fields = {
+            "task": task or ("retrieval" if row else None),
+            "dimensions": options.dimensions(row, "batch", dimensions),
+            "normalized": True if normalized is None else normalized,
+            "webhook_url": webhook_url and _url("webhook_url", webhook_url, ("https", "http")),
+        }
+        body: dict[str, Any] = {"model": name, **options.taken(row, "batch", fields)}
+        if inputs is None:
+            if ids is not None:
+                raise JinaInputError("ids name inputs: with input_url the file has its own custom_id for each line")
+            return cls(body={**body, "input_url": _url("input_url", input_url, ("https", "http", "gs", "s3"))})
+        texts = as_texts(inputs, "inputs")
+        if len(texts) > MAX_INLINE:
+            raise JinaInputError(
+                f"one job takes at most {MAX_INLINE:,} inputs, got {len(texts):,}: make several, or pass input_url"
+            )
+        names = [str(index) for index in range(len(texts))] if ids is None else list(map(str, ids))
+        if len(names) != len(texts) or len(set(names)) != len(names):
+            raise JinaInputError(f"ids must be {len(texts)} different strings, one for each input")
+        lines = [{"custom_id": each, "body": {"input": text}} for each, text in zip(names, texts, strict=True)]
+        return cls(body={**body, "input": lines})
+
+    def encode(self) -> Call:
+        """The call. It is not sent twice when it is not known whether the service acted on it."""
+        return Call("batch/embeddings", self.body, repeatable=False)
+
+
+def batch_call(batch_id: Any, what: str = "", *, method: str = "GET") -> Call:
+    """The call about one job: its status, its ``output`` or its ``errors``."""
+    if not isinstance(batch_id, str) or not batch_id.strip():
+        raise JinaInputError(f"batch_id must be a string, got {batch_id!r}")
+    path = f"batch/{quote(batch_id, safe='')}"
+    return Call(f"{path}/{what}" if what else path, method=method, lines=bool(what))
+
+
+def list_call(limit: int) -> Call:
+    """The call for the newest jobs."""
+    options.whole("limit", limit)
+    return Call(f"batches?limit={limit}", method="GET")
+
+
+def read_job(value: Any) -> BatchJob:
+    """One job's status.
+
+    Raises:
+        JinaResponseError: no id, or a status that is none.
+    """
+    body = as_object(value)
+    status = body.get("status")
+    if status not in _STATUSES:
+        raise JinaResponseError(f"the batch job has status {status!r}, expected one of {', '.join(_STATUSES)}")
+    stats = body.get("stats")
+    counts: dict[str, Any] = stats if isinstance(stats, dict) else {}
+    tokens = int(counts.get("total_tokens") or 0)
+    return BatchJob(
+        id=as_string(body.get("batch_id"), "the job's batch_id"),
+        status=status,
+        model=str(body.get("model") or ""),
+        created_at=body.get("created_at"),
+        completed_at=body.get("completed_at"),
+        expires_at=body.get("expires_at"),
+        error=body.get("error"),
+        output_url=body.get("output_url"),
+        error_file_url=body.get("error_file_url"),
+        total=int(counts.get("total") or 0),
+        completed=int(counts.get("completed") or 0),
+        failed=int(counts.get("failed") or 0),
+        usage=Usage(tokens, tokens),
+    )
+
+
+def read_jobs(value: Any) -> list[BatchJob]:
+    """A list of jobs."""
+    if not isinstance(value, list):
+        raise JinaResponseError("expected a list of batch jobs")
+    return [read_job(item) for item in value]
+
+
+def read_output(lines: list[dict[str, Any]]) -> BatchOutput:
+    """The lines of a job's output; see :class:`~jina_client.results.BatchOutput`."""
+    return BatchOutput(tuple(lines))
+
+
+def _url(name: str, value: Any, schemes: Sequence[str]) -> str:
+    if not isinstance(value, str) or urlsplit(value).scheme not in schemes or not urlsplit(value).netloc:
+        raise JinaInputError(f"{name} must be a URL ({', '.join(schemes)}), got {value!r}")
+    return value

@@ -1,0 +1,73 @@
+"""What a service has: models and trained classifiers."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from ..errors import JinaInputError, JinaResponseError
+from ..models import canonical_id
+from ..results import ClassifierInfo, ModelInfo
+from .answers import as_object, as_objects, as_string
+from .call import Call
+
+
+def models_call(model: str | None = None) -> Call:
+    """The call for all models, or for one."""
+    return Call(f"models/{quote(canonical_id(model), safe='')}" if model else "models", method="GET")
+
+
+def read_model(value: Any) -> ModelInfo:
+    """One model as the service describes it; other servers of the same interface say less."""
+    body = as_object(value)
+    return ModelInfo(
+        id=canonical_id(as_string(body.get("id"), "the model's id")),
+        name=str(body.get("name") or ""),
+        hugging_face_id=str(body.get("hugging_face_id") or ""),
+        input_modalities=tuple(body.get("input_modalities") or ()),
+        output_modalities=tuple(body.get("output_modalities") or ()),
+        context_length=int(body.get("context_length") or body.get("max_model_len") or 0),
+        description=str(body.get("description") or ""),
+        details=body,
+    )
+
+
+def read_models(value: Any) -> list[ModelInfo]:
+    """All models."""
+    return [read_model(item) for item in as_objects(as_object(value).get("data"), "data")]
+
+
+def classifiers_call() -> Call:
+    """The call for the caller's own classifiers."""
+    return Call("classifiers", method="GET")
+
+
+def delete_classifier_call(classifier_id: Any) -> Call:
+    """The call that deletes a classifier."""
+    if not isinstance(classifier_id, str) or not classifier_id.strip():
+        raise JinaInputError(f"classifier_id must be a string, got {classifier_id!r}")
+    return Call(f"classifiers/{quote(classifier_id, safe='')}", method="DELETE")
+
+
+def read_classifiers(value: Any) -> list[ClassifierInfo]:
+    """The caller's own classifiers."""
+    if not isinstance(value, list):
+        raise JinaResponseError(f"the answer is a JSON {type(value).__name__}, expected a list of classifiers")
+    return [_classifier(item) for item in as_objects(value, "classifiers")]
+
+
+def _classifier(body: dict[str, Any]) -> ClassifierInfo:
+    return ClassifierInfo(
+        classifier_id=as_string(body.get("classifier_id"), "a classifier's id"),
+        model=str(body.get("model") or ""),
+        labels=tuple(map(str, body.get("labels") or ())),
+        access=str(body.get("access") or ""),
+        created_at=body.get("created_at"),
+        updated_at=body.get("updated_at"),
+        used_at=body.get("used_at"),
+        updated_number=int(body.get("updated_number") or 0),
+        used_number=int(body.get("used_number") or 0),
+        is_active=body.get("is_active") is not False,
+        is_latest=body.get("is_latest") is not False,
+        metadata=body.get("metadata_") or {},
+    )
