@@ -18,7 +18,7 @@ import numpy as np
 
 @dataclass
 class Answer:
-    """What the server sends; a ``dict`` body is sent as JSON."""
+    """What the server sends; a body that is no ``bytes`` is sent as JSON."""
 
     body: Any
     status: int = 200
@@ -35,6 +35,7 @@ class Sent:
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
+    method: str = "POST"
 
 
 @dataclass
@@ -97,9 +98,9 @@ def recorder(answer: Callable[[Sent], Answer] = right_answer) -> Iterator[Record
         disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
-            raw = self.rfile.read(int(self.headers["Content-Length"]))
+            raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            sent = Sent(self.path, headers, json.loads(raw))
+            sent = Sent(self.path, headers, json.loads(raw or b"{}"), self.command)
             with lock:
                 state.sent.append(sent)
                 state.connections.add(self.client_address)
@@ -118,6 +119,8 @@ def recorder(answer: Callable[[Sent], Answer] = right_answer) -> Iterator[Record
                 self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
+
+        do_GET = do_DELETE = do_POST
 
         def log_message(self, format: str, *args: Any) -> None:
             pass

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from jina_client import AsyncJinaClient, JinaClient
 from loopback import Recorder
+from PIL import Image
 
 
 class Blocking:
@@ -47,3 +49,11 @@ def make_client(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
 @pytest.fixture
 def client(server: Recorder, make_client: Callable[..., Any]) -> Any:
     return make_client(base_url=server.url, api_key="test-key-0123456789", max_retries=0)
+
+
+@pytest.fixture(scope="session")
+def png() -> bytes:
+    """A small picture."""
+    with io.BytesIO() as buffer:
+        Image.new("RGB", (8, 6), "red").save(buffer, "PNG")
+        return buffer.getvalue()

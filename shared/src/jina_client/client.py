@@ -410,14 +410,13 @@ class JinaClient(BaseClient):
         """What inputs will be billed as, without sending anything.
 
         Images are counted by the published formula: ``ceil(width / t) * ceil(height / t) * c`` for tiles of ``t``
-        pixels (clip-v1: 224 and 1000, clip-v2: 512 and 4000, v4: 28 and 10). Texts are counted as one token for four
-        bytes of UTF-8 and two for the ends, the task's prefix included, or by a tokenizer.
+        pixels (clip-v1: 224 and 1000, clip-v2: 512 and 4000, v4: 28 and 10). Texts are counted with the task's prefix
+        and two special tokens, by a tokenizer or else roughly, see :func:`jina_client.estimates.text_tokens`.
 
         Args:
             inputs: as in :meth:`embed`, or one text. Images need Pillow (``jina-client[images]``).
             model: a model of the catalogue.
-            tokenizer: something with ``encode``: of tokenizers, transformers or tiktoken. Without it, expect to be off
-                by a third either way in prose, and by more in other scripts; see ``docs/client.md``.
+            tokenizer: something with ``encode``, of tokenizers, transformers or tiktoken.
             max_image_side: as in :meth:`embed`.
 
         Raises:

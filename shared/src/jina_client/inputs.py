@@ -100,13 +100,12 @@ def as_item(item: Any, name: str, allowed: Set[Modality], model: str, max_image_
     made: Item
     if isinstance(item, Mapping):
         made = _from_mapping(item, name, allowed, model, max_image_side)
-    elif is_media(item):
+    elif is_media(item) and allowed > {"text"}:
         made = Media(item, None, name, max_image_side)
     else:
         return as_text(item, name)
-    kind = made.kind if isinstance(made, Media) else "text"
-    if kind not in allowed:
-        raise JinaInputError(f"{name} is a {kind}, and {model} takes {', '.join(sorted(allowed))} only")
+    if isinstance(made, Media):
+        _check_kind(made.kind, name, allowed, model)
     return made
 
 
@@ -154,7 +153,14 @@ def _from_mapping(
         raise JinaInputError(
             f"{name} must have one key of text, {', '.join(KINDS)} or content, got {sorted(map(str, keys))}"
         )
+    _check_kind(kind, name, allowed, model)
     return Media(item[keys[0]], kind, name, max_image_side)
+
+
+def _check_kind(kind: str, name: str, allowed: Set[Modality], model: str) -> None:
+    if kind not in allowed:
+        article = "an" if kind[0] in "aeiou" else "a"
+        raise JinaInputError(f"{name} is {article} {kind}, and {model} takes {', '.join(sorted(allowed))} only")
 
 
 def _example(items: Any) -> str:

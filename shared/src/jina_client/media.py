@@ -278,9 +278,10 @@ def _looks_like_base64(text: str) -> bool:
 def _read(path: Path, name: str, limit: int, *, whole: bool = True) -> bytes:
     """A regular file's bytes, ``limit`` at most; a longer one is refused where it is wanted whole."""
     try:
+        # Before it is opened, for opening a pipe waits for who writes to it.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise JinaInputError(f"{name} is no regular file: {path}")
         with path.open("rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise JinaInputError(f"{name} is no regular file: {path}")
             content = file.read(limit + whole)
     except OSError as error:
         raise JinaInputError(f"{name} cannot be read: {error.strerror or error} ({path})") from None
@@ -296,7 +297,9 @@ def _check_size(size: int, kind: Kind, name: str) -> None:
 
 def _too_large(size: int, kind: Kind, name: str) -> JinaInputError:
     advice = "; pass max_image_side to send it smaller" if kind == "image" else ""
-    return JinaInputError(f"{name} has {size / _MB:.1f} MB, a {kind} may have {LARGEST[kind] // _MB} MB{advice}")
+    return JinaInputError(
+        f"{name} has {size / _MB:.1f} MB, and {LARGEST[kind] // _MB} MB of {kind} may be sent{advice}"
+    )
 
 
 def _pillow(name: str) -> Any:

@@ -8,6 +8,7 @@ not before: a program that only uses one side does not pay for the other.
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import time
 from collections.abc import AsyncGenerator, Mapping
@@ -88,7 +89,7 @@ class RequestsTransport:
                 request.method,
                 request.url,
                 headers=request.headers,
-                data=request.body,
+                data=request.body or None,
                 timeout=request.timeout,
                 auth=_keep_headers,
                 allow_redirects=False,
@@ -150,7 +151,8 @@ class AiohttpTransport:
                     request.method,
                     request.url,
                     headers=request.headers,
-                    data=request.body,
+                    # A large body is written piece by piece, for one write would hold up the event loop.
+                    data=io.BytesIO(request.body) if len(request.body) > _CHUNK else request.body or None,
                     allow_redirects=False,
                     proxy=_proxy(request.url),
                 ) as answer,

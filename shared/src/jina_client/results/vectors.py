@@ -1,0 +1,109 @@
+"""Vectors: dense, one per token, and sparse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .usage import Usage
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embeddings:
+    """One vector for each input, in the order of the inputs.
+
+    Attributes:
+        vectors: float32 of shape ``(n, dims)``; for ``binary`` int8, for ``ubinary`` uint8, of shape
+            ``(n, ceil(dims / 8))``.
+        usage: the tokens counted.
+        model: the model that answered.
+        input_indices: for each row the index of its input, where an input was a PDF, which gives one vector for each of
+            its pages; else ``None``: row and input have the same index.
+    """
+
+    vectors: NDArray[Any] = field(repr=False)
+    usage: Usage
+    model: str
+    input_indices: NDArray[np.intp] | None = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        return iter(self.vectors)
+
+    def __getitem__(self, index: int | slice) -> NDArray[Any]:
+        rows: NDArray[Any] = self.vectors[index]
+        return rows
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.vectors, dtype=dtype, copy=copy)
+
+    def tolist(self) -> list[list[float]]:
+        """The vectors as lists of Python numbers, the form that frameworks store."""
+        rows: list[list[float]] = self.vectors.tolist()
+        return rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MultiVectors(Sequence[NDArray[Any]]):
+    """For each input one vector per token, in the order of the inputs.
+
+    Attributes:
+        vectors: arrays of shape ``(tokens, dims)``: float32, or int8 and uint8 of ``ceil(dims / 8)`` for bits.
+        usage: the tokens counted.
+        model: the model that answered.
+        tokens: for each input its tokens, where they were asked for; else ``None``.
+    """
+
+    vectors: Sequence[NDArray[Any]] = field(repr=False)
+    usage: Usage
+    model: str
+    tokens: Sequence[tuple[str, ...]] | None = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    @overload
+    def __getitem__(self, index: int) -> NDArray[Any]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[NDArray[Any]]: ...
+
+    def __getitem__(self, index: int | slice) -> NDArray[Any] | Sequence[NDArray[Any]]:
+        return self.vectors[index]
+
+    def tolist(self) -> list[list[list[float]]]:
+        """The vectors as lists of lists of Python numbers."""
+        return [matrix.tolist() for matrix in self.vectors]
+
+
+@dataclass(frozen=True, slots=True)
+class SparseEmbeddings(Sequence[dict[str, float]]):
+    """For each input the tokens that stand for it, with their scores, in the order of the inputs.
+
+    Attributes:
+        vectors: one dictionary for each input.
+        usage: the tokens counted.
+        model: the model that answered.
+    """
+
+    vectors: Sequence[dict[str, float]] = field(repr=False)
+    usage: Usage
+    model: str
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, float]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[dict[str, float]]: ...
+
+    def __getitem__(self, index: int | slice) -> dict[str, float] | Sequence[dict[str, float]]:
+        return self.vectors[index]
