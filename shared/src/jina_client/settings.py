@@ -100,7 +100,11 @@ class Settings:
         """The address of an endpoint such as ``embeddings``."""
         if endpoint == "segment" and urlsplit(self.base_url).hostname == _SEGMENT_HOST:
             return f"https://{_SEGMENT_HOST}/"
-        return f"local:///v1/{endpoint}" if self.is_local else f"{self.base_url}/{endpoint}"
+        if self.is_local:
+            return f"local:///v1/{endpoint.lstrip('/')}"
+        # A path of its own begins at the server's root, whichever root the caller named.
+        root = self.base_url.removesuffix("/v1") if endpoint.startswith("/") else f"{self.base_url}/"
+        return f"{root}{endpoint}"
 
 
 def _dialect(dialect: Any) -> str:

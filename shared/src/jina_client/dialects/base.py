@@ -1,9 +1,4 @@
-"""Services that speak another protocol than Jina's: each a translation of calls and answers.
-
-Everything else in the client knows Jina's protocol only. A dialect turns a :class:`~jina_client.protocol.Call` into
-what its service takes, and the service's answer into what Jina's would have been; what cannot be said in a dialect is
-refused before anything is sent.
-"""
+"""Jina's own protocol, which the other dialects change parts of."""
 
 from __future__ import annotations
 
@@ -11,8 +6,8 @@ from typing import Any
 
 import orjson
 
-from .errors import JinaError
-from .protocol import Call
+from ..errors import JinaError
+from ..protocol import Call
 
 
 class Dialect:
@@ -56,7 +51,3 @@ class Dialect:
             if isinstance(error.__cause__, JinaError):
                 raise error.__cause__ from None
             raise
-
-
-DIALECTS: dict[str, type[Dialect]] = {dialect.name: dialect for dialect in (Dialect,)}
-"""Every dialect by its name."""
