@@ -18,8 +18,10 @@ from langchain_jina import JinaRerank as LangChainRerank
 from llama_index.core.schema import NodeWithScore, TextNode
 from llama_index.embeddings.jinaai import JinaEmbedding
 from llama_index.postprocessor.jinaai_rerank import JinaRerank as LlamaIndexRerank
+from loopback import Answer, Recorder, Sent, vector_of
 
 EMBEDDER, RERANKER = "jina-embeddings-v3", "jina-reranker-v2-base-multilingual"
+PASSAGE = "Represent the document for retrieval: "
 QUERY = "What does the cat do?"
 TEXTS = ["Stocks fell sharply today.", "The cat sleeps on the sofa.", "", "Köln, 東京 and 🐈", "A cat. " * 300]
 
@@ -120,6 +122,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], type[JinaError], str]] = {
     "a reranker": ({"model": "jina-reranker-v3", "base_url": "local"}, JinaInputError, "use one of: jina-embeddings"),
     "an unknown model": ({"model": "jina-embeddings-v99", "base_url": "local"}, BadRequestError, "Available models:"),
     "an unknown argument": ({"dimensoins": 64}, JinaInputError, "did you mean 'dimensions'"),
+    "a dialect that is none": ({"dialect": "klingon", "base_url": "local"}, JinaInputError, "infinity"),
     "a base_url that is none": ({"base_url": "localhost"}, JinaInputError, "base_url must be 'local' or a URL"),
 }
 
@@ -146,3 +149,25 @@ def test_usage_is_the_same_everywhere(engine_url: str) -> None:
     }
     reported = _haystack_embedder(model=EMBEDDER, base_url=engine_url).run(_haystack_documents(TEXTS))["meta"]["usage"]
     assert counts == {reported["total_tokens"]}
+
+
+@pytest.mark.parametrize("dialect", ["vllm", "infinity", "tei"])
+@pytest.mark.parametrize("way", DOCUMENT_VECTORS)
+def test_every_way_speaks_every_dialect(server: Recorder, way: str, dialect: str) -> None:
+    def answer(sent: Sent) -> Answer:
+        texts = sent.body["input"]
+        data = [{"index": index, "embedding": vector_of(text).tolist()} for index, text in enumerate(texts)]
+        return Answer({"object": "list", "data": data, "usage": {"prompt_tokens": 1, "total_tokens": 1}})
+
+    server.answer = answer
+    found = DOCUMENT_VECTORS[way](["one", "two"], model=EMBEDDER, base_url=server.url, dialect=dialect)
+    assert [sent.body["input"] for sent in server.sent] == [[PASSAGE + "one", PASSAGE + "two"]]
+    np.testing.assert_allclose(found, [vector_of(PASSAGE + text) for text in ("one", "two")], rtol=1e-6)
+
+
+@pytest.mark.parametrize("way", RANKINGS)
+def test_every_reranker_speaks_a_dialect(server: Recorder, way: str) -> None:
+    server.answer = lambda sent: Answer([{"index": 1, "score": 0.9}, {"index": 0, "score": -0.5}])
+    found = RANKINGS[way](QUERY, ["one", "two"], 1, model=RERANKER, base_url=server.url, dialect="tei")
+    assert found == [(1, 0.9)]
+    assert [(sent.path, sent.body["texts"]) for sent in server.sent] == [("/rerank", ["one", "two"])]

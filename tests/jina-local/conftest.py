@@ -1,19 +1,40 @@
-"""The engine, once for all tests: in process, and over HTTP on loopback."""
+"""The engine, once for all tests: in process, and over HTTP on loopback.
+
+Every answer that a test gets through ``ask`` or ``post`` is checked against the project's own schema, and against
+Jina's published description where it lies beside the checkout.
+"""
 
 import json
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jina_local
 import orjson
 import pytest
+import requests
+from jina_local.app import App
 from jina_local.encoder import Encoder
 from jina_local.server import running
 from jina_local.weights import find_model_files
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
+ROOT = Path(__file__).resolve().parents[2]
+OWN = json.loads((ROOT / "docs" / "protocol.schema.json").read_bytes())
+_PUBLISHED = ROOT.parent / "shared" / "jina-openapi.json"
+PUBLISHED = json.loads(_PUBLISHED.read_bytes()) if _PUBLISHED.exists() else None
+
 Post = Callable[..., tuple[int, Any]]
+
+
+class Reply(NamedTuple):
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+
+Ask = Callable[..., Reply]
 
 
 @pytest.fixture(scope="session")
@@ -22,31 +43,108 @@ def encoder() -> Encoder:
 
 
 @pytest.fixture(scope="session")
-def post() -> Post:
-    """Send fields to an endpoint of the in-process app: ``post("embeddings", model=…)`` gives status and body."""
-
-    def send(endpoint: str, **fields: Any) -> tuple[int, Any]:
-        status, _, body = jina_local.default_app().handle("POST", f"/v1/{endpoint}", {}, orjson.dumps(fields))
-        return status, json.loads(body)
-
-    return send
-
-
-@pytest.fixture(scope="session")
 def url() -> Iterator[str]:
     with running() as url:
         yield url
 
 
+@pytest.fixture(scope="session", params=["in process", "over HTTP"])
+def ask(request: pytest.FixtureRequest) -> Ask:
+    """Send a request to the engine: ``ask("GET", "/v1/models")`` gives status, body and headers."""
+    if request.param == "in process":
+        return _asking(jina_local.default_app())
+    return _asking_at(request.getfixturevalue("url"))
+
+
+@pytest.fixture(scope="session")
+def post(ask: Ask) -> Post:
+    """Send fields to an endpoint: ``post("embeddings", model=…)`` gives status and body."""
+
+    def send(endpoint: str, **fields: Any) -> tuple[int, Any]:
+        return ask("POST", f"/v1/{endpoint}", fields)[:2]
+
+    return send
+
+
+@pytest.fixture(scope="session")
+def asking() -> Callable[[App], Ask]:
+    """Ask another app than the process's own: ``asking(app)("GET", "/v1/models")``."""
+    return _asking
+
+
+def _asking(app: App) -> Ask:
+
+    def ask(method: str, path: str, fields: Any = None, headers: Any = None) -> Reply:
+        sent = b"" if fields is None else orjson.dumps(fields)
+        status, answered, body = app.handle(method, path, headers or {}, sent)
+        return checked(method, path, Reply(status, decoded(body, answered["content-type"]), answered))
+
+    return ask
+
+
+def _asking_at(url: str) -> Ask:
+    """Ask a server, by its base URL."""
+
+    def ask(method: str, path: str, fields: Any = None, headers: Any = None) -> Reply:
+        answer = requests.request(
+            method,
+            url.removesuffix("/v1") + path,
+            data=None if fields is None else orjson.dumps(fields),
+            headers=headers,
+            timeout=60,
+        )
+        body = decoded(answer.content, answer.headers["content-type"])
+        return checked(method, path, Reply(answer.status_code, body, dict(answer.headers)))
+
+    return ask
+
+
+def decoded(body: bytes, kind: str) -> Any:
+    if kind == "application/jsonl":
+        return [json.loads(line) for line in body.splitlines()]
+    return json.loads(body)
+
+
+def checked(method: str, path: str, reply: Reply) -> Reply:
+    """The reply, if it is one that the protocol has."""
+    for description in (OWN, PUBLISHED):
+        operation = _operation(description, method, path.partition("?")[0])
+        if operation is None or (description is PUBLISHED and reply.status != 200):
+            continue
+        answer = operation["responses"][str(reply.status)]
+        if "$ref" in answer:
+            answer = description["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+        content = answer["content"].get("application/json")
+        if content is not None:
+            _validator(description is OWN, json.dumps(content["schema"])).validate(reply.body)
+    return reply
+
+
+@cache
+def _validator(own: bool, schema: str) -> Any:
+    components = (OWN if own else PUBLISHED)["components"]
+    return Draft202012Validator({**json.loads(schema), "components": components})
+
+
+def _operation(description: Any, method: str, path: str) -> Any:
+    if description is None:
+        return None
+    for template, operations in description["paths"].items():
+        wanted, sent = template.split("/"), path.split("/")
+        if wanted[:3] == ["", "v1", "models"] and len(wanted) == 4 and sent[:3] == wanted[:3] and len(sent) >= 4:
+            return operations.get(method.lower())
+        if len(wanted) == len(sent) and all(a == b or a.startswith("{") for a, b in zip(wanted, sent, strict=True)):
+            return operations.get(method.lower())
+    return None
+
+
 @pytest.fixture(scope="session")
 def conforms() -> Callable[[str, Any], None]:
     """Assert that an answer is valid by a schema of Jina's published OpenAPI description."""
-    path = Path(__file__).resolve().parents[2].parent / "shared" / "jina-openapi.json"
-    if not path.exists():
+    if PUBLISHED is None:
         pytest.skip("jina-openapi.json is not beside the repository")
-    description = json.loads(path.read_bytes())
 
     def check(schema: str, answer: Any) -> None:
-        Draft202012Validator({"$ref": f"#/components/schemas/{schema}", **description}).validate(answer)
+        Draft202012Validator({"$ref": f"#/components/schemas/{schema}", **PUBLISHED}).validate(answer)
 
     return check

@@ -7,6 +7,7 @@ from typing import Any
 
 import jina_local
 import numpy as np
+import orjson
 import pytest
 import requests
 from jina_local.app import App
@@ -16,15 +17,18 @@ from jina_local.server import running
 BODY = {"model": "jina-embeddings-v3", "input": ["a", "b"]}
 
 
-def test_embeddings_over_http_are_those_of_the_app(url: str, post: Any) -> None:
-    answer = requests.post(f"{url}/embeddings", json=BODY, timeout=30)
-    assert (answer.status_code, answer.json()) == post("embeddings", **BODY)
+def answers_alike(url: str, method: str, path: str, **fields: Any) -> None:
+    sent = orjson.dumps(fields) if fields else b""
+    status, _, body = jina_local.default_app().handle(method, path, {}, sent)
+    answer = requests.request(method, url.removesuffix("/v1") + path, data=sent, timeout=30)
+    assert (answer.status_code, answer.content) == (status, body)
 
 
-def test_rerank_over_http_is_that_of_the_app(url: str, post: Any) -> None:
-    fields = {"model": "jina-reranker-v3", "query": "a", "documents": ["a", "b"]}
-    answer = requests.post(f"{url}/rerank", json=fields, timeout=30)
-    assert (answer.status_code, answer.json()) == post("rerank", **fields)
+def test_answers_over_http_are_those_of_the_app_to_the_byte(url: str) -> None:
+    answers_alike(url, "POST", "/v1/embeddings", **BODY)
+    answers_alike(url, "POST", "/v1/rerank", model="jina-reranker-v3", query="a", documents=["a", "b"])
+    answers_alike(url, "GET", "/v1/segment?content=One.%20Two.&return_chunks=true&max_chunk_length=6")
+    answers_alike(url, "GET", "/v1/models/jina-ai%2Fjina-clip-v2")
 
 
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/models", "/health", "/nothing"])
@@ -56,8 +60,14 @@ def test_the_api_page_describes_each_models_request(url: str) -> None:
 
 def test_the_examples_of_the_api_page_work(url: str) -> None:
     paths = requests.get(f"{url.removesuffix('/v1')}/openapi.json", timeout=30).json()["paths"]
-    for path in ("/v1/embeddings", "/v1/rerank"):
-        for example in paths[path]["post"]["requestBody"]["content"]["application/json"]["examples"].values():
+    bodies = {
+        path: each["post"]["requestBody"]["content"]["application/json"]
+        for path, each in paths.items()
+        if "requestBody" in each.get("post", {})
+    }
+    assert sum("examples" in body for body in bodies.values()) >= 4
+    for path, body in bodies.items():
+        for example in body.get("examples", {}).values():
             answer = requests.post(url.removesuffix("/v1") + path, json=example["value"], timeout=30)
             assert answer.status_code == 200, answer.text
 
@@ -73,7 +83,7 @@ def test_health_answers_while_a_request_is_computed() -> None:
     computing, finish = threading.Event(), threading.Event()
 
     class Slow(Engine):
-        def embed(self, request: Any) -> Any:
+        def embed(self, request: Any, *_: Any) -> Any:
             computing.set()
             finish.wait(20)
             return {}

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from jina_local.encoder import Encoder
-from jina_local.ranking import best_first, relevance_scores
+from jina_local.ranking import best_first, relevance
 
 QUERY = "Which city is the capital of France?"
 DOCUMENTS = ["Cats sleep for most of the day.", "Paris is the capital of France.", "Berlin is in Germany.", ""]
@@ -20,8 +20,8 @@ def test_the_score_is_mean_maxsim_and_cosine(encoder: Encoder, document: str) ->
     query, text = (encoder.token_vectors(encoder.tokenize([item]))[0].astype(float) for item in (QUERY, document))
     maxsim = np.mean([max(float(q @ d) for d in unit(text)) for q in unit(query)])
     expected = 0.7 * maxsim + 0.3 * float(unit(query.mean(axis=0)) @ unit(text.mean(axis=0)))
-    scores = relevance_scores(encoder, encoder.tokenize([QUERY])[0], encoder.tokenize([document]))
-    assert scores == pytest.approx([expected], abs=1e-6)
+    found = relevance(encoder, encoder.tokenize([QUERY])[0], encoder.tokenize([document]))
+    assert found.scores == pytest.approx([expected], abs=1e-6)
 
 
 def test_equal_scores_are_ordered_by_index() -> None:

@@ -8,16 +8,20 @@ from __future__ import annotations
 import hmac
 import logging
 import os
+import re
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl
 
 import orjson
 
 from .engine import Engine
-from .errors import InvalidRequest, ModelNotFoundError, RefusedRequest, RequestError, UnauthorizedRequest, problem
+from .errors import FlatRefusal, ModelNotFoundError, RefusedRequest, RequestError
+from .limits import Limits, free
+from .routes import Call, find_route
 from .weights import MODEL_NAME
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -30,6 +34,10 @@ _MISSING_KEY = (
     f"Get your API key at {_KEY_PAGE}."
 )
 _WRONG_KEY = f"Invalid API key. Verify your API key at {_KEY_PAGE} or generate a new one."
+_WRONG_FORMAT = (
+    "Invalid authorization format. Use 'Authorization: Bearer <api-key>' with a valid Jina API key (65 characters, "
+    "starts with 'jina_')."
+)
 _UNEXPECTED = "An unexpected error occurred. If this persists, contact support with the request_id from this response."
 
 
@@ -38,18 +46,14 @@ class App:
 
     Args:
         engine: what computes; by default one that finds the model by itself.
-        api_key: if set, the two POST endpoints need ``Authorization: Bearer`` with it.
+        api_key: if set, everything but the models' list and the health checks needs ``Authorization: Bearer`` with it.
+        limits: how much may be asked of it; by default as much as it can compute.
     """
 
-    def __init__(self, engine: Engine | None = None, api_key: str | None = None) -> None:
+    def __init__(self, engine: Engine | None = None, api_key: str | None = None, limits: Limits | None = None) -> None:
         self.engine = engine or Engine()
         self._api_key = api_key
-        self._routes: dict[str, tuple[str, Callable[[bytes], Any]]] = {
-            "/v1/embeddings": ("POST", lambda body: self.engine.embed(_json(body))),
-            "/v1/rerank": ("POST", lambda body: self.engine.rerank(_json(body))),
-            "/v1/models": ("GET", lambda _: self.engine.models()),
-            "/health": ("GET", lambda _: {"status": "ok"}),
-        }
+        self._limits = limits or Limits()
 
     @property
     def needs_key(self) -> bool:
@@ -61,7 +65,7 @@ class App:
 
         Args:
             method: such as ``POST``.
-            path: such as ``/v1/embeddings``; a whole URL is taken too.
+            path: such as ``/v1/embeddings``, with its query string if it has one; a whole URL is taken too.
             headers: by name, in any case.
             body: the raw JSON.
 
@@ -73,37 +77,47 @@ class App:
                 request can change it, and inside a process its message should reach the user as it is.
         """
         request_id = uuid.uuid4().hex
-        route = self._routes.get(urlsplit(path).path)
-        if route is None:
-            return _answer(404, request_id, {"detail": "Not Found"})
-        allowed, serve = route
-        if method.upper() != allowed:
-            status, answer_headers, content = _answer(405, request_id, {"detail": "Method Not Allowed"})
-            return status, answer_headers | {"allow": allowed}, content
+        place, _, query = path.partition("?")
+        place = re.sub("^https?://[^/]*", "", place)
+        found = find_route(method.upper(), place)
+        if isinstance(found, list):
+            return _no_route(request_id, found)
+        route, params = found
         try:
-            if allowed == "POST":
+            if not route.keyless:
                 self._authorize(headers)
-            return _answer(200, request_id, serve(body))
+            with self._limits.admit() if route.metered else nullcontext(free) as charge:
+                sent = dict(parse_qsl(query, keep_blank_values=True))
+                content = route.serve(self.engine, Call(params=params, query=sent, body=body, charge=charge))
+                encoded = content if route.lines else _encoded(content)
+            kind = "application/jsonl" if route.lines else "application/json"
+            return 200, self._headers(request_id, kind), encoded
         except ModelNotFoundError:
             raise
         except RequestError as error:
-            return _answer(error.status, request_id, error.body(request_id))
+            answered = self._headers(request_id) | error.headers
+            return error.status, answered, _encoded(error.body(request_id))
         except Exception as error:
             # The frames and the type, but not the message: that can hold what the user sent.
             frames = "".join(traceback.format_tb(error.__traceback__))
             logger.error("request %s failed with %s\n%s", request_id, type(error).__name__, frames)
             failure = RefusedRequest(_UNEXPECTED, "INTERNAL_ERROR", status=500)
-            return _answer(500, request_id, failure.body(request_id))
+            return 500, self._headers(request_id), _encoded(failure.body(request_id))
+
+    def _headers(self, request_id: str, kind: str = "application/json") -> dict[str, str]:
+        return _headers(request_id, kind) | self._limits.headers()
 
     def _authorize(self, headers: Mapping[str, str]) -> None:
         if self._api_key is None:
             return
         sent = next((value for name, value in headers.items() if name.lower() == "authorization"), "")
         scheme, _, key = sent.partition(" ")
-        if scheme.lower() != "bearer" or not key.strip():
-            raise UnauthorizedRequest(_MISSING_KEY, "AUTH_MISSING_API_KEY")
+        if not sent.strip() or (scheme.lower() == "bearer" and not key.strip()):
+            raise FlatRefusal(401, _MISSING_KEY, "AUTH_MISSING_API_KEY")
+        if scheme.lower() != "bearer":
+            raise FlatRefusal(401, _WRONG_FORMAT, "AUTH_INVALID_FORMAT")
         if not hmac.compare_digest(key.strip().encode(), self._api_key.encode()):
-            raise UnauthorizedRequest(_WRONG_KEY, "AUTH_INVALID_API_KEY")
+            raise FlatRefusal(401, _WRONG_KEY, "AUTH_INVALID_API_KEY")
 
 
 _apps: dict[int, App] = {}
@@ -117,19 +131,21 @@ def default_app() -> App:
     return _apps.get(os.getpid()) or _apps.setdefault(os.getpid(), App())
 
 
-def error_answer(status: int, detail: str, code: str) -> Answer:
-    """An answer with the flat body ``{"detail", "request_id", "code"}``, for what stands before the app."""
+def error_answer(error: FlatRefusal) -> Answer:
+    """An answer that says no, for what stands before the app."""
     request_id = uuid.uuid4().hex
-    return _answer(status, request_id, {"detail": detail, "request_id": request_id, "code": code})
+    return error.status, _headers(request_id) | error.headers, _encoded(error.body(request_id))
 
 
-def _json(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise InvalidRequest([problem((), f"JSON decode error: {error}", "json_invalid")]) from None
+def _no_route(request_id: str, methods: list[str]) -> Answer:
+    if not methods:
+        return 404, _headers(request_id), _encoded({"detail": "Not Found"})
+    return 405, _headers(request_id) | {"allow": ", ".join(methods)}, _encoded({"detail": "Method Not Allowed"})
 
 
-def _answer(status: int, request_id: str, content: Any) -> Answer:
-    headers = {"content-type": "application/json", "x-request-id": request_id, "X-Jina-Stand-In": MODEL_NAME}
-    return status, headers, orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+def _headers(request_id: str, kind: str = "application/json") -> dict[str, str]:
+    return {"content-type": kind, "x-request-id": request_id, "X-Jina-Stand-In": MODEL_NAME}
+
+
+def _encoded(content: Any) -> bytes:
+    return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)

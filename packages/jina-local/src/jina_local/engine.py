@@ -10,42 +10,58 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import pybase64
-from jina_client.models import MODELS, Model
-from jina_client.quantization import quantize
-from numpy.typing import NDArray
-
-from . import late_chunking, ranking
+from . import cards, embedding, judging
+from .classifiers import Classifiers
 from .encoder import Encoder
-from .errors import token_limit_exceeded
-from .lift import to_dimensions
-from .validation import (
-    DEFAULT_DOC_LENGTH,
-    EmbeddingRequest,
-    RerankRequest,
-    read_embedding_request,
-    read_rerank_request,
+from .errors import stopping
+from .jobs import Jobs
+from .limits import Charge, free
+from .media.reader import read_texts
+from .reading.fields import Path
+from .reading.items import Item
+from .reading.requests import read_embedding_request, read_rerank_request
+from .reading.services import (
+    FewShotRequest,
+    read_batch_request,
+    read_classify_request,
+    read_segment_request,
+    read_train_request,
 )
+from .segmentation import segment
 from .weights import find_model_files
-
-_SPECIAL_TOKENS = 2
 
 
 class Engine:
-    """Embeddings and reranking by the stand-in model. It may be used by several threads at once.
+    """Jina's API, answered by the stand-in model. It may be used by several threads at once.
+
+    Every method that computes takes the body of a request, decoded from JSON, and gives the answer to be encoded. It
+    raises :class:`~jina_local.errors.RequestError` for a request that cannot be served, and ModelNotFoundError where
+    the model's files are not on this machine.
 
     Args:
         model_path: the folder of the model's files; by default they are looked for (see :mod:`jina_local.weights`).
         threads: how many threads compute one batch; by default one for each core this process may use.
+        allow_fetch: whether images, PDFs and batch files may be fetched from public addresses.
+        state: the folder where classifiers are kept; by default they live as long as the engine.
     """
 
-    def __init__(self, model_path: str | os.PathLike[str] | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model_path: str | os.PathLike[str] | None = None,
+        threads: int | None = None,
+        *,
+        allow_fetch: bool = False,
+        state: str | os.PathLike[str] | None = None,
+    ) -> None:
         self._model_path = model_path
         self._threads = threads
+        self._allow_fetch = allow_fetch
+        self._classifiers = Classifiers(state)
+        self.jobs = Jobs(lambda request: self.embed(request))
         # By process: a session's threads, and a lock that another thread holds, do not survive a fork.
         self._encoders: dict[int, Encoder] = {}
         self._locks: dict[int, threading.Lock] = {}
+        self._closed = False
 
     def load(self) -> None:
         """Load the model now rather than at the first request.
@@ -55,65 +71,91 @@ class Engine:
         """
         self._encoder()
 
-    def embed(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer the body of ``POST /v1/embeddings``.
+    def check(self) -> None:
+        """Look whether the model is loaded or could be; raises ModelNotFoundError if its files are missing."""
+        if os.getpid() not in self._encoders:
+            find_model_files(self._model_path)
+
+    def close(self) -> None:
+        """Compute nothing more: requests that are being computed are refused with 503 within a moment."""
+        self._closed = True
+        self.jobs.close()
+        if encoder := self._encoders.get(os.getpid()):
+            encoder.close()
+
+    def embed(self, request: Any, charge: Charge = free, path: Path = "embeddings") -> dict[str, Any]:
+        """Answer ``POST /v1/embeddings``, or ``/v1/multi-vector`` where that is the path.
+
+        Args:
+            request: the body.
+            charge: called with the tokens before they are computed; it may refuse them.
+            path: which models and fields are taken.
 
         Returns:
-            ``{"model", "object", "usage", "data"}``. An embedding is a base64 string, or a float32 array of shape
-            ``(dimensions,)`` that becomes a JSON list.
-
-        Raises:
-            RequestError: the request is not one that can be served.
-            ModelNotFoundError: the model's files are not on this machine.
+            ``{"model", "object", "usage", "data"}``. Vectors are base64 strings, or float32 arrays that become JSON
+            lists.
         """
-        asked = read_embedding_request(request)
-        encoder = self._encoder()
-        sequences = encoder.tokenize(asked.texts)
-        if asked.late_chunking:
-            total = sum(map(len, sequences))
-            if total > asked.model.context:
-                advice = "Late chunking reads all inputs as one document: send it in several requests."
-                raise token_limit_exceeded(asked.model.context, advice)
-            pooled, tokens = late_chunking.chunk_vectors(encoder, sequences), total + _SPECIAL_TOKENS
-        else:
-            sequences = _within_context(sequences, asked)
-            pooled, tokens = encoder.mean_vectors(sequences), _count(sequences)
-        vectors = to_dimensions(pooled, asked.model.dimensions, asked.dimensions, normalized=asked.normalized)
-        return {
-            "model": asked.model.id,
-            "object": "list",
-            "usage": {"total_tokens": tokens, "prompt_tokens": tokens},
-            "data": [
-                {"object": "embedding", "index": index, "embedding": embedding}
-                for index, embedding in enumerate(_encoded(vectors, asked.embedding_type))
-            ],
-        }
+        asked = read_embedding_request(request, path)
+        return embedding.answer(self._encoder(), asked, self._texts(asked.inputs), charge)
 
-    def rerank(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer the body of ``POST /v1/rerank``; raises as :meth:`embed` does.
-
-        Returns:
-            ``{"model", "object", "usage", "results"}``, the results sorted by descending score.
-        """
+    def rerank(self, request: Any, charge: Charge = free) -> dict[str, Any]:
+        """Answer ``POST /v1/rerank``: ``{"model", "object", "usage", "results"}``, sorted by descending score."""
         asked = read_rerank_request(request)
         encoder = self._encoder()
-        query, *documents = encoder.tokenize([asked.query, *asked.documents])
-        documents = _documents_within_limits(documents, asked)
-        scores = ranking.relevance_scores(encoder, query, documents)
-        results = []
-        for index in ranking.best_first(scores, asked.top_n):
-            result: dict[str, Any] = {"index": index, "relevance_score": scores[index]}
-            if asked.return_documents:
-                result["document"] = asked.echo[index]
-            results.append(result)
-        usage = {"total_tokens": _count([query, *documents])}
-        return {"model": asked.model.id, "object": "list", "usage": usage, "results": results}
+        query, *documents = self._texts([asked.query, *asked.documents])
+        return judging.rank(encoder, asked, query, documents, charge)
+
+    def classify(self, request: Any, charge: Charge = free) -> dict[str, Any]:
+        """Answer ``POST /v1/classify``: ``{"usage", "data"}``."""
+        asked = read_classify_request(request)
+        if isinstance(asked, FewShotRequest):
+            classifier = self._classifiers.use(asked.classifier_id)
+            return judging.classify_trained(self._encoder(), classifier, self._texts(asked.inputs), charge)
+        return judging.classify(self._encoder(), asked, self._texts(asked.inputs), charge)
+
+    def train(self, request: Any, charge: Charge = free) -> dict[str, Any]:
+        """Answer ``POST /v1/train``: ``{"classifier_id", "num_samples", "usage"}``."""
+        asked = read_train_request(request)
+        return judging.train(self._encoder(), self._classifiers, asked, self._texts(asked.inputs), charge)
+
+    def classifiers(self) -> list[dict[str, Any]]:
+        """Answer ``GET /v1/classifiers``."""
+        return self._classifiers.summaries()
+
+    def delete_classifier(self, classifier_id: str) -> dict[str, Any]:
+        """Answer ``DELETE /v1/classifiers/{classifier_id}``."""
+        self._classifiers.delete(classifier_id)
+        return {"classifier_id": classifier_id, "deleted": True}
+
+    def segment(self, request: Any) -> dict[str, Any]:
+        """Answer ``/v1/segment``; see :func:`jina_local.segmentation.segment`."""
+        asked = read_segment_request(request)
+        return segment(self._encoder(), asked)
+
+    def create_batch(self, request: Any) -> dict[str, Any]:
+        """Answer ``POST /v1/batch/embeddings``: the status of the new job; see :attr:`jobs` for the rest."""
+        asked = read_batch_request(request)
+        self.check()
+        if asked.lines is None:
+            from .media.reader import read_lines
+
+            return self.jobs.create(asked, read_lines(asked.input_url or "", allow_fetch=self._allow_fetch))
+        return self.jobs.create(asked, asked.lines)
 
     def models(self) -> dict[str, Any]:
-        """Answer ``GET /v1/models``: every known model, in the published shape."""
-        return {"data": [_model_card(model) for model in MODELS.values()]}
+        """Answer ``GET /v1/models``."""
+        return cards.model_cards()
+
+    def model(self, name: str) -> Mapping[str, Any]:
+        """Answer ``GET /v1/models/{model_id}``."""
+        return cards.model_card(name)
+
+    def _texts(self, items: Sequence[Item]) -> list[str]:
+        return read_texts(items, allow_fetch=self._allow_fetch, threads=self._threads, stopped=lambda: self._closed)
 
     def _encoder(self) -> Encoder:
+        if self._closed:
+            raise stopping()
         process = os.getpid()
         if process not in self._encoders:
             with self._locks.setdefault(process, threading.Lock()):
@@ -121,57 +163,3 @@ class Engine:
                     files = find_model_files(self._model_path)
                     self._encoders[process] = Encoder(files, self._threads)
         return self._encoders[process]
-
-
-def _within_context(sequences: list[list[int]], asked: EmbeddingRequest) -> list[list[int]]:
-    limit = asked.model.context
-    if not asked.truncate and any(len(ids) > limit for ids in sequences):
-        advice = "Use 'truncate: true' to automatically truncate, or split into smaller chunks."
-        raise token_limit_exceeded(limit, advice)
-    return [ids[:limit] for ids in sequences]
-
-
-def _documents_within_limits(documents: list[list[int]], asked: RerankRequest) -> list[list[int]]:
-    """Documents cut as the model cuts them. One that is longer than the context is read whole unless it says."""
-    if asked.model.listwise:
-        return [ids[: asked.max_doc_length or DEFAULT_DOC_LENGTH] for ids in documents]
-    limit = asked.model.context
-    if asked.truncation is False and any(len(ids) > limit for ids in documents):
-        advice = "Use 'truncation: true' to automatically truncate, or split into smaller chunks."
-        raise token_limit_exceeded(limit, advice)
-    return [ids[:limit] for ids in documents] if asked.truncation else documents
-
-
-def _count(sequences: Sequence[Sequence[int]]) -> int:
-    return sum(len(ids) + _SPECIAL_TOKENS for ids in sequences)
-
-
-def _encoded(vectors: NDArray[np.float32], embedding_type: str) -> list[Any]:
-    """Each vector as the wire has it. The bytes of both binary layouts travel as JSON floats (``-78.0``)."""
-    if embedding_type == "base64":
-        return [pybase64.b64encode_as_string(row.astype("<f4").tobytes()) for row in vectors]
-    if embedding_type == "binary":
-        return list(quantize(vectors, "binary").astype(np.float32))
-    if embedding_type == "ubinary":
-        return list(quantize(vectors, "ubinary").astype(np.float32))
-    return list(vectors)
-
-
-def _model_card(model: Model) -> dict[str, Any]:
-    free = dict.fromkeys(("prompt", "completion", "image", "request", "input_cache_read", "input_cache_write"), "0")
-    return {
-        "id": f"jina-ai/{model.id}",
-        "hugging_face_id": f"jinaai/{model.id}",
-        "name": f"Jina AI: {model.id}",
-        "created": 0,
-        "input_modalities": ["text"],
-        "output_modalities": ["embeddings" if model.dimensions else "scores"],
-        "quantization": "",
-        "context_length": model.context,
-        "max_output_length": model.dimensions,
-        "pricing": free,
-        "supported_sampling_parameters": [],
-        "supported_features": [],
-        "description": "Answered by a stand-in, all-MiniLM-L6-v2, not by the model of this name",
-        "datacenters": [],
-    }

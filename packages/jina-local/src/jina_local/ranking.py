@@ -12,6 +12,7 @@ first two generations give a probability, this gives a similarity, and only the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +25,21 @@ COSINE_WEIGHT = 1.0 - MAXSIM_WEIGHT
 _DECIMALS = 8
 
 
-def relevance_scores(encoder: Encoder, query: Sequence[int], documents: Sequence[Sequence[int]]) -> list[float]:
-    """The score of each document for one query, rounded to 8 decimals as the hosted service rounds.
+@dataclass(frozen=True, slots=True)
+class Relevance:
+    """What a query makes of documents.
+
+    Attributes:
+        scores: one for each document, rounded to 8 decimals as the hosted service rounds.
+        means: each document's mean token vector, ``(n, dimensions)``, not normalised.
+    """
+
+    scores: list[float]
+    means: NDArray[np.float32]
+
+
+def relevance(encoder: Encoder, query: Sequence[int], documents: Sequence[Sequence[int]]) -> Relevance:
+    """The score of each document for one query.
 
     Args:
         encoder: the model.
@@ -47,7 +61,9 @@ def relevance_scores(encoder: Encoder, query: Sequence[int], documents: Sequence
         totals[document] += sums[document, position]
     cosine = totals @ query_mean / (np.linalg.norm(totals, axis=1) * np.linalg.norm(query_mean))
     scores = MAXSIM_WEIGHT * best.mean(axis=1) + COSINE_WEIGHT * cosine
-    return [round(float(score), _DECIMALS) for score in scores]
+    lengths = np.array([len(ids) + 2 for ids in documents], dtype=np.float64)
+    means = (totals / lengths[:, np.newaxis]).astype(np.float32)
+    return Relevance([round(float(score), _DECIMALS) for score in scores], means)
 
 
 def best_first(scores: Sequence[float], top_n: int | None = None) -> list[int]:

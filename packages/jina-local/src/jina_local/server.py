@@ -6,15 +6,16 @@ request.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
 import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import lru_cache
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -23,53 +24,25 @@ from starlette.requests import ClientDisconnect
 
 from . import __version__
 from .app import Answer, App, default_app, error_answer
-from .errors import ModelNotFoundError
-from .validation import Route, request_schema
+from .errors import FlatRefusal, ModelNotFoundError, stopping
+from .openapi import openapi_document
 
 MAX_BODY_BYTES = 32 * 2**20
+"""The largest request body, unless another is named."""
 
 logger = logging.getLogger("jina_local")
 
 # How much of a request that is too large is still read, so that the client gets the answer rather than a broken pipe.
 _DRAIN_FACTOR = 8
+# The bodies of all requests together may be this many times the largest one.
+_BODIES_AT_ONCE = 8
 _STARTING_SECONDS = 30.0
+# A stopping server lets requests finish for this long, then refuses what is left.
+_GRACE_SECONDS = 3.0
 _STOPPING_SECONDS = 5
-_EXAMPLES: dict[Route, dict[str, Any]] = {
-    "embeddings": {
-        "retrieval": {
-            "summary": "Two passages, to be searched",
-            "value": {
-                "model": "jina-embeddings-v3",
-                "task": "retrieval.passage",
-                "input": ["The Eiffel Tower is in Paris.", "Bread is made of flour, water, salt and yeast."],
-            },
-        },
-        "late chunking": {
-            "summary": "The chunks of one document",
-            "value": {
-                "model": "jina-embeddings-v3",
-                "task": "retrieval.passage",
-                "late_chunking": True,
-                "input": ["Berlin is the capital of Germany.", " It has 3.8 million inhabitants."],
-            },
-        },
-        "bits": {
-            "summary": "One bit for each dimension",
-            "value": {"model": "jina-embeddings-v3", "embedding_type": "ubinary", "input": "A short text"},
-        },
-    },
-    "rerank": {
-        "text": {
-            "summary": "The best two of three documents",
-            "value": {
-                "model": "jina-reranker-v2-base-multilingual",
-                "query": "What is the capital of France?",
-                "documents": ["Berlin is in Germany.", "Paris is the capital of France.", "Cats sleep a lot."],
-                "top_n": 2,
-            },
-        }
-    },
-}
+# Answered without waiting for a thread, so that they come however many requests are computed.
+_AT_ONCE = ("/health", "/live", "/ready")
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 
 def create_fastapi(app: App, max_body: int = MAX_BODY_BYTES) -> FastAPI:
@@ -80,34 +53,26 @@ def create_fastapi(app: App, max_body: int = MAX_BODY_BYTES) -> FastAPI:
 
     Args:
         app: what answers.
-        max_body: the largest request body, in bytes; a larger one is answered with 413.
+        max_body: the largest request body, in bytes; a larger one is answered with 413. All bodies together may have
+            eight times that; what exceeds it is answered with 503.
     """
-    api = FastAPI(
-        title="jina-local",
-        version=__version__,
-        description="Jina AI's wire protocol, answered by a stand-in: all-MiniLM-L6-v2, a small English model. "
-        "The vectors and scores say nothing about the quality of Jina's own models.",
-        redoc_url=None,
-    )
+    api = FastAPI(title="jina-local", version=__version__, redoc_url=None)
+    api.openapi = lru_cache(openapi_document)  # type: ignore[method-assign]
+    bodies = _Bodies(max_body)
 
     async def answer(request: Request) -> Response:
+        if request.url.path in _AT_ONCE:
+            return _response(_handle(app, request, b""))
         try:
-            body = await _read_body(request, max_body)
+            async with bodies.reading(request) as body:
+                return _response(await run_in_threadpool(_handle, app, request, body))
+        except FlatRefusal as error:
+            return _response(error_answer(error))
         except ClientDisconnect:
             return Response(status_code=400)
-        if body is None:
-            detail = f"The request body is larger than {max_body} bytes. Send fewer items at once."
-            return _response(error_answer(413, detail, "REQUEST_TOO_LARGE"))
-        return _response(await run_in_threadpool(_handle, app, request, body))
 
-    post: dict[str, Any] = {"methods": ["POST"], "response_class": Response}
-    api.add_api_route("/v1/embeddings", answer, **post, summary="Embed texts", openapi_extra=_body("embeddings"))
-    api.add_api_route("/v1/rerank", answer, **post, summary="Rerank documents", openapi_extra=_body("rerank"))
-    api.add_api_route("/v1/models", answer, methods=["GET"], response_class=Response, summary="List the models")
-    api.add_api_route("/health", answer, methods=["GET"], response_class=Response, summary="Say that it runs")
-    # Whatever else is asked for: the app says 404 or 405, with the headers that every answer has.
-    everything = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
-    api.add_api_route("/{path:path}", answer, methods=everything, include_in_schema=False)
+    # Whatever is asked for: the app says 404 or 405, with the headers that every answer has.
+    api.add_api_route("/{path:path}", answer, methods=_METHODS, include_in_schema=False)
     return api
 
 
@@ -142,7 +107,8 @@ def serve(
         flush=True,
     )
     with listening:
-        _server(create_fastapi(app, max_body)).run(sockets=[listening])
+        # What is computed after the last answer is for nobody: a batch job, or a client that hung up.
+        _Server(create_fastapi(app, max_body), app.engine.close).run(sockets=[listening])
 
 
 @contextmanager
@@ -164,7 +130,8 @@ def running(
         OSError: the port cannot be listened on.
         RuntimeError: the server did not start, or did not stop.
     """
-    server = _server(create_fastapi(app or App(default_app().engine, api_key), max_body))
+    # The engine belongs to the caller, or to the process: it outlives the server.
+    server = _Server(create_fastapi(app or App(default_app().engine, api_key), max_body), lambda: None)
     with _listen("127.0.0.1", port) as listening:
         thread = threading.Thread(target=server.run, args=([listening],), name="jina-local", daemon=True)
         thread.start()
@@ -186,26 +153,52 @@ def running(
 
 
 def _handle(app: App, request: Request, body: bytes) -> Answer:
+    # As it was sent: a slash inside a name is written %2F.
+    path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1")
+    if request.url.query:
+        path = f"{path}?{request.url.query}"
     try:
-        return app.handle(request.method, request.url.path, request.headers, body)
+        return app.handle(request.method, path, request.headers, body)
     except ModelNotFoundError as error:
         logger.error("%s", error)
-        return error_answer(503, str(error), "SERVICE_UNAVAILABLE")
+        return error_answer(FlatRefusal(503, str(error), "SERVICE_UNAVAILABLE"))
 
 
-async def _read_body(request: Request, largest: int) -> bytes | None:
-    """The body, or ``None`` if it is larger than allowed. No more than that is ever held."""
-    body = bytearray()
-    size = 0
-    async for block in request.stream():
-        size += len(block)
-        if size <= largest:
-            body += block
-        elif size > largest * _DRAIN_FACTOR:
-            break
-        else:
-            body.clear()
-    return bytes(body) if size <= largest else None
+class _Bodies:
+    """Reads request bodies, each of bounded size and all of them together too."""
+
+    def __init__(self, largest: int) -> None:
+        self._largest = largest
+        self._left = largest * _BODIES_AT_ONCE
+
+    @asynccontextmanager
+    async def reading(self, request: Request) -> AsyncIterator[bytes]:
+        """The body, which counts for as long as the block runs.
+
+        Raises:
+            FlatRefusal: it is too large (413), or there are too many of them (503).
+        """
+        body = bytearray()
+        size = taken = 0
+        try:
+            async for block in request.stream():
+                size += len(block)
+                if size > self._largest * _DRAIN_FACTOR:
+                    break
+                if size > self._largest:
+                    body.clear()
+                    continue
+                self._left -= len(block)
+                taken += len(block)
+                if self._left < 0:
+                    raise stopping()
+                body += block
+            if size > self._largest:
+                detail = f"The request body is larger than {self._largest} bytes. Send fewer items at once."
+                raise FlatRefusal(413, detail, "REQUEST_TOO_LARGE")
+            yield bytes(body)
+        finally:
+            self._left += taken
 
 
 def _response(answer: Answer) -> Response:
@@ -213,17 +206,24 @@ def _response(answer: Answer) -> Response:
     return Response(body, status, headers)
 
 
-def _body(route: Route) -> dict[str, Any]:
-    content = {"schema": request_schema(route), "examples": _EXAMPLES[route]}
-    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+class _Server(uvicorn.Server):
+    """A server that, when it stops, first lets requests finish and then refuses what is still computed."""
 
-
-def _server(api: FastAPI) -> uvicorn.Server:
-    return uvicorn.Server(
-        uvicorn.Config(
-            api, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=_STOPPING_SECONDS
+    def __init__(self, api: FastAPI, close: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                api, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=_STOPPING_SECONDS
+            )
         )
-    )
+        self._close = close
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        refusing = asyncio.get_running_loop().call_later(_GRACE_SECONDS, self._close)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            refusing.cancel()
+            self._close()
 
 
 def _listen(host: str, port: int) -> socket.socket:

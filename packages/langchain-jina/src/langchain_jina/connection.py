@@ -27,6 +27,8 @@ class JinaConnection(BaseModel):
     """How often a request that failed in a way that may pass is sent again; 4 by default."""
     max_concurrency: int | None = None
     """Exchanges in flight at once; 8 by default."""
+    dialect: str | None = None
+    """The protocol that the service speaks: ``jina`` by default, ``vllm``, ``infinity`` or ``tei``."""
     transport: Any = Field(default=None, exclude=True, repr=False)
     """An object to send with instead of HTTP; it is not saved."""
     client: JinaClient | AsyncJinaClient | None = Field(default=None, exclude=True, repr=False)
@@ -48,6 +50,7 @@ class JinaConnection(BaseModel):
             timeout=self.timeout,
             max_retries=self.max_retries,
             max_concurrency=self.max_concurrency,
+            dialect=self.dialect,
             transport=self.transport,
         )
         return self._opened

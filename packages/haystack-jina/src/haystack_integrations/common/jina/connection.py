@@ -19,6 +19,7 @@ class JinaConnection:
     :param timeout: Seconds for one exchange; 60 by default.
     :param max_retries: How often a request that failed in a way that may pass is sent again; 4 by default.
     :param max_concurrency: Exchanges in flight at once; 8 by default.
+    :param dialect: The protocol that the service speaks: `jina` by default, `vllm`, `infinity` or `tei`.
     :param client: A ready client to use instead of the options above. A component that has one cannot be saved.
     """
 
@@ -30,6 +31,7 @@ class JinaConnection:
         timeout: float | None,
         max_retries: int | None,
         max_concurrency: int | None,
+        dialect: str | None,
         client: JinaClient | AsyncJinaClient | None,
     ) -> None:
         self.api_key = api_key
@@ -39,6 +41,7 @@ class JinaConnection:
             "timeout": timeout,
             "max_retries": max_retries,
             "max_concurrency": max_concurrency,
+            "dialect": dialect,
         }
         self._opened: Connection | None = None
 

@@ -50,7 +50,7 @@ class JinaEmbedding(JinaConnection, BaseEmbedding):
         late_chunking: embed the nodes of one source document in each other's context, where nodes are given (an
             ingestion pipeline, or calling this object). A text on its own is a document of its own.
         **arguments: ``query_task``, ``document_task``, ``normalized``, ``truncate``, ``base_url``, ``timeout``,
-            ``max_retries``, ``max_concurrency``, ``transport``, ``client``, and those of ``BaseEmbedding``.
+            ``max_retries``, ``max_concurrency``, ``dialect``, ``transport``, ``client``, and ``BaseEmbedding``'s own.
 
     Raises:
         JinaInputError: an unknown argument or a value of the wrong type; a missing key when it is first needed.

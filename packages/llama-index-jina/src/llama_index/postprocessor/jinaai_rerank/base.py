@@ -35,7 +35,7 @@ class JinaRerank(JinaConnection, BaseNodePostprocessor):
         model: the model's id.
         base_url: the API's root; ``"local"`` is the embedded engine.
         api_key: else from the environment, when it is first needed.
-        **arguments: ``truncation``, ``max_doc_length``, ``timeout``, ``max_retries``, ``max_concurrency``,
+        **arguments: ``truncation``, ``max_doc_length``, ``timeout``, ``max_retries``, ``max_concurrency``, ``dialect``,
             ``transport``, ``client``, ``callback_manager``.
 
     Raises:

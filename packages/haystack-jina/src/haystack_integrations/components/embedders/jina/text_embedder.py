@@ -43,6 +43,7 @@ class JinaTextEmbedder(JinaComponent):
         timeout: float | None = None,
         max_retries: int | None = None,
         max_concurrency: int | None = None,
+        dialect: str | None = None,
         client: JinaClient | AsyncJinaClient | None = None,
     ) -> None:
         """
@@ -62,6 +63,7 @@ class JinaTextEmbedder(JinaComponent):
         :param timeout: Seconds for one exchange; 60 by default.
         :param max_retries: How often a request that failed in a way that may pass is sent again; 4 by default.
         :param max_concurrency: Exchanges in flight at once; 8 by default.
+        :param dialect: The protocol that the service speaks: `jina` by default, `vllm`, `infinity` or `tei`.
         :param client: A ready client to use instead of key, URL and the three options above.
         :raises JinaInputError: An unknown argument.
         """
@@ -80,6 +82,7 @@ class JinaTextEmbedder(JinaComponent):
             timeout=timeout,
             max_retries=max_retries,
             max_concurrency=max_concurrency,
+            dialect=dialect,
             client=client,
         )
 

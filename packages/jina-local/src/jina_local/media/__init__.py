@@ -1,0 +1,1 @@
+"""The text in images and PDFs. Needs the extra: ``pip install "jina-local[images]"``."""

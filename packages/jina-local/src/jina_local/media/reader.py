@@ -1,0 +1,136 @@
+"""Inputs of every kind to the texts that are embedded for them."""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Callable, Iterable, Sequence
+
+import orjson
+import pybase64
+
+from ..errors import FieldProblem, InvalidRequest, problem, stopping
+from ..reading.items import Item
+from .fetch import FetchError, fetch
+from .pictures import TextReader, UnreadableMedium, text_reader
+
+MAX_BYTES = 8 * 2**20
+"""The largest image or PDF: the service's published limit."""
+
+MAX_FILE_BYTES = 64 * 2**20
+MAX_FILE_LINES = 50_000
+"""The largest file of a batch job."""
+
+_INSTALL = 'This engine reads text in images and PDFs with an extra: pip install "jina-local[images]"'
+_NO_FETCHING = "This engine does not fetch URLs: send the file in base64, or start the server with --allow-fetch"
+
+
+def read_texts(
+    items: Sequence[Item],
+    *,
+    allow_fetch: bool = False,
+    threads: int | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> list[str]:
+    """The text to embed for each input: one for each, but for a PDF one for each page.
+
+    Args:
+        items: inputs as they were sent.
+        allow_fetch: whether media may be fetched from public addresses.
+        threads: how many threads read a picture.
+        stopped: asked before each item; no more is read once it is so.
+
+    Raises:
+        InvalidRequest: a medium that cannot be read, or has no text in it; each is named (422).
+    """
+    texts: list[str] = []
+    problems: list[FieldProblem] = []
+    for item in items:
+        if stopped():
+            raise stopping()
+        try:
+            texts.extend(_texts(item, allow_fetch, threads))
+        except _Unread as unread:
+            problems.append(problem(unread.item.field, str(unread), unread.kind))
+    if problems:
+        raise InvalidRequest(problems)
+    return texts
+
+
+class _Unread(Exception):
+    def __init__(self, item: Item, message: str, kind: str) -> None:
+        super().__init__(message)
+        self.item = item
+        self.kind = kind
+
+
+def _texts(item: Item, allow_fetch: bool, threads: int | None) -> Iterable[str]:
+    if item.kind == "text":
+        return (item.value,)
+    if item.kind == "content":
+        # One vector for the group: its parts are read as one text.
+        return ("\n".join(text for part in item.parts for text in _texts(part, allow_fetch, threads)),)
+    reader = _reader(item, threads)
+    data = _data(item, allow_fetch)
+    try:
+        if item.kind == "pdf":
+            from .documents import page_texts
+
+            return page_texts(data, reader)
+        return (reader.text(data),)
+    except UnreadableMedium as error:
+        raise _Unread(item, str(error), "unreadable_medium") from None
+
+
+def _reader(item: Item, threads: int | None) -> TextReader:
+    try:
+        return text_reader(threads)
+    except ImportError:
+        raise _Unread(item, _INSTALL, "unsupported_modality") from None
+
+
+def _data(item: Item, allow_fetch: bool) -> bytes:
+    """The bytes of a medium that was sent as a URL, as a data URI or in base64."""
+    value = item.value.strip()
+    if value[:8].lower().startswith(("http://", "https://")):
+        if not allow_fetch:
+            raise _Unread(item, _NO_FETCHING, "fetching_not_allowed")
+        try:
+            return fetch(value, MAX_BYTES)
+        except FetchError as error:
+            raise _Unread(item, f"The URL cannot be fetched: {error}", "fetching_failed") from None
+    if value[:5].lower() == "data:":
+        head, _, value = value.partition(",")
+        if not head.lower().endswith(";base64"):
+            raise _Unread(item, "A data URI must hold base64: data:<type>;base64,<data>", "value_error")
+    if len(value) > MAX_BYTES * 4 // 3 + 4:
+        raise _Unread(item, f"The file is larger than {MAX_BYTES // 2**20} MB", "too_long")
+    try:
+        data = pybase64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        raise _Unread(item, "It is neither a URL nor valid base64", "value_error") from None
+    if not data:
+        raise _Unread(item, "The file is empty", "value_error")
+    return data
+
+
+def read_lines(url: str, *, allow_fetch: bool = False) -> list[object]:
+    """The JSON lines of a batch job's file.
+
+    Raises:
+        InvalidRequest: it may not, or cannot, be fetched, is no JSON lines, or has too many of them (422).
+    """
+    if not allow_fetch:
+        raise _invalid("This engine does not fetch URLs: send the lines as 'input', or start it with --allow-fetch")
+    try:
+        lines = [orjson.loads(line) for line in fetch(url, MAX_FILE_BYTES).splitlines() if line.strip()]
+    except FetchError as error:
+        raise _invalid(f"The URL cannot be fetched: {error}") from None
+    except orjson.JSONDecodeError as error:
+        raise _invalid(f"The file does not hold one JSON object in each line: {error}") from None
+    if not 1 <= len(lines) <= MAX_FILE_LINES:
+        raise _invalid(f"A job takes 1 to {MAX_FILE_LINES} lines, not {len(lines)}")
+    return lines
+
+
+def _invalid(message: str) -> InvalidRequest:
+    return InvalidRequest([problem(("input_url",), message, "value_error")])

@@ -1,0 +1,1 @@
+"""Requests read and judged as the hosted service judges them, with its messages."""

@@ -1,0 +1,137 @@
+"""The tokenizers that segmentation counts with.
+
+The service offers OpenAI's, whose files are not part of any package's contract and are not downloaded here. They are
+used where tiktoken is installed and a copy lies in one of the places where tiktoken, or a package that brings copies,
+keeps them; its hash is checked first, so that tiktoken has no reason to download it anew. Otherwise the stand-in's own
+tokenizer counts, and the answer names it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from .encoder import Encoder
+from .weights import MODEL_NAME
+
+Piece = tuple[str, list[int]]
+"""The text of a token and its id; several ids where a character takes more than one token."""
+
+STAND_IN = f"{MODEL_NAME} (WordPiece)"
+"""What an answer names where the tokenizer that was asked for is not at hand."""
+
+_SOURCE = "https://openaipublic.blob.core.windows.net"
+_VOCABULARIES = {
+    "r50k_base": ("306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930",),
+    "p50k_base": ("94b5ca7dff4d00767bc256fdd1b27e5b17361d7b8a5f968547f9f23eb70d2069",),
+    "cl100k_base": ("223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",),
+    "o200k_base": ("446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d",),
+}
+# For each tokenizer its files, as tiktoken names them, with their sha256.
+_FILES: dict[str, dict[str, str]] = {
+    **{name: {f"{_SOURCE}/encodings/{name}.tiktoken": hashes[0]} for name, hashes in _VOCABULARIES.items()},
+    "p50k_edit": {f"{_SOURCE}/encodings/p50k_base.tiktoken": _VOCABULARIES["p50k_base"][0]},
+    "gpt2": {
+        f"{_SOURCE}/gpt-2/encodings/main/vocab.bpe": "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5",
+        f"{_SOURCE}/gpt-2/encodings/main/encoder.json": (
+            "196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783"
+        ),
+    },
+}
+_CACHE_VARIABLES = ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR")
+_loading = threading.Lock()
+
+
+def pieces(text: str, tokenizer: str, encoder: Encoder) -> tuple[str, list[Piece]]:
+    """The tokens of a text, and the name of the tokenizer that found them.
+
+    Args:
+        text: any text.
+        tokenizer: the name that was asked for, such as ``cl100k_base``.
+        encoder: whose tokenizer is used where that one is not at hand.
+
+    Returns:
+        The name, and the pieces: joined they are the text.
+    """
+    loaded = load(tokenizer)
+    if loaded is None:
+        return STAND_IN, [(piece, [number]) for piece, number in encoder.pieces(text)]
+    return tokenizer, list(_grouped(loaded, loaded.encode(text, disallowed_special=())))
+
+
+def at_hand() -> list[str]:
+    """The names of the tokenizers that can be loaded here."""
+    return [name for name in _FILES if find_spec("tiktoken") is not None and _folder_of(name) is not None]
+
+
+@cache
+def load(name: str) -> Any:
+    """One of tiktoken's encodings, or ``None`` where it is not at hand."""
+    if find_spec("tiktoken") is None or (folder := _folder_of(name)) is None:
+        return None
+    import tiktoken
+
+    # tiktoken looks in one place only, and takes its name from the environment.
+    with _loading:
+        before = os.environ.get(_CACHE_VARIABLES[0])
+        os.environ[_CACHE_VARIABLES[0]] = str(folder)
+        try:
+            return tiktoken.get_encoding(name)
+        finally:
+            if before is None:
+                del os.environ[_CACHE_VARIABLES[0]]
+            else:
+                os.environ[_CACHE_VARIABLES[0]] = before
+
+
+def _folder_of(name: str) -> Path | None:
+    return next((folder for folder in _folders() if _holds(folder, name)), None)
+
+
+def _folders() -> Iterator[Path]:
+    for variable in _CACHE_VARIABLES:
+        if os.environ.get(variable):
+            yield Path(os.environ[variable])
+    yield Path(tempfile.gettempdir(), "data-gym-cache")
+    # LlamaIndex carries copies. Its package is looked for, not imported.
+    try:
+        package = find_spec("llama_index.core")
+    except ModuleNotFoundError:
+        package = None
+    if package is not None and package.origin:
+        yield Path(package.origin).parent / "_static" / "tiktoken_cache"
+
+
+def _holds(folder: Path, name: str) -> bool:
+    for url, expected in _FILES[name].items():
+        # tiktoken's own way to name a cached file.
+        path = folder / hashlib.sha1(url.encode(), usedforsecurity=False).hexdigest()
+        try:
+            if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+                return False
+        except OSError:
+            return False
+    return True
+
+
+def _grouped(encoding: Any, ids: list[int]) -> Iterator[Piece]:
+    """Tokens as text: those that are parts of one character come together."""
+    waiting, data = list[int](), b""
+    for number in ids:
+        waiting.append(number)
+        data += encoding.decode_single_token_bytes(number)
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            continue
+        yield text, waiting
+        waiting, data = [], b""
+    if waiting:
+        yield data.decode(errors="replace"), waiting

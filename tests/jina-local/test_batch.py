@@ -1,0 +1,140 @@
+"""Batch jobs: texts embedded in the background."""
+
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from jina_client import JinaClient
+from jina_local.app import App
+from jina_local.engine import Engine
+
+NANO = "jina-embeddings-v5-text-nano"
+
+
+def line(name: str, text: Any) -> dict[str, Any]:
+    return {"custom_id": name, "body": {"input": text}}
+
+
+def finished(ask: Any, name: str) -> dict[str, Any]:
+    deadline = time.monotonic() + 30
+    while (status := ask("GET", f"/v1/batch/{name}").body)["status"] in ("pending", "processing"):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return status
+
+
+def test_a_job_gives_the_vectors_that_a_request_gives(ask: Any) -> None:
+    lines = [line(str(number), f"text {number}") for number in range(50)]
+    made = ask("POST", "/v1/batch/embeddings", {"model": NANO, "input": lines, "dimensions": 64, "task": "retrieval"})
+    assert (made.status, made.body["stats"]["total"]) == (200, 50)
+    status = finished(ask, made.body["batch_id"])
+    assert (status["status"], status["error_file_url"]) == ("completed", None)
+    assert status["stats"]["completed"] == 50
+    output = ask("GET", status["output_url"]).body
+    assert [each["custom_id"] for each in output] == [each["custom_id"] for each in lines]
+    direct = ask("POST", "/v1/embeddings", {"model": NANO, "input": "text 7", "dimensions": 64}).body
+    assert output[7]["response"]["body"] == direct
+    assert ask("GET", f"/v1/batch/{status['batch_id']}/errors").body == []
+
+
+def test_wrong_lines_fail_by_themselves(ask: Any) -> None:
+    lines = [line("a", "text"), line("a", "the id again"), line("b", 3), {"custom_id": "c"}, {**line("d", "x"), "y": 1}]
+    made = ask("POST", "/v1/batch/embeddings", {"model": NANO, "input": lines}).body
+    status = finished(ask, made["batch_id"])
+    assert status["stats"] == {"total": 5, "completed": 2, "failed": 3, "total_tokens": status["stats"]["total_tokens"]}
+    errors = ask("GET", status["error_file_url"]).body
+    assert [each["custom_id"] for each in errors] == ["a", "b", "c"]
+    assert "Input should be a valid string" in errors[1]["error"]["message"]
+
+
+def test_a_job_of_which_nothing_succeeds_has_failed(ask: Any) -> None:
+    made = ask("POST", "/v1/batch/embeddings", {"model": NANO, "input": [line("a", [])]}).body
+    status = finished(ask, made["batch_id"])
+    assert (status["status"], status["error"]) == ("failed", "Every line failed: see the errors.")
+
+
+class Held(Engine):
+    """An engine that embeds nothing before it is allowed to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.allowed = threading.Event()
+        self.began = threading.Event()
+
+    def embed(self, request: Any, *more: Any, **options: Any) -> Any:
+        self.began.set()
+        assert self.allowed.wait(20)
+        return super().embed(request, *more, **options)
+
+
+def test_an_unfinished_job_has_no_output_yet_and_can_be_cancelled(asking: Any) -> None:
+    engine = Held()
+    ask = asking(App(engine))
+    names = [
+        ask("POST", "/v1/batch/embeddings", {"model": NANO, "input": [line("a", "b")]}).body["batch_id"]
+        for _ in range(2)
+    ]
+    assert engine.began.wait(20)
+    assert [ask("GET", f"/v1/batch/{name}").body["status"] for name in names] == ["processing", "pending"]
+    early = ask("GET", f"/v1/batch/{names[0]}/output")
+    assert (early.status, early.body["detail"]["code"]) == (409, "CONFLICT_RESOURCE_BUSY")
+    assert ask("DELETE", f"/v1/batch/{names[1]}").body["status"] == "cancelled"
+    engine.allowed.set()
+    assert finished(ask, names[0])["status"] == "completed"
+    assert ask("DELETE", f"/v1/batch/{names[0]}").body["status"] == "completed"
+    assert ask("GET", f"/v1/batch/{names[1]}/output").body == []
+    assert [job["batch_id"] for job in ask("GET", "/v1/batches?limit=2").body] == names[::-1]
+    assert len(ask("GET", "/v1/batches?limit=1").body) == 1
+
+
+def test_only_so_many_jobs_wait(asking: Any) -> None:
+    engine = Held()
+    ask = asking(App(engine))
+    fields = {"model": NANO, "input": [line("a", "b")]}
+    answers = [ask("POST", "/v1/batch/embeddings", fields) for _ in range(17)]
+    engine.jobs.close()
+    engine.allowed.set()
+    assert [answer.status for answer in answers] == [200] * 16 + [403]
+    assert answers[-1].body["code"] == "AUTHZ_RESOURCE_LIMIT_EXCEEDED"
+
+
+def test_an_unknown_job_is_not_found(ask: Any) -> None:
+    for method, path in [("GET", "x"), ("DELETE", "x"), ("GET", "x/output"), ("GET", "x/errors")]:
+        answer = ask(method, f"/v1/batch/{path}")
+        assert (answer.status, answer.body["detail"]["code"]) == (404, "RESOURCE_NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({}, ""),
+        ({"input": [], "input_url": "http://x"}, ""),
+        ({"input": []}, " -> input"),
+        ({"input": "a"}, " -> input"),
+        ({"input_url": 3}, " -> input_url"),
+        ({"input_url": "https://example.com/a.jsonl"}, " -> input_url"),
+        ({"input": [line("a", "b")], "webhook_url": "https://example.com"}, " -> webhook_url"),
+        ({"input": [line("a", "b")], "task": "retrieval.query"}, " -> task"),
+        ({"input": [line("a", "b")], "dimensions": 769}, " -> dimensions"),
+    ],
+)
+def test_wrong_requests_are_named(ask: Any, fields: Any, field: str) -> None:
+    answer = ask("POST", "/v1/batch/embeddings", {"model": NANO, **fields})
+    assert (answer.status, [each["field"] for each in answer.body["errors"]]) == (422, [f"body{field}"])
+
+
+@pytest.mark.parametrize("limit", ["0", "101", "x", "", "1e1"])
+def test_a_wrong_limit_is_named(ask: Any, limit: str) -> None:
+    answer = ask("GET", f"/v1/batches?limit={limit}")
+    assert (answer.status, answer.body["errors"][0]["field"]) == (422, "query -> limit")
+
+
+def test_the_client_gets_the_vectors(url: str) -> None:
+    with JinaClient(base_url=url) as client:
+        job = client.create_batch(["one", "two"], model=NANO, dimensions=32)
+        job = client.wait_for_batch(job.id)
+        vectors = client.batch_output(job.id).vectors()
+        expected = client.embed(["one", "two"], model=NANO, dimensions=32, task="text-matching").vectors
+    np.testing.assert_allclose(np.array(list(vectors.values())), expected, atol=1e-6)
