@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import pickle
 import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -163,6 +165,33 @@ def test_a_client_that_is_never_closed_leaves_no_warning(server: Recorder) -> No
         [sys.executable, "-X", "dev", "-c", program], capture_output=True, text=True, timeout=60, check=True
     )
     assert run.stderr == ""
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["in the loop", "between two runs of it"])
+def test_a_client_in_a_cycle_that_is_never_closed_leaves_no_warning(server: Recorder, inside: bool) -> None:
+    class Owner:
+        client: AsyncJinaClient
+        itself: Any
+
+    async def use() -> Owner:
+        owner = Owner()
+        owner.client, owner.itself = AsyncJinaClient(base_url=server.url), owner
+        await owner.client.embed(["a"])
+        if inside:
+            del owner
+            gc.collect()
+            await asyncio.sleep(0)
+            return Owner()
+        return owner
+
+    with warnings.catch_warnings(record=True) as caught, asyncio.Runner() as runner:
+        warnings.simplefilter("always")
+        owner = runner.run(use())
+        del owner
+        gc.collect()
+        runner.run(asyncio.sleep(0))
+    gc.collect()
+    assert [str(warning.message) for warning in caught] == []
 
 
 def test_a_cancelled_call_leaves_no_request_running(server: Recorder) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import io
 import os
 import time
+import weakref
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -138,7 +139,7 @@ class AiohttpTransport:
         import aiohttp  # noqa: F401
 
         self._connections = connections
-        self._sessions: dict[asyncio.AbstractEventLoop, tuple[AsyncGenerator[Any, None], aiohttp.ClientSession]] = {}
+        self._sessions: dict[asyncio.AbstractEventLoop, _Opened] = {}
 
     async def asend(self, request: Request) -> Response:
         import aiohttp
@@ -173,19 +174,35 @@ class AiohttpTransport:
     async def aclose(self) -> None:
         opened = self._sessions.pop(asyncio.get_running_loop(), None)
         if opened is not None:
-            await opened[0].aclose()
+            opened.kept.detach()
+            await opened.generator.aclose()
 
     async def _open(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
         if loop not in self._sessions:
-            # Loops that were closed have closed their sessions: see _session.
-            self._sessions = {known: opened for known, opened in self._sessions.items() if not known.is_closed()}
+            for known in [known for known in self._sessions if known.is_closed()]:
+                # A loop that was closed has closed its session: see _session.
+                self._sessions.pop(known).kept.detach()
             generator = _session(self._connections)
-            self._sessions[loop] = generator, await anext(generator)
-        return self._sessions[loop][1]
+            session = await anext(generator)
+            # Were the generator reachable from here alone, the collector of a cycle that holds this transport would
+            # finalize the session beside it, unclosed; so it is also held from outside for as long as this lives.
+            kept = weakref.finalize(self, _let_go, generator)
+            kept.atexit = False
+            self._sessions[loop] = _Opened(generator, session, kept)
+        return self._sessions[loop].session
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_connections": self._connections, "_sessions": {}}
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """An event loop's session, the generator that closes it, and what holds the generator."""
+
+    generator: AsyncGenerator[aiohttp.ClientSession, None]
+    session: aiohttp.ClientSession
+    kept: weakref.finalize[Any, Any]
 
 
 class LocalTransport:
@@ -215,6 +232,10 @@ class LocalTransport:
 
     async def aclose(self) -> None:
         """Nothing to close: the engine belongs to the process."""
+
+
+def _let_go(generator: AsyncGenerator[Any, None]) -> None:
+    """Nothing: that the reference ends with the call lets the event loop close the generator."""
 
 
 async def _session(connections: int) -> AsyncGenerator[aiohttp.ClientSession, None]:
