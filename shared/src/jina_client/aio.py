@@ -31,6 +31,7 @@ from .results import (
     SparseEmbeddings,
     TrainedClassifier,
 )
+from .sagemaker import SageMakerTransport
 from .settings import Settings
 from .transport import AiohttpTransport, AsyncTransport, LocalTransport
 
@@ -406,4 +407,6 @@ def _transport(settings: Settings) -> AsyncTransport:
                 f"{type(settings.transport).__name__} has no asend and aclose: it is no transport for this client"
             )
         return settings.transport
+    if settings.is_sagemaker:
+        return SageMakerTransport(settings.base_url, settings.max_concurrency)
     return LocalTransport() if settings.is_local else AiohttpTransport(settings.max_concurrency)

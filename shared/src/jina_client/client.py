@@ -33,6 +33,7 @@ from .results import (
     SparseEmbeddings,
     TrainedClassifier,
 )
+from .sagemaker import SageMakerTransport
 from .settings import Settings
 from .transport import LocalTransport, RequestsTransport, Transport
 
@@ -584,4 +585,6 @@ def _transport(settings: Settings) -> Transport:
                 f"{type(settings.transport).__name__} has no send and close: it is no transport for this client"
             )
         return settings.transport
+    if settings.is_sagemaker:
+        return SageMakerTransport(settings.base_url, settings.max_concurrency)
     return LocalTransport() if settings.is_local else RequestsTransport(settings.max_concurrency)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import warnings
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from .dialects import DIALECTS, Dialect
 from .errors import JinaInputError
 
 DEFAULT_BASE_URL = "https://api.jina.ai/v1"
 LOCAL = "local"
+SAGEMAKER = "sagemaker"
+"""The scheme of ``sagemaker://ENDPOINT`` and the name of its dialect."""
 KEY_VARIABLES = ("JINA_API_KEY", "JINAAI_API_KEY", "JINA_AUTH_TOKEN")
 URL_VARIABLE = "JINA_BASE_URL"
 
@@ -69,9 +72,11 @@ class Settings:
         transport: Any,
     ) -> Settings:
         """Fill in what the environment says, and refuse what cannot work."""
-        spoken = _dialect(dialect)
         url = _root(base_url or os.environ.get(URL_VARIABLE) or DEFAULT_BASE_URL)
-        key = _key(api_key)
+        on_sagemaker = _is_sagemaker(url)
+        spoken = _dialect(dialect, on_sagemaker)
+        # AWS signs requests with credentials of its own, which boto3 finds.
+        key = None if on_sagemaker else _key(api_key)
         if key is None and _is_jina(url) and transport is None:
             raise JinaInputError(
                 f"{url} needs an API key (from https://jina.ai): pass api_key=… or set {KEY_VARIABLES[0]}. "
@@ -96,8 +101,15 @@ class Settings:
         """Whether the embedded engine answers, inside this process."""
         return self.base_url == LOCAL
 
+    @property
+    def is_sagemaker(self) -> bool:
+        """Whether an endpoint of AWS SageMaker answers, which boto3 calls."""
+        return _is_sagemaker(self.base_url)
+
     def url(self, endpoint: str) -> str:
         """The address of an endpoint such as ``embeddings``."""
+        if self.is_sagemaker:
+            return self.base_url
         if endpoint == "segment" and urlsplit(self.base_url).hostname == _SEGMENT_HOST:
             return f"https://{_SEGMENT_HOST}/"
         if self.is_local:
@@ -107,11 +119,13 @@ class Settings:
         return f"{root}{endpoint}"
 
 
-def _dialect(dialect: Any) -> str:
+def _dialect(dialect: Any, on_sagemaker: bool) -> str:
     if dialect is None:
-        return Dialect.name
+        return SAGEMAKER if on_sagemaker else Dialect.name
     if dialect not in DIALECTS:
         raise JinaInputError(f"dialect must be one of {', '.join(DIALECTS)}, got {dialect!r}")
+    if (dialect == SAGEMAKER) != on_sagemaker:
+        raise JinaInputError(f"dialect={SAGEMAKER!r} and base_url='{SAGEMAKER}://ENDPOINT' belong together")
     return str(dialect)
 
 
@@ -122,6 +136,8 @@ def _root(base_url: Any) -> str:
     url = base_url.strip()
     if url == LOCAL:
         return url
+    if _is_sagemaker(url):
+        return _endpoint(url)
     try:
         parts = urlsplit(url)
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -145,6 +161,19 @@ def _root(base_url: Any) -> str:
     return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
 
 
+def _endpoint(url: str) -> str:
+    """``sagemaker://ENDPOINT``, with ``?region=…`` where it is said."""
+    parts = urlsplit(url)
+    query = parse_qs(parts.query, keep_blank_values=True)
+    valid = parts.path in ("", "/") and not parts.fragment and set(query) <= {"region"}
+    if not valid or not re.fullmatch("[A-Za-z0-9](-?[A-Za-z0-9])*", parts.netloc):
+        raise JinaInputError(
+            f"base_url must name one endpoint, such as {SAGEMAKER}://my-endpoint?region=eu-central-1, "
+            f"got {_without_user(url)!r}"
+        )
+    return url
+
+
 def _without_user(url: str) -> str:
     """A malformed URL as an error may show it: what stands before an ``@`` may be a password."""
     return url.rpartition("@")[2]
@@ -164,6 +193,10 @@ def _key(api_key: Any) -> Secret | None:
     if not found.isascii() or not found.isprintable() or " " in found:
         raise JinaInputError("api_key holds a space, a line break or another character that no key has")
     return Secret(found)
+
+
+def _is_sagemaker(url: str) -> bool:
+    return url.startswith(f"{SAGEMAKER}://")
 
 
 def _is_jina(url: str) -> bool:

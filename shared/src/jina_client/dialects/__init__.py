@@ -7,9 +7,10 @@ refused before anything is sent.
 
 from .base import Dialect
 from .openai_form import Infinity, TextEmbeddingsInference, Vllm
+from .sagemaker import SageMaker
 
 DIALECTS: dict[str, type[Dialect]] = {
-    dialect.name: dialect for dialect in (Dialect, Vllm, Infinity, TextEmbeddingsInference)
+    dialect.name: dialect for dialect in (Dialect, Vllm, Infinity, TextEmbeddingsInference, SageMaker)
 }
 """Every dialect by its name."""
 
