@@ -1,0 +1,47 @@
+"""The page that maps the protocol to the client is made from the catalogue and names what exists."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jina_client import AsyncJinaClient
+from jina_client.models import MODELS
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+@pytest.fixture(scope="module")
+def maker() -> Any:
+    specification = importlib.util.spec_from_file_location("make_protocol", DOCS / "make_protocol.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    # Its dataclass looks itself up.
+    import sys
+
+    sys.modules["make_protocol"] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_the_page_is_up_to_date(maker: Any) -> None:
+    assert (DOCS / "protocol.md").read_text() == maker.page(), "run: uv run docs/make_protocol.py"
+
+
+def test_every_field_of_every_model_is_an_argument_of_the_client(maker: Any) -> None:
+    for name, part in maker.PARTS.items():
+        arguments = maker.arguments_of(part.method)
+        said = {each for value in part.inputs.values() for each in value.split(", ")}
+        assert {"model", *said} <= arguments
+        fields = {field for model in MODELS.values() for field in model.fields.get(name, ())}
+        assert fields - {"return_multivector"} <= arguments, name
+
+
+def test_every_method_that_is_named_exists_in_both_clients(maker: Any) -> None:
+    named = [part.method for part in maker.PARTS.values()]
+    named += [re.sub(r"\(.*", "", method) for _, methods, _ in maker.OTHERS for method in methods.split(", ")]
+    assert all(callable(getattr(client, name)) for name in named for client in (maker.JinaClient, AsyncJinaClient))
