@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import Any
 
 import numpy as np
 import pytest
-from jina_client import BadRequestError, JinaConnectionError, JinaInputError, JinaResponseError
+from jina_client import (
+    JinaConnectionError,
+    JinaInputError,
+    JinaResponseError,
+    PartialFailureError,
+    PermissionDeniedError,
+)
 from loopback import Answer, Recorder, Sent, embeddings, vector_of
 
 TEXTS = [f"text number {number}" for number in range(300)]
@@ -182,8 +189,15 @@ def test_an_answer_that_breaks_the_protocol_is_an_error(
     client: Any, server: Recorder, answer: Any, message: str
 ) -> None:
     server.answer = answer
-    with pytest.raises(JinaResponseError, match=message):
+    with pytest.raises((JinaResponseError, PartialFailureError), match=message) as caught:
         client.embed(["a", "b", "c"])
+    if isinstance(caught.value, PartialFailureError):
+        # The vectors of the others are right, and paid for.
+        assert list(caught.value.failed) == [1]
+        assert isinstance(caught.value.failed[1], JinaResponseError)
+        for index, text in ((0, "a"), (2, "c")):
+            assert np.array_equal(caught.value.completed[index], vector_of(text))
+    assert len(server.sent) == 1
 
 
 def test_a_vector_of_another_length_than_asked_for_is_an_error(client: Any, server: Recorder) -> None:
@@ -236,12 +250,15 @@ def test_an_error_names_the_input_by_its_place_in_the_callers_list(client: Any, 
         return Answer(body)
 
     server.answer = answer
-    with pytest.raises(JinaResponseError, match="the vector of input 250 "):
+    with pytest.raises(PartialFailureError, match="input 250: the vector of input 250 ") as caught:
         client.embed(TEXTS, batch_size=100)
+    assert list(caught.value.failed) == [250]
+    assert len(server.sent) == 3
 
 
 def test_an_error_status_notes_the_inputs_of_its_request(client: Any, server: Recorder) -> None:
-    server.answer = lambda sent: Answer({}, 400) if TEXTS[250] in sent.body["input"] else Answer(embeddings(sent))
-    with pytest.raises(BadRequestError) as caught:
+    server.answer = lambda sent: Answer({}, 403)
+    with pytest.raises(PermissionDeniedError) as caught:
         client.embed(TEXTS, batch_size=100)
-    assert caught.value.__notes__ == ["in the request for inputs 200 to 299 (counted from 0)"]
+    assert len(caught.value.__notes__) == 1
+    assert re.fullmatch(r"in the request for inputs \d+ to \d*99 \(counted from 0\)", caught.value.__notes__[0])

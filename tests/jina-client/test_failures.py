@@ -15,10 +15,10 @@ from jina_client import (
     BadRequestError,
     FieldError,
     JinaConnectionError,
-    JinaError,
     JinaStatusError,
     JinaTimeoutError,
     NotFoundError,
+    PartialFailureError,
     PaymentRequiredError,
     PermissionDeniedError,
     RateLimitError,
@@ -201,14 +201,16 @@ def test_a_long_retry_after_is_raised_at_once_with_the_wait(make_client: Callabl
     assert len(server.sent) == 1
 
 
-def test_one_failing_batch_fails_the_call_and_leaves_no_request_running(
+def test_what_no_request_can_mend_ends_the_call_and_leaves_no_request_running(
     make_client: Callable[..., Any], server: Recorder
 ) -> None:
-    server.answer = lambda sent: Answer({"detail": "no"}, 400) if "text 5" in sent.body["input"] else right_answer(sent)
+    server.answer = lambda sent: Answer({"detail": "no"}, 401) if "text 5" in sent.body["input"] else right_answer(sent)
     client = make_client(base_url=server.url, max_concurrency=2)
-    with pytest.raises(JinaError):
+    with pytest.raises(PartialFailureError) as caught:
         client.embed([f"text {number}" for number in range(1000)], batch_size=1)
     sent = len(server.sent)
     assert sent < 1000
+    assert caught.value.completed.keys() | caught.value.failed.keys() == set(range(1000))
+    assert all(isinstance(error, AuthenticationError) for error in caught.value.failed.values())
     time.sleep(0.2)
     assert len(server.sent) == sent

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from jina_client import AsyncJinaClient, JinaInputError
+from jina_client import AsyncJinaClient, JinaInputError, PartialFailureError
 from jina_client.media import LARGEST
 from loopback import Answer, Recorder, Sent, vector_of
 from PIL import Image
@@ -230,8 +230,10 @@ def test_a_file_that_goes_before_it_is_sent_is_an_error_and_no_retry(
         return media_answer(sent)
 
     media_server.answer = answer
-    with pytest.raises(JinaInputError, match=r"inputs\[1\] cannot be read: No such file"):
+    with pytest.raises(PartialFailureError, match=r"inputs\[1\] cannot be read: No such file") as caught:
         client.embed(["a", path], model=CLIP, batch_size=1)
+    assert isinstance(caught.value.failed[1], JinaInputError)
+    assert list(caught.value.completed) == [0]
 
 
 def test_large_inputs_are_sent_in_smaller_requests(client: Any, media_server: Recorder) -> None:

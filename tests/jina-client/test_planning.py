@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,23 +13,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jina_client import JinaInputError
 from jina_client.components import Connection, Embedder
+from jina_client.inputs import tokens_of
 from jina_client.models import MODELS
 from jina_client.planning import LARGEST_BODY, group, split
 from loopback import Recorder, vector_of
 
 
-@given(st.integers(1, 3000), st.none() | st.integers(1, 512))
-def test_batches_cover_all_inputs_in_order(count: int, batch_size: int | None) -> None:
-    batches = split([1] * count, batch_size)
-    assert [index for batch in batches for index in batch] == list(range(count))
-    assert all(1 <= len(batch) <= (batch_size or 128) for batch in batches)
+@given(
+    st.lists(st.sampled_from(["a", "word " * 700, "汉字" * 300]), min_size=1, max_size=700),
+    st.none() | st.integers(1, 512),
+)
+def test_batches_cover_all_inputs_in_order_and_are_filled(texts: list[str], batch_size: int | None) -> None:
+    batches = split(texts, batch_size, request_tokens=10_000)
+    assert [index for batch in batches for index in batch] == list(range(len(texts)))
+    most = batch_size or 128
+
+    def tokens(batch: range) -> int:
+        return sum(tokens_of(texts[index]) for index in batch)
+
+    assert all(1 <= len(batch) <= most and tokens(batch) <= 10_000 for batch in batches)
+    for batch, following in pairwise(batches):
+        assert len(batch) == most or tokens(batch) + tokens_of(texts[following.start]) > 10_000
 
 
-@given(st.lists(st.integers(0, LARGEST_BODY * 2), min_size=1, max_size=50))
-def test_a_request_is_no_larger_than_it_must_be(sizes: list[int]) -> None:
-    batches = split(sizes, None)
-    assert [index for batch in batches for index in batch] == list(range(len(sizes)))
-    assert all(len(batch) == 1 or sum(sizes[index] for index in batch) <= LARGEST_BODY for batch in batches)
+def test_a_request_is_no_larger_than_it_must_be() -> None:
+    megabyte = "x" * 2**20
+    batches = split([megabyte] * 40, None, request_tokens=math.inf)
+    assert [len(batch) for batch in batches] == [LARGEST_BODY // 2**20] * 2 + [8]
+    assert split([megabyte * 20, "a"], None, request_tokens=10) == [range(1), range(1, 2)]
 
 
 @given(st.lists(st.integers(1, 512), min_size=1))

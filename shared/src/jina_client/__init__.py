@@ -7,6 +7,7 @@ vectors = client.embed(["a text", "another"], model="jina-embeddings-v3").vector
 """
 
 from .aio import AsyncJinaClient
+from .cache import EmbeddingCache
 from .client import JinaClient
 from .errors import (
     AuthenticationError,
@@ -20,12 +21,14 @@ from .errors import (
     JinaStatusError,
     JinaTimeoutError,
     NotFoundError,
+    PartialFailureError,
     PaymentRequiredError,
     PermissionDeniedError,
     RateLimitError,
     RequestTooLargeError,
     ServerError,
 )
+from .observation import Attempt
 from .results import (
     BatchJob,
     BatchOutput,
@@ -47,6 +50,7 @@ from .version import __version__
 
 __all__ = [
     "AsyncJinaClient",
+    "Attempt",
     "AuthenticationError",
     "BadRequestError",
     "BatchJob",
@@ -54,6 +58,7 @@ __all__ = [
     "Classification",
     "Classifications",
     "ClassifierInfo",
+    "EmbeddingCache",
     "Embeddings",
     "FieldError",
     "JinaArgumentError",
@@ -68,6 +73,7 @@ __all__ = [
     "ModelInfo",
     "MultiVectors",
     "NotFoundError",
+    "PartialFailureError",
     "PaymentRequiredError",
     "PermissionDeniedError",
     "RankedDocument",

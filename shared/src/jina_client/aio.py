@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from . import calls
-from .arguments import EMBEDDING_ALIASES, RERANK_ALIASES, aliases
+from .arguments import EMBEDDING_ALIASES, RERANK_ALIASES, OnError, aliases, returns_failures
 from .base import BaseClient
 from .errors import JinaError, JinaInputError
 from .estimates import Tokenizer, estimate_tokens
+from .exchange import Exchange
+from .isolation import Isolation
 from .models import EmbeddingType, Role
-from .planning import Job
-from .policy import retrying_async
-from .progress import Waiting, progress_bar
+from .pacing import Turn
+from .planning import EmbedJob, Job, handing_over
+from .progress import Progress, Waiting
 from .protocol.classification import Access, Labels
 from .protocol.embedding import ColbertEndpoint
 from .results import (
@@ -42,11 +46,10 @@ class AsyncJinaClient(BaseClient):
     """Jina AI's search models, asynchronously; usable from several event loops, one after another or side by side.
 
     Args and errors are those of :class:`jina_client.JinaClient`; ``transport`` is a
-    :class:`jina_client.transport.AsyncTransport`, and ``max_concurrency`` holds for each event loop.
+    :class:`jina_client.transport.AsyncTransport`, and the limits hold for all event loops together.
     """
 
     def _open(self) -> None:
-        self._slots: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
         self._transport = _transport(self.settings)
 
     @aliases(EMBEDDING_ALIASES)
@@ -63,11 +66,12 @@ class AsyncJinaClient(BaseClient):
         truncate: bool | None = None,
         batch_size: int | None = None,
         max_image_side: int | None = None,
+        on_error: OnError = "raise",
         show_progress: bool = False,
     ) -> Embeddings:
         """One vector for each input; see :meth:`jina_client.JinaClient.embed`."""
         job = calls.embed(
-            self.dialect,
+            self.service,
             inputs,
             model=model,
             task=task,
@@ -79,7 +83,38 @@ class AsyncJinaClient(BaseClient):
             batch_size=batch_size,
             max_image_side=max_image_side,
         )
-        return await self._run(job, show_progress)
+        return await self._run(job, show_progress, partial=returns_failures(on_error))
+
+    @aliases(EMBEDDING_ALIASES)
+    def embed_stream(
+        self,
+        inputs: Iterable[Any] | AsyncIterable[Any],
+        *,
+        model: str = calls.EMBEDDING_MODEL,
+        task: str | None = None,
+        dimensions: int | None = None,
+        embedding_type: EmbeddingType = "float",
+        normalized: bool | None = None,
+        truncate: bool | None = None,
+        batch_size: int | None = None,
+        max_image_side: int | None = None,
+        on_error: OnError = "raise",
+        show_progress: bool = False,
+    ) -> AsyncIterator[tuple[int, Embeddings]]:
+        """See :meth:`jina_client.JinaClient.embed_stream`; ``inputs`` may be an asynchronous iterable as well."""
+        partial = returns_failures(on_error)
+        stream = calls.Stream(
+            self.service,
+            model=model,
+            task=task,
+            dimensions=dimensions,
+            embedding_type=embedding_type,
+            normalized=normalized,
+            truncate=truncate,
+            batch_size=batch_size,
+            max_image_side=max_image_side,
+        )
+        return self._stream(stream.ajobs(inputs), stream.total(inputs), partial=partial, show_progress=show_progress)
 
     @aliases(EMBEDDING_ALIASES)
     async def embed_chunked(
@@ -95,8 +130,8 @@ class AsyncJinaClient(BaseClient):
         show_progress: bool = False,
     ) -> list[Embeddings]:
         """See :meth:`jina_client.JinaClient.embed_chunked`."""
-        job, split = calls.embed_chunked(
-            self.dialect,
+        job = calls.embed_chunked(
+            self.service,
             documents,
             model=model,
             task=task,
@@ -105,7 +140,8 @@ class AsyncJinaClient(BaseClient):
             normalized=normalized,
             truncate=truncate,
         )
-        return split(await self._run(job, show_progress))
+        await self._run(job, show_progress)
+        return job.by_document()
 
     @aliases(EMBEDDING_ALIASES)
     async def embed_multi_vector(
@@ -126,6 +162,7 @@ class AsyncJinaClient(BaseClient):
     ) -> MultiVectors:
         """See :meth:`jina_client.JinaClient.embed_multi_vector`."""
         job = calls.embed_multi_vector(
+            self.service,
             inputs,
             model=model,
             input_type=input_type,
@@ -151,7 +188,7 @@ class AsyncJinaClient(BaseClient):
         show_progress: bool = False,
     ) -> SparseEmbeddings:
         """See :meth:`jina_client.JinaClient.embed_sparse`."""
-        job = calls.embed_sparse(inputs, model=model, task=task, batch_size=batch_size)
+        job = calls.embed_sparse(self.service, inputs, model=model, task=task, batch_size=batch_size)
         return await self._run(job, show_progress)
 
     @aliases(RERANK_ALIASES)
@@ -171,6 +208,7 @@ class AsyncJinaClient(BaseClient):
     ) -> RerankResult:
         """Documents from the most to the least relevant to a query; see :meth:`jina_client.JinaClient.rerank`."""
         job = calls.rerank(
+            self.service,
             query,
             documents,
             model=model,
@@ -197,6 +235,7 @@ class AsyncJinaClient(BaseClient):
     ) -> Classifications:
         """See :meth:`jina_client.JinaClient.classify`."""
         job = calls.classify(
+            self.service,
             inputs,
             labels,
             model=model,
@@ -350,54 +389,122 @@ class AsyncJinaClient(BaseClient):
     ) -> None:
         await self.aclose()
 
-    async def _run(self, job: Job[T], show_progress: bool = False) -> T:
+    async def _run(self, job: Job[T], show_progress: bool = False, *, partial: bool = False) -> T:
         while True:
             try:
                 await self._send(job, show_progress)
             finally:
                 self._count(job.usage)
+            job.check(partial=partial)
             following = job.then()
             if following is None:
                 return job.result()
             job = following
 
     async def _send(self, job: Job[Any], show_progress: bool) -> None:
-        with progress_bar(job, show_progress) as advance:
+        batches = iter(job.batches)
+        with Progress(show_progress, sum(map(len, job.batches))) as progress, handing_over([job]):
 
-            async def one(number: int) -> None:
-                job.accept(number, await self._exchange(job, number))
-                advance(number)
+            async def work() -> None:
+                for batch in batches:
+                    await self._complete(job, batch)
+                    progress.advance(len(batch), job.usage.total_tokens)
 
-            tasks = [asyncio.ensure_future(one(number)) for number in range(len(job.batches))]
+            async with _tasks() as start:
+                workers = min(len(job.batches), self.settings.max_concurrency)
+                await asyncio.gather(*(start(work()) for _ in range(workers)))
+
+    async def _stream(
+        self, jobs: AsyncIterator[EmbedJob], total: int | None, *, partial: bool, show_progress: bool
+    ) -> AsyncIterator[tuple[int, Embeddings]]:
+        most, tokens = self.settings.max_concurrency, 0
+        # Those whose result the caller does not have yet.
+        under_way: dict[EmbedJob, asyncio.Task[None]] = {}
+        with Progress(show_progress, total) as progress, handing_over(under_way):
+            async with _tasks() as start:
+                while True:
+                    busy = sum(not task.done() for task in under_way.values())
+                    if busy < most and len(under_way) < 2 * most and (job := await anext(jobs, None)) is not None:
+                        under_way[job] = start(self._complete_all(job))
+                        continue
+                    if not under_way:
+                        return
+                    job = next(iter(under_way))
+                    await under_way[job]
+                    self._count(job.usage)
+                    job.check(partial=partial and job.stopped is None)
+                    result = job.result()
+                    del under_way[job]
+                    tokens += job.usage.total_tokens
+                    progress.advance(job.length, tokens)
+                    yield job.first, result
+
+    async def _complete_all(self, job: Job[Any]) -> None:
+        for batch in job.batches:
+            await self._complete(job, batch)
+
+    async def _complete(self, job: Job[Any], batch: range) -> None:
+        """Send a batch, in pieces where it must be; what fails for good is noted in the job."""
+        found = Isolation(batch, divisible=job.divisible)
+        while job.stopped is None and (piece := found.next()) is not None:
             try:
-                await asyncio.gather(*tasks)
-            except BaseException:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-                raise
+                await self._exchange(job, piece, retry=found.retries)
+            except JinaError as error:
+                found.refused(piece, error, promising=job.promising)
+        job.give_up(found)
 
-    async def _exchange(self, job: Job[Any], number: int) -> Any:
-        slots, call = self._semaphore(), job.call(number)
+    async def _exchange(self, job: Job[Any], piece: range, *, retry: bool) -> None:
+        exchange = Exchange(self, job, piece, retry=retry)
 
-        async def once() -> Any:
-            async with slots:
+        async def attempt() -> None:
+            async with self._turn(exchange) as turn:
                 # Reading files and encoding images would hold up the event loop.
-                made = asyncio.to_thread(self._request, call) if job.reads_media else None
-                request = await made if made else self._request(call)
-                return self._read(call, await self._transport.asend(request))
+                made = asyncio.to_thread(exchange.request) if job.reads_media else None
+                request = await made if made else exchange.request()
+                job.take(piece, exchange.answer(turn, await self._transport.asend(request)))
 
+        await exchange.aretrying(attempt)
+
+    @asynccontextmanager
+    async def _turn(self, exchange: Exchange) -> AsyncIterator[Turn]:
+        """Wait for a turn, and end it."""
+        loop, event = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake() -> None:
+            # An event loop that is closed waits for nothing.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(event.set)
+
+        turn = exchange.join(wake)
         try:
-            return await retrying_async(self.settings.max_retries, call.repeatable)(once)
-        except JinaError as error:
-            raise self._noted(error, job, number) from error.__cause__
+            while (delay := self.pacer.delay(turn)) > 0:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(None if math.isinf(delay) else delay):
+                        await event.wait()
+                event.clear()
+            yield turn
+        finally:
+            self.pacer.leave(turn)
 
-    def _semaphore(self) -> asyncio.Semaphore:
-        loop = asyncio.get_running_loop()
-        if loop not in self._slots:
-            self._slots = {known: slots for known, slots in self._slots.items() if not known.is_closed()}
-            self._slots[loop] = asyncio.Semaphore(self.settings.max_concurrency)
-        return self._slots[loop]
+
+@asynccontextmanager
+async def _tasks() -> AsyncIterator[Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]]:
+    """Start tasks, of which none is left when the block ends, however it ends."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    def start(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        return task
+
+    try:
+        yield start
+    finally:
+        left = list(tasks)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
 
 def _transport(settings: Settings) -> AsyncTransport:

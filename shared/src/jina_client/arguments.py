@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from .errors import JinaArgumentError, JinaInputError
 
@@ -41,6 +41,16 @@ EMBEDDING_ALIASES = {
 
 RERANK_ALIASES = {"top_k": "top_n", "max_tokens_per_doc": "max_doc_length", "truncate": "truncation"}
 """The same for rerank calls."""
+
+
+OnError = Literal["raise", "return"]
+
+
+def returns_failures(on_error: Any) -> bool:
+    """Whether inputs that failed are part of the result rather than an exception."""
+    if on_error not in ("raise", "return"):
+        raise JinaArgumentError(f"on_error must be 'raise' or 'return', got {on_error!r}")
+    return bool(on_error == "return")
 
 
 def aliases(names: Mapping[str, str]) -> Callable[[Function], Function]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from abc import ABC, abstractmethod
 from typing import Any, Self
 
 from .arguments import known_arguments
+from .cache import EmbeddingCache
 from .dialects import DIALECTS, Dialect
-from .errors import JinaError, error_from_response
-from .planning import Job
+from .errors import error_from_response
+from .observation import OnAttempt
+from .pacing import Pacer
+from .planning import REQUEST_TOKENS
 from .protocol import Call, parse
 from .protocol.answers import parse_lines
 from .results import Usage
+from .service import Service
 from .settings import Settings
 from .transport import AsyncTransport, Request, Response, Transport
 from .version import __version__
@@ -31,8 +36,13 @@ class BaseClient(ABC):
         base_url: str | None = None,
         timeout: float = 60.0,
         max_retries: int = 4,
+        retry_timeout: float = 300.0,
         max_concurrency: int = 8,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
         dialect: str | None = None,
+        cache: str | os.PathLike[str] | EmbeddingCache | None = None,
+        on_attempt: OnAttempt | None = None,
         transport: Transport | AsyncTransport | None = None,
     ) -> None:
         settings = Settings.resolve(
@@ -40,8 +50,13 @@ class BaseClient(ABC):
             base_url=base_url,
             timeout=timeout,
             max_retries=max_retries,
+            retry_timeout=retry_timeout,
             max_concurrency=max_concurrency,
+            requests_per_minute=requests_per_minute,
+            tokens_per_minute=tokens_per_minute,
             dialect=dialect,
+            cache=cache,
+            on_attempt=on_attempt,
             transport=transport,
         )
         self.__setstate__(settings)
@@ -61,6 +76,7 @@ class BaseClient(ABC):
         self._counting = threading.Lock()
         self._usage = Usage()
         self.dialect = DIALECTS[settings.dialect]()
+        self._paced: tuple[int, Pacer] | None = None
         self._open()
 
     def __repr__(self) -> str:
@@ -71,6 +87,23 @@ class BaseClient(ABC):
         """The tokens of all calls of this client so far, failed ones included as far as they were answered."""
         return self._usage
 
+    @property
+    def pacer(self) -> Pacer:
+        """The line that this client's requests stand in; a forked child has one of its own."""
+        if self._paced is None or self._paced[0] != os.getpid():
+            with self._counting:
+                if self._paced is None or self._paced[0] != os.getpid():
+                    settings = self.settings
+                    pacer = Pacer(settings.requests_per_minute, settings.tokens_per_minute, settings.max_concurrency)
+                    self._paced = os.getpid(), pacer
+        return self._paced[1]
+
+    @property
+    def service(self) -> Service:
+        """What the planning of a call needs to know."""
+        request_tokens = min(REQUEST_TOKENS, self.settings.tokens_per_minute or REQUEST_TOKENS)
+        return Service(self.settings.base_url, self.dialect, request_tokens, self.settings.cache)
+
     @abstractmethod
     def _open(self) -> None:
         """Make the transport and what bounds its use."""
@@ -79,7 +112,7 @@ class BaseClient(ABC):
         with self._counting:
             self._usage += usage
 
-    def _request(self, call: Call) -> Request:
+    def request(self, call: Call) -> Request:
         """The HTTP request for a call, in the service's own dialect."""
         said = self.dialect.encode(call)
         headers = {
@@ -95,7 +128,7 @@ class BaseClient(ABC):
             headers["Authorization"] = f"Bearer {self.settings.api_key.reveal()}"
         return Request(said.method, self.settings.url(said.path), headers, body, self.settings.timeout)
 
-    def _read(self, call: Call, response: Response) -> Any:
+    def read(self, call: Call, response: Response) -> Any:
         """What an answer says, as Jina's API says it, or the exception that its status stands for."""
         if 200 <= response.status < 300:
             if call.lines:
@@ -105,11 +138,3 @@ class BaseClient(ABC):
             return self.dialect.decode(call, parse(response.body))
         secrets = [self.settings.api_key.reveal()] if self.settings.api_key else []
         raise error_from_response(response.status, response.body, response.headers, secrets=secrets)
-
-    @staticmethod
-    def _noted(error: JinaError, job: Job[Any], number: int) -> JinaError:
-        """The error with a note of which inputs the failed request carried, where it did not carry all."""
-        if len(job.batches) > 1:
-            batch = job.batches[number]
-            error.add_note(f"in the request for inputs {batch.start} to {batch.stop - 1} (counted from 0)")
-        return error

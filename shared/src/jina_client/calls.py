@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import replace
 from typing import Any
 
-from .dialects import Dialect
+from .cache import keys_of
 from .errors import JinaInputError
-from .inputs import as_item, as_items, as_list, as_text, as_texts
+from .inputs import Item, as_item, as_items, as_list, as_text, as_texts, kind_of
 from .models import LIST_LIMIT, EmbeddingType, Model, Role
-from .planning import EmbedJob, Job, ListJob, OneCall, RerankJob, SegmentJob, group, plan
+from .planning import ChunksJob, EmbedJob, Filling, Job, ListJob, OneCall, RerankJob, SegmentJob, group, split
 from .protocol import (
     BatchRequest,
     ClassifyRequest,
@@ -40,12 +40,12 @@ from .results import (
     BatchOutput,
     Classifications,
     ClassifierInfo,
-    Embeddings,
     ModelInfo,
     MultiVectors,
     SparseEmbeddings,
     TrainedClassifier,
 )
+from .service import Service
 
 EMBEDDING_MODEL = "jina-embeddings-v3"
 MULTI_VECTOR_MODEL = "jina-colbert-v2"
@@ -56,7 +56,7 @@ BATCH_MODEL = "jina-embeddings-v5-text-small"
 
 
 def embed(
-    dialect: Dialect,
+    service: Service,
     inputs: Iterable[Any],
     *,
     model: str,
@@ -78,21 +78,106 @@ def embed(
         embedding_type=embedding_type,
         normalized=normalized,
         truncate=truncate,
-        bits_on_wire=dialect.packs_bits,
+        bits_on_wire=service.dialect.packs_bits,
     )
     items = as_items(inputs, "inputs", request.modalities, request.model, max_image_side)
+    service.dialect.check(items)
     if not late_chunking:
-        return EmbedJob(request, items, plan(items, batch_size, _limit(request.row), one_kind=dialect.one_kind))
+        return _embed_job(service, request, items, lambda some: _split(service, some, batch_size, request.row))
     if batch_size is not None:
         raise JinaInputError(
             "with late_chunking all inputs are one document and go in one request: leave batch_size out"
         )
     check_single_document(items)
-    return EmbedJob(request, items, group([len(items)], _limit(request.row)))
+    return _late_job(service, request, items, group([len(items)], _limit(request.row)))
+
+
+class Stream:
+    """The jobs of :meth:`jina_client.JinaClient.embed_stream`, made as the inputs come.
+
+    Each job has one request. The arguments are those of the method.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        *,
+        model: str,
+        task: str | None,
+        dimensions: int | None,
+        embedding_type: EmbeddingType,
+        normalized: bool | None,
+        truncate: bool | None,
+        batch_size: int | None,
+        max_image_side: int | None,
+    ) -> None:
+        self._service = service
+        self._request = EmbedRequest.build(
+            model=model,
+            task=task,
+            dimensions=dimensions,
+            embedding_type=embedding_type,
+            normalized=normalized,
+            truncate=truncate,
+            bits_on_wire=service.dialect.packs_bits,
+        )
+        self._max_image_side = max_image_side
+        self._filling = Filling(
+            batch_size,
+            _limit(self._request.row),
+            request_tokens=service.request_tokens,
+            one_kind=service.dialect.one_kind,
+        )
+        self._waiting: list[Item] = []
+        self._first = 0
+
+    def add(self, item: Any) -> list[EmbedJob]:
+        """Take one more input; the job of those before it, where a request is full, else none.
+
+        Raises:
+            JinaInputError: an input that cannot be sent.
+        """
+        name = f"inputs[{self._first + len(self._waiting)}]"
+        made = as_item(item, name, self._request.modalities, self._request.model, self._max_image_side)
+        self._service.dialect.check([made])
+        jobs = self.rest() if self._filling.add(made) else []
+        self._waiting.append(made)
+        return jobs
+
+    def jobs(self, inputs: Iterable[Any]) -> Iterator[EmbedJob]:
+        """The jobs of inputs, as they are asked for."""
+        if isinstance(inputs, (str, bytes)) or not isinstance(inputs, Iterable):
+            raise JinaInputError(f"inputs must be an iterable of inputs, got {type(inputs).__name__}")
+        for item in inputs:
+            yield from self.add(item)
+        yield from self.rest()
+
+    async def ajobs(self, inputs: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[EmbedJob]:
+        """:meth:`jobs` of an asynchronous iterable too."""
+        if not isinstance(inputs, AsyncIterable):
+            for job in self.jobs(inputs):
+                yield job
+            return
+        async for item in inputs:
+            for job in self.add(item):
+                yield job
+        for job in self.rest():
+            yield job
+
+    @staticmethod
+    def total(inputs: Any) -> int | None:
+        """How many inputs there are, where that is known."""
+        return len(inputs) if isinstance(inputs, Sized) else None
+
+    def rest(self) -> list[EmbedJob]:
+        """The job of the last inputs, if there are any."""
+        items, first = self._waiting, self._first
+        self._waiting, self._first = [], first + len(items)
+        return [_embed_job(self._service, self._request, items, offset=first)] if items else []
 
 
 def embed_chunked(
-    dialect: Dialect,
+    service: Service,
     documents: Iterable[Sequence[str]],
     *,
     model: str,
@@ -101,8 +186,8 @@ def embed_chunked(
     embedding_type: EmbeddingType,
     normalized: bool | None,
     truncate: bool | None,
-) -> tuple[EmbedJob, Callable[[Embeddings], list[Embeddings]]]:
-    """The job of :meth:`jina_client.JinaClient.embed_chunked`, and how its result falls into documents."""
+) -> ChunksJob:
+    """The job of :meth:`jina_client.JinaClient.embed_chunked`."""
     request = EmbedRequest.build(
         model=model,
         task=task,
@@ -111,18 +196,15 @@ def embed_chunked(
         embedding_type=embedding_type,
         normalized=normalized,
         truncate=truncate,
-        bits_on_wire=dialect.packs_bits,
+        bits_on_wire=service.dialect.packs_bits,
     )
     listed = [as_texts(chunks, f"documents[{number}]") for number, chunks in enumerate(as_list(documents, "documents"))]
     batches = group([len(chunks) for chunks in listed], _limit(request.row))
-
-    def by_document(result: Embeddings) -> list[Embeddings]:
-        return [Embeddings(result.vectors[batch.start : batch.stop], result.usage, result.model) for batch in batches]
-
-    return EmbedJob(request, [chunk for chunks in listed for chunk in chunks], batches), by_document
+    return _late_job(service, request, [chunk for chunks in listed for chunk in chunks], batches)
 
 
 def embed_multi_vector(
+    service: Service,
     inputs: Iterable[Any],
     *,
     model: str,
@@ -151,7 +233,7 @@ def embed_multi_vector(
     return ListJob(
         request,
         items,
-        plan(items, batch_size, _limit(request.row)),
+        _split(service, items, batch_size, request.row),
         lambda found, usage, answered: MultiVectors(
             [rows for rows, _ in found],
             usage,
@@ -163,16 +245,17 @@ def embed_multi_vector(
 
 
 def embed_sparse(
-    inputs: Iterable[str], *, model: str, task: str | None, batch_size: int | None
+    service: Service, inputs: Iterable[str], *, model: str, task: str | None, batch_size: int | None
 ) -> Job[SparseEmbeddings]:
     """The job of :meth:`jina_client.JinaClient.embed_sparse`."""
     request = SparseRequest.build(model=model, task=task)
     texts = as_texts(inputs, "inputs")
-    batches = plan(texts, batch_size, _limit(request.row))
+    batches = _split(service, texts, batch_size, request.row)
     return ListJob(request, texts, batches, SparseEmbeddings, request.model)
 
 
 def rerank(
+    service: Service,
     query: Any,
     documents: Iterable[Any],
     *,
@@ -200,12 +283,19 @@ def rerank(
     asked = as_item(query, "query", allowed, request.model, max_image_side)
     listed = as_list(documents, "documents")
     items = as_items(listed, "documents", allowed, request.model, max_image_side)
+    service.dialect.check([asked, *items])
     return RerankJob(
-        replace(request, query=asked), items, listed, batch_size=batch_size, return_documents=return_documents
+        replace(request, query=asked),
+        items,
+        listed,
+        request_tokens=service.request_tokens,
+        batch_size=batch_size,
+        return_documents=return_documents,
     )
 
 
 def classify(
+    service: Service,
     inputs: Iterable[Any],
     labels: Labels | None,
     *,
@@ -217,7 +307,7 @@ def classify(
     """The job of :meth:`jina_client.JinaClient.classify`."""
     request = ClassifyRequest.build(model=model, labels=labels, classifier_id=classifier_id)
     items = as_items(inputs, "inputs", request.modalities, model, max_image_side)
-    batches = plan(items, batch_size, _limit(request.row))
+    batches = _split(service, items, batch_size, request.row)
     return ListJob(request, items, batches, lambda found, usage, _: Classifications(found, usage))
 
 
@@ -340,6 +430,71 @@ def batch_output(batch_id: str) -> Job[BatchOutput]:
 def batch_errors(batch_id: str) -> Job[list[dict[str, Any]]]:
     """The job of :meth:`jina_client.JinaClient.batch_errors`."""
     return OneCall(batch_call(batch_id, "errors"), list)
+
+
+def _embed_job(
+    service: Service,
+    request: EmbedRequest,
+    items: Sequence[Item],
+    batches: Callable[[Sequence[Item]], list[range]] = lambda items: [range(len(items))],
+    *,
+    offset: int = 0,
+) -> EmbedJob:
+    """The job for inputs that do not depend on each other; what the cache has is not asked for.
+
+    Args:
+        service: who is called.
+        request: the options.
+        items: the inputs.
+        batches: how inputs fall into requests; by default all are in one.
+        offset: the index of the first in the caller's list.
+    """
+    cache, places = service.cache, range(offset, offset + len(items))
+    if cache is None or any(kind_of(item) == "pdf" for item in items):
+        return EmbedJob(request, items, batches(items), places=places)
+    keys = keys_of(service.name, request.identity, items, ())
+    found = cache.get(keys, request.width, request.dtype)
+    missing = [index for index in range(len(items)) if index not in found]
+    asked = [items[index] for index in missing]
+    return EmbedJob(
+        request,
+        asked,
+        batches(asked) if asked else [],
+        places=[offset + index for index in missing] if found else places,
+        known={offset + index: row for index, row in found.items()},
+        keep=lambda kept, vectors: cache.put((keys[place - offset] for place in kept), vectors),
+    )
+
+
+def _late_job(service: Service, request: EmbedRequest, texts: Sequence[Item], documents: Sequence[range]) -> ChunksJob:
+    """The job for the chunks of documents; a document that the cache has is not asked for."""
+    cache = service.cache
+    if cache is None:
+        return ChunksJob(documents, request, texts, documents)
+    keys = keys_of(service.name, request.identity, texts, documents)
+    found = cache.get(keys, request.width, request.dtype)
+    asked = [batch for batch in documents if not all(index in found for index in batch)]
+    places = [index for batch in asked for index in batch]
+    wanted = set(places)
+    return ChunksJob(
+        documents,
+        request,
+        [texts[index] for index in places],
+        group([len(batch) for batch in asked], _limit(request.row)),
+        places=places if len(places) < len(texts) else range(len(texts)),
+        known={index: row for index, row in found.items() if index not in wanted},
+        keep=lambda kept, vectors: cache.put((keys[place] for place in kept), vectors),
+    )
+
+
+def _split(service: Service, items: Sequence[Item], batch_size: int | None, row: Model | None) -> list[range]:
+    return split(
+        items,
+        batch_size,
+        _limit(row),
+        request_tokens=service.request_tokens,
+        one_kind=service.dialect.one_kind,
+    )
 
 
 def _limit(row: Model | None) -> int:

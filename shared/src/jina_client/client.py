@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from . import calls
-from .arguments import EMBEDDING_ALIASES, RERANK_ALIASES, aliases
+from .arguments import EMBEDDING_ALIASES, RERANK_ALIASES, OnError, aliases, returns_failures
 from .base import BaseClient
 from .errors import JinaError, JinaInputError
 from .estimates import Tokenizer, estimate_tokens
+from .exchange import Exchange
+from .isolation import Isolation
 from .models import EmbeddingType, Role
-from .planning import Job
-from .policy import retrying
-from .progress import Waiting, progress_bar
+from .pacing import Turn
+from .planning import EmbedJob, Job, handing_over
+from .progress import Progress, Waiting
 from .protocol.classification import Access, Labels
 from .protocol.embedding import ColbertEndpoint
 from .results import (
@@ -35,6 +39,7 @@ from .results import (
 )
 from .sagemaker import SageMakerTransport
 from .settings import Settings
+from .stop import Stop
 from .transport import LocalTransport, RequestsTransport, Transport
 
 T = TypeVar("T")
@@ -50,8 +55,16 @@ class JinaClient(BaseClient):
             engine, inside this process.
         timeout: seconds for one exchange.
         max_retries: how often a request that failed in a way that may pass is sent again.
-        max_concurrency: exchanges in flight at once, over all calls of this client.
+        retry_timeout: seconds after its first attempt, the waiting for the limits not counted, after which a request
+            is not sent again.
+        max_concurrency: exchanges in flight at once, over all calls and threads of this client. Where the service
+            takes fewer, fewer are sent.
+        requests_per_minute, tokens_per_minute: the most that this client sends; by default what the service takes, as
+            it says when it refuses more.
         dialect: the protocol that the service speaks, one of :data:`jina_client.dialects.DIALECTS`; Jina's by default.
+        cache: a file to keep vectors in, so that none is paid for twice, or an :class:`jina_client.EmbeddingCache`.
+        on_attempt: a function that is told of every request: see :class:`jina_client.Attempt`. It is called from the
+            thread that sends, and must be quick.
         transport: an object to send with instead of HTTP, see :class:`jina_client.transport.Transport`.
 
     Raises:
@@ -59,7 +72,6 @@ class JinaClient(BaseClient):
     """
 
     def _open(self) -> None:
-        self._slots = threading.BoundedSemaphore(self.settings.max_concurrency)
         self._transport = _transport(self.settings)
 
     @aliases(EMBEDDING_ALIASES)
@@ -76,6 +88,7 @@ class JinaClient(BaseClient):
         truncate: bool | None = None,
         batch_size: int | None = None,
         max_image_side: int | None = None,
+        on_error: OnError = "raise",
         show_progress: bool = False,
     ) -> Embeddings:
         """One vector for each input.
@@ -96,6 +109,8 @@ class JinaClient(BaseClient):
             max_image_side: pixels of the longer side above which an image is made smaller before it is sent, since
                 images are billed by tile (needs Pillow: ``jina-client[images]``); by default images are sent as they
                 are.
+            on_error: whether inputs that fail for good ``"raise"`` a PartialFailureError, or ``"return"`` as the
+                result's ``failed``, which then has rows for the other inputs only: see ``input_indices``.
             show_progress: show a progress bar.
 
         Returns:
@@ -104,10 +119,11 @@ class JinaClient(BaseClient):
 
         Raises:
             JinaInputError: refused before sending.
-            JinaError: see :mod:`jina_client.errors`.
+            PartialFailureError: some inputs have failed, and the vectors of the others are in the error.
+            JinaError: nothing is done; see :mod:`jina_client.errors`.
         """
         job = calls.embed(
-            self.dialect,
+            self.service,
             inputs,
             model=model,
             task=task,
@@ -119,7 +135,57 @@ class JinaClient(BaseClient):
             batch_size=batch_size,
             max_image_side=max_image_side,
         )
-        return self._run(job, show_progress)
+        return self._run(job, show_progress, partial=returns_failures(on_error))
+
+    @aliases(EMBEDDING_ALIASES)
+    def embed_stream(
+        self,
+        inputs: Iterable[Any],
+        *,
+        model: str = calls.EMBEDDING_MODEL,
+        task: str | None = None,
+        dimensions: int | None = None,
+        embedding_type: EmbeddingType = "float",
+        normalized: bool | None = None,
+        truncate: bool | None = None,
+        batch_size: int | None = None,
+        max_image_side: int | None = None,
+        on_error: OnError = "raise",
+        show_progress: bool = False,
+    ) -> Iterator[tuple[int, Embeddings]]:
+        """Embed inputs as they come, in bounded memory and in order; such as a generator of millions of texts.
+
+        Inputs are taken when there is room for them: at most twice as many requests as ``max_concurrency`` are under
+        way or wait to be taken. Nothing is sent before the first result is asked for.
+
+        Args:
+            inputs: any iterable; it is read from this thread.
+            on_error: as in :meth:`embed`. What all requests have in common, such as a wrong key, or a service that does
+                not answer, is raised nevertheless.
+            model, task, dimensions, embedding_type, normalized, truncate, batch_size, max_image_side, show_progress: as
+                in :meth:`embed`.
+
+        Yields:
+            The index of the first input, and the vectors of it and of those that follow, as many as one request holds.
+            ``input_indices`` and ``failed`` count from the beginning of the stream.
+
+        Raises:
+            PartialFailureError: inputs failed; ``completed`` has what is done and was not yielded yet.
+            JinaInputError: an input that cannot be sent.
+        """
+        partial = returns_failures(on_error)
+        stream = calls.Stream(
+            self.service,
+            model=model,
+            task=task,
+            dimensions=dimensions,
+            embedding_type=embedding_type,
+            normalized=normalized,
+            truncate=truncate,
+            batch_size=batch_size,
+            max_image_side=max_image_side,
+        )
+        return self._stream(stream.jobs(inputs), stream.total(inputs), partial=partial, show_progress=show_progress)
 
     @aliases(EMBEDDING_ALIASES)
     def embed_chunked(
@@ -146,8 +212,8 @@ class JinaClient(BaseClient):
         Raises:
             JinaInputError: a model without late chunking, or a document of more than 512 chunks.
         """
-        job, split = calls.embed_chunked(
-            self.dialect,
+        job = calls.embed_chunked(
+            self.service,
             documents,
             model=model,
             task=task,
@@ -156,7 +222,8 @@ class JinaClient(BaseClient):
             normalized=normalized,
             truncate=truncate,
         )
-        return split(self._run(job, show_progress))
+        self._run(job, show_progress)
+        return job.by_document()
 
     @aliases(EMBEDDING_ALIASES)
     def embed_multi_vector(
@@ -195,6 +262,7 @@ class JinaClient(BaseClient):
             JinaError: see :mod:`jina_client.errors`.
         """
         job = calls.embed_multi_vector(
+            self.service,
             inputs,
             model=model,
             input_type=input_type,
@@ -227,7 +295,7 @@ class JinaClient(BaseClient):
             task: ``retrieval.passage`` (the default) or ``retrieval.query``.
             batch_size, show_progress: as in :meth:`embed`.
         """
-        job = calls.embed_sparse(inputs, model=model, task=task, batch_size=batch_size)
+        job = calls.embed_sparse(self.service, inputs, model=model, task=task, batch_size=batch_size)
         return self._run(job, show_progress)
 
     @aliases(RERANK_ALIASES)
@@ -268,6 +336,7 @@ class JinaClient(BaseClient):
             JinaError: see :mod:`jina_client.errors`.
         """
         job = calls.rerank(
+            self.service,
             query,
             documents,
             model=model,
@@ -307,6 +376,7 @@ class JinaClient(BaseClient):
             JinaError: see :mod:`jina_client.errors`.
         """
         job = calls.classify(
+            self.service,
             inputs,
             labels,
             model=model,
@@ -536,46 +606,112 @@ class JinaClient(BaseClient):
     ) -> None:
         self.close()
 
-    def _run(self, job: Job[T], show_progress: bool = False) -> T:
+    def _run(self, job: Job[T], show_progress: bool = False, *, partial: bool = False) -> T:
         while True:
             try:
                 self._send(job, show_progress)
             finally:
                 self._count(job.usage)
+            job.check(partial=partial)
             following = job.then()
             if following is None:
                 return job.result()
             job = following
 
     def _send(self, job: Job[Any], show_progress: bool) -> None:
-        with progress_bar(job, show_progress) as advance:
+        stop = Stop()
+        with Progress(show_progress, sum(map(len, job.batches))) as progress, handing_over([job]):
             if len(job.batches) == 1:
-                job.accept(0, self._exchange(job, 0))
-                advance(0)
+                self._complete(job, job.batches[0], stop)
+                progress.advance(len(job.batches[0]), job.usage.total_tokens)
                 return
-            workers = min(len(job.batches), self.settings.max_concurrency)
-            with ThreadPoolExecutor(workers, thread_name_prefix="jina-client") as pool:
-                futures = {pool.submit(self._exchange, job, number): number for number in range(len(job.batches))}
-                try:
-                    for future in as_completed(futures):
-                        number = futures.pop(future)
-                        job.accept(number, future.result())
-                        advance(number)
-                except BaseException:
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    raise
+            workers = max(1, min(len(job.batches), self.settings.max_concurrency))
+            with self._working(workers, stop) as pool:
+                futures = {pool.submit(self._complete, job, batch, stop): batch for batch in job.batches}
+                for future in as_completed(futures):
+                    future.result()
+                    progress.advance(len(futures[future]), job.usage.total_tokens)
 
-    def _exchange(self, job: Job[Any], number: int) -> Any:
-        call = job.call(number)
+    def _stream(
+        self, jobs: Iterator[EmbedJob], total: int | None, *, partial: bool, show_progress: bool
+    ) -> Iterator[tuple[int, Embeddings]]:
+        stop, most, tokens = Stop(), self.settings.max_concurrency, 0
+        # Those whose result the caller does not have yet.
+        under_way: dict[EmbedJob, Future[None]] = {}
+        with (
+            Progress(show_progress, total) as progress,
+            handing_over(under_way),
+            self._working(most, stop) as pool,
+        ):
+            while True:
+                busy = sum(not future.done() for future in under_way.values())
+                if busy < most and len(under_way) < 2 * most and (job := next(jobs, None)) is not None:
+                    under_way[job] = pool.submit(self._complete_all, job, stop)
+                    continue
+                if not under_way:
+                    return
+                job = next(iter(under_way))
+                under_way[job].result()
+                self._count(job.usage)
+                job.check(partial=partial and job.stopped is None)
+                result = job.result()
+                del under_way[job]
+                tokens += job.usage.total_tokens
+                progress.advance(job.length, tokens)
+                yield job.first, result
 
-        def once() -> Any:
-            with self._slots:
-                return self._read(call, self._transport.send(self._request(call)))
+    def _complete_all(self, job: Job[Any], stop: Stop) -> None:
+        for batch in job.batches:
+            self._complete(job, batch, stop)
 
+    def _complete(self, job: Job[Any], batch: range, stop: Stop) -> None:
+        """Send a batch, in pieces where it must be; what fails for good is noted in the job."""
+        found = Isolation(batch, divisible=job.divisible)
+        while job.stopped is None and (piece := found.next()) is not None:
+            try:
+                self._exchange(job, piece, stop, retry=found.retries)
+            except JinaError as error:
+                found.refused(piece, error, promising=job.promising)
+        job.give_up(found)
+
+    def _exchange(self, job: Job[Any], piece: range, stop: Stop, *, retry: bool) -> None:
+        exchange = Exchange(self, job, piece, retry=retry)
+
+        def attempt() -> None:
+            with self._turn(exchange, stop) as turn:
+                job.take(piece, exchange.answer(turn, self._transport.send(exchange.request())))
+
+        with stop.working():
+            exchange.retrying(attempt, stop.sleep)
+
+    @contextmanager
+    def _turn(self, exchange: Exchange, stop: Stop) -> Iterator[Turn]:
+        """Wait for a turn, and end it."""
+        event = threading.Event()
+        turn = exchange.join(event.set)
         try:
-            return retrying(self.settings.max_retries, call.repeatable)(once)
-        except JinaError as error:
-            raise self._noted(error, job, number) from error.__cause__
+            with stop.waking(event.set):
+                while (delay := self.pacer.delay(turn)) > 0:
+                    event.wait(None if math.isinf(delay) else delay)
+                    event.clear()
+                    stop.check()
+            yield turn
+        finally:
+            self.pacer.leave(turn)
+
+    @contextmanager
+    def _working(self, workers: int, stop: Stop) -> Iterator[ThreadPoolExecutor]:
+        """Threads, of which none is left when the block ends, however it ends."""
+        with ThreadPoolExecutor(workers, thread_name_prefix="jina-client") as pool:
+            try:
+                yield pool
+            except BaseException:
+                stop.set()
+                abort = getattr(self._transport, "abort", None)
+                if abort is not None:
+                    abort(list(stop.threads))
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
 
 def _transport(settings: Settings) -> Transport:

@@ -6,6 +6,7 @@ JinaError (RuntimeError)
 ├── JinaConnectionError                   no answer
 │   └── JinaTimeoutError                  no answer in time
 ├── JinaResponseError                     an answer that breaks the protocol
+├── PartialFailureError                   some inputs have failed for good, others are done
 └── JinaStatusError                       an answer that says no
     ├── BadRequestError 400, 422
     ├── AuthenticationError 401
@@ -29,6 +30,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 _SHOWN = 500
+_NAMED = 3
 _TAGS = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _REQUEST_ID_IN_TEXT = re.compile(r"\[RID: ([0-9a-fA-F-]+)\]")
 
@@ -55,6 +57,34 @@ class JinaTimeoutError(JinaConnectionError):
 
 class JinaResponseError(JinaError):
     """The service answered with something that the protocol does not allow, such as a missing vector."""
+
+
+class PartialFailureError(JinaError):
+    """Some inputs of a call have failed for good; what was done is here.
+
+    Attributes:
+        completed: by the index of the caller's input, its result: a vector, or what the call gives for one input.
+        failed: by the index of the caller's input, why there is none.
+        usage: the tokens that were counted.
+    """
+
+    def __init__(self, completed: Mapping[int, Any], failed: Mapping[int, JinaError], usage: Any = None) -> None:
+        super().__init__(completed, failed, usage)
+        self.completed = completed
+        self.failed = failed
+        self.usage = usage
+
+    def __str__(self) -> str:
+        total = len(self.failed) + len(self.completed)
+        shown = [f"input {index}: {self.failed[index]}" for index in sorted(self.failed)[:_NAMED]]
+        more = f"; and {len(self.failed) - _NAMED} more" if len(self.failed) > _NAMED else ""
+        return (
+            f"{len(self.failed)} of {total} inputs failed ({'; '.join(shown)}{more}); "
+            "the others are in the error's completed"
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self.completed)} completed, {len(self.failed)} failed)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,12 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from .errors import JinaInputError
-from .inputs import Group, Item, as_items, as_list
+from .inputs import Group, Item, as_items, as_list, text_tokens
 from .media import Media
 from .models import Model, find_model
 from .protocol.options import ALL_MODALITIES
 
-_BYTES_PER_TOKEN = 4
 _SPECIAL_TOKENS = 2
-# First bytes of characters of three and four bytes, which are most of East Asian text: about one token each.
-_WIDE = bytes(range(0xE0, 0xF8))
 
 
 class Tokenizer(Protocol):
@@ -33,19 +30,6 @@ def image_tokens(width: int, height: int, row: Model) -> int:
         raise JinaInputError(f"no formula is published for the tokens of an image with {row.id}")
     side, tokens = row.image_tile
     return -(-width // side) * -(-height // side) * tokens
-
-
-def text_tokens(text: str) -> int:
-    """About how many tokens a text has, without its special tokens.
-
-    One for four bytes of UTF-8, one for a character of three bytes or more. Beside two real tokenizers (that of
-    cl100k_base and BERT's) it gave 0.9 to 1.3 times the tokens of prose and code in English, German and Chinese, and as
-    little as half those of Russian, which BERT cuts into single letters.
-    """
-    if text.isascii():
-        return -(-len(text) // _BYTES_PER_TOKEN)
-    content = text.encode()
-    return -(-(2 * len(content) - len(content.translate(None, _WIDE))) // _BYTES_PER_TOKEN)
 
 
 def estimate_tokens(

@@ -18,6 +18,12 @@ from .models import Modality
 Item: TypeAlias = "str | Media | Group"
 """One input as the client keeps it."""
 
+_BYTES_PER_TOKEN = 4
+# First bytes of characters of three and four bytes, which are most of East Asian text: about one token each.
+_WIDE = bytes(range(0xE0, 0xF8))
+# For planning only, without looking at it: a small picture's.
+_MEDIA_TOKENS = 1000
+
 # What older services called an image; understood, and sent as {"image": …}.
 _OLD_IMAGE_KEYS = ("url", "bytes")
 
@@ -131,6 +137,26 @@ def kind_of(item: Item) -> str:
 def size_of(item: Item) -> int:
     """About how many bytes an input takes in a request."""
     return len(item) if isinstance(item, str) else item.size
+
+
+def tokens_of(item: Item) -> int:
+    """About how many tokens an input has, for planning; of media as many as a small picture has."""
+    if isinstance(item, str):
+        return text_tokens(item) + 2
+    return sum(map(tokens_of, item.parts)) if isinstance(item, Group) else _MEDIA_TOKENS
+
+
+def text_tokens(text: str) -> int:
+    """About how many tokens a text has, without its special tokens.
+
+    One for four bytes of UTF-8, one for a character of three bytes or more. Beside two real tokenizers (that of
+    cl100k_base and BERT's) it gave 0.9 to 1.3 times the tokens of prose and code in English, German and Chinese, and as
+    little as half those of Russian, which BERT cuts into single letters.
+    """
+    if text.isascii():
+        return -(-len(text) // _BYTES_PER_TOKEN)
+    content = text.encode()
+    return -(-(2 * len(content) - len(content.translate(None, _WIDE))) // _BYTES_PER_TOKEN)
 
 
 def _from_mapping(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager, suppress
+from itertools import pairwise
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import JinaInputError, JinaResponseError
-from .inputs import Item, kind_of, size_of
+from .errors import JinaError, JinaInputError, JinaResponseError, PartialFailureError
+from .inputs import Item, kind_of, size_of, tokens_of
+from .isolation import Isolation
 from .media import Media
 from .models import LIST_LIMIT
 from .protocol import Call, EmbedRequest, RerankRequest, SegmentRequest, usage_of
@@ -23,6 +28,8 @@ from .results import Embeddings, RankedDocument, RerankResult, Segments, Usage
 BATCH_SIZE = 128
 LARGEST_BODY = 16 * 2**20
 """Bytes of the inputs of one request; a single input may have more."""
+REQUEST_TOKENS = 50_000
+"""Tokens of one request, estimated: half of what a free key may send in a minute. A single input may have more."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -31,33 +38,136 @@ R = TypeVar("R")
 class Job(ABC, Generic[T]):
     """A call as requests that can be sent in any order, and the place where their answers come together.
 
+    A request carries a *piece* of the inputs: one of the planned batches, or a part of one where the service refused
+    the whole. Several threads may send pieces of one job.
+
     Attributes:
-        batches: for each request, the indices of the caller's inputs that it carries.
+        batches: the pieces that are planned: ranges of the job's own inputs.
         usage: the tokens of the answers so far.
+        failed: by the job's own index, the inputs that failed for good.
+        stopped: why nothing more is to be sent, or ``None``.
         reads_media: whether making a request takes long, because files are read and images encoded for it.
+        divisible: whether a part of a batch gives the same as the whole does for its inputs.
     """
 
     batches: Sequence[range]
     reads_media = False
+    divisible = False
 
     def __init__(self) -> None:
         self.usage = Usage()
+        self.failed: dict[int, JinaError] = {}
+        self.stopped: JinaError | None = None
+        self._answered = False
+        self._first_error: JinaError | None = None
+        self._taking = threading.Lock()
 
     @abstractmethod
-    def call(self, number: int) -> Call:
-        """Request ``number``."""
+    def call(self, piece: range) -> Call:
+        """The request for some of the inputs."""
 
     @abstractmethod
-    def accept(self, number: int, answer: Any) -> None:
-        """Take the answer to request ``number``, decoded from JSON."""
+    def accept(self, piece: range, answer: Any) -> None:
+        """Take the answer for some of the inputs, decoded from JSON."""
 
     @abstractmethod
     def result(self) -> T:
         """What the caller gets, once every answer is in."""
 
+    def completed(self) -> dict[int, Any]:
+        """By the caller's index, what is done."""
+        return {}
+
     def then(self) -> Job[T] | None:
         """What is still to be sent when every answer is in."""
         return None
+
+    def tokens(self, piece: range) -> int:
+        """About how many tokens a request has."""
+        return 0
+
+    def origins(self, piece: range) -> Sequence[int]:
+        """The caller's indices of some inputs."""
+        return piece
+
+    def take(self, piece: range, answer: Any) -> None:
+        """:meth:`accept`, from any thread."""
+        with self._taking:
+            self.accept(piece, answer)
+            self._answered = True
+
+    def give_up(self, found: Isolation) -> None:
+        """Take note of what failed of one batch, from any thread."""
+        with self._taking:
+            for piece, error in found.failed:
+                self.failed.update(dict.fromkeys(piece, error))
+            self.stopped = self.stopped or found.stopped
+            if found.first is not None and len(self.batches) > 1:
+                places = self.origins(found.batch)
+                found.first.add_note(f"in the request for inputs {places[0]} to {places[-1]} (counted from 0)")
+            self._first_error = self._first_error or found.first
+
+    @property
+    def promising(self) -> bool:
+        """Whether a request has been answered, so that what all have in common is right."""
+        return self._answered
+
+    def check(self, *, partial: bool = False) -> None:
+        """Raise what is to be raised when everything was sent.
+
+        Args:
+            partial: whether failures are part of the result.
+
+        Raises:
+            PartialFailureError: some inputs have failed, others are done.
+            JinaError: nothing is done, and this is why.
+        """
+        if self.stopped is not None:
+            sent = set(self.failed)
+            done = self._done()
+            unsent = (index for batch in self.batches for index in batch if index not in sent and index not in done)
+            self.failed.update(dict.fromkeys(unsent, self.stopped))
+        if not self.failed or partial:
+            return
+        first = min(self.failed)
+        if self.completed():
+            raise self.failure() from self.failed[first]
+        raise self._first_error or self.stopped or self.failed[first]
+
+    def failure(self) -> PartialFailureError:
+        """What is done and what has failed so far."""
+        failed = {self.origins(range(index, index + 1))[0]: error for index, error in self.failed.items()}
+        return PartialFailureError(self.completed(), failed, self.usage)
+
+    def _done(self) -> Set[int]:
+        """The job's own indices of the inputs that are done."""
+        return set()
+
+
+@contextmanager
+def handing_over(jobs: Iterable[Job[Any]]) -> Iterator[None]:
+    """Whatever ends the block early carries what the jobs have done.
+
+    A PartialFailureError has it as its own; another exception, such as KeyboardInterrupt or CancelledError, has a
+    PartialFailureError as its ``partial``.
+    """
+    try:
+        yield
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        found = [job.failure() for job in jobs]
+        whole = PartialFailureError(
+            {index: value for each in found for index, value in each.completed.items()},
+            {index: reason for each in found for index, reason in each.failed.items()},
+            sum((each.usage for each in found), Usage()),
+        )
+        if isinstance(error, PartialFailureError):
+            error.completed, error.failed, error.usage = whole.completed, whole.failed, whole.usage
+        else:
+            with suppress(AttributeError):
+                error.partial = whole  # type: ignore[attr-defined]
+        raise
 
 
 class OneCall(Job[T]):
@@ -72,10 +182,10 @@ class OneCall(Job[T]):
         self._read = read
         self._result: T
 
-    def call(self, number: int) -> Call:
+    def call(self, piece: range) -> Call:
         return self._call
 
-    def accept(self, number: int, answer: Any) -> None:
+    def accept(self, piece: range, answer: Any) -> None:
         self._result = self._read(answer)
         if isinstance(answer, dict):
             self.usage += usage_of(answer)
@@ -85,59 +195,185 @@ class OneCall(Job[T]):
 
 
 class EmbedJob(Job[Embeddings]):
-    """Vectors for a list of inputs."""
+    """Vectors for a list of inputs.
 
-    def __init__(self, request: EmbedRequest, inputs: Sequence[Item], batches: Sequence[range]) -> None:
+    Args:
+        request: the options.
+        inputs: what is to be sent.
+        batches: ranges of it.
+        places: for each of ``inputs`` its index in the caller's list; by default they are the whole list.
+        known: by the index in the caller's list, the vectors that need not be asked for.
+        keep: called with indices of the caller's list and their vectors, as they come.
+    """
+
+    def __init__(
+        self,
+        request: EmbedRequest,
+        inputs: Sequence[Item],
+        batches: Sequence[range],
+        *,
+        places: Sequence[int] | None = None,
+        known: Mapping[int, NDArray[Any]] | None = None,
+        keep: Callable[[Sequence[int], NDArray[Any]], None] | None = None,
+    ) -> None:
         super().__init__()
         self.batches = batches
+        self.divisible = not request.fields.get("late_chunking")
+        self.reads_media = not all(isinstance(item, str) for item in inputs)
         self._request = request
         self._inputs = inputs
-        self._vectors: NDArray[Any] | None = None
+        self._places = range(len(inputs)) if places is None else places
+        self._keep = keep
         self._model = request.model
         # A PDF comes alone in its request, and gives as many vectors as it has pages.
-        self._pdfs = [number for number, batch in enumerate(batches) if kind_of(inputs[batch.start]) == "pdf"]
-        self._pages: dict[int, NDArray[Any]] = {}
-        self.reads_media = not all(isinstance(item, str) for item in inputs)
+        self._pdfs = {batch.start for batch in batches if kind_of(inputs[batch.start]) == "pdf"}
+        self._parts: dict[int, NDArray[Any]] = {}
+        self._vectors: NDArray[Any] | None = None
+        known = known or {}
+        # Rows of the result: the caller's whole list.
+        self._first = min((*self._places[:1], *known), default=0)
+        self._have = np.zeros(len(inputs) + len(known), bool)
         if request.width and not self._pdfs:
-            self._vectors = np.empty((len(inputs), request.width), request.dtype)
+            self._vectors = np.empty((len(self._have), request.width), request.dtype)
+        for place, row in known.items():
+            if self._vectors is None:
+                self._vectors = np.empty((len(self._have), len(row)), row.dtype)
+            self._vectors[place - self._first] = row
+            self._have[place - self._first] = True
 
-    def call(self, number: int) -> Call:
-        batch = self.batches[number]
-        return self._request.encode(self._inputs[batch.start : batch.stop])
+    @property
+    def first(self) -> int:
+        """The index of the first input in the caller's list."""
+        return self._first
 
-    def accept(self, number: int, answer: Any) -> None:
-        batch, body = self.batches[number], as_object(answer)
-        if self._pdfs:
-            self._pages[number] = self._request.decode(body, batch, pages=number in self._pdfs)
-            self._check_length(batch, self._pages[number], next(iter(self._pages.values())))
-        elif self._vectors is not None:
-            self._request.decode(body, batch, out=self._vectors[batch.start : batch.stop])
+    @property
+    def length(self) -> int:
+        """How many inputs there are, those included whose vectors are known."""
+        return len(self._have)
+
+    def call(self, piece: range) -> Call:
+        return self._request.encode(self._inputs[piece.start : piece.stop])
+
+    def tokens(self, piece: range) -> int:
+        return sum(tokens_of(self._inputs[index]) for index in piece)
+
+    def origins(self, piece: range) -> Sequence[int]:
+        return self._places[piece.start : piece.stop]
+
+    def accept(self, piece: range, answer: Any) -> None:
+        places, body = self.origins(piece), as_object(answer)
+        if piece.start in self._pdfs:
+            self._parts[piece.start] = self._request.decode(body, places, pages=True)
         else:
-            # The first answer of a model that the catalogue does not have tells how long its vectors are.
-            first = self._request.decode(body, batch)
-            self._vectors = np.empty((len(self._inputs), first.shape[1]), first.dtype)
-            self._vectors[batch.start : batch.stop] = first
+            self._accept_rows(piece, places, body)
         self.usage += usage_of(body)
         self._model = model_of(body, self._model)
 
+    def _accept_rows(self, piece: range, places: Sequence[int], body: Mapping[str, Any]) -> None:
+        bad: dict[int, JinaError] = {}
+        rows: Any = np.asarray(places) - self._first
+        if self._vectors is not None and isinstance(places, range):
+            rows = slice(places.start - self._first, places.stop - self._first)
+            self._request.decode(body, places, out=self._vectors[rows], bad=bad)
+        else:
+            found = self._request.decode(body, places, bad=bad)
+            if self._vectors is None:
+                # The first answer of a model that the catalogue does not have tells how long its vectors are.
+                self._vectors = np.empty((len(self._have), found.shape[1]), found.dtype)
+            if found.shape[1] != self._vectors.shape[1]:
+                raise JinaResponseError(
+                    f"the vectors of inputs {places[0]} to {places[-1]} have length {found.shape[1]}, "
+                    f"those of other inputs {self._vectors.shape[1]}"
+                )
+            self._vectors[rows] = found
+        self._have[rows] = True
+        for index, place in zip(piece, places, strict=True):
+            if place in bad:
+                self.failed[index] = bad[place]
+                self._have[place - self._first] = False
+        if self._keep is not None:
+            good = [place for place in places if place not in bad]
+            self._keep(good, self._vectors[np.asarray(good, np.intp) - self._first])
+
     def result(self) -> Embeddings:
-        if not self._pdfs:
-            assert self._vectors is not None
-            return Embeddings(self._vectors, self.usage, self._model)
-        parts = [self._pages[number] for number in range(len(self.batches))]
-        indices = [
-            np.full(len(part), batch.start) if number in self._pdfs else np.arange(batch.start, batch.stop)
-            for number, (batch, part) in enumerate(zip(self.batches, parts, strict=True))
-        ]
-        return Embeddings(np.concatenate(parts), self.usage, self._model, np.concatenate(indices))
+        failed = {self._places[index]: error for index, error in self.failed.items()}
+        if not self._parts:
+            vectors, indices = self._rows(), np.flatnonzero(self._have) + self._first
+            whole = len(indices) == len(self._have)
+            return Embeddings(vectors, self.usage, self._model, None if whole else indices, failed)
+        rows = dict(zip(np.flatnonzero(self._have).tolist(), self._rows(), strict=True))
+        found = {self._places[start]: pages for start, pages in self._parts.items()}
+        found.update({place + self._first: row[np.newaxis] for place, row in rows.items()})
+        order = sorted(found)
+        self._check_lengths(found)
+        indices = np.repeat(order, [len(found[place]) for place in order])
+        return Embeddings(np.concatenate([found[place] for place in order]), self.usage, self._model, indices, failed)
+
+    def completed(self) -> dict[int, Any]:
+        rows = np.flatnonzero(self._have)
+        vectors = {int(row) + self._first: vector for row, vector in zip(rows, self._rows(), strict=True)}
+        return {**vectors, **{self._places[start]: pages for start, pages in self._parts.items()}}
+
+    def _done(self) -> Set[int]:
+        return {
+            index for index, place in enumerate(self._places) if index in self._parts or self._have[place - self._first]
+        }
+
+    def _rows(self) -> NDArray[Any]:
+        """The rows that are there."""
+        if self._vectors is None:
+            return np.empty((0, self._request.width or 0), self._request.dtype)
+        return self._vectors if self._have.all() else self._vectors[self._have]
 
     @staticmethod
-    def _check_length(batch: range, vectors: NDArray[Any], first: NDArray[Any]) -> None:
-        if vectors.shape[1] != first.shape[1]:
-            raise JinaResponseError(
-                f"the vectors of inputs {batch.start} to {batch.stop - 1} have length {vectors.shape[1]}, "
-                f"those of other inputs {first.shape[1]}"
-            )
+    def _check_lengths(found: Mapping[int, NDArray[Any]]) -> None:
+        first = next(iter(found.values())).shape[1]
+        for place, vectors in found.items():
+            if vectors.shape[1] != first:
+                raise JinaResponseError(
+                    f"the vectors of input {place} have length {vectors.shape[1]}, those of other inputs {first}"
+                )
+
+
+class ChunksJob(EmbedJob):
+    """Vectors for the chunks of documents, each document in one request.
+
+    Args:
+        documents: for each document the range of its chunks in the caller's flat list.
+        further: as of :class:`EmbedJob`.
+    """
+
+    def __init__(
+        self,
+        documents: Sequence[range],
+        request: EmbedRequest,
+        inputs: Sequence[Item],
+        batches: Sequence[range],
+        **further: Any,
+    ) -> None:
+        super().__init__(request, inputs, batches, **further)
+        self._documents = documents
+
+    def by_document(self) -> list[Embeddings]:
+        """For each document the vectors of its chunks; the usage is of the whole call."""
+        result = self.result()
+        return [
+            Embeddings(result.vectors[chunks.start : chunks.stop], result.usage, result.model)
+            for chunks in self._documents
+        ]
+
+    def failure(self) -> PartialFailureError:
+        """The same by document: the vectors of the chunks of those that are done, and why the others are not."""
+        vectors, errors = self.completed(), super().failure().failed
+        completed = {
+            number: Embeddings(np.stack([vectors[chunk] for chunk in chunks]), self.usage, self._model)
+            for number, chunks in enumerate(self._documents)
+            if chunks and all(chunk in vectors for chunk in chunks)
+        }
+        failed = {
+            number: errors[chunks.start] for number, chunks in enumerate(self._documents) if chunks.start in errors
+        }
+        return PartialFailureError(completed, failed, self.usage)
 
 
 class ListRequest(Protocol[R]):
@@ -150,6 +386,8 @@ class ListRequest(Protocol[R]):
 
 class ListJob(Job[T], Generic[T, R]):
     """One thing for each input of a list, put together by a function of the things, the usage and the model."""
+
+    divisible = True
 
     def __init__(
         self,
@@ -165,21 +403,29 @@ class ListJob(Job[T], Generic[T, R]):
         self._request = request
         self._inputs = inputs
         self._combine = combine
-        self._found: list[R | None] = [None] * len(inputs)
+        self._found: dict[int, R] = {}
         self._model = model
 
-    def call(self, number: int) -> Call:
-        batch = self.batches[number]
-        return self._request.encode(self._inputs[batch.start : batch.stop])
+    def call(self, piece: range) -> Call:
+        return self._request.encode(self._inputs[piece.start : piece.stop])
 
-    def accept(self, number: int, answer: Any) -> None:
-        batch, body = self.batches[number], as_object(answer)
-        self._found[batch.start : batch.stop] = self._request.decode(body, batch)
+    def tokens(self, piece: range) -> int:
+        return sum(tokens_of(self._inputs[index]) for index in piece)
+
+    def accept(self, piece: range, answer: Any) -> None:
+        body = as_object(answer)
+        self._found.update(zip(piece, self._request.decode(body, piece), strict=True))
         self.usage += usage_of(body)
         self._model = model_of(body, self._model)
 
     def result(self) -> T:
-        return self._combine(self._found, self.usage, self._model)  # type: ignore[arg-type]
+        return self._combine([self._found[index] for index in range(len(self._inputs))], self.usage, self._model)
+
+    def completed(self) -> dict[int, Any]:
+        return dict(self._found)
+
+    def _done(self) -> Set[int]:
+        return self._found.keys()
 
 
 class RerankJob(Job[RerankResult]):
@@ -197,6 +443,7 @@ class RerankJob(Job[RerankResult]):
         items: Sequence[Item],
         documents: Sequence[Any],
         *,
+        request_tokens: int,
         batch_size: int | None = None,
         return_documents: bool = True,
         chosen: Sequence[int] | None = None,
@@ -206,47 +453,71 @@ class RerankJob(Job[RerankResult]):
         self._request = request
         self._items = items
         self._documents = documents
+        self._request_tokens = request_tokens
         self._batch_size = batch_size
         self._return_documents = return_documents
         # Of all documents those that are ranked in this round.
         self._chosen = chosen or range(len(items))
         self._earlier = earlier or Usage()
         limit = request.row.list_limit if request.row else LIST_LIMIT
-        sizes = [size_of(items[index]) for index in self._chosen]
-        self.batches = split(sizes, limit if batch_size is None else batch_size, limit)
+        self.divisible = not self._is_listwise
+        # A listwise model is to see as many documents together as it can.
+        most = math.inf if self._is_listwise else request_tokens
+        chosen_items = [items[index] for index in self._chosen]
+        self.batches = split(chosen_items, limit if batch_size is None else batch_size, limit, request_tokens=most)
         self.reads_media = any(isinstance(item, Media) for item in (request.query, *items))
-        self._results: list[RankedDocument] = []
+        self._results: dict[int, RankedDocument] = {}
+        self._answers = 0
+        self._seen: set[int] = set()
         self._model = request.model
 
-    def call(self, number: int) -> Call:
-        return self._request.encode([self._items[self._chosen[place]] for place in self.batches[number]])
+    def call(self, piece: range) -> Call:
+        return self._request.encode([self._items[self._chosen[place]] for place in piece])
 
-    def accept(self, number: int, answer: Any) -> None:
+    def tokens(self, piece: range) -> int:
+        query = tokens_of(self._request.query)
+        return sum(query + tokens_of(self._items[self._chosen[place]]) for place in piece)
+
+    def origins(self, piece: range) -> Sequence[int]:
+        return self._chosen[piece.start : piece.stop]
+
+    def accept(self, piece: range, answer: Any) -> None:
         body = as_object(answer)
-        for place, score, embedding in self._request.decode(body, self.batches[number]):
+        for place, score, embedding in self._request.decode(body, piece):
             index = self._chosen[place]
             document = self._documents[index] if self._return_documents else None
-            self._results.append(RankedDocument(index, score, document, embedding))
+            self._results[index] = RankedDocument(index, score, document, embedding)
+        self._seen.update(piece)
         self.usage += usage_of(body)
         self._model = model_of(body, self._model)
 
     def then(self) -> RerankJob | None:
-        listwise = self._request.row is not None and self._request.row.listwise
-        if not listwise or len(self.batches) == 1 or len(self._results) == len(self._chosen):
+        if not self._is_listwise or len(self.batches) == 1 or len(self._results) == len(self._chosen):
             return None
         return RerankJob(
             self._request,
             self._items,
             self._documents,
+            request_tokens=self._request_tokens,
             batch_size=self._batch_size,
             return_documents=self._return_documents,
-            chosen=sorted(result.index for result in self._results),
+            chosen=sorted(self._results),
             earlier=self._earlier + self.usage,
         )
 
     def result(self) -> RerankResult:
-        ranked = sorted(self._results, key=lambda result: (-result.relevance_score, result.index))
+        ranked = sorted(self._results.values(), key=lambda result: (-result.relevance_score, result.index))
         return RerankResult(ranked[: self._request.top_n], self._earlier + self.usage, self._model)
+
+    def completed(self) -> dict[int, Any]:
+        return dict(self._results)
+
+    def _done(self) -> Set[int]:
+        return self._seen
+
+    @property
+    def _is_listwise(self) -> bool:
+        return self._request.row is not None and self._request.row.listwise
 
 
 class SegmentJob(Job[Segments]):
@@ -259,12 +530,12 @@ class SegmentJob(Job[Segments]):
         self.batches = [range(number, number + 1) for number in range(len(self._parts))]
         self._found: dict[int, Segmented] = {}
 
-    def call(self, number: int) -> Call:
-        return self._request.encode(self._parts[number])
+    def call(self, piece: range) -> Call:
+        return self._request.encode(self._parts[piece.start])
 
-    def accept(self, number: int, answer: Any) -> None:
+    def accept(self, piece: range, answer: Any) -> None:
         body = as_object(answer)
-        self._found[number] = self._request.decode(body)
+        self._found[piece.start] = self._request.decode(body)
         self.usage += usage_of(body)
 
     def result(self) -> Segments:
@@ -284,54 +555,63 @@ class SegmentJob(Job[Segments]):
         )
 
 
-def plan(
-    items: Sequence[Item], batch_size: int | None, limit: int = LIST_LIMIT, *, one_kind: bool = False
-) -> list[range]:
-    """The requests for a list of inputs: see :func:`split`. A PDF gets one of its own.
+class Filling:
+    """What one request can still take.
 
     Args:
-        items: the inputs.
         batch_size: the most inputs of one request; by default 128.
         limit: what the service takes at most.
+        request_tokens: about how many tokens a request may have; a single input may have more.
         one_kind: whether a request may hold inputs of one kind only.
-    """
-    kinds = [kind_of(item) for item in items]
-    starts = {
-        index
-        for index in range(1, len(kinds))
-        if "pdf" in (kinds[index], kinds[index - 1]) or (one_kind and kinds[index] != kinds[index - 1])
-    }
-    return split([size_of(item) for item in items], batch_size, limit, starts)
-
-
-def split(
-    sizes: Sequence[int],
-    batch_size: int | None,
-    limit: int = LIST_LIMIT,
-    starts: set[int] | frozenset[int] = frozenset(),
-) -> list[range]:
-    """Consecutive ranges of at most ``batch_size`` inputs and 16 MB that cover all inputs.
-
-    Args:
-        sizes: about how many bytes each input takes.
-        batch_size: the most inputs of one request; by default 128.
-        limit: what the service takes at most.
-        starts: indices at which a new request must begin.
 
     Raises:
         JinaInputError: a batch size that is no whole number, or above what one request may hold.
     """
-    most = min(BATCH_SIZE, limit) if batch_size is None else batch_size
-    if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= limit:
-        raise JinaInputError(f"batch_size must be a whole number from 1 to {limit}, got {batch_size!r}")
-    batches, start, total = [], 0, 0
-    for index, size in enumerate(sizes):
-        if index > start and (index - start == most or total + size > LARGEST_BODY or index in starts):
-            batches.append(range(start, index))
-            start, total = index, 0
-        total += size
-    batches.append(range(start, len(sizes)))
-    return batches
+
+    def __init__(
+        self, batch_size: int | None, limit: int = LIST_LIMIT, *, request_tokens: float, one_kind: bool = False
+    ) -> None:
+        most = min(BATCH_SIZE, limit) if batch_size is None else batch_size
+        if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= limit:
+            raise JinaInputError(f"batch_size must be a whole number from 1 to {limit}, got {batch_size!r}")
+        self._most = most
+        self._most_tokens = request_tokens
+        self._one_kind = one_kind
+        self._count = self._bytes = self._tokens = 0
+        self._kind = ""
+
+    def add(self, item: Item) -> bool:
+        """Count an input in; whether it begins a new request."""
+        kind, size, tokens = kind_of(item), size_of(item), tokens_of(item)
+        # A PDF gets a request of its own.
+        apart = "pdf" in (kind, self._kind) or (self._one_kind and kind != self._kind)
+        begins = self._count > 0 and (
+            apart
+            or self._count == self._most
+            or self._bytes + size > LARGEST_BODY
+            or self._tokens + tokens > self._most_tokens
+        )
+        if begins:
+            self._count = self._bytes = self._tokens = 0
+        self._kind = kind
+        self._count += 1
+        self._bytes += size
+        self._tokens += tokens
+        return begins
+
+
+def split(
+    items: Sequence[Item],
+    batch_size: int | None,
+    limit: int = LIST_LIMIT,
+    *,
+    request_tokens: float,
+    one_kind: bool = False,
+) -> list[range]:
+    """The requests for a list of inputs: consecutive ranges that cover all of it, filled as :class:`Filling` says."""
+    filling = Filling(batch_size, limit, request_tokens=request_tokens, one_kind=one_kind)
+    starts = [index for index, item in enumerate(items) if filling.add(item)]
+    return [range(start, stop) for start, stop in pairwise((0, *starts, len(items)))]
 
 
 def group(lengths: Sequence[int], limit: int = LIST_LIMIT) -> list[range]:

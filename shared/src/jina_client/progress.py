@@ -3,32 +3,44 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
 from .errors import JinaInputError, JinaTimeoutError
-from .planning import Job
 from .results import BatchJob
 
 
-@contextmanager
-def progress_bar(job: Job[Any], show: bool) -> Iterator[Callable[[int], None]]:
-    """Yield a function that is told the number of each request that was answered."""
-    if not show:
-        yield lambda number: None
-        return
-    from tqdm.auto import tqdm
+class Progress:
+    """A progress bar over the inputs of a call.
 
-    with tqdm(total=sum(map(len, job.batches)), desc="Embedding", unit="input") as bar:
+    Args:
+        show: whether there is one.
+        total: how many inputs there are, where that is known.
+    """
 
-        def advance(number: int) -> None:
-            bar.update(len(job.batches[number]))
-            seconds = bar.format_dict["elapsed"]
-            bar.set_postfix_str(f"{job.usage.total_tokens / seconds:,.0f} tokens/s" if seconds else "", refresh=False)
+    def __init__(self, show: bool, total: int | None) -> None:
+        self._bar: Any = None
+        if show:
+            from tqdm.auto import tqdm
 
-        yield advance
+            self._bar = tqdm(total=total, desc="Embedding", unit="input")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def advance(self, inputs: int, tokens: int) -> None:
+        """Count inputs that are done, and the tokens of all inputs so far."""
+        if self._bar is None:
+            return
+        seconds = self._bar.format_dict["elapsed"]
+        self._bar.set_postfix_str(f"{tokens / seconds:,.0f} tokens/s" if seconds else "", refresh=False)
+        self._bar.update(inputs)
 
 
 class Waiting:

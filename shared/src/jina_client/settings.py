@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
+from .cache import EmbeddingCache
 from .dialects import DIALECTS, Dialect
 from .errors import JinaInputError
+from .observation import OnAttempt
 
 DEFAULT_BASE_URL = "https://api.jina.ai/v1"
 LOCAL = "local"
@@ -55,8 +57,13 @@ class Settings:
     api_key: Secret | None
     timeout: float
     max_retries: int
+    retry_timeout: float
     max_concurrency: int
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
     dialect: str
+    cache: EmbeddingCache | None
+    on_attempt: OnAttempt | None
     transport: Any
 
     @classmethod
@@ -67,8 +74,13 @@ class Settings:
         base_url: str | None,
         timeout: float,
         max_retries: int,
+        retry_timeout: float,
         max_concurrency: int,
+        requests_per_minute: int | None,
+        tokens_per_minute: int | None,
         dialect: str | None,
+        cache: Any,
+        on_attempt: Any,
         transport: Any,
     ) -> Settings:
         """Fill in what the environment says, and refuse what cannot work."""
@@ -91,8 +103,13 @@ class Settings:
             api_key=key,
             timeout=_positive("timeout", timeout, (int, float)),
             max_retries=_positive("max_retries", max_retries, (int,), zero=True),
+            retry_timeout=_positive("retry_timeout", retry_timeout, (int, float), zero=True),
             max_concurrency=_positive("max_concurrency", max_concurrency, (int,)),
+            requests_per_minute=_optional("requests_per_minute", requests_per_minute),
+            tokens_per_minute=_optional("tokens_per_minute", tokens_per_minute),
             dialect=spoken,
+            cache=_cache(cache),
+            on_attempt=_function("on_attempt", on_attempt),
             transport=transport,
         )
 
@@ -212,6 +229,24 @@ def _is_exposed(url: str) -> bool:
         return not ipaddress.ip_address(parts.hostname or "").is_loopback
     except ValueError:
         return True
+
+
+def _cache(cache: Any) -> EmbeddingCache | None:
+    if cache is None or isinstance(cache, EmbeddingCache):
+        return cache
+    if not isinstance(cache, (str, os.PathLike)) or not os.fspath(cache):
+        raise JinaInputError(f"cache must be a file's path or an EmbeddingCache, got {type(cache).__name__}")
+    return EmbeddingCache(cache)
+
+
+def _function(name: str, value: Any) -> Any:
+    if value is not None and not callable(value):
+        raise JinaInputError(f"{name} must be a function, got {type(value).__name__}")
+    return value
+
+
+def _optional(name: str, value: Any) -> int | None:
+    return None if value is None else int(_positive(name, value, (int,)))
 
 
 def _positive(name: str, value: Any, kinds: tuple[type, ...], *, zero: bool = False) -> Any:

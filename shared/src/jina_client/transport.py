@@ -10,9 +10,12 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import socket
+import threading
 import time
 import weakref
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from urllib.parse import urlsplit
@@ -79,6 +82,9 @@ class RequestsTransport:
         self._connections = connections
         self._session: requests.Session | None = None
         self._pid = 0
+        self._opening = threading.Lock()
+        # By thread, the connection that waits for an answer.
+        self._in_use: dict[int, Any] = {}
 
     def send(self, request: Request) -> Response:
         import requests
@@ -107,6 +113,16 @@ class RequestsTransport:
             raise _timed_out(request.timeout) from None
         except (requests.RequestException, HTTPError, OSError) as error:
             raise _not_connected(request.url, error) from error
+        finally:
+            self._in_use.pop(threading.get_ident(), None)
+
+    def abort(self, threads: Iterable[int]) -> None:
+        """End the exchanges of some threads at once: each raises JinaConnectionError there."""
+        for thread in threads:
+            connected = getattr(self._in_use.get(thread), "sock", None)
+            if connected is not None:
+                with suppress(OSError):
+                    connected.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         session, self._session = self._session, None
@@ -114,21 +130,45 @@ class RequestsTransport:
             session.close()
 
     def _open(self) -> requests.Session:
-        # A forked child must not write into its parent's connections.
-        if self._session is None or self._pid != os.getpid():
-            import requests
-            from requests.adapters import HTTPAdapter
+        with self._opening:
+            # A forked child must not write into its parent's connections.
+            if self._session is None or self._pid != os.getpid():
+                self._session, self._pid = self._made(), os.getpid()
+            return self._session
 
-            session = requests.Session()
-            session.headers.clear()
-            adapter = HTTPAdapter(pool_connections=1, pool_maxsize=self._connections)
-            session.mount("https://", adapter)
-            session.mount("http://", adapter)
-            self._session, self._pid = session, os.getpid()
-        return self._session
+    def _made(self) -> requests.Session:
+        import requests
+        from requests.adapters import HTTPAdapter
+
+        session = requests.Session()
+        session.headers.clear()
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=self._connections)
+        adapter.poolmanager.pool_classes_by_scheme = self._pools()
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        return session
+
+    def _pools(self) -> dict[str, Any]:
+        """urllib3's pools, whose connections say which thread uses them, so that :meth:`abort` finds them."""
+        from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+        in_use = self._in_use
+
+        def noted(pool: Any) -> Any:
+            class Connection(pool.ConnectionCls):  # type: ignore[misc]
+                def request(self, *args: Any, **kwargs: Any) -> None:
+                    in_use[threading.get_ident()] = self
+                    super().request(*args, **kwargs)
+
+            return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
+
+        return {"http": noted(HTTPConnectionPool), "https": noted(HTTPSConnectionPool)}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_connections": self._connections, "_session": None, "_pid": 0}
+        return {"_connections": self._connections}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["_connections"])  # type: ignore[misc]
 
 
 class AiohttpTransport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -34,6 +35,13 @@ class Dialect:
     def decode(self, call: Call, answer: Any) -> Any:
         """The answer to a call as Jina's API would have given it."""
         return answer
+
+    def check(self, items: Sequence[Any]) -> None:
+        """Look whether the service takes such inputs.
+
+        Raises:
+            JinaInputError: it does not.
+        """
 
     def item(self, item: Any) -> Any:
         """An input that is no text, as what JSON has."""

@@ -11,8 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import JinaInputError, JinaResponseError
-from ..inputs import Group
-from ..media import Media
+from ..inputs import kind_of
 from ..models import find_model
 from ..protocol import Call
 from .base import Dialect
@@ -23,6 +22,8 @@ class _OpenAIForm(Dialect):
 
     packs_bits = False
     one_kind = True
+    kinds: frozenset[str] = frozenset({"text"})
+    """The kinds of input that it takes."""
     takes: Mapping[str, frozenset[str]]
     """For each path the fields of Jina's that can be said."""
 
@@ -61,9 +62,14 @@ class _OpenAIForm(Dialect):
         """A catalogued model as the hub calls it, and so do such servers; any other as the caller wrote it."""
         return f"jinaai/{model}" if find_model(model) else model
 
-    def item(self, item: Any) -> Any:
-        kind = item.kind if isinstance(item, Media) else "content group" if isinstance(item, Group) else "item"
-        raise JinaInputError(f"dialect {self.name!r} takes text only, and an input is of kind {kind}")
+    def check(self, items: Sequence[Any]) -> None:
+        for index, item in enumerate(items):
+            kind = kind_of(item)
+            if kind not in self.kinds:
+                raise JinaInputError(
+                    f"dialect {self.name!r} takes {' and '.join(sorted(self.kinds))} only, "
+                    f"and input {index} is of kind {kind}"
+                )
 
     @staticmethod
     def _drop_defaults(payload: dict[str, Any]) -> None:
@@ -98,6 +104,7 @@ class Infinity(_OpenAIForm):
     """michaelfeil/infinity; ``base_url`` is the server's root. Texts and images."""
 
     name = "infinity"
+    kinds = frozenset({"text", "image", "audio"})
     takes: Mapping[str, frozenset[str]] = {
         "embeddings": frozenset({"model", "input", "task", "dimensions"}),
         "rerank": frozenset({"model", "query", "documents", "top_n"}),
@@ -114,8 +121,6 @@ class Infinity(_OpenAIForm):
         return _with(super().rerank(call, payload), return_documents=False)
 
     def item(self, item: Any) -> Any:
-        if not isinstance(item, Media) or item.kind not in ("image", "audio"):
-            return super().item(item)
         return item.url if item.url is not None else item.data_uri()
 
 

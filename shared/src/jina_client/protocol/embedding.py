@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import JinaInputError, JinaResponseError
+from ..errors import JinaError, JinaInputError, JinaResponseError
 from ..inputs import Item
 from ..media import Media
 from ..models import EmbeddingType, Modality, Model, Role
@@ -88,6 +88,12 @@ class EmbedRequest:
         return dtype_of(self.embedding_type)
 
     @property
+    def identity(self) -> dict[str, Any]:
+        """All that a vector depends on besides its input: what is sent, and what is made of the answer."""
+        kind = "float" if self.embedding_type in FLOATS else self.embedding_type
+        return {"model": self.model, **self.fields, "embedding_type": kind}
+
+    @property
     def modalities(self) -> frozenset[Modality]:
         """The kinds of input that the model takes."""
         return options.modalities(self.row, "embeddings")
@@ -104,7 +110,13 @@ class EmbedRequest:
         return Call("embeddings", {**body, "input": inputs[0] if alone else inputs}, compress=False)
 
     def decode(
-        self, body: Mapping[str, Any], batch: range, *, pages: bool = False, out: NDArray[Any] | None = None
+        self,
+        body: Mapping[str, Any],
+        batch: Sequence[int],
+        *,
+        pages: bool = False,
+        out: NDArray[Any] | None = None,
+        bad: dict[int, JinaError] | None = None,
     ) -> NDArray[Any]:
         """The vectors of an answer, one row for each input, in the order of the inputs.
 
@@ -113,26 +125,38 @@ class EmbedRequest:
             batch: the indices, in the caller's own list, of the inputs that were sent.
             pages: whether the only input is a PDF, which gives one vector for each page.
             out: where to put the vectors, if their shape is known.
+            bad: where to put what is wrong with single vectors; unless all are wrong, the others are given. Without it
+                the first one raises.
 
         Raises:
             JinaResponseError: a wrong count, a missing or repeated index, a wrong length, a number that is not finite.
         """
         items = placed(body.get("data"), None if pages else len(batch), "data", "vectors")
         places = [batch[0]] * len(items) if pages else batch
+        wrong: dict[int, JinaError] = {}
         for row, (index, item) in enumerate(zip(places, items, strict=True)):
             what = f"the vector of input {index}"
-            values = vector(item.get("embedding"), self._wire_type, what)
-            if self._wire_type != self.embedding_type and self.embedding_type not in FLOATS:
-                finite(values, what)
-                values = quantize(values, self.embedding_type)  # type: ignore[arg-type]
-            if out is None:
-                out = np.empty((len(items), self.width or len(values)), self.dtype)
-            if values.shape != out.shape[1:]:
-                raise JinaResponseError(f"{what} has length {len(values)}, expected {out.shape[1]}")
-            out[row] = values
+            try:
+                values = vector(item.get("embedding"), self._wire_type, what)
+                if self._wire_type != self.embedding_type and self.embedding_type not in FLOATS:
+                    finite(values, what)
+                    values = quantize(values, self.embedding_type)  # type: ignore[arg-type]
+                if out is None:
+                    out = np.empty((len(items), self.width or len(values)), self.dtype)
+                if values.shape != out.shape[1:]:
+                    raise JinaResponseError(f"{what} has length {len(values)}, expected {out.shape[1]}")
+                out[row] = values
+            except JinaResponseError as error:
+                wrong[index] = error
+        if out is not None and out.dtype.kind == "f" and not (good := np.isfinite(out).all(axis=1)).all():
+            for row in np.flatnonzero(~good).tolist():
+                index = places[row]
+                wrong.setdefault(index, JinaResponseError(f"the vector of input {index} holds a NaN or an infinity"))
+        if wrong and (bad is None or len(wrong) == len(items)):
+            raise wrong[min(wrong)]
+        if bad is not None:
+            bad.update(wrong)
         assert out is not None
-        if out.dtype.kind == "f" and not (good := np.isfinite(out).all(axis=1)).all():
-            raise JinaResponseError(f"the vector of input {places[int(good.argmin())]} holds a NaN or an infinity")
         return out
 
 

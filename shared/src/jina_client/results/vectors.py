@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import JinaError
 from .usage import Usage
 
 
@@ -22,13 +23,15 @@ class Embeddings:
         usage: the tokens counted.
         model: the model that answered.
         input_indices: for each row the index of its input, where an input was a PDF, which gives one vector for each of
-            its pages; else ``None``: row and input have the same index.
+            its pages, or has failed; else ``None``: row and input have the same index.
+        failed: by the index of the input, why it has no row; only with ``on_error="return"``.
     """
 
     vectors: NDArray[Any] = field(repr=False)
     usage: Usage
     model: str
     input_indices: NDArray[np.intp] | None = field(default=None, repr=False)
+    failed: Mapping[int, JinaError] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.vectors)
