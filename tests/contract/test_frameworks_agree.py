@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from haystack import Document as HaystackDocument
 from haystack_integrations.components.embedders.jina import JinaDocumentEmbedder, JinaTextEmbedder
 from haystack_integrations.components.rankers.jina import JinaRanker
 from jina_client import AsyncJinaClient, BadRequestError, JinaClient, JinaError, JinaInputError
+from jina_client.components import CONNECTION_OPTIONS
 from langchain_core.documents import Document as LangChainDocument
 from langchain_jina import JinaEmbeddings
 from langchain_jina import JinaRerank as LangChainRerank
@@ -171,3 +173,46 @@ def test_every_reranker_speaks_a_dialect(server: Recorder, way: str) -> None:
     found = RANKINGS[way](QUERY, ["one", "two"], 1, model=RERANKER, base_url=server.url, dialect="tei")
     assert found == [(1, 0.9)]
     assert [(sent.path, sent.body["texts"]) for sent in server.sent] == [("/rerank", ["one", "two"])]
+
+
+OPTIONS: dict[str, Any] = {
+    "base_url": "local",
+    "timeout": 12.5,
+    "max_retries": 1,
+    "retry_timeout": 77.0,
+    "max_concurrency": 3,
+    "requests_per_minute": 90,
+    "tokens_per_minute": 90_000,
+    "dialect": "jina",
+}
+
+
+@pytest.mark.parametrize("kind", [JinaEmbeddings, LangChainRerank, JinaEmbedding, LlamaIndexRerank])
+def test_every_option_of_the_client_reaches_it_through_pydantic_frameworks(kind: Any, tmp_path: Path) -> None:
+    options = {**OPTIONS, "cache": str(tmp_path / "vectors")}
+    assert set(options) == set(CONNECTION_OPTIONS)
+    settings = kind(**options)._connection().client.settings
+    assert {name: getattr(settings, name) for name in OPTIONS} == OPTIONS
+    assert settings.cache.path == options["cache"]
+
+
+@pytest.mark.parametrize("kind", [JinaTextEmbedder, JinaDocumentEmbedder, JinaRanker])
+def test_every_option_of_the_client_reaches_it_through_haystack_and_is_saved(kind: Any, tmp_path: Path) -> None:
+    options = {**OPTIONS, "cache": str(tmp_path / "vectors")}
+    saved = kind(**options).to_dict()
+    assert {name: saved["init_parameters"][name] for name in options} == options
+    loaded = kind.from_dict(saved)
+    settings = loaded._connection.open().client.settings
+    assert {name: getattr(settings, name) for name in OPTIONS} == OPTIONS
+    assert "timeout" not in kind().to_dict()["init_parameters"]
+
+
+@pytest.mark.parametrize("way", QUERY_VECTORS)
+def test_a_cache_saves_the_second_time(server: Recorder, way: str, tmp_path: Path) -> None:
+    options = {"model": EMBEDDER, "base_url": server.url, "cache": str(tmp_path / "vectors")}
+    first = DOCUMENT_VECTORS[way](["one", "two"], **options)
+    assert DOCUMENT_VECTORS[way](["two", "one"], **options) == first[::-1]
+    assert len(server.sent) == 1
+    # A query is not a document.
+    QUERY_VECTORS[way]("one", **options)
+    assert len(server.sent) == 2

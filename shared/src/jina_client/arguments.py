@@ -14,18 +14,28 @@ Init = TypeVar("Init", bound=Callable[..., None])
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def known_arguments(init: Init) -> Init:
-    """Decorate an ``__init__``: an argument that it lacks raises :class:`JinaArgumentError`, naming those it has."""
-    names = [name for name in inspect.signature(init).parameters if name != "self"]
+def known_arguments(*further: str) -> Callable[[Init], Init]:
+    """Decorate an ``__init__``: an argument that it lacks raises :class:`JinaArgumentError`, naming those it has.
 
-    @functools.wraps(init)
-    def checked(self: Any, *args: Any, **kwargs: Any) -> None:
-        for name in kwargs:
-            if name not in names:
-                raise unknown_argument(type(self).__name__, name, names)
-        init(self, *args, **kwargs)
+    Args:
+        *further: the names that its ``**`` parameter takes.
+    """
 
-    return checked  # type: ignore[return-value]
+    def decorate(init: Init) -> Init:
+        parameters = inspect.signature(init).parameters.values()
+        names = [each.name for each in parameters if each.name != "self" and each.kind is not each.VAR_KEYWORD]
+        names += further
+
+        @functools.wraps(init)
+        def checked(self: Any, *args: Any, **kwargs: Any) -> None:
+            for name in kwargs:
+                if name not in names:
+                    raise unknown_argument(type(self).__name__, name, names)
+            init(self, *args, **kwargs)
+
+        return checked  # type: ignore[return-value]
+
+    return decorate
 
 
 EMBEDDING_ALIASES = {

@@ -29,7 +29,7 @@ class BaseClient(ABC):
     settings: Settings
     dialect: Dialect
 
-    @known_arguments
+    @known_arguments()
     def __init__(
         self,
         api_key: Any = None,

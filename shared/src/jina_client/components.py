@@ -8,7 +8,7 @@ be pickled.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -17,6 +17,27 @@ from .client import JinaClient
 from .errors import JinaInputError
 from .models import EmbeddingType, Role, find_model
 from .results import Embeddings, RerankResult, Usage
+
+
+class ConnectionOptions(TypedDict, total=False):
+    """What every component takes of the client's options; left out, or ``None``, the client's default holds.
+
+    Each is explained at :class:`jina_client.JinaClient`.
+    """
+
+    base_url: str | None
+    timeout: float | None
+    max_retries: int | None
+    retry_timeout: float | None
+    max_concurrency: int | None
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    dialect: str | None
+    cache: str | None
+
+
+CONNECTION_OPTIONS = tuple(ConnectionOptions.__annotations__)
+"""Their names."""
 
 
 class Connection:

@@ -6,7 +6,7 @@ from typing import Any
 
 from jina_client import AsyncJinaClient, JinaClient
 from jina_client.arguments import input_error_from_pydantic
-from jina_client.components import Connection
+from jina_client.components import CONNECTION_OPTIONS, Connection
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 
 
@@ -25,10 +25,18 @@ class JinaConnection(BaseModel):
     """Seconds for one exchange; 60 by default."""
     max_retries: int | None = None
     """How often a request that failed in a way that may pass is sent again; 4 by default."""
+    retry_timeout: float | None = None
+    """Seconds after which a request is not sent again; 300 by default."""
     max_concurrency: int | None = None
     """Exchanges in flight at once; 8 by default."""
+    requests_per_minute: int | None = None
+    """The most that are sent; by default what the service takes."""
+    tokens_per_minute: int | None = None
+    """The most that are sent; by default what the service takes."""
     dialect: str | None = None
     """The protocol that the service speaks: ``jina`` by default, ``vllm``, ``infinity`` or ``tei``."""
+    cache: str | None = None
+    """A file to keep vectors in, so that none is paid for twice."""
     transport: Any = Field(default=None, exclude=True, repr=False)
     """An object to send with instead of HTTP; it is not saved."""
     client: JinaClient | AsyncJinaClient | None = Field(default=None, exclude=True, repr=False)
@@ -46,12 +54,8 @@ class JinaConnection(BaseModel):
         self._opened = self._opened.follows(
             self.client,
             api_key=self.jina_api_key,
-            base_url=self.base_url,
-            timeout=self.timeout,
-            max_retries=self.max_retries,
-            max_concurrency=self.max_concurrency,
-            dialect=self.dialect,
             transport=self.transport,
+            **{name: getattr(self, name) for name in CONNECTION_OPTIONS},
         )
         return self._opened
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from haystack.utils import Secret
 from jina_client import AsyncJinaClient, JinaClient, JinaInputError
-from jina_client.components import Connection
+from jina_client.components import Connection, ConnectionOptions
 
 DEFAULT_API_KEY = Secret.from_env_var("JINA_API_KEY")
 
@@ -15,34 +15,19 @@ class JinaConnection:
     """Where to call; ``None`` stands for the default of :class:`jina_client.JinaClient`.
 
     :param api_key: The key. It is resolved when the component is warmed up, not before.
-    :param base_url: The API's root; the URL of an endpoint is understood too, and `"local"` is the embedded engine.
-    :param timeout: Seconds for one exchange; 60 by default.
-    :param max_retries: How often a request that failed in a way that may pass is sent again; 4 by default.
-    :param max_concurrency: Exchanges in flight at once; 8 by default.
-    :param dialect: The protocol that the service speaks: `jina` by default, `vllm`, `infinity` or `tei`.
-    :param client: A ready client to use instead of the options above. A component that has one cannot be saved.
+    :param client: A ready client to use instead of key and options. A component that has one cannot be saved.
+    :param options: Those of `jina_client.components.ConnectionOptions`.
     """
 
     def __init__(
         self,
         api_key: Secret,
-        *,
-        base_url: str | None,
-        timeout: float | None,
-        max_retries: int | None,
-        max_concurrency: int | None,
-        dialect: str | None,
         client: JinaClient | AsyncJinaClient | None,
+        options: ConnectionOptions,
     ) -> None:
         self.api_key = api_key
         self.client = client
-        self.options: dict[str, Any] = {
-            "base_url": base_url,
-            "timeout": timeout,
-            "max_retries": max_retries,
-            "max_concurrency": max_concurrency,
-            "dialect": dialect,
-        }
+        self.options = options
         self._opened: Connection | None = None
 
     def open(self) -> Connection:
@@ -72,7 +57,7 @@ class JinaConnection:
             raise JinaInputError(
                 "a component with a client of its own cannot be saved: give it api_key, base_url and the other options"
             )
-        given = {name: value for name, value in (self.options | options).items() if value is not None}
+        given = {name: value for name, value in {**self.options, **options}.items() if value is not None}
         return {"api_key": self.api_key.to_dict(), **given}
 
     def _resolved_key(self) -> str | None:

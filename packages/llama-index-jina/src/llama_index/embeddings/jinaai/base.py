@@ -49,8 +49,10 @@ class JinaEmbedding(JinaConnection, BaseEmbedding):
         dimensions: the length of the vectors (Matryoshka); by default the model's full length.
         late_chunking: embed the nodes of one source document in each other's context, where nodes are given (an
             ingestion pipeline, or calling this object). A text on its own is a document of its own.
-        **arguments: ``query_task``, ``document_task``, ``normalized``, ``truncate``, ``base_url``, ``timeout``,
-            ``max_retries``, ``max_concurrency``, ``dialect``, ``transport``, ``client``, and ``BaseEmbedding``'s own.
+        **arguments: ``query_task``, ``document_task``, ``normalized``, ``truncate``; of the connection ``base_url``,
+            ``timeout``, ``max_retries``, ``retry_timeout``, ``max_concurrency``, ``requests_per_minute``,
+            ``tokens_per_minute``, ``dialect``, ``cache``, ``transport`` and ``client``, as of
+            :class:`jina_client.JinaClient`; and ``BaseEmbedding``'s own.
 
     Raises:
         JinaInputError: an unknown argument or a value of the wrong type; a missing key when it is first needed.

@@ -35,8 +35,9 @@ class JinaRerank(JinaConnection, BaseNodePostprocessor):
         model: the model's id.
         base_url: the API's root; ``"local"`` is the embedded engine.
         api_key: else from the environment, when it is first needed.
-        **arguments: ``truncation``, ``max_doc_length``, ``timeout``, ``max_retries``, ``max_concurrency``, ``dialect``,
-            ``transport``, ``client``, ``callback_manager``.
+        **arguments: ``truncation``, ``max_doc_length``, ``callback_manager``; of the connection ``timeout``,
+            ``max_retries``, ``retry_timeout``, ``max_concurrency``, ``requests_per_minute``, ``tokens_per_minute``,
+            ``dialect``, ``cache``, ``transport`` and ``client``, as of :class:`jina_client.JinaClient`.
 
     Raises:
         JinaInputError: an unknown argument or a value of the wrong type; a missing key when it is first needed.

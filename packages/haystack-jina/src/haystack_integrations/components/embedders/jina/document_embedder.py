@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 from haystack import Document, component, default_to_dict
 from haystack.utils import Secret
 from haystack_integrations.common.jina import DEFAULT_API_KEY, JinaComponent, JinaConnection
 from jina_client import AsyncJinaClient, Embeddings, JinaArgumentError, JinaClient, JinaInputError
 from jina_client.arguments import known_arguments
-from jina_client.components import Embedder
+from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions, Embedder
 
 # Where Haystack's splitters note the document that a chunk comes from.
 SOURCE_ID = "source_id"
@@ -32,7 +32,7 @@ class JinaDocumentEmbedder(JinaComponent):
     ```
     """
 
-    @known_arguments
+    @known_arguments(*CONNECTION_OPTIONS)
     def __init__(
         self,
         api_key: Secret = DEFAULT_API_KEY,
@@ -47,14 +47,10 @@ class JinaDocumentEmbedder(JinaComponent):
         dimensions: int | None = None,
         late_chunking: bool | None = None,
         *,
-        base_url: str | None = None,
         normalized: bool | None = None,
         truncate: bool | None = None,
-        timeout: float | None = None,
-        max_retries: int | None = None,
-        max_concurrency: int | None = None,
-        dialect: str | None = None,
         client: JinaClient | AsyncJinaClient | None = None,
+        **options: Unpack[ConnectionOptions],
     ) -> None:
         """
         Create a JinaDocumentEmbedder.
@@ -72,14 +68,12 @@ class JinaDocumentEmbedder(JinaComponent):
         :param late_chunking: Embed the chunks of one document in each other's context: those with the same
             `meta["source_id"]`, which Haystack's splitters set, in the order in which they are given. A Document
             without it is a document of its own.
-        :param base_url: The API's root; `"local"` is the embedded engine.
         :param normalized: Scale vectors to length 1; by default yes, where the model takes the option.
         :param truncate: Cut texts longer than the model's context; by default the service refuses them.
-        :param timeout: Seconds for one exchange; 60 by default.
-        :param max_retries: How often a request that failed in a way that may pass is sent again; 4 by default.
-        :param max_concurrency: Exchanges in flight at once; 8 by default.
-        :param dialect: The protocol that the service speaks: `jina` by default, `vllm`, `infinity` or `tei`.
-        :param client: A ready client to use instead of key, URL and the three options above.
+        :param client: A ready client to use instead of key and connection options.
+        :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
+            `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
+            `cache`, as of `jina_client.JinaClient`.
         :raises JinaInputError: An unknown argument.
         """
         self.api_key = api_key
@@ -95,15 +89,7 @@ class JinaDocumentEmbedder(JinaComponent):
         self.late_chunking = late_chunking
         self.normalized = normalized
         self.truncate = truncate
-        self._connection = JinaConnection(
-            api_key,
-            base_url=base_url,
-            timeout=timeout,
-            max_retries=max_retries,
-            max_concurrency=max_concurrency,
-            dialect=dialect,
-            client=client,
-        )
+        self._connection = JinaConnection(api_key, client, options)
 
     def _get_telemetry_data(self) -> dict[str, Any]:
         return {"model": self.model_name}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from haystack import component, default_to_dict
 from haystack.utils import Secret
 from haystack_integrations.common.jina import DEFAULT_API_KEY, JinaComponent, JinaConnection
 from jina_client import AsyncJinaClient, Embeddings, JinaArgumentError, JinaClient
 from jina_client.arguments import known_arguments
-from jina_client.components import Embedder
+from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions, Embedder
 
 
 @component
@@ -26,7 +26,7 @@ class JinaTextEmbedder(JinaComponent):
     ```
     """
 
-    @known_arguments
+    @known_arguments(*CONNECTION_OPTIONS)
     def __init__(
         self,
         api_key: Secret = DEFAULT_API_KEY,
@@ -37,14 +37,10 @@ class JinaTextEmbedder(JinaComponent):
         dimensions: int | None = None,
         late_chunking: bool | None = None,
         *,
-        base_url: str | None = None,
         normalized: bool | None = None,
         truncate: bool | None = None,
-        timeout: float | None = None,
-        max_retries: int | None = None,
-        max_concurrency: int | None = None,
-        dialect: str | None = None,
         client: JinaClient | AsyncJinaClient | None = None,
+        **options: Unpack[ConnectionOptions],
     ) -> None:
         """
         Create a JinaTextEmbedder.
@@ -57,14 +53,12 @@ class JinaTextEmbedder(JinaComponent):
         :param dimensions: The length of the vector (Matryoshka); by default the model's full length.
         :param late_chunking: Taken so that saved pipelines load. A single text is a document of one chunk, whose vector
             is the same with late chunking and without it.
-        :param base_url: The API's root; `"local"` is the embedded engine.
         :param normalized: Scale the vector to length 1; by default yes, where the model takes the option.
         :param truncate: Cut a text longer than the model's context; by default the service refuses it.
-        :param timeout: Seconds for one exchange; 60 by default.
-        :param max_retries: How often a request that failed in a way that may pass is sent again; 4 by default.
-        :param max_concurrency: Exchanges in flight at once; 8 by default.
-        :param dialect: The protocol that the service speaks: `jina` by default, `vllm`, `infinity` or `tei`.
-        :param client: A ready client to use instead of key, URL and the three options above.
+        :param client: A ready client to use instead of key and connection options.
+        :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
+            `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
+            `cache`, as of `jina_client.JinaClient`.
         :raises JinaInputError: An unknown argument.
         """
         self.api_key = api_key
@@ -76,15 +70,7 @@ class JinaTextEmbedder(JinaComponent):
         self.late_chunking = late_chunking
         self.normalized = normalized
         self.truncate = truncate
-        self._connection = JinaConnection(
-            api_key,
-            base_url=base_url,
-            timeout=timeout,
-            max_retries=max_retries,
-            max_concurrency=max_concurrency,
-            dialect=dialect,
-            client=client,
-        )
+        self._connection = JinaConnection(api_key, client, options)
 
     def _get_telemetry_data(self) -> dict[str, Any]:
         return {"model": self.model_name}

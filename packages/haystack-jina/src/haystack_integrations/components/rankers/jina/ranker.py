@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 from haystack import Document, component, default_to_dict
 from haystack.utils import Secret
 from haystack_integrations.common.jina import DEFAULT_API_KEY, JinaComponent, JinaConnection
 from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient, JinaInputError, RerankResult
 from jina_client.arguments import known_arguments
-from jina_client.components import Reranker
+from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions, Reranker
 
 
 @component
@@ -29,7 +29,7 @@ class JinaRanker(JinaComponent):
     ```
     """
 
-    @known_arguments
+    @known_arguments(*CONNECTION_OPTIONS)
     def __init__(
         self,
         model: str = "jina-reranker-v1-base-en",
@@ -37,14 +37,10 @@ class JinaRanker(JinaComponent):
         top_k: int | None = None,
         score_threshold: float | None = None,
         *,
-        base_url: str | None = None,
         truncation: bool | None = None,
         max_doc_length: int | None = None,
-        timeout: float | None = None,
-        max_retries: int | None = None,
-        max_concurrency: int | None = None,
-        dialect: str | None = None,
         client: JinaClient | AsyncJinaClient | None = None,
+        **options: Unpack[ConnectionOptions],
     ) -> None:
         """
         Create a JinaRanker.
@@ -53,14 +49,12 @@ class JinaRanker(JinaComponent):
         :param api_key: The key, resolved when the component is warmed up.
         :param top_k: How many Documents to return; by default all.
         :param score_threshold: Leave out Documents with a lower score.
-        :param base_url: The API's root; `"local"` is the embedded engine.
         :param truncation: Cut Documents longer than the model's context.
         :param max_doc_length: The tokens of each Document that are read, 1 to 8192 (`jina-reranker-v3` and later).
-        :param timeout: Seconds for one exchange; 60 by default.
-        :param max_retries: How often a request that failed in a way that may pass is sent again; 4 by default.
-        :param max_concurrency: Exchanges in flight at once; 8 by default.
-        :param dialect: The protocol that the service speaks: `jina` by default, `vllm`, `infinity` or `tei`.
-        :param client: A ready client to use instead of key, URL and the three options above.
+        :param client: A ready client to use instead of key and connection options.
+        :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
+            `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
+            `cache`, as of `jina_client.JinaClient`.
         :raises JinaInputError: An unknown argument, or a `top_k` below 1 (also a ValueError).
         """
         self.model = model
@@ -69,15 +63,7 @@ class JinaRanker(JinaComponent):
         self.score_threshold = score_threshold
         self.truncation = truncation
         self.max_doc_length = max_doc_length
-        self._connection = JinaConnection(
-            api_key,
-            base_url=base_url,
-            timeout=timeout,
-            max_retries=max_retries,
-            max_concurrency=max_concurrency,
-            dialect=dialect,
-            client=client,
-        )
+        self._connection = JinaConnection(api_key, client, options)
 
     def _get_telemetry_data(self) -> dict[str, Any]:
         return {"model": self.model}
