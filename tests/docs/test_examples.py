@@ -24,11 +24,11 @@ LINKS = [(page, target) for page in PAGES for target in re.findall(r"\]\(([^)#:]
 @pytest.mark.parametrize(
     "page", [page for page, found in EXAMPLES.items() if found], ids=lambda page: str(page.relative_to(ROOT))
 )
-def test_the_examples_run(page: Path) -> None:
+def test_the_examples_run(page: Path, tmp_path: Path) -> None:
     program = "\n".join(EXAMPLES[page])
     environment = {**os.environ, "PYTHONWARNINGS": "error::ResourceWarning"}
     run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, env=environment, cwd=ROOT
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, env=environment, cwd=tmp_path
     )
     assert run.returncode == 0, run.stderr
 

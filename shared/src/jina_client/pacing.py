@@ -55,7 +55,7 @@ class Pacer:
         requests_per_minute: ``None`` for as many as the service takes; likewise the others.
         tokens_per_minute: of all requests together.
         max_concurrency: requests in flight.
-        window: seconds that rates are counted over.
+        window: seconds that rates are counted over; by default :data:`WINDOW`.
         clock: gives seconds, never backwards.
     """
 
@@ -65,13 +65,13 @@ class Pacer:
         tokens_per_minute: int | None,
         max_concurrency: int,
         *,
-        window: float = WINDOW,
+        window: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._requests = requests_per_minute
         self._tokens = tokens_per_minute
         self._most = self._allowed = max_concurrency
-        self._window = window * (1 + _MARGIN)
+        self._window = (WINDOW if window is None else window) * (1 + _MARGIN)
         self._clock = clock
         self._lock = threading.Lock()
         self._line: deque[Turn] = deque()
