@@ -136,7 +136,6 @@ def test_chunks_of_different_documents_never_share_a_request(client: Any, server
         (["a"], {"batch_size": 0}, "from 1 to 512"),
         (["a"], {"batch_size": 513}, "from 1 to 512"),
         (["a"], {"late_chunking": True, "batch_size": 8}, "leave batch_size out"),
-        (["a"] * 513, {"late_chunking": True}, "has 513 chunks"),
     ],
 )
 def test_bad_input_is_refused_before_sending(

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jina_client import JinaInputError
+from jina_client import AsyncJinaClient, JinaClient, PartialFailureError
 from jina_client.components import Connection, Embedder
 from jina_client.inputs import tokens_of
 from jina_client.models import MODELS
-from jina_client.planning import LARGEST_BODY, group, split
-from loopback import Recorder, vector_of
+from jina_client.planning import LARGEST_BODY, Window, split, windows
+from loopback import Answer, Recorder, Sent, right_answer, vector_of
 
 
 @given(
@@ -43,16 +43,73 @@ def test_a_request_is_no_larger_than_it_must_be() -> None:
     assert split([megabyte * 20, "a"], None, request_tokens=10) == [range(1), range(1, 2)]
 
 
-@given(st.lists(st.integers(1, 512), min_size=1))
-def test_a_document_is_one_batch(lengths: list[int]) -> None:
-    batches = group(lengths)
-    assert [len(batch) for batch in batches] == lengths
-    assert [index for batch in batches for index in batch] == list(range(sum(lengths)))
+def test_a_document_that_fits_is_read_whole() -> None:
+    assert windows(["chunk"] * 512, 8192, 512) == [Window(range(512), 0)]
 
 
-def test_a_document_of_too_many_chunks_is_refused() -> None:
-    with pytest.raises(JinaInputError, match="document 1 has 513 chunks"):
-        group([1, 513])
+@given(st.lists(st.integers(1, 900), min_size=1, max_size=300), st.integers(1000, 3000), st.integers(2, 64))
+def test_windows_of_a_long_document_keep_every_chunk_once_and_overlap(
+    lengths: list[int], context: int, limit: int
+) -> None:
+    chunks = ["word" * length for length in lengths]
+    found = windows(chunks, context, limit)
+    kept = [index for window in found for index in range(window.first, window.read.stop)]
+    assert kept == list(range(len(chunks)))
+    for window in found:
+        size = sum(tokens_of(chunks[index]) for index in window.read)
+        assert len(window.read) <= limit
+        assert size <= 0.9 * context or len(window.read) == 1
+    for earlier, later in pairwise(found):
+        before = tokens_of(chunks[later.first - 1])
+        room = 0.9 * context
+        if before <= min(room / 2, room - tokens_of(chunks[later.first])):
+            assert later.read.start < earlier.read.stop
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_document_longer_than_the_context_is_read_in_windows(server: Recorder, kind: str) -> None:
+    chunks = [f"chunk {number} " + "word " * 500 for number in range(40)]
+    documents = [["short", "document"], chunks]
+    if kind == "sync":
+        found = JinaClient(base_url=server.url).embed_chunked(documents)
+    else:
+        found = asyncio.run(AsyncJinaClient(base_url=server.url).embed_chunked(documents))
+    assert [result.windows for result in found] == [1, len(server.sent) - 1]
+    assert len(server.sent) > 3
+    for texts, result in zip(documents, found, strict=True):
+        assert np.array_equal(result.vectors, np.stack([vector_of(text) for text in texts]))
+    repeated = [text for sent in server.sent for text in sent.body["input"]]
+    assert len(repeated) > 42
+    assert all(sent.body["late_chunking"] for sent in server.sent)
+
+
+def test_a_document_that_is_longer_than_estimated_is_cut_where_the_service_refuses_it(server: Recorder) -> None:
+    def answer(sent: Sent) -> Answer:
+        if len(sent.body["input"]) > 5:
+            return Answer({"detail": {"message": "Input text exceeds", "code": "INPUT_TOKEN_LIMIT_EXCEEDED"}}, 400)
+        return right_answer(sent)
+
+    server.answer = answer
+    chunks = [f"chunk {number}" for number in range(18)]
+    with JinaClient(base_url=server.url) as client:
+        [found] = client.embed_chunked([chunks])
+        whole = client.embed(chunks, late_chunking=True)
+    assert found.windows == whole.windows == 4
+    assert np.array_equal(found.vectors, np.stack([vector_of(chunk) for chunk in chunks]))
+    assert np.array_equal(found.vectors, whole.vectors)
+
+
+def test_a_document_that_fails_fails_by_itself(server: Recorder) -> None:
+    def answer(sent: Sent) -> Answer:
+        return Answer({"detail": "no"}, 400) if "bad" in sent.body["input"] else right_answer(sent)
+
+    server.answer = answer
+    with JinaClient(base_url=server.url) as client, pytest.raises(PartialFailureError) as caught:
+        client.embed_chunked([["a", "b"], ["bad", "c"], ["d"]])
+    assert list(caught.value.failed) == [1]
+    assert {number: len(result) for number, result in caught.value.completed.items()} == {0: 2, 2: 1}
+    # Chunks of one document are not tried apart.
+    assert len(server.sent) == 3
 
 
 @pytest.mark.parametrize("run", ["embed_chunks", "aembed_chunks"])

@@ -10,7 +10,7 @@ from .cache import keys_of
 from .errors import JinaInputError
 from .inputs import Item, as_item, as_items, as_list, as_text, as_texts, kind_of
 from .models import LIST_LIMIT, EmbeddingType, Model, Role
-from .planning import ChunksJob, EmbedJob, Filling, Job, ListJob, OneCall, RerankJob, SegmentJob, group, split
+from .planning import ChunksJob, EmbedJob, Filling, Job, ListJob, OneCall, RerankJob, SegmentJob, documents_of, split
 from .protocol import (
     BatchRequest,
     ClassifyRequest,
@@ -89,7 +89,7 @@ def embed(
             "with late_chunking all inputs are one document and go in one request: leave batch_size out"
         )
     check_single_document(items)
-    return _late_job(service, request, items, group([len(items)], _limit(request.row)))
+    return _late_job(service, request, items, [range(len(items))])
 
 
 class Stream:
@@ -199,8 +199,8 @@ def embed_chunked(
         bits_on_wire=service.dialect.packs_bits,
     )
     listed = [as_texts(chunks, f"documents[{number}]") for number, chunks in enumerate(as_list(documents, "documents"))]
-    batches = group([len(chunks) for chunks in listed], _limit(request.row))
-    return _late_job(service, request, [chunk for chunks in listed for chunk in chunks], batches)
+    ranges = documents_of([len(chunks) for chunks in listed])
+    return _late_job(service, request, [chunk for chunks in listed for chunk in chunks], ranges)
 
 
 def embed_multi_vector(
@@ -466,23 +466,18 @@ def _embed_job(
     )
 
 
-def _late_job(service: Service, request: EmbedRequest, texts: Sequence[Item], documents: Sequence[range]) -> ChunksJob:
+def _late_job(service: Service, request: EmbedRequest, chunks: Sequence[Item], documents: Sequence[range]) -> ChunksJob:
     """The job for the chunks of documents; a document that the cache has is not asked for."""
-    cache = service.cache
+    cache, limit = service.cache, _limit(request.row)
     if cache is None:
-        return ChunksJob(documents, request, texts, documents)
-    keys = keys_of(service.name, request.identity, texts, documents)
-    found = cache.get(keys, request.width, request.dtype)
-    asked = [batch for batch in documents if not all(index in found for index in batch)]
-    places = [index for batch in asked for index in batch]
-    wanted = set(places)
+        return ChunksJob(request, chunks, documents, limit)
+    keys = keys_of(service.name, request.identity, chunks, documents)
     return ChunksJob(
-        documents,
         request,
-        [texts[index] for index in places],
-        group([len(batch) for batch in asked], _limit(request.row)),
-        places=places if len(places) < len(texts) else range(len(texts)),
-        known={index: row for index, row in found.items() if index not in wanted},
+        chunks,
+        documents,
+        limit,
+        known=cache.get(keys, request.width, request.dtype),
         keep=lambda kept, vectors: cache.put((keys[place] for place in kept), vectors),
     )
 

@@ -203,14 +203,16 @@ class JinaClient(BaseClient):
         """Late chunking: every chunk is embedded in the context of its own document, and of no other.
 
         Args:
-            documents: for each document the list of its chunks, in order; one request each.
+            documents: for each document the list of its chunks, in order. Each is sent in one request, or, where it is
+                longer than the model's context, in several that overlap: see ``windows`` of the result.
             model, task, dimensions, embedding_type, normalized, truncate, show_progress: as in :meth:`embed`.
 
         Returns:
             For each document one vector for each of its chunks. ``usage`` is of the whole call.
 
         Raises:
-            JinaInputError: a model without late chunking, or a document of more than 512 chunks.
+            JinaInputError: a model without late chunking.
+            PartialFailureError: some documents have failed; ``completed`` and ``failed`` are by document.
         """
         job = calls.embed_chunked(
             self.service,

@@ -7,16 +7,19 @@ be pickled.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Hashable, Sequence
 from typing import Any, TypedDict
 
 import numpy as np
 
 from .aio import AsyncJinaClient
+from .arguments import OnError
 from .client import JinaClient
 from .errors import JinaInputError
 from .models import EmbeddingType, Role, find_model
-from .results import Embeddings, RerankResult, Usage
+from .results import Embeddings, MultiVectors, RerankResult, Usage
+from .settings import resolved_url
 
 
 class ConnectionOptions(TypedDict, total=False):
@@ -88,6 +91,12 @@ class Connection:
             self._async = AsyncJinaClient.from_settings(settings) if settings else AsyncJinaClient(**self._options)
         return self._async
 
+    @property
+    def base_url(self) -> str:
+        """Where it calls."""
+        given = self._given or self._sync or self._async
+        return given.settings.base_url if given else resolved_url(self._options.get("base_url"))
+
     def close(self) -> None:
         """Close the synchronous client, unless it was given; a later call opens it anew."""
         client, self._sync = self._sync, None
@@ -109,7 +118,7 @@ class Embedder:
         model: the model's id.
         task: the task of both roles; by default each role has the one that the model's row names for it.
         query_task, document_task: the task of one role, above ``task``.
-        dimensions, normalized, truncate, batch_size: as in :meth:`jina_client.JinaClient.embed`.
+        dimensions, normalized, truncate, batch_size, max_image_side: as in :meth:`jina_client.JinaClient.embed`.
     """
 
     def __init__(
@@ -124,6 +133,7 @@ class Embedder:
         normalized: bool | None = None,
         truncate: bool | None = None,
         batch_size: int | None = None,
+        max_image_side: int | None = None,
     ) -> None:
         row = find_model(model)
         own: dict[Role, str | None] = {"query": query_task, "document": document_task}
@@ -131,6 +141,7 @@ class Embedder:
         self._connection = connection
         self._model = model
         self._batch_size = batch_size
+        self._media = {"max_image_side": max_image_side}
         self._options = {
             "model": model,
             "dimensions": dimensions,
@@ -139,24 +150,60 @@ class Embedder:
         }
 
     def embed(
-        self, texts: Sequence[str], role: Role, *, embedding_type: EmbeddingType = "float", show_progress: bool = False
+        self,
+        inputs: Sequence[Any],
+        role: Role,
+        *,
+        embedding_type: EmbeddingType = "float",
+        on_error: OnError = "raise",
+        show_progress: bool = False,
     ) -> Embeddings:
-        """One vector for each text in its role; for an empty list none, without a request."""
-        if _is_empty(texts):
+        """One vector for each input in its role; for an empty list none, without a request.
+
+        Args:
+            inputs: texts, and for the models that take them images and so on: see :mod:`jina_client.inputs`.
+            role: what they are.
+            embedding_type, on_error, show_progress: as in :meth:`jina_client.JinaClient.embed`.
+        """
+        if _is_empty(inputs):
             return self._nothing()
         return self._connection.client.embed(
-            texts, batch_size=self._batch_size, show_progress=show_progress, **self._call(role, embedding_type)
+            inputs,
+            batch_size=self._batch_size,
+            on_error=on_error,
+            show_progress=show_progress,
+            **self._call(role, embedding_type),
+            **self._media,
         )
 
     async def aembed(
-        self, texts: Sequence[str], role: Role, *, embedding_type: EmbeddingType = "float", show_progress: bool = False
+        self,
+        inputs: Sequence[Any],
+        role: Role,
+        *,
+        embedding_type: EmbeddingType = "float",
+        on_error: OnError = "raise",
+        show_progress: bool = False,
     ) -> Embeddings:
         """:meth:`embed`, asynchronously."""
-        if _is_empty(texts):
+        if _is_empty(inputs):
             return self._nothing()
         return await self._connection.async_client.embed(
-            texts, batch_size=self._batch_size, show_progress=show_progress, **self._call(role, embedding_type)
+            inputs,
+            batch_size=self._batch_size,
+            on_error=on_error,
+            show_progress=show_progress,
+            **self._call(role, embedding_type),
+            **self._media,
         )
+
+    def identity(self, role: Role, embedding_type: EmbeddingType = "float") -> str:
+        """A name that two vectors of one text share only if they are equal: for the keys of frameworks' caches.
+
+        It has the service, the model, the role with its task, the encoding and every option.
+        """
+        fields = {"url": self._connection.base_url, "role": role, **self._call(role, embedding_type)}
+        return json.dumps(fields, sort_keys=True)
 
     def embed_chunks(
         self,
@@ -208,6 +255,50 @@ class Embedder:
 
     def _nothing(self) -> Embeddings:
         return Embeddings(np.empty((0, 0), np.float32), Usage(), self._model)
+
+
+class MultiVectorEmbedder:
+    """A model that gives one vector for each token, with its options.
+
+    Args:
+        connection: where to call.
+        model: the model's id.
+        dimensions, batch_size: as in :meth:`jina_client.JinaClient.embed_multi_vector`.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        model: str,
+        *,
+        dimensions: int | None = None,
+        batch_size: int | None = None,
+        max_image_side: int | None = None,
+    ) -> None:
+        self._connection = connection
+        self._model = model
+        self._options: dict[str, Any] = {
+            "model": model,
+            "dimensions": dimensions,
+            "batch_size": batch_size,
+            "max_image_side": max_image_side,
+        }
+
+    def embed(self, inputs: Sequence[Any], role: Role, *, show_progress: bool = False) -> MultiVectors:
+        """For each input its vectors; for an empty list none, without a request."""
+        if _is_empty(inputs):
+            return MultiVectors([], Usage(), self._model)
+        return self._connection.client.embed_multi_vector(
+            inputs, input_type=role, show_progress=show_progress, **self._options
+        )
+
+    async def aembed(self, inputs: Sequence[Any], role: Role, *, show_progress: bool = False) -> MultiVectors:
+        """:meth:`embed`, asynchronously."""
+        if _is_empty(inputs):
+            return MultiVectors([], Usage(), self._model)
+        return await self._connection.async_client.embed_multi_vector(
+            inputs, input_type=role, show_progress=show_progress, **self._options
+        )
 
 
 class Reranker:
@@ -264,4 +355,4 @@ def _in_order(groups: Sequence[Sequence[int]], parts: Sequence[Embeddings]) -> E
     vectors = np.empty((sum(map(len, groups)), first.vectors.shape[1]), first.vectors.dtype)
     for group, part in zip(groups, parts, strict=True):
         vectors[list(group)] = part.vectors
-    return Embeddings(vectors, first.usage, first.model)
+    return Embeddings(vectors, first.usage, first.model, windows=max(part.windows for part in parts))

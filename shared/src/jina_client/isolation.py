@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Set
 from typing import Literal
 
 from .errors import (
@@ -81,7 +82,7 @@ class Isolation:
 
     Args:
         batch: the inputs that it carries.
-        divisible: whether pieces of it mean the same.
+        divisible: the reasons for which it may be cut.
 
     Attributes:
         failed: pieces that failed for good, with the reason.
@@ -90,7 +91,7 @@ class Isolation:
         retries: whether failures that may pass are to be tried again: of pieces after an internal error they are not.
     """
 
-    def __init__(self, batch: range, *, divisible: bool) -> None:
+    def __init__(self, batch: range, *, divisible: Set[Blame]) -> None:
         self.failed: list[tuple[range, JinaError]] = []
         self.first: JinaError | None = None
         self.stopped: JinaError | None = None
@@ -118,7 +119,7 @@ class Isolation:
             self.failed.append((piece, error))
             self._give_up(error)
             return
-        if len(piece) == 1 or reason == "answer" or not self._divisible:
+        if len(piece) == 1 or reason not in self._divisible:
             self.failed.append((piece, error))
             return
         if places and places[-1] < len(piece):

@@ -7,7 +7,8 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from .errors import JinaError, JinaInputError, JinaResponseError, PartialFailureError
 from .inputs import Item, kind_of, size_of, tokens_of
-from .isolation import Isolation
+from .isolation import Blame, Isolation
 from .media import Media
 from .models import LIST_LIMIT
 from .protocol import Call, EmbedRequest, RerankRequest, SegmentRequest, usage_of
@@ -30,6 +31,13 @@ LARGEST_BODY = 16 * 2**20
 """Bytes of the inputs of one request; a single input may have more."""
 REQUEST_TOKENS = 50_000
 """Tokens of one request, estimated: half of what a free key may send in a minute. A single input may have more."""
+
+# Of the model's context, since tokens are estimated.
+_CONTEXT_SHARE = 0.9
+_OVERLAP_TOKENS = 512
+_FOR_ANY_REASON: Set[Blame] = frozenset({"inputs", "size", "unknown"})
+# A document is cut only where it is too long: chunks that are read apart have other vectors.
+_FOR_SIZE: Set[Blame] = frozenset({"inputs", "size"})
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -47,12 +55,12 @@ class Job(ABC, Generic[T]):
         failed: by the job's own index, the inputs that failed for good.
         stopped: why nothing more is to be sent, or ``None``.
         reads_media: whether making a request takes long, because files are read and images encoded for it.
-        divisible: whether a part of a batch gives the same as the whole does for its inputs.
+        divisible: the reasons for which a batch may be cut: none, where its inputs belong together.
     """
 
     batches: Sequence[range]
     reads_media = False
-    divisible = False
+    divisible: Set[Blame] = frozenset()
 
     def __init__(self) -> None:
         self.usage = Usage()
@@ -203,6 +211,8 @@ class EmbedJob(Job[Embeddings]):
         batches: ranges of it.
         places: for each of ``inputs`` its index in the caller's list; by default they are the whole list.
         known: by the index in the caller's list, the vectors that need not be asked for.
+        context: the inputs, by their index in ``inputs``, that are sent for the sake of others: their vectors are not
+            kept.
         keep: called with indices of the caller's list and their vectors, as they come.
     """
 
@@ -214,15 +224,17 @@ class EmbedJob(Job[Embeddings]):
         *,
         places: Sequence[int] | None = None,
         known: Mapping[int, NDArray[Any]] | None = None,
+        context: Set[int] = frozenset(),
         keep: Callable[[Sequence[int], NDArray[Any]], None] | None = None,
     ) -> None:
         super().__init__()
         self.batches = batches
-        self.divisible = not request.fields.get("late_chunking")
+        self.divisible = _FOR_SIZE if request.fields.get("late_chunking") else _FOR_ANY_REASON
         self.reads_media = not all(isinstance(item, str) for item in inputs)
         self._request = request
         self._inputs = inputs
         self._places = range(len(inputs)) if places is None else places
+        self._context = context
         self._keep = keep
         self._model = request.model
         # A PDF comes alone in its request, and gives as many vectors as it has pages.
@@ -232,7 +244,7 @@ class EmbedJob(Job[Embeddings]):
         known = known or {}
         # Rows of the result: the caller's whole list.
         self._first = min((*self._places[:1], *known), default=0)
-        self._have = np.zeros(len(inputs) + len(known), bool)
+        self._have = np.zeros(len(inputs) - len(context) + len(known), bool)
         if request.width and not self._pdfs:
             self._vectors = np.empty((len(self._have), request.width), request.dtype)
         for place, row in known.items():
@@ -271,29 +283,30 @@ class EmbedJob(Job[Embeddings]):
 
     def _accept_rows(self, piece: range, places: Sequence[int], body: Mapping[str, Any]) -> None:
         bad: dict[int, JinaError] = {}
-        rows: Any = np.asarray(places) - self._first
-        if self._vectors is not None and isinstance(places, range):
+        if self._vectors is not None and isinstance(places, range) and not self._context:
             rows = slice(places.start - self._first, places.stop - self._first)
             self._request.decode(body, places, out=self._vectors[rows], bad=bad)
         else:
-            found = self._request.decode(body, places, bad=bad)
-            if self._vectors is None:
-                # The first answer of a model that the catalogue does not have tells how long its vectors are.
-                self._vectors = np.empty((len(self._have), found.shape[1]), found.dtype)
-            if found.shape[1] != self._vectors.shape[1]:
-                raise JinaResponseError(
-                    f"the vectors of inputs {places[0]} to {places[-1]} have length {found.shape[1]}, "
-                    f"those of other inputs {self._vectors.shape[1]}"
-                )
-            self._vectors[rows] = found
-        self._have[rows] = True
-        for index, place in zip(piece, places, strict=True):
-            if place in bad:
-                self.failed[index] = bad[place]
-                self._have[place - self._first] = False
+            self._put(piece, places, self._request.decode(body, places, bad=bad))
+        assert self._vectors is not None
+        kept = [(index, place) for index, place in zip(piece, places, strict=True) if index not in self._context]
+        good = [place for _, place in kept if place not in bad]
+        self.failed.update((index, bad[place]) for index, place in kept if place in bad)
+        self._have[np.asarray(good, np.intp) - self._first] = True
         if self._keep is not None:
-            good = [place for place in places if place not in bad]
             self._keep(good, self._vectors[np.asarray(good, np.intp) - self._first])
+
+    def _put(self, piece: range, places: Sequence[int], found: NDArray[Any]) -> None:
+        if self._vectors is None:
+            # The first answer of a model that the catalogue does not have tells how long its vectors are.
+            self._vectors = np.empty((len(self._have), found.shape[1]), found.dtype)
+        if found.shape[1] != self._vectors.shape[1]:
+            raise JinaResponseError(
+                f"the vectors of inputs {places[0]} to {places[-1]} have length {found.shape[1]}, "
+                f"those of other inputs {self._vectors.shape[1]}"
+            )
+        own = [row for row, index in enumerate(piece) if index not in self._context]
+        self._vectors[np.asarray(places)[own] - self._first] = found[own]
 
     def result(self) -> Embeddings:
         failed = {self._places[index]: error for index, error in self.failed.items()}
@@ -336,30 +349,72 @@ class EmbedJob(Job[Embeddings]):
 
 
 class ChunksJob(EmbedJob):
-    """Vectors for the chunks of documents, each document in one request.
+    """Vectors for the chunks of documents, late chunking: a request reads chunks of one document together.
 
     Args:
-        documents: for each document the range of its chunks in the caller's flat list.
-        further: as of :class:`EmbedJob`.
+        request: the options.
+        chunks: of all documents, one document after the other.
+        documents: for each document the range of its chunks.
+        limit: the most chunks of one request.
+        known, keep: as of :class:`EmbedJob`.
     """
 
     def __init__(
         self,
-        documents: Sequence[range],
         request: EmbedRequest,
-        inputs: Sequence[Item],
-        batches: Sequence[range],
-        **further: Any,
+        chunks: Sequence[Item],
+        documents: Sequence[range],
+        limit: int = LIST_LIMIT,
+        *,
+        known: Mapping[int, NDArray[Any]] | None = None,
+        keep: Callable[[Sequence[int], NDArray[Any]], None] | None = None,
     ) -> None:
-        super().__init__(request, inputs, batches, **further)
+        known = known or {}
+        tokens = request.row.context if request.row else math.inf
+        places: list[int] = []
+        batches: list[range] = []
+        context: set[int] = set()
         self._documents = documents
+        self._windows = dict.fromkeys(range(len(documents)), 0)
+        self._document_of: dict[int, int] = {}
+        for number, document in enumerate(documents):
+            if all(chunk in known for chunk in document):
+                continue
+            for window in windows([chunks[chunk] for chunk in document], tokens, limit):
+                start = len(places)
+                places += document[window.read.start : window.read.stop]
+                batches.append(range(start, len(places)))
+                context.update(range(start, start + window.first - window.read.start))
+                self._document_of.update(dict.fromkeys(batches[-1], number))
+        wanted = set(places)
+        super().__init__(
+            request,
+            [chunks[place] for place in places],
+            batches,
+            places=places if known or context else range(len(places)),
+            known={place: row for place, row in known.items() if place not in wanted},
+            context=context,
+            keep=keep,
+        )
+
+    def accept(self, piece: range, answer: Any) -> None:
+        super().accept(piece, answer)
+        self._windows[self._document_of[piece.start]] += 1
+
+    def result(self) -> Embeddings:
+        return replace(super().result(), windows=max(1, *self._windows.values()))
 
     def by_document(self) -> list[Embeddings]:
         """For each document the vectors of its chunks; the usage is of the whole call."""
         result = self.result()
         return [
-            Embeddings(result.vectors[chunks.start : chunks.stop], result.usage, result.model)
-            for chunks in self._documents
+            Embeddings(
+                result.vectors[chunks.start : chunks.stop],
+                result.usage,
+                result.model,
+                windows=max(1, self._windows[number]),
+            )
+            for number, chunks in enumerate(self._documents)
         ]
 
     def failure(self) -> PartialFailureError:
@@ -387,7 +442,7 @@ class ListRequest(Protocol[R]):
 class ListJob(Job[T], Generic[T, R]):
     """One thing for each input of a list, put together by a function of the things, the usage and the model."""
 
-    divisible = True
+    divisible = _FOR_ANY_REASON
 
     def __init__(
         self,
@@ -460,7 +515,7 @@ class RerankJob(Job[RerankResult]):
         self._chosen = chosen or range(len(items))
         self._earlier = earlier or Usage()
         limit = request.row.list_limit if request.row else LIST_LIMIT
-        self.divisible = not self._is_listwise
+        self.divisible = frozenset() if self._is_listwise else _FOR_ANY_REASON
         # A listwise model is to see as many documents together as it can.
         most = math.inf if self._is_listwise else request_tokens
         chosen_items = [items[index] for index in self._chosen]
@@ -614,19 +669,53 @@ def split(
     return [range(start, stop) for start, stop in pairwise((0, *starts, len(items)))]
 
 
-def group(lengths: Sequence[int], limit: int = LIST_LIMIT) -> list[range]:
-    """One range for each document: with late chunking a request is one document, so none is cut or shared.
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Some chunks of a document that are read together.
 
-    Raises:
-        JinaInputError: a document of more chunks than one request may hold.
+    Attributes:
+        read: the chunks.
+        first: the first of them whose vector is kept: those before it are there as context.
     """
-    batches, start = [], 0
-    for number, length in enumerate(lengths):
-        if length > limit:
-            raise JinaInputError(
-                f"document {number} has {length} chunks, and one request holds at most {limit}: "
-                "late chunking needs all chunks of a document in one request, so make the chunks longer"
-            )
-        batches.append(range(start, start + length))
-        start += length
-    return batches
+
+    read: range
+    first: int
+
+
+def windows(chunks: Sequence[Item], context: float, limit: int) -> list[Window]:
+    """The parts in which a document is read: one, where it fits the model's context.
+
+    A longer one is read in windows that overlap by about 512 tokens, as in the reference implementation of late
+    chunking; the vectors of the overlap are those of the earlier window.
+
+    Args:
+        chunks: of one document.
+        context: of the model, in tokens.
+        limit: the most chunks of one request.
+    """
+    sizes = [tokens_of(chunk) for chunk in chunks]
+    room = context * _CONTEXT_SHARE
+    found, begin, first = list[Window](), 0, 0
+    while first < len(chunks):
+        end, total = first, sum(sizes[begin:first])
+        while end < len(chunks) and (end == first or (total + sizes[end] <= room and end - begin < limit)):
+            total += sizes[end]
+            end += 1
+        found.append(Window(range(begin, end), first))
+        begin = first = end
+        overlap = 0
+        while (
+            begin > 0
+            and first < len(chunks)
+            and overlap < _OVERLAP_TOKENS
+            and overlap + sizes[begin - 1] <= min(room / 2, room - sizes[first])
+            and first - begin < limit // 2
+        ):
+            begin -= 1
+            overlap += sizes[begin]
+    return found
+
+
+def documents_of(lengths: Sequence[int]) -> list[range]:
+    """For each document the range of its chunks, in the list of all chunks."""
+    return [range(start, stop) for start, stop in pairwise(accumulate(lengths, initial=0))]

@@ -84,7 +84,7 @@ class Settings:
         transport: Any,
     ) -> Settings:
         """Fill in what the environment says, and refuse what cannot work."""
-        url = _root(base_url or os.environ.get(URL_VARIABLE) or DEFAULT_BASE_URL)
+        url = resolved_url(base_url)
         on_sagemaker = _is_sagemaker(url)
         spoken = _dialect(dialect, on_sagemaker)
         # AWS signs requests with credentials of its own, which boto3 finds.
@@ -134,6 +134,11 @@ class Settings:
         # A path of its own begins at the server's root, whichever root the caller named.
         root = self.base_url.removesuffix("/v1") if endpoint.startswith("/") else f"{self.base_url}/"
         return f"{root}{endpoint}"
+
+
+def resolved_url(base_url: str | None) -> str:
+    """The API's root: as given, else of the environment, else Jina's."""
+    return _root(base_url or os.environ.get(URL_VARIABLE) or DEFAULT_BASE_URL)
 
 
 def _dialect(dialect: Any, on_sagemaker: bool) -> str:

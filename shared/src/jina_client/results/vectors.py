@@ -25,6 +25,8 @@ class Embeddings:
         input_indices: for each row the index of its input, where an input was a PDF, which gives one vector for each of
             its pages, or has failed; else ``None``: row and input have the same index.
         failed: by the index of the input, why it has no row; only with ``on_error="return"``.
+        windows: with late chunking, in how many overlapping parts the document was read: more than one where it is
+            longer than the model's context.
     """
 
     vectors: NDArray[Any] = field(repr=False)
@@ -32,6 +34,7 @@ class Embeddings:
     model: str
     input_indices: NDArray[np.intp] | None = field(default=None, repr=False)
     failed: Mapping[int, JinaError] = field(default_factory=dict)
+    windows: int = 1
 
     def __len__(self) -> int:
         return len(self.vectors)
