@@ -141,7 +141,7 @@ class Embedder:
         self._connection = connection
         self._model = model
         self._batch_size = batch_size
-        self._media = {"max_image_side": max_image_side}
+        self._max_image_side = max_image_side
         self._options = {
             "model": model,
             "dimensions": dimensions,
@@ -170,10 +170,10 @@ class Embedder:
         return self._connection.client.embed(
             inputs,
             batch_size=self._batch_size,
+            max_image_side=self._max_image_side,
             on_error=on_error,
             show_progress=show_progress,
             **self._call(role, embedding_type),
-            **self._media,
         )
 
     async def aembed(
@@ -191,10 +191,10 @@ class Embedder:
         return await self._connection.async_client.embed(
             inputs,
             batch_size=self._batch_size,
+            max_image_side=self._max_image_side,
             on_error=on_error,
             show_progress=show_progress,
             **self._call(role, embedding_type),
-            **self._media,
         )
 
     def identity(self, role: Role, embedding_type: EmbeddingType = "float") -> str:
