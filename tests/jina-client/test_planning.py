@@ -99,6 +99,27 @@ def test_a_document_that_is_longer_than_estimated_is_cut_where_the_service_refus
     assert np.array_equal(found.vectors, whole.vectors)
 
 
+def test_the_chunks_of_a_window_that_fails_are_named_and_the_others_kept(server: Recorder) -> None:
+    chunks = [f"chunk {number} " + "word " * 500 for number in range(30)]
+
+    def answer(sent: Sent) -> Answer:
+        return Answer({"detail": "no"}, 403) if chunks[-1] in sent.body["input"] else right_answer(sent)
+
+    server.answer = answer
+    with JinaClient(base_url=server.url, max_concurrency=1) as client:
+        with pytest.raises(PartialFailureError) as caught:
+            client.embed(chunks, late_chunking=True)
+        done, failed = caught.value.completed, caught.value.failed
+        assert done.keys() | failed.keys() == set(range(30))
+        assert not done.keys() & failed.keys()
+        assert all(np.array_equal(vector, vector_of(chunks[index])) for index, vector in done.items())
+        rest = client.embed(chunks, late_chunking=True, on_error="return")
+        assert (rest.failed.keys(), len(rest)) == (failed.keys(), len(done))
+        with pytest.raises(PartialFailureError) as by_document:
+            client.embed_chunked([["a"], chunks])
+        assert (list(by_document.value.completed), list(by_document.value.failed)) == ([0], [1])
+
+
 def test_a_document_that_fails_fails_by_itself(server: Recorder) -> None:
     def answer(sent: Sent) -> Answer:
         return Answer({"detail": "no"}, 400) if "bad" in sent.body["input"] else right_answer(sent)

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from .cache import keys_of
 from .errors import JinaInputError
 from .inputs import Item, as_item, as_items, as_list, as_text, as_texts, kind_of
 from .models import LIST_LIMIT, EmbeddingType, Model, Role
-from .planning import ChunksJob, EmbedJob, Filling, Job, ListJob, OneCall, RerankJob, SegmentJob, documents_of, split
+from .planning import (
+    ChunksJob,
+    DocumentsJob,
+    EmbedJob,
+    Filling,
+    Job,
+    ListJob,
+    OneCall,
+    RerankJob,
+    SegmentJob,
+    documents_of,
+    split,
+)
 from .protocol import (
     BatchRequest,
     ClassifyRequest,
@@ -54,6 +66,8 @@ RERANKER_MODEL = "jina-reranker-v2-base-multilingual"
 CLASSIFIER_MODEL = "jina-embeddings-v3"
 BATCH_MODEL = "jina-embeddings-v5-text-small"
 
+Chunks = TypeVar("Chunks", bound=ChunksJob)
+
 
 def embed(
     service: Service,
@@ -89,7 +103,7 @@ def embed(
             "with late_chunking all inputs are one document and go in one request: leave batch_size out"
         )
     check_single_document(items)
-    return _late_job(service, request, items, [range(len(items))])
+    return _late_job(ChunksJob, service, request, items, [range(len(items))])
 
 
 class Stream:
@@ -186,7 +200,7 @@ def embed_chunked(
     embedding_type: EmbeddingType,
     normalized: bool | None,
     truncate: bool | None,
-) -> ChunksJob:
+) -> DocumentsJob:
     """The job of :meth:`jina_client.JinaClient.embed_chunked`."""
     request = EmbedRequest.build(
         model=model,
@@ -200,7 +214,7 @@ def embed_chunked(
     )
     listed = [as_texts(chunks, f"documents[{number}]") for number, chunks in enumerate(as_list(documents, "documents"))]
     ranges = documents_of([len(chunks) for chunks in listed])
-    return _late_job(service, request, [chunk for chunks in listed for chunk in chunks], ranges)
+    return _late_job(DocumentsJob, service, request, [chunk for chunks in listed for chunk in chunks], ranges)
 
 
 def embed_multi_vector(
@@ -466,13 +480,15 @@ def _embed_job(
     )
 
 
-def _late_job(service: Service, request: EmbedRequest, chunks: Sequence[Item], documents: Sequence[range]) -> ChunksJob:
+def _late_job(
+    kind: type[Chunks], service: Service, request: EmbedRequest, chunks: Sequence[Item], documents: Sequence[range]
+) -> Chunks:
     """The job for the chunks of documents; a document that the cache has is not asked for."""
     cache, limit = service.cache, _limit(request.row)
     if cache is None:
-        return ChunksJob(request, chunks, documents, limit)
+        return kind(request, chunks, documents, limit)
     keys = keys_of(service.name, request.identity, chunks, documents)
-    return ChunksJob(
+    return kind(
         request,
         chunks,
         documents,

@@ -144,8 +144,14 @@ class Job(ABC, Generic[T]):
 
     def failure(self) -> PartialFailureError:
         """What is done and what has failed so far."""
+        return PartialFailureError(self.completed(), self.failures(), self.usage)
+
+    def failures(self) -> dict[int, JinaError]:
+        """By the caller's index, what has failed so far."""
+        completed = self.completed()
         failed = {self.origins(range(index, index + 1))[0]: error for index, error in self.failed.items()}
-        return PartialFailureError(self.completed(), failed, self.usage)
+        # An input that is sent twice, as context of another too, has failed only if it is not done.
+        return {place: error for place, error in failed.items() if place not in completed}
 
     def _done(self) -> Set[int]:
         """The job's own indices of the inputs that are done."""
@@ -309,7 +315,7 @@ class EmbedJob(Job[Embeddings]):
         self._vectors[np.asarray(places)[own] - self._first] = found[own]
 
     def result(self) -> Embeddings:
-        failed = {self._places[index]: error for index, error in self.failed.items()}
+        failed = self.failures() if self.failed else {}
         if not self._parts:
             vectors, indices = self._rows(), np.flatnonzero(self._have) + self._first
             whole = len(indices) == len(self._have)
@@ -417,16 +423,22 @@ class ChunksJob(EmbedJob):
             for number, chunks in enumerate(self._documents)
         ]
 
+
+class DocumentsJob(ChunksJob):
+    """The same for :meth:`jina_client.JinaClient.embed_chunked`, whose failures are those of documents."""
+
     def failure(self) -> PartialFailureError:
         """The same by document: the vectors of the chunks of those that are done, and why the others are not."""
-        vectors, errors = self.completed(), super().failure().failed
+        vectors, errors = self.completed(), self.failures()
         completed = {
             number: Embeddings(np.stack([vectors[chunk] for chunk in chunks]), self.usage, self._model)
             for number, chunks in enumerate(self._documents)
             if chunks and all(chunk in vectors for chunk in chunks)
         }
         failed = {
-            number: errors[chunks.start] for number, chunks in enumerate(self._documents) if chunks.start in errors
+            number: errors[next(chunk for chunk in chunks if chunk in errors)]
+            for number, chunks in enumerate(self._documents)
+            if any(chunk in errors for chunk in chunks)
         }
         return PartialFailureError(completed, failed, self.usage)
 
