@@ -1,4 +1,4 @@
-"""The page that maps the protocol to the client is made from the catalogue and names what exists."""
+"""The pages on models and protocol are made from the catalogue and name what exists."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 @pytest.fixture(scope="module")
 def maker() -> Any:
-    specification = importlib.util.spec_from_file_location("make_protocol", DOCS / "make_protocol.py")
+    specification = importlib.util.spec_from_file_location("make_pages", DOCS / "make_pages.py")
     assert specification is not None
     assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
     # Its dataclass looks itself up.
     import sys
 
-    sys.modules["make_protocol"] = module
+    sys.modules["make_pages"] = module
     specification.loader.exec_module(module)
     return module
 
 
-def test_the_page_is_up_to_date(maker: Any) -> None:
-    assert (DOCS / "protocol.md").read_text() == maker.page(), "run: uv run docs/make_protocol.py"
+def test_the_pages_are_up_to_date(maker: Any) -> None:
+    for name, text in maker.pages().items():
+        assert (DOCS / name).read_text() == text, "run: uv run docs/make_pages.py"
 
 
 def test_every_field_of_every_model_is_an_argument_of_the_client(maker: Any) -> None:

@@ -1,7 +1,4 @@
-"""Writes ``docs/protocol.md`` from the catalogue: ``uv run docs/make_protocol.py``.
-
-A test says when the page is out of date.
-"""
+"""Writes the pages that are made from the catalogue: ``uv run docs/make_pages.py``. A test says when they are old."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from typing import Any
 from jina_client import JinaClient
 from jina_client.models import BATCH_TASKS, MODELS, Endpoint, Model
 
-PAGE = Path(__file__).with_name("protocol.md")
+FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ OTHERS: Sequence[tuple[str, str, str]] = (
 _INTRODUCTION = """\
 # The protocol, and where each part of it is in the client
 
-This page is made from the catalogue, `jina_client.models.MODELS`, by `docs/make_protocol.py`. The facts are those of
+This page is made from the catalogue, `jina_client.models.MODELS`, by `docs/make_pages.py`. The facts are those of
 Jina's published OpenAPI description of June 2026 and of its model cards; nothing was run against the hosted service.
 
 In each table a model's row has the fields that it takes, with the value that the service assumes where a field is left
@@ -90,12 +87,36 @@ that a model does not take is refused by the client before anything is sent; `no
 always said, because descriptions of their defaults contradict each other, and `embedding_type` is `base64` on the wire
 wherever floats are asked for. For an id that is not in the catalogue, fields are sent as they are given.
 """
+_CHOOSING = """\
+# Choosing a model
+
+| for | take | because |
+|---|---|---|
+| text, many languages | `jina-embeddings-v5-text-small`, or the smaller `-nano` | the newest; Matryoshka |
+| chunks that need their document | `jina-embeddings-v3` | it and v4 have late chunking |
+| code | `jina-code-embeddings-0.5b` or `-1.5b` | tasks for five kinds of search, such as `nl2code` |
+| pictures and PDF pages | `jina-embeddings-v4`, `jina-clip-v2` | one space for both; v4 gives one vector a token too |
+| pictures, sound, film | `jina-embeddings-v5-omni-small`, or `-nano` | one space for all; parts fused into one vector |
+| late interaction | `jina-colbert-v2` | one vector of 64, 96 or 128 numbers for each token |
+| reranking | `jina-reranker-v3` | reads documents together; `-v2-base-multilingual` is smaller, `-m0` reads pictures |
+
+This is what the models are made for by their cards; no quality was measured here, since no key was at hand. The v2
+models and v1 rerankers are English (v2 also German, Spanish, Chinese and code, one model each) and under the Apache
+licence. They are the defaults of older integrations, which keep them because people have stored their vectors.
+
+**Tasks.** A model is told whether a text is a query or a document by `task`. The integrations do it by themselves: the
+table below says which task each role gets. Vectors of different models, or of tasks that do not belong together, cannot
+be compared.
+
+**Dimensions.** Fewer numbers cost memory and a little quality. The Matryoshka lengths are those that a model was
+trained for.
+"""
 
 
-def page() -> str:
-    """The whole page."""
-    sections = [_INTRODUCTION, _models(), *(_endpoint(name, part) for name, part in PARTS.items()), _others()]
-    return "\n".join(sections)
+def pages() -> dict[str, str]:
+    """Each page by its file's name."""
+    endpoints = (_endpoint(name, part) for name, part in PARTS.items())
+    return {"models.md": f"{_CHOOSING}\n{_models()}", "protocol.md": "\n".join([_INTRODUCTION, *endpoints, _others()])}
 
 
 def _models() -> str:
@@ -124,7 +145,7 @@ def _models() -> str:
     )
     return "\n".join(
         (
-            "## Models\n",
+            "## All models\n",
             *_table(names, rows),
             "",
             "Dimensions are those of the full vector. Every whole number up to it may be asked for where a model takes",
@@ -187,4 +208,5 @@ def arguments_of(method: str) -> set[str]:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page())
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text)

@@ -1,0 +1,55 @@
+"""How Sphinx builds the site: ``uv run --group docs sphinx-build -W docs site``."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from typing import Any
+
+# Imported beforehand: autodoc imports modules with typing.TYPE_CHECKING set, which LlamaIndex does not survive.
+for _name in (
+    "haystack_integrations.components.embedders.jina",
+    "haystack_integrations.components.rankers.jina",
+    "jina_client",
+    "jina_local.server",
+    "langchain_jina",
+    "llama_index.embeddings.jinaai",
+    "llama_index.postprocessor.jinaai_rerank",
+):
+    importlib.import_module(_name)
+
+project = "Jina components"
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+html_theme = "furo"
+html_title = project
+exclude_patterns = ["_build"]
+myst_heading_anchors = 3
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_class_signature = "mixed"
+napoleon_use_ivar = True
+napoleon_use_rtype = False
+# Signatures are easier to read without the modules' names.
+python_use_unqualified_type_names = True
+autodoc_typehints_format = "short"
+add_module_names = False
+
+
+def _fenced(app: Any, what: str, name: str, object: Any, options: Any, lines: list[str]) -> None:
+    """Haystack's docstrings are Markdown: their fenced examples become code blocks, their backticks literals."""
+    if not name.startswith("haystack_integrations"):
+        return
+    text = "\n".join(lines)
+
+    def block(found: re.Match[str]) -> str:
+        code = found.group(1).replace("\n", "\n    ")
+        return f"\n.. code-block:: python\n\n    {code}\n"
+
+    text = re.sub(r"```python\n(.*?)\n *```", block, text, flags=re.DOTALL)
+    text = re.sub(r"(?<!`)`([^`\n]+)`(?!`)", r"``\1``", text)
+    lines[:] = text.split("\n")
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", _fenced)
