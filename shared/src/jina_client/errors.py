@@ -1,21 +1,23 @@
 """Every failure as one tree of exceptions, and the reading of every error body that Jina's services send.
 
-JinaError (RuntimeError)
-├── JinaInputError (ValueError)           refused before sending: what, which input, what is allowed
-│   └── JinaArgumentError (TypeError)     an argument that does not exist
-├── JinaConnectionError                   no answer
-│   └── JinaTimeoutError                  no answer in time
-├── JinaResponseError                     an answer that breaks the protocol
-├── PartialFailureError                   some inputs have failed for good, others are done
-└── JinaStatusError                       an answer that says no
-    ├── BadRequestError 400, 422
-    ├── AuthenticationError 401
-    ├── PaymentRequiredError 402
-    ├── PermissionDeniedError 403
-    ├── NotFoundError 404
-    ├── RequestTooLargeError 413
-    ├── RateLimitError 429
-    └── ServerError 5xx
+::
+
+    JinaError (RuntimeError)
+    ├── JinaInputError (ValueError)           refused before sending: what, which input, what is allowed
+    │   └── JinaArgumentError (TypeError)     an argument that does not exist
+    ├── JinaConnectionError                   no answer
+    │   └── JinaTimeoutError                  no answer in time
+    ├── JinaResponseError                     an answer that breaks the protocol
+    ├── PartialFailureError                   some inputs have failed for good, others are done
+    └── JinaStatusError                       an answer that says no
+        ├── BadRequestError 400, 422
+        ├── AuthenticationError 401
+        ├── PaymentRequiredError 402
+        ├── PermissionDeniedError 403
+        ├── NotFoundError 404
+        ├── RequestTooLargeError 413
+        ├── RateLimitError 429
+        └── ServerError 5xx
 """
 
 from __future__ import annotations
