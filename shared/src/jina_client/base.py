@@ -128,6 +128,11 @@ class BaseClient(ABC):
             headers["Authorization"] = f"Bearer {self.settings.api_key.reveal()}"
         return Request(said.method, self.settings.url(said.path), headers, body, self.settings.timeout)
 
+    def hide_key(self, text: str) -> str:
+        """A text of the service's, or that quotes it, without the key, which some services repeat."""
+        key = self.settings.api_key
+        return text.replace(key.reveal(), "**********") if key else text
+
     def read(self, call: Call, response: Response) -> Any:
         """What an answer says, as Jina's API says it, or the exception that its status stands for."""
         if 200 <= response.status < 300:

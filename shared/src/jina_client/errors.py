@@ -32,6 +32,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 _SHOWN = 500
+# Of a message, what is looked at: the search for tags takes time by the square of the length.
+_READ = 5_000
 _NAMED = 3
 _TAGS = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _REQUEST_ID_IN_TEXT = re.compile(r"\[RID: ([0-9a-fA-F-]+)\]")
@@ -136,7 +138,8 @@ class JinaStatusError(JinaError):
         return f"{self.message} ({', '.join(label for label in labels if label)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), self.message, self.__dict__)
+        # The attributes apart, for ``partial`` may lead back to this error.
+        return _restore, (type(self), self.message, self.status_code), self.__dict__
 
 
 class BadRequestError(JinaStatusError):
@@ -183,10 +186,8 @@ _BY_STATUS: dict[int, type[JinaStatusError]] = {
 }
 
 
-def _restore(kind: type[JinaStatusError], message: str, state: dict[str, Any]) -> JinaStatusError:
-    error = kind(message, status_code=state["status_code"])
-    error.__dict__.update(state)
-    return error
+def _restore(kind: type[JinaStatusError], message: str, status_code: int) -> JinaStatusError:
+    return kind(message, status_code=status_code)
 
 
 def error_from_response(
@@ -205,7 +206,7 @@ def error_from_response(
         text = text.replace(secret, "**********")
     try:
         parsed: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         parsed = None
     message, code, request_id, errors = _read(text if parsed is None else parsed)
     named = _REQUEST_ID_IN_TEXT.search(message)
@@ -264,5 +265,5 @@ def _seconds(retry_after: str | None) -> float | None:
 
 def _plain(text: str) -> str:
     """Readable text of at most one paragraph: tags and runs of white space go, for gateways answer in HTML."""
-    words = " ".join(_TAGS.sub(" ", text).split())
+    words = " ".join(_TAGS.sub(" ", text[:_READ]).split())
     return words if len(words) <= _SHOWN else f"{words[:_SHOWN]}…"

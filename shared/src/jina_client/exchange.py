@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from traceback import format_exception
 from typing import TYPE_CHECKING, Any
 
 from tenacity import AsyncRetrying, RetryCallState, Retrying, retry_if_exception
 
-from .errors import JinaError, JinaInputError, JinaStatusError, RateLimitError
+from .errors import JinaConnectionError, JinaError, JinaInputError, JinaResponseError, JinaStatusError, RateLimitError
 from .observation import Attempt, tell
 from .pacing import Turn
 from .planning import Job
@@ -58,6 +60,8 @@ class Exchange:
 
     def answer(self, turn: Turn, response: Response) -> Any:
         """What the service says, or the exception that its answer stands for."""
+        headers = {name: self._client.hide_key(value) for name, value in response.headers.items()}
+        response = replace(response, headers=headers)
         try:
             found = self._client.read(self._call, response)
         except RateLimitError as error:
@@ -75,13 +79,35 @@ class Exchange:
             attempt: one attempt: a turn, a request, an answer.
             sleep: waits for some seconds.
         """
+
+        def hiding() -> Any:
+            with self._hiding():
+                return attempt()
+
         with self._noticing():
-            return Retrying(sleep=sleep, **self._policy())(attempt)
+            return Retrying(sleep=sleep, **self._policy())(hiding)
 
     async def aretrying(self, attempt: Callable[[], Awaitable[Any]]) -> Any:
         """:meth:`retrying`, asynchronously."""
+
+        async def hiding() -> Any:
+            with self._hiding():
+                return await attempt()
+
         with self._noticing():
-            return await AsyncRetrying(**self._policy())(attempt)
+            return await AsyncRetrying(**self._policy())(hiding)
+
+    @contextmanager
+    def _hiding(self) -> Iterator[None]:
+        """Take the key out of errors that quote what came, in their own words or in those of their cause."""
+        try:
+            yield
+        except (JinaConnectionError, JinaResponseError) as error:
+            shown, hide = "".join(format_exception(error)), self._client.hide_key
+            if hide(shown) != shown:
+                error.args = tuple(hide(text) for text in error.args)
+                error.__cause__ = None
+            raise
 
     @contextmanager
     def _noticing(self) -> Iterator[None]:

@@ -21,12 +21,12 @@ LONGEST_RETRY_AFTER = 60.0
 class Wait(wait_base):
     """What the service asks for, else exponential with full jitter (so that clients that failed together part)."""
 
-    _backoff = wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)
-
     def __call__(self, retry_state: RetryCallState) -> float:
         error = retry_state.outcome.exception() if retry_state.outcome else None
         asked = error.retry_after if isinstance(error, JinaStatusError) else None
-        return asked if asked is not None else self._backoff(retry_state)
+        if asked is not None:
+            return asked
+        return wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)(retry_state)
 
 
 def is_retried(error: BaseException, repeatable: bool = True) -> bool:

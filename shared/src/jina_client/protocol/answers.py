@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,9 @@ def parse(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
+        # NaN and Infinity are no JSON, but some services write them; they are refused with their vector.
+        with suppress(ValueError, RecursionError):
+            return json.loads(body)
         if not body.strip() or body.lstrip()[:1] in b"{[":
             raise JinaConnectionError(
                 f"the answer broke off after {len(body)} bytes: its JSON is not complete"

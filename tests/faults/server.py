@@ -1,0 +1,471 @@
+"""A real HTTP server on loopback that misbehaves on purpose.
+
+What it does is a :data:`Behaviour`: a function of one :class:`Exchange`, which may answer, break off, stall or lie.
+:func:`work` is the one that does everything right, from vectors that only their text has; :func:`first`, :func:`every`,
+:func:`on_text` and :func:`above` say when another takes its place.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import itertools
+import json
+import socket
+import struct
+import sys
+import threading
+import time
+import zlib
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+from loopback import Sent, embeddings
+
+DIMENSIONS = 64
+
+
+@dataclass
+class Exchange:
+    """One request, and the means to answer it badly."""
+
+    server: FaultServer
+    handler: BaseHTTPRequestHandler
+    number: int
+    headers: dict[str, str]
+    body: dict[str, Any]
+    size: int
+
+    @property
+    def texts(self) -> list[str]:
+        return self.body["input"]
+
+    @property
+    def key(self) -> str:
+        return self.headers.get("authorization", "").removeprefix("Bearer ")
+
+    def right(self) -> dict[str, Any]:
+        """What a service that works would say."""
+        return embeddings(Sent("/v1/embeddings", self.headers, self.body), DIMENSIONS)
+
+    def send(self, body: Any, status: int = 200, headers: dict[str, str] | None = None, *, length: int = 0) -> None:
+        """Answer; a body that is no ``bytes`` is sent as JSON.
+
+        Args:
+            body: what is sent.
+            status: of the answer.
+            headers: further ones, or others than would be sent.
+            length: what the Content-Length says beyond the truth.
+        """
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        named = {"Content-Type": "application/json", "Content-Length": str(len(content) + length), **(headers or {})}
+        lines = [f"HTTP/1.1 {status} Whatever", *(f"{name}: {value}" for name, value in named.items()), "", ""]
+        if length:
+            self.hang_up()
+        self.raw("\r\n".join(lines).encode("latin-1") + content)
+
+    def raw(self, data: bytes) -> None:
+        """Send bytes that need not be HTTP."""
+        self.handler.wfile.write(data)
+        self.handler.wfile.flush()
+
+    def hang_up(self) -> None:
+        """Close the connection when this exchange is over."""
+        self.handler.close_connection = True
+
+    def reset(self) -> None:
+        """Close the connection when this exchange is over, as a process that was killed does."""
+        self.hang_up()
+        sent = self.handler.connection
+        sent.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.server.resetting.add(sent)
+
+    def stall(self, seconds: float = 60.0) -> None:
+        """Do nothing for a while, or until the test is over."""
+        self.server.over.wait(seconds)
+        self.hang_up()
+
+
+Behaviour = Callable[[Exchange], None]
+
+
+@dataclass
+class Seen:
+    """What came in one request."""
+
+    texts: list[str]
+    headers: dict[str, str]
+
+
+class FaultServer:
+    """The server, on a free port of 127.0.0.1, while the block runs.
+
+    Attributes:
+        url: the root of its API.
+        seen: the requests that came.
+        in_flight: the requests that are being answered.
+    """
+
+    def __init__(self, behaviour: Behaviour | None = None) -> None:
+        self.behaviour = behaviour or work
+        self.seen: list[Seen] = []
+        self.in_flight = 0
+        self.answered = 0
+        self.resetting: set[socket.socket] = set()
+        self.over = threading.Event()
+        self.changed = threading.Condition()
+        self._open: set[socket.socket] = set()
+        self._port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}/v1"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.over.set()
+        self.stop()
+
+    def start(self) -> None:
+        """Listen: on the port of the last time, if there was one."""
+        self._server = _Listener(("127.0.0.1", self._port), _handler(self))
+        self._server.faults = self
+        self._port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Listen no more, and close every connection."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+        for opened in list(self._open):
+            with suppress(OSError):
+                opened.shutdown(socket.SHUT_RDWR)
+
+    def wait_for(self, condition: Callable[[Self], bool], seconds: float = 10.0) -> bool:
+        """Wait until something is true of this server; whether it has become so in time."""
+        with self.changed:
+            return self.changed.wait_for(lambda: condition(self), seconds)
+
+    def begin(self, seen: Seen) -> int:
+        with self.changed:
+            self.seen.append(seen)
+            self.in_flight += 1
+            self.changed.notify_all()
+            return len(self.seen)
+
+    def end(self) -> None:
+        with self.changed:
+            self.in_flight -= 1
+            self.answered += 1
+            self.changed.notify_all()
+
+    def connected(self, connection: socket.socket, is_open: bool) -> None:
+        (self._open.add if is_open else self._open.discard)(connection)
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+    faults: FaultServer
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.faults.connected(request, True)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.faults.connected(request, False)
+        if request in self.faults.resetting:
+            request.close()  # Without the farewell that makes it an orderly end.
+        else:
+            super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that hang up are no news."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
+def _handler(server: FaultServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_POST(self) -> None:
+            raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            body = json.loads(raw or b"{}")
+            number = server.begin(Seen(body.get("input", []), headers))
+            try:
+                server.behaviour(Exchange(server, self, number, headers, body, len(raw)))
+            finally:
+                server.end()
+
+        do_GET = do_POST
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    return Handler
+
+
+# What a service does.
+
+
+def work(exchange: Exchange) -> None:
+    """Answer rightly."""
+    exchange.send(exchange.right())
+
+
+def refuse(status: int, body: Any = b"", headers: dict[str, str] | None = None) -> Behaviour:
+    """Answer with an error."""
+    return lambda exchange: exchange.send(body, status, headers)
+
+
+def say(body: Any, headers: dict[str, str] | None = None) -> Behaviour:
+    """Answer 200, whatever was asked."""
+    return lambda exchange: exchange.send(body, 200, headers)
+
+
+def alter(change: Callable[[dict[str, Any], Exchange], Any]) -> Behaviour:
+    """Answer rightly but for a change, made in place or returned."""
+
+    def answer(exchange: Exchange) -> None:
+        body = exchange.right()
+        changed = change(body, exchange)
+        exchange.send(body if changed is None else changed)
+
+    return answer
+
+
+def damage(change: Callable[[Any], Any], word: str | None = None) -> Behaviour:
+    """Answer rightly but for the vectors, or for those of texts that contain a word."""
+
+    def changed(body: dict[str, Any], exchange: Exchange) -> None:
+        for item, text in zip(body["data"], exchange.texts, strict=True):
+            if word is None or word in text:
+                item["embedding"] = change(item["embedding"])
+
+    return alter(changed)
+
+
+def reset_before(exchange: Exchange) -> None:
+    exchange.reset()
+
+
+def reset_within(exchange: Exchange) -> None:
+    content = json.dumps(exchange.right()).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+    exchange.raw(head.encode() + content[: len(content) // 2])
+    exchange.reset()
+
+
+def hang_up(exchange: Exchange) -> None:
+    """Close the connection in order, without a word."""
+    exchange.hang_up()
+
+
+def stall_before(exchange: Exchange) -> None:
+    exchange.stall()
+
+
+def stall_within(exchange: Exchange) -> None:
+    exchange.raw(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n{"data": [')
+    exchange.stall()
+
+
+def drip(head: bytes, drop: bytes) -> Behaviour:
+    """Send something every 20 ms and come to no end, which no limit on a single read notices."""
+
+    def dripping(exchange: Exchange) -> None:
+        exchange.hang_up()
+        exchange.raw(head)
+        for _ in range(100):
+            if exchange.server.over.wait(0.02):
+                return
+            exchange.raw(drop)
+
+    return dripping
+
+
+def compressed(encoding: str, compress: Callable[[bytes], bytes]) -> Behaviour:
+    """Answer rightly, compressed whether that was asked for or not."""
+
+    def answer(exchange: Exchange) -> None:
+        content = compress(json.dumps(exchange.right()).encode())
+        exchange.send(content, headers={"Content-Encoding": encoding})
+
+    return answer
+
+
+@functools.cache
+def zeros(mebibytes: int) -> bytes:
+    """JSON that is a gigantic string, as gzip: a thousandth of its size."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    block = b"0" * 2**20
+    return b"".join([packer.compress(b'{"data": "'), *(packer.compress(block) for _ in range(mebibytes))]) + (
+        packer.flush()
+    )
+
+
+def bomb(status: int = 200, mebibytes: int = 256) -> Behaviour:
+    content = zeros(mebibytes)
+    return lambda exchange: exchange.send(content, status, {"Content-Encoding": "gzip"})
+
+
+def corrupt_gzip(exchange: Exchange) -> None:
+    content = bytearray(gzip.compress(json.dumps(exchange.right()).encode()))
+    content[len(content) // 2 :] = b"\x00" * (len(content) - len(content) // 2)
+    exchange.send(bytes(content), headers={"Content-Encoding": "gzip"})
+
+
+def chunked(ending: bytes) -> Behaviour:
+    """Answer in chunks; an ending other than that of the protocol breaks the answer off."""
+
+    def answer(exchange: Exchange) -> None:
+        content = json.dumps(exchange.right()).encode()
+        parts = [content[: len(content) // 2], content[len(content) // 2 :]]
+        if ending != b"0\r\n\r\n":
+            parts.pop()
+            exchange.hang_up()
+        sent = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
+        exchange.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + sent + ending)
+
+    return answer
+
+
+def until_closed(exchange: Exchange) -> None:
+    """Answer as HTTP/1.0 does: the end of the connection is the end of the body."""
+    exchange.hang_up()
+    exchange.raw(b"HTTP/1.0 200 OK\r\n\r\n" + json.dumps(exchange.right()).encode())
+
+
+def echo(exchange: Exchange) -> None:
+    """Send back what came, as a wrong port does: first the line with the key."""
+    exchange.hang_up()
+    lines = [f"Authorization: Bearer {exchange.key}", *(f"{name}: {value}" for name, value in exchange.headers.items())]
+    exchange.raw("\r\n".join(lines).encode() + b"\r\n\r\n")
+
+
+# When it does it.
+
+
+def first(times: int, fault: Behaviour, then: Behaviour = work) -> Behaviour:
+    """The fault in the first requests, and never after."""
+    left = itertools.count()
+    return lambda exchange: (fault if next(left) < times else then)(exchange)
+
+
+def every(nth: int, fault: Behaviour, then: Behaviour = work) -> Behaviour:
+    """The fault in every n-th request."""
+    count = itertools.count(1)
+    return lambda exchange: (fault if next(count) % nth == 0 else then)(exchange)
+
+
+def on_text(word: str, fault: Behaviour, then: Behaviour = work) -> Behaviour:
+    """The fault in requests of which a text contains a word."""
+    return lambda exchange: (fault if any(word in text for text in exchange.texts) else then)(exchange)
+
+
+def above(items: int, fault: Behaviour, then: Behaviour = work) -> Behaviour:
+    """The fault in requests of more inputs."""
+    return lambda exchange: (fault if len(exchange.texts) > items else then)(exchange)
+
+
+def above_bytes(size: int, fault: Behaviour, then: Behaviour = work) -> Behaviour:
+    """The fault in requests whose body is larger."""
+    return lambda exchange: (fault if exchange.size > size else then)(exchange)
+
+
+def last(fault: Behaviour, others: int) -> Behaviour:
+    """The fault, but not before so many requests were answered."""
+
+    def answer(exchange: Exchange) -> None:
+        exchange.server.wait_for(lambda server: server.answered >= others)
+        fault(exchange)
+
+    return answer
+
+
+def dying(after: int, seconds: float) -> Behaviour:
+    """Work, die at a request, and come back on the same port after a while."""
+    count = itertools.count(1)
+
+    def answer(exchange: Exchange) -> None:
+        if next(count) != after:
+            return work(exchange)
+        exchange.reset()
+
+        def absence() -> None:
+            exchange.server.stop()
+            if not exchange.server.over.wait(seconds):
+                exchange.server.start()
+
+        threading.Thread(target=absence, daemon=True).start()
+        return None
+
+    return answer
+
+
+@dataclass
+class AtOnce:
+    """A limit of requests at once; those beyond it are refused."""
+
+    limit: int
+    names_it: bool = True
+    running: int = 0
+    most: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, exchange: Exchange) -> None:
+        with self.lock:
+            count = self.running + 1
+            refused = count > self.limit
+            self.running += not refused
+            self.most = max(self.most, self.running)
+        if refused:
+            said = f"Concurrency limit exceeded: {count}/{self.limit} concurrent requests." if self.names_it else "no"
+            exchange.send({"detail": said, "code": "RATE_CONCURRENCY_LIMIT_EXCEEDED"}, 429)
+            return
+        try:
+            time.sleep(0.01)
+            content = exchange.right()
+        finally:
+            with self.lock:
+                self.running -= 1
+        exchange.send(content)
+
+
+@dataclass
+class PerWindow:
+    """A limit of requests in a sliding window; those beyond it are refused."""
+
+    limit: int
+    seconds: float
+    taken: deque[float] = field(default_factory=deque)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, exchange: Exchange) -> None:
+        with self.lock:
+            now = time.monotonic()
+            while self.taken and self.taken[0] <= now - self.seconds:
+                self.taken.popleft()
+            refused = len(self.taken) >= self.limit
+            if not refused:
+                self.taken.append(now)
+            wait = self.taken[0] + self.seconds - now
+        if refused:
+            exchange.send({"detail": "Too many requests"}, 429, {"Retry-After": f"{wait:.3f}"})
+        else:
+            work(exchange)
