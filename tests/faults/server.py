@@ -109,6 +109,7 @@ class FaultServer:
         url: the root of its API.
         seen: the requests that came.
         in_flight: the requests that are being answered.
+        connections: those that are open.
     """
 
     def __init__(self, behaviour: Behaviour | None = None) -> None:
@@ -119,7 +120,7 @@ class FaultServer:
         self.resetting: set[socket.socket] = set()
         self.over = threading.Event()
         self.changed = threading.Condition()
-        self._open: set[socket.socket] = set()
+        self.connections: set[socket.socket] = set()
         self._port = 0
 
     @property
@@ -149,7 +150,7 @@ class FaultServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
-        for opened in list(self._open):
+        for opened in list(self.connections):
             with suppress(OSError):
                 opened.shutdown(socket.SHUT_RDWR)
 
@@ -172,7 +173,9 @@ class FaultServer:
             self.changed.notify_all()
 
     def connected(self, connection: socket.socket, is_open: bool) -> None:
-        (self._open.add if is_open else self._open.discard)(connection)
+        with self.changed:
+            (self.connections.add if is_open else self.connections.discard)(connection)
+            self.changed.notify_all()
 
 
 class _Listener(ThreadingHTTPServer):

@@ -235,17 +235,18 @@ HTML = b"<html><head><title>502</title><style>h1 {color: red}</style></head><bod
 POISON = frozenset({7})
 
 RETRIED = [
-    *(once(f"{status} once", refuse(status, {"detail": "later"})) for status in (408, 409, 500, 502, 503, 504)),
+    *(once(f"{status} once", refuse(status, {"detail": "later"})) for status in (408, 500, 503)),
+    *(once(f"{status} once", refuse(status, {"detail": "later"}), everywhere=False) for status in (409, 502, 504)),
     once("502 as HTML, once", refuse(502, HTML, {"Content-Type": "text/html"})),
     Fault("429 without Retry-After", limited(None), Succeeds(4)),
     Fault("429 with seconds", limited(lambda: "1"), Succeeds(4), everywhere=False),
     Fault("429 with a fraction of a second", limited(lambda: "0.05"), Succeeds(4)),
     Fault("429 with a date", limited(lambda: date(1)), Succeeds(4), everywhere=False),
     Fault("429 with a past date", limited(lambda: date(-3600)), Succeeds(4)),
-    Fault("429 with zero", limited(lambda: "0"), Succeeds(4)),
-    Fault("429 with less than zero", limited(lambda: "-5"), Succeeds(4)),
+    Fault("429 with zero", limited(lambda: "0"), Succeeds(4), everywhere=False),
+    Fault("429 with less than zero", limited(lambda: "-5"), Succeeds(4), everywhere=False),
     Fault("429 with garbage", limited(lambda: "soon, I hope"), Succeeds(4)),
-    Fault("429 with infinity", limited(lambda: "1e999"), Succeeds(4)),
+    Fault("429 with infinity", limited(lambda: "1e999"), Succeeds(4), everywhere=False),
     Fault("every third request fails", lambda: every(3, refuse(500)), Succeeds(at_most=3 * 3)),
     once("an empty body", say(b"")),
     once("JSON cut short", say(b'{"data": [{"index": 0, "embedd')),
@@ -275,14 +276,19 @@ TAKEN = [
         Succeeds(3),
     ),
     Fault("gzip, unasked", lambda: compressed("gzip", gzip.compress), Succeeds(3)),
-    Fault("deflate, unasked", lambda: compressed("deflate", zlib.compress), Succeeds(3)),
+    Fault("deflate, unasked", lambda: compressed("deflate", zlib.compress), Succeeds(3), everywhere=False),
     Fault("in chunks", lambda: chunked(b"0\r\n\r\n"), Succeeds(3)),
     Fault("an answer that ends with the connection", lambda: until_closed, Succeeds(3)),
     Fault("vectors in another order", lambda: alter(shuffle), Succeeds(3)),
     Fault("no index", lambda: with_indices(lambda count: [None] * count), Succeeds(3)),
     Fault("no usage", lambda: alter(lambda body, _: body.pop("usage") and None), Succeeds(3)),
     Fault("usage that is no count", lambda: alter(lambda body, _: body.update(usage="much")), Succeeds(3)),
-    Fault("usage of null", lambda: alter(lambda body, _: body.update(usage={"total_tokens": None})), Succeeds(3)),
+    Fault(
+        "usage of null",
+        lambda: alter(lambda body, _: body.update(usage={"total_tokens": None})),
+        Succeeds(3),
+        everywhere=False,
+    ),
     Fault(
         "vectors as numbers",
         lambda: damage(lambda text: np.frombuffer(base64.b64decode(text), "<f4").tolist()),
@@ -323,11 +329,13 @@ REFUSED = [
         "429 with a date in an hour",
         lambda: refuse(429, {"detail": "no"}, {"Retry-After": date(3600)}),
         Fails(RateLimitError, check=lambda error: 3500 < error.retry_after <= 3600),
+        everywhere=False,
     ),
     Fault(
         "503 with two minutes",
         lambda: refuse(503, {"detail": "no"}, {"Retry-After": "120"}),
         Fails(ServerError, check=lambda error: error.retry_after == 120),
+        everywhere=False,
     ),
     Fault("429 for ever", lambda: refuse(429, {"detail": "no"}, {"Retry-After": "0"}), Fails(RateLimitError, 9)),
     Fault("503 for ever", lambda: refuse(503), Fails(ServerError, 9)),
@@ -353,13 +361,20 @@ REFUSED = [
         Fails(AuthenticationError, says="AUTHZ_BAD", check=lambda error: error.request_id == "ab-12"),
     ),
     Fault("401 that repeats the key", lambda: repeats_the_key, Fails(AuthenticationError, says="Invalid API key")),
-    Fault("402", lambda: refuse(402, {"detail": "Insufficient balance"}), Fails(PaymentRequiredError)),
-    Fault("403", lambda: refuse(403, {"readableMessage": "no"}), Fails(PermissionDeniedError)),
+    Fault(
+        "402", lambda: refuse(402, {"detail": "Insufficient balance"}), Fails(PaymentRequiredError), everywhere=False
+    ),
+    Fault("403", lambda: refuse(403, {"readableMessage": "no"}), Fails(PermissionDeniedError), everywhere=False),
     Fault("404", lambda: refuse(404, {"detail": "Not Found"}), Fails(NotFoundError)),
-    Fault("413 for everything", lambda: refuse(413), Fails(RequestTooLargeError, 23)),
+    Fault("413 for everything", lambda: refuse(413), Fails(RequestTooLargeError, 23), everywhere=False),
     Fault("422 that names an option", lambda: refuse(422, OPTION), Fails(BadRequestError, says="dimensions")),
-    Fault("422 without a reason", lambda: refuse(422), Fails(BadRequestError, 21)),
-    Fault("400 nested deeper than can be read", lambda: refuse(400, b"[" * 200_000), Fails(BadRequestError, 21)),
+    Fault("422 without a reason", lambda: refuse(422), Fails(BadRequestError, 21), everywhere=False),
+    Fault(
+        "400 nested deeper than can be read",
+        lambda: refuse(400, b"[" * 200_000),
+        Fails(BadRequestError, 21),
+        everywhere=False,
+    ),
     Fault(
         "503 with a megabyte of tags",
         lambda: refuse(503, b"<script" * 150_000),
@@ -374,13 +389,13 @@ REFUSED = [
     Fault("text that repeats the key", lambda: reads_the_key_back, Fails(JinaResponseError, says="no JSON")),
     Fault("the key as an index", lambda: alter(key_as_index), Fails(JinaResponseError, says="index")),
     Fault("an echo", lambda: echo, Fails(JinaConnectionError, 9)),
-    Fault("JSON nested deeper than can be read", lambda: say(b"[" * 200_000), Fails(JinaError, 9)),
+    Fault("JSON nested deeper than can be read", lambda: say(b"[" * 200_000), Fails(JinaError, 9), everywhere=False),
     Fault("an error that says 200", lambda: say({"detail": "overloaded"}), Fails(JinaResponseError)),
     *(
         Fault(f"JSON that is {text}", lambda text=text: say(text.encode()), Fails(JinaResponseError), everywhere=False)  # type: ignore[misc]
         for text in ("null", "[]", "7", '"yes"', '{"data": null}', '{"data": [1, 2]}')
     ),
-    Fault("a reset each time", lambda: reset_before, Fails(JinaConnectionError, 9)),
+    Fault("a reset each time", lambda: reset_before, Fails(JinaConnectionError, 9), everywhere=False),
     Fault(
         "a stall each time",
         lambda: stall_before,
@@ -411,14 +426,31 @@ REFUSED = [
         lambda: alter(lambda body, _: body["data"].append(body["data"][0])),
         Fails(JinaResponseError),
     ),
-    Fault("no vectors", lambda: alter(lambda body, _: body["data"].clear()), Fails(JinaResponseError)),
+    Fault(
+        "no vectors", lambda: alter(lambda body, _: body["data"].clear()), Fails(JinaResponseError), everywhere=False
+    ),
     Fault("repeated indices", lambda: with_indices(lambda count: [0, *range(count - 1)]), Fails(JinaResponseError)),
     Fault("a missing index", lambda: with_indices(lambda count: [*range(count - 1), count]), Fails(JinaResponseError)),
-    Fault("an index for some", lambda: with_indices(lambda count: [None, *range(1, count)]), Fails(JinaResponseError)),
-    Fault("indices from 1", lambda: with_indices(lambda count: [*range(1, count + 1)]), Fails(JinaResponseError)),
-    Fault("indices below 0", lambda: with_indices(lambda count: [*range(-count, 0)]), Fails(JinaResponseError)),
+    Fault(
+        "an index for some",
+        lambda: with_indices(lambda count: [None, *range(1, count)]),
+        Fails(JinaResponseError),
+        everywhere=False,
+    ),
+    Fault(
+        "indices from 1",
+        lambda: with_indices(lambda count: [*range(1, count + 1)]),
+        Fails(JinaResponseError),
+        everywhere=False,
+    ),
+    Fault(
+        "indices below 0",
+        lambda: with_indices(lambda count: [*range(-count, 0)]),
+        Fails(JinaResponseError),
+        everywhere=False,
+    ),
     Fault("vectors of another length", lambda: damage(b64(lambda vector: vector[:-1])), Fails(JinaResponseError)),
-    Fault("vectors of no length", lambda: damage(lambda text: ""), Fails(JinaResponseError)),
+    Fault("vectors of no length", lambda: damage(lambda text: ""), Fails(JinaResponseError), everywhere=False),
     Fault("NaN in every vector", lambda: damage(b64(put(np.nan))), Fails(JinaResponseError, says="NaN")),
 ]
 
@@ -454,6 +486,7 @@ PARTIAL = [
         "infinity as base64 for one input",
         lambda: damage(b64(put(-np.inf)), "poison"),
         Partial(POISON, JinaResponseError, 3),
+        everywhere=False,
     ),
     Fault(
         "NaN as JSON for one input",
@@ -464,9 +497,13 @@ PARTIAL = [
         "null for one input",
         lambda: damage(lambda text: [None] * DIMENSIONS, "poison"),
         Partial(POISON, JinaResponseError, 3),
+        everywhere=False,
     ),
     Fault(
-        "no vector for one input", lambda: damage(lambda text: None, "poison"), Partial(POISON, JinaResponseError, 3)
+        "no vector for one input",
+        lambda: damage(lambda text: None, "poison"),
+        Partial(POISON, JinaResponseError, 3),
+        everywhere=False,
     ),
     Fault(
         "base64 cut short for one input",

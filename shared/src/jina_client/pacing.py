@@ -30,7 +30,7 @@ _MARGIN = 0.01
 # doubled each time that proved wrong, and after a pause for a rate.
 _PATIENCE = 8
 _AFTER_PAUSE = 1
-_LIMIT = re.compile(r"[\d,]+\s*/\s*([\d,]+)\s+(requests per minute|tokens per minute|concurrent requests)")
+_LIMIT = re.compile(r"[\d,]+\s*/\s*(\d[\d,]{0,20})\s+(requests per minute|tokens per minute|concurrent requests)")
 
 
 @dataclass(slots=True, eq=False)
@@ -133,7 +133,7 @@ class Pacer:
                 self._allowed += 1
                 self._answers = 0
             remaining = headers.get("x-ratelimit-remaining-requests", "")
-            if remaining.isdecimal() and int(remaining) < self._allowed:
+            if remaining.isdecimal() and float(remaining) < self._allowed:
                 self._allowed = max(1, int(remaining))
                 self._answers = 0
 

@@ -1,0 +1,259 @@
+"""How many requests, how fast: the line that requests stand in, and calls against servers that enforce limits."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from jina_client import AsyncJinaClient, JinaClient, RateLimitError
+from jina_client.pacing import Pacer, Turn
+from loopback import vector_of
+
+from .runs import KEY, MODEL
+from .server import DIMENSIONS, AtOnce, FaultServer
+
+MARGIN = 1.01
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Line:
+    """A pacer, with a clock of its own, and shorthands."""
+
+    def __init__(self, requests: int | None = None, tokens: int | None = None, at_once: int = 8) -> None:
+        self.clock = Clock()
+        self.pacer = Pacer(requests, tokens, at_once, clock=self.clock)
+        self.woken: list[Turn] = []
+
+    def join(self, tokens: int = 1, *, first: bool = False) -> Turn:
+        turn = self.pacer.join(tokens, lambda: self.woken.append(turn), first=first)
+        return turn
+
+    def begin(self, tokens: int = 1) -> Turn:
+        turn = self.join(tokens)
+        assert self.pacer.delay(turn) == 0
+        return turn
+
+    def finish(self, turn: Turn, tokens: int | None = None, headers: dict[str, str] | None = None) -> None:
+        self.pacer.answered(turn, tokens, headers or {})
+        self.pacer.leave(turn)
+
+    def refuse(self, turn: Turn, message: str = "no", code: str = "") -> None:
+        self.pacer.refused(turn, RateLimitError(message, status_code=429, code=code))
+        self.pacer.leave(turn)
+
+    def at_once(self, most: int = 20) -> int:
+        """How many begin now, together; they end without an answer."""
+        turns = []
+        while len(turns) < most and self.pacer.delay(turn := self.join()) == 0:
+            turns.append(turn)
+        if len(turns) < most:
+            self.pacer.leave(turn)
+        for turn in turns:
+            self.pacer.leave(turn)
+        return len(turns)
+
+
+def test_requests_begin_in_the_order_in_which_they_came() -> None:
+    line = Line(at_once=1)
+    first, second, third = line.begin(), line.join(), line.join()
+    assert line.pacer.delay(second) == line.pacer.delay(third) == math.inf
+    line.finish(first)
+    assert line.woken[-1] is second
+    assert line.pacer.delay(third) == math.inf
+    assert line.pacer.delay(second) == 0
+
+
+def test_who_was_refused_stands_before_all_others() -> None:
+    line = Line(at_once=1)
+    running, waiting = line.begin(), line.join()
+    again = line.join(first=True)
+    line.finish(running)
+    assert line.pacer.delay(waiting) == math.inf
+    assert line.pacer.delay(again) == 0
+
+
+def test_leaving_the_line_wakes_the_next() -> None:
+    line = Line(requests=1)
+    line.finish(line.begin())
+    first, second = line.join(), line.join()
+    assert 0 < line.pacer.delay(first) < math.inf
+    line.pacer.leave(first)
+    assert line.woken[-1] is second
+
+
+def test_the_minute_slides() -> None:
+    line = Line(requests=2)
+    line.finish(line.begin())
+    line.clock.now += 20
+    line.finish(line.begin())
+    waiting = line.join()
+    assert line.pacer.delay(waiting) == pytest.approx(60 * MARGIN - 20)
+    line.clock.now += 60 * MARGIN - 20
+    assert line.pacer.delay(waiting) == 0
+    # The second of those before is still in the window.
+    assert line.pacer.delay(line.join()) == pytest.approx(20)
+
+
+def test_tokens_are_counted_as_the_service_counts_them() -> None:
+    line = Line(tokens=100)
+    line.finish(line.begin(10), tokens=90)
+    waiting = line.join(20)
+    assert line.pacer.delay(waiting) == pytest.approx(60 * MARGIN)
+    line.pacer.leave(waiting)
+    assert line.pacer.delay(line.join(10)) == 0
+
+
+def test_a_request_larger_than_the_limit_goes_when_the_window_is_empty() -> None:
+    line = Line(tokens=100)
+    assert line.pacer.delay(line.join(1000)) == 0
+    line = Line(tokens=100)
+    line.finish(line.begin(1))
+    waiting = line.join(1000)
+    assert line.pacer.delay(waiting) == pytest.approx(60 * MARGIN)
+    line.clock.now += 60 * MARGIN
+    assert line.pacer.delay(waiting) == 0
+
+
+@pytest.mark.parametrize(
+    ("message", "more"),
+    [
+        ("Request rate limit exceeded: 4/3 requests per minute. Reduce request frequency", 2),
+        ("Token rate limit exceeded: 1,200/3 tokens per minute. Reduce batch sizes", 2),
+    ],
+)
+def test_limits_are_learned_from_what_the_service_says(message: str, more: int) -> None:
+    line = Line()
+    line.finish(line.begin())
+    line.refuse(line.begin(), message)
+    # The refused one does not count; the first one does.
+    assert line.at_once() == more
+
+
+@pytest.mark.parametrize("said", [",/, requests per minute", "0/0 tokens per minute", "1/ concurrent requests", "1/1"])
+def test_a_limit_that_is_no_number_teaches_nothing_but_caution(said: str) -> None:
+    line = Line()
+    line.refuse(line.begin(), said)
+    assert line.at_once() == 1
+
+
+def test_a_learned_limit_does_not_raise_that_of_the_caller() -> None:
+    line = Line(requests=2)
+    line.refuse(line.begin(), "Request rate limit exceeded: 101/100 requests per minute")
+    assert line.at_once() == 2
+
+
+def test_a_limit_of_concurrency_narrows_to_what_is_named() -> None:
+    line = Line()
+    line.refuse(line.begin(), "Concurrency limit exceeded: 8/3 concurrent requests.", "RATE_CONCURRENCY_LIMIT_EXCEEDED")
+    assert line.at_once() == 3
+
+
+def test_those_that_were_in_flight_together_narrow_once() -> None:
+    line = Line()
+    for turn in [line.begin() for _ in range(8)]:
+        line.clock.now += 0.01
+        line.refuse(turn, code="RATE_CONCURRENCY_LIMIT_EXCEEDED")
+    assert line.at_once() == 4
+
+
+def test_what_was_narrowed_widens_again_and_ever_more_slowly() -> None:
+    line = Line()
+
+    def answers_until(wide: int) -> int:
+        count = 0
+        while line.at_once() < wide:
+            line.finish(line.begin())
+            line.clock.now += 1
+            count += 1
+            assert count < 1000
+        return count
+
+    line.refuse(line.begin(), code="RATE_CONCURRENCY_LIMIT_EXCEEDED")
+    assert line.at_once() == 4
+    quickly = answers_until(5)
+    line.clock.now += 1
+    line.refuse(line.begin(), "Concurrency limit exceeded: 5/4 concurrent requests.", "CONCURRENCY")
+    slowly = answers_until(5)
+    assert slowly > quickly > 4
+    answers_until(8)
+
+
+def test_after_an_unexplained_refusal_requests_go_one_by_one_and_soon_together() -> None:
+    line = Line()
+    line.refuse(line.begin())
+    assert line.at_once() == 1
+    for _ in range(40):
+        line.finish(line.begin())
+    assert line.at_once() == 8
+
+
+def test_a_pause_holds_everything_and_a_shorter_one_does_not_shorten_it() -> None:
+    line = Line()
+    line.pacer.pause(10)
+    line.pacer.pause(2)
+    turn = line.join()
+    assert line.pacer.delay(turn) == pytest.approx(10)
+    line.clock.now += 10
+    assert line.pacer.delay(turn) == 0
+
+
+@pytest.mark.parametrize(
+    ("remaining", "wide"), [("3", 3), ("0", 1), ("100", 8), ("many", 8), ("-1", 8), ("9" * 5000, 8)]
+)
+def test_what_remains_bounds_what_is_in_flight(remaining: str, wide: int) -> None:
+    line = Line()
+    line.finish(line.begin(), headers={"x-ratelimit-remaining-requests": remaining})
+    assert line.at_once() == wide
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_forty_calls_at_once_where_two_are_allowed(named: bool) -> None:
+    texts = [f"text number {index}" for index in range(40)]
+    limit = AtOnce(2, names_it=named)
+    with (
+        FaultServer(limit) as server,
+        JinaClient(KEY, server.url, max_concurrency=40) as client,
+        ThreadPoolExecutor(40) as pool,
+    ):
+        results = list(pool.map(lambda text: client.embed([text], **MODEL), texts))
+    _check(results, texts, limit)
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_forty_calls_at_once_where_two_are_allowed_async(named: bool) -> None:
+    texts = [f"text number {index}" for index in range(40)]
+    limit = AtOnce(2, names_it=named)
+    with FaultServer(limit) as server:
+        async with AsyncJinaClient(KEY, server.url, max_concurrency=40) as client:
+            results = await asyncio.gather(*(client.embed([text], **MODEL) for text in texts))
+    _check(results, texts, limit)
+
+
+def _check(results: list[Any], texts: list[str], limit: AtOnce) -> None:
+    for result, text in zip(results, texts, strict=True):
+        np.testing.assert_array_equal(result.vectors[0], vector_of(text, DIMENSIONS))
+    assert limit.most <= 2
+
+
+async def test_a_client_sends_no_more_than_its_limit() -> None:
+    with FaultServer() as server:
+        async with AsyncJinaClient(KEY, server.url, requests_per_minute=3) as client:
+            call = asyncio.ensure_future(client.embed([str(number) for number in range(10)], batch_size=1, **MODEL))
+            await asyncio.to_thread(server.wait_for, lambda server: server.answered >= 3)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+        assert len(server.seen) == 3
