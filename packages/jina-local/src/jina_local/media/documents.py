@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
 
 from .pictures import TextReader, UnreadableMedium
 
@@ -11,48 +14,59 @@ MAX_PAGES = 100
 _SCALE = 2.0
 _LONGEST_SIDE = 2500
 
-# The library is not safe to use by several threads.
-_reading = threading.Lock()
+# The library is not safe to use by several threads. It is held for one page at a time.
+_library = threading.Lock()
 
 
-def page_texts(data: bytes, reader: TextReader) -> list[str]:
+def page_texts(data: bytes, reader: TextReader, check: Callable[[], None] = lambda: None) -> list[str]:
     """The text of each page of a PDF.
 
     Args:
         data: the file.
         reader: for pages without a text layer.
+        check: called before each page; it may end the reading by raising.
 
     Raises:
         UnreadableMedium: it is no PDF, is locked, has too many pages, or has a page without any text.
     """
     import pypdfium2  # type: ignore[import-untyped]
 
-    with _reading:
+    with _library:
         try:
             document = pypdfium2.PdfDocument(data)
         except pypdfium2.PdfiumError:
             raise UnreadableMedium("It is no PDF that can be opened without a password") from None
-        try:
-            if not 1 <= len(document) <= MAX_PAGES:
-                raise UnreadableMedium(f"The PDF has {len(document)} pages: 1 to {MAX_PAGES} are read")
-            return [_page_text(document, number, reader) for number in range(len(document))]
-        finally:
+    try:
+        return list(_texts(document, reader, check))
+    finally:
+        with _library:
             document.close()
 
 
-def _page_text(document: object, number: int, reader: TextReader) -> str:
+def _texts(document: Any, reader: TextReader, check: Callable[[], None]) -> Iterator[str]:
     import pypdfium2
 
-    try:
-        page = document[number]  # type: ignore[index]
-        layer = page.get_textpage().get_text_range().strip()
-        if layer:
-            return str(layer.replace("\r\n", "\n"))
-        scale = min(_SCALE, _LONGEST_SIDE / max(page.get_size()))
-        picture = page.render(scale=scale).to_pil().convert("RGB")
-    except pypdfium2.PdfiumError:
-        raise UnreadableMedium(f"Page {number + 1} of the PDF cannot be read") from None
-    try:
-        return reader.text_of(picture)
-    except UnreadableMedium as error:
-        raise UnreadableMedium(f"Page {number + 1} of the PDF: {error}") from None
+    if not 1 <= len(document) <= MAX_PAGES:
+        raise UnreadableMedium(f"The PDF has {len(document)} pages: 1 to {MAX_PAGES} are read")
+    for number in range(len(document)):
+        check()
+        try:
+            with _library, closing(document[number]) as page:
+                layer = _text_layer(page)
+                picture = None if layer else _picture(page)
+            yield layer or reader.text_of(picture)
+        except pypdfium2.PdfiumError:
+            raise UnreadableMedium(f"Page {number + 1} of the PDF cannot be read") from None
+        except UnreadableMedium as error:
+            raise UnreadableMedium(f"Page {number + 1} of the PDF: {error}") from None
+
+
+def _text_layer(page: Any) -> str:
+    with closing(page.get_textpage()) as layer:
+        return str(layer.get_text_range()).strip().replace("\r\n", "\n")
+
+
+def _picture(page: Any) -> Any:
+    with closing(page.render(scale=min(_SCALE, _LONGEST_SIDE / max(page.get_size())))) as bitmap:
+        # A copy, because the bitmap's memory ends with it.
+        return bitmap.to_pil().convert("RGB").copy()

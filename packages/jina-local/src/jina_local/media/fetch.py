@@ -10,16 +10,22 @@ import http.client
 import ipaddress
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable
-from urllib.parse import SplitResult, urljoin, urlsplit
+from contextlib import suppress
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _MAX_REDIRECTIONS = 3
 _SECONDS = 20.0
 _BLOCK = 64 * 1024
+# The well-known prefix, and the one that every network may use as it likes (RFC 8215).
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
+# What may stand in a path or a query as it is; anything else is sent percent-encoded.
+_AS_IT_IS = "/?:@!$&'()*+,;=%~[]"
 _REDIRECTIONS = (301, 302, 303, 307, 308)
 
 
@@ -35,26 +41,29 @@ def is_public(address: Address) -> bool:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(inner)
+        if address.is_site_local or address in _LOCAL_NAT64:
+            return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
-def fetch(url: str, largest: int, allowed: Callable[[Address], bool] = is_public) -> bytes:
+def fetch(url: str, largest: int, allowed: Callable[[Address], bool] = is_public, seconds: float = _SECONDS) -> bytes:
     """The file at a URL.
 
     Args:
         url: ``http`` or ``https``.
         largest: the most bytes to read.
         allowed: which addresses may be connected to.
+        seconds: how long it may take, all redirections together.
 
     Raises:
         FetchError: it cannot be fetched, or must not be.
     """
-    deadline = time.monotonic() + _SECONDS
+    deadline = time.monotonic() + seconds
     for _ in range(_MAX_REDIRECTIONS + 1):
         found = _fetch_once(url, largest, allowed, deadline)
         if isinstance(found, bytes):
             return found
-        url = urljoin(url, found)
+        url = found
     raise FetchError(f"there are more than {_MAX_REDIRECTIONS} redirections")
 
 
@@ -68,19 +77,21 @@ def _fetch_once(url: str, largest: int, allowed: Callable[[Address], bool], dead
         connection = _Connection(parts, address, port, _left(deadline))
     except ValueError:
         raise FetchError("it is no valid URL") from None
+    # A timeout of the socket bounds each wait, not their sum: a server that sends a byte now and then would never end.
+    ending = threading.Timer(_left(deadline), connection.abort)
+    ending.daemon = True
+    ending.start()
     try:
-        target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        target = quote(f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/", safe=_AS_IT_IS)
         connection.request("GET", target, headers={"User-Agent": "jina-local", "Accept": "*/*"})
-        answer = connection.getresponse()
-        location = answer.getheader("location")
-        if answer.status in _REDIRECTIONS and location:
-            return location
-        if answer.status != 200:
-            raise FetchError(f"the server answered {answer.status}")
-        return _read(answer, largest, deadline)
+        with connection.getresponse() as answer:
+            found = _content(answer, largest, deadline)
+        return found if isinstance(found, bytes) else urljoin(url, found)
     except (OSError, http.client.HTTPException, UnicodeError, ValueError) as error:
+        _left(deadline)
         raise FetchError(f"the connection failed ({type(error).__name__})") from None
     finally:
+        ending.cancel()
         connection.close()
 
 
@@ -97,20 +108,27 @@ def _resolve(parts: SplitResult, allowed: Callable[[Address], bool]) -> tuple[st
     return addresses[0], port
 
 
-def _read(answer: http.client.HTTPResponse, largest: int, deadline: float) -> bytes:
+def _content(answer: http.client.HTTPResponse, largest: int, deadline: float) -> bytes | str:
+    location = answer.getheader("location")
+    if answer.status in _REDIRECTIONS and location:
+        return location
+    if answer.status != 200:
+        raise FetchError(f"the server answered {answer.status}")
     body = bytearray()
-    while block := answer.read(_BLOCK):
+    while block := answer.read1(_BLOCK):
         body += block
         if len(body) > largest:
-            raise FetchError(f"the file is larger than {largest // 2**20} MB")
-        _left(deadline)
+            raise FetchError(f"the file is larger than {largest:,} bytes")
+    _left(deadline)
+    if answer.length:
+        raise FetchError("the connection broke off before the end of the file")
     return bytes(body)
 
 
 def _left(deadline: float) -> float:
     left = deadline - time.monotonic()
     if left <= 0:
-        raise FetchError(f"it took longer than {_SECONDS:g} s")
+        raise FetchError("it took too long")
     return left
 
 
@@ -121,8 +139,21 @@ class _Connection(http.client.HTTPConnection):
         super().__init__(parts.hostname or "", port, timeout=timeout)
         self._address = address
         self._secure = parts.scheme == "https"
+        self._used: socket.socket | None = None
 
     def connect(self) -> None:
-        self.sock = socket.create_connection((self._address, self.port), self.timeout)
+        self.sock = self._used = socket.create_connection((self._address, self.port), self.timeout)
         if self._secure:
-            self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
+            secured = ssl.create_default_context().wrap_socket(
+                self.sock, server_hostname=self.host, do_handshake_on_connect=False
+            )
+            # Before the handshake, so that it can be ended too.
+            self.sock = self._used = secured
+            secured.do_handshake()
+
+    def abort(self) -> None:
+        """End whatever another thread waits for on this connection."""
+        # Not .sock: that is gone as soon as an answer has begun that ends with the connection.
+        if self._used is not None:
+            with suppress(OSError):
+                self._used.shutdown(socket.SHUT_RDWR)

@@ -13,13 +13,18 @@ from .. import runtime
 MAX_PIXELS = 40_000_000
 """More is refused before it is decoded: a small file can hold a huge picture."""
 
+# No other of Pillow's decoders sees what was sent: some, such as the one for EPS, run other programs.
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+
 
 class UnreadableMedium(Exception):
     """Why there is no text to embed, in words for whoever sent the medium."""
 
 
 class TextReader:
-    """Reads text in pictures. It may be used by several threads at once; pictures are read one after another.
+    """Reads text in pictures. It may be used by several threads at once.
+
+    Pictures are decoded and read one after another, so that the memory is bounded however many are sent at once.
 
     Args:
         threads: how many threads compute; by default one for each core this process may use.
@@ -52,15 +57,19 @@ class TextReader:
         Raises:
             UnreadableMedium: it is no picture, too large a one, or has no text in it.
         """
-        return self.text_of(decode(data))
+        with self._reading:
+            return self._text_of(decode(data))
 
     def text_of(self, picture: Any) -> str:
         """The lines of text in a ``PIL.Image``; raises as :meth:`text` does."""
+        with self._reading:
+            return self._text_of(picture)
+
+    def _text_of(self, picture: Any) -> str:
         import numpy as np
 
-        with self._reading:
-            # The library reads arrays as OpenCV has them: blue first.
-            found = self._read(np.ascontiguousarray(np.asarray(picture)[:, :, ::-1]))
+        # The library reads arrays as OpenCV has them: blue first.
+        found = self._read(np.ascontiguousarray(np.asarray(picture)[:, :, ::-1]))
         lines = [line.strip() for line in found.txts or ()]
         text = "\n".join(line for line in lines if line)
         if not text:
@@ -78,14 +87,18 @@ def decode(data: bytes) -> Any:
     """
     from PIL import Image, ImageOps
 
+    if data.startswith(b"%PDF-"):
+        raise UnreadableMedium("It is a PDF: send it as {'pdf': …}, the only input of its request")
     try:
-        with Image.open(io.BytesIO(data)) as opened:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
             width, height = opened.size
             if width * height > MAX_PIXELS:
                 raise UnreadableMedium(f"The picture has {width} x {height} pixels: at most {MAX_PIXELS:,} are read")
             turned = ImageOps.exif_transpose(opened).convert("RGBA")
     except UnreadableMedium:
         raise
+    except Image.DecompressionBombError:
+        raise UnreadableMedium(f"The picture has too many pixels: at most {MAX_PIXELS:,} are read") from None
     except Exception as error:  # Pillow's decoders raise whatever a broken file leads them to.
         raise UnreadableMedium(f"It is no picture that can be decoded ({type(error).__name__})") from None
     background = Image.new("RGBA", turned.size, "white")

@@ -37,18 +37,22 @@ def read_texts(
         items: inputs as they were sent.
         allow_fetch: whether media may be fetched from public addresses.
         threads: how many threads read a picture.
-        stopped: asked before each item; no more is read once it is so.
+        stopped: asked before each item, and each page; no more is read once it is so.
 
     Raises:
         InvalidRequest: a medium that cannot be read, or has no text in it; each is named (422).
     """
     texts: list[str] = []
     problems: list[FieldProblem] = []
-    for item in items:
+
+    def check() -> None:
         if stopped():
             raise stopping()
+
+    for item in items:
+        check()
         try:
-            texts.extend(_texts(item, allow_fetch, threads))
+            texts.extend(_texts(item, allow_fetch, threads, check))
         except _Unread as unread:
             problems.append(problem(unread.item.field, str(unread), unread.kind))
     if problems:
@@ -63,19 +67,19 @@ class _Unread(Exception):
         self.kind = kind
 
 
-def _texts(item: Item, allow_fetch: bool, threads: int | None) -> Iterable[str]:
+def _texts(item: Item, allow_fetch: bool, threads: int | None, check: Callable[[], None]) -> Iterable[str]:
     if item.kind == "text":
         return (item.value,)
     if item.kind == "content":
         # One vector for the group: its parts are read as one text.
-        return ("\n".join(text for part in item.parts for text in _texts(part, allow_fetch, threads)),)
+        return ("\n".join(text for part in item.parts for text in _texts(part, allow_fetch, threads, check)),)
     reader = _reader(item, threads)
     data = _data(item, allow_fetch)
     try:
         if item.kind == "pdf":
             from .documents import page_texts
 
-            return page_texts(data, reader)
+            return page_texts(data, reader, check)
         return (reader.text(data),)
     except UnreadableMedium as error:
         raise _Unread(item, str(error), "unreadable_medium") from None
@@ -102,12 +106,12 @@ def _data(item: Item, allow_fetch: bool) -> bytes:
         head, _, value = value.partition(",")
         if not head.lower().endswith(";base64"):
             raise _Unread(item, "A data URI must hold base64: data:<type>;base64,<data>", "value_error")
-    if len(value) > MAX_BYTES * 4 // 3 + 4:
-        raise _Unread(item, f"The file is larger than {MAX_BYTES // 2**20} MB", "too_long")
     try:
         data = pybase64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
         raise _Unread(item, "It is neither a URL nor valid base64", "value_error") from None
+    if len(data) > MAX_BYTES:
+        raise _Unread(item, f"The file is larger than {MAX_BYTES // 2**20} MB", "too_long")
     if not data:
         raise _Unread(item, "The file is empty", "value_error")
     return data
