@@ -97,7 +97,7 @@ class SharedBatches(Generic[Work, Result]):
                 return found
             batch, length = self._fill(caller)
             self._busy = True
-        self._compute(batch, length)
+        self._compute(caller, batch, length)
         return []
 
     def _turn_of(self, caller: _Caller[Work, Result]) -> bool:
@@ -117,7 +117,9 @@ class SharedBatches(Generic[Work, Result]):
                 del other.waiting[length]
         return batch, length
 
-    def _compute(self, batch: list[tuple[_Caller[Work, Result], Work]], length: int) -> None:
+    def _compute(
+        self, caller: _Caller[Work, Result], batch: list[tuple[_Caller[Work, Result], Work]], length: int
+    ) -> None:
         results: list[Result] = []
         failure: BaseException | None = None
         try:
@@ -128,7 +130,10 @@ class SharedBatches(Generic[Work, Result]):
             for place, (other, work) in enumerate(batch):
                 if failure is None:
                     other.results.append((work, results[place]))
-                else:
+                elif other is caller or isinstance(failure, Exception):
                     other.failure = failure
+                else:
+                    # An interrupt is meant for the thread it came to: the others' work is still to be done.
+                    other.waiting.setdefault(length, deque()).append(work)
             self._busy = False
             self._changed.notify_all()

@@ -1,0 +1,212 @@
+"""Requests that are computed at the same time share batches, and nobody notices but by the time it takes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from jina_local import RequestError
+from jina_local.app import App
+from jina_local.batching import SharedBatches
+from jina_local.encoder import Encoder
+from jina_local.engine import Engine
+
+Ran = list[tuple[int, list[str]]]
+
+
+class Machine:
+    """Something that runs batches, and counts them. Work that is called "bad" fails; "stop" interrupts once.
+
+    Args:
+        size: how much one batch holds.
+        held: wait in the first batch for ``go``.
+    """
+
+    def __init__(self, size: int = 4, held: bool = False) -> None:
+        self.ran: Ran = []
+        self.running, self.go = threading.Event(), threading.Event()
+        if not held:
+            self.go.set()
+        self._interrupted = False
+        self._alone = threading.Lock()
+        self.shared = SharedBatches[str, str](self._run, lambda _: size)
+
+    def _run(self, work: list[str], length: int) -> list[str]:
+        assert self._alone.acquire(blocking=False), "two batches at once"
+        try:
+            self.running.set()
+            assert self.go.wait(20)
+            self.ran.append((length, list(work)))
+            if "bad" in work:
+                raise MemoryError("too much")
+            if "stop" in work and not self._interrupted:
+                self._interrupted = True
+                raise KeyboardInterrupt
+            return [item.upper() for item in work]
+        finally:
+            self._alone.release()
+
+    def results(self, *work: tuple[int, str]) -> dict[str, str]:
+        return dict(self.shared.results(work))
+
+    def waiting(self, pool: ThreadPoolExecutor, *calls: tuple[tuple[int, str], ...]) -> list[Any]:
+        """Calls that stand in line, one after the other, while the first one's batch is held."""
+        made = []
+        for number, call in enumerate(calls):
+            made.append(pool.submit(self.results, *call))
+            if number == 0:
+                assert self.running.wait(20)
+            else:
+                until(lambda number=number: len(self.shared._line) == number)  # type: ignore[misc]
+        return made
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.001)
+
+
+def test_work_is_done_in_batches_of_one_length() -> None:
+    machine = Machine()
+    found = machine.results((8, "a"), (4, "b"), (8, "c"), *((4, f"d{number}") for number in range(5)))
+    assert found == {item: item.upper() for item in ("a", "b", "c", "d0", "d1", "d2", "d3", "d4")}
+    assert [(length, len(work)) for length, work in machine.ran] == [(4, 4), (4, 2), (8, 2)]
+
+
+def test_no_work_is_no_batch() -> None:
+    machine = Machine()
+    assert (machine.results(), machine.ran) == ({}, [])
+
+
+def test_callers_who_wait_share_a_batch() -> None:
+    machine = Machine(held=True)
+    with ThreadPoolExecutor(4) as pool:
+        calls = machine.waiting(pool, ((4, "a"),), ((4, "b"), (8, "c")), ((4, "d"),), ((4, "e"),))
+        machine.go.set()
+        assert [call.result(20) for call in calls] == [{"a": "A"}, {"b": "B", "c": "C"}, {"d": "D"}, {"e": "E"}]
+    assert machine.ran == [(4, ["a"]), (4, ["b", "d", "e"]), (8, ["c"])]
+
+
+def test_a_short_text_waits_for_one_batch_of_a_long_request() -> None:
+    machine = Machine(size=1, held=True)
+    with ThreadPoolExecutor(2) as pool:
+        long, short = machine.waiting(pool, tuple((64, f"long {number}") for number in range(20)), ((4, "short"),))
+        machine.go.set()
+        assert short.result(20) == {"short": "SHORT"}
+        assert len(long.result(20)) == 20
+    assert machine.ran[1] == (4, ["short"])
+
+
+def test_long_requests_take_turns() -> None:
+    machine = Machine(size=1, held=True)
+    with ThreadPoolExecutor(2) as pool:
+        calls = machine.waiting(
+            pool, *(tuple((number + 1, f"{name}{n}") for n in range(10)) for number, name in enumerate("ab"))
+        )
+        machine.go.set()
+        for call in calls:
+            call.result(20)
+    order = "".join(work[0][0] for _, work in machine.ran)
+    assert order == "ab" * 10
+
+
+def test_a_failure_is_that_of_all_who_shared_the_batch_and_of_nobody_else() -> None:
+    machine = Machine(held=True)
+    with ThreadPoolExecutor(4) as pool:
+        calls = machine.waiting(pool, ((4, "a"),), ((4, "bad"), (8, "never")), ((4, "b"),), ((12, "c"),))
+        machine.go.set()
+        assert calls[0].result(20) == {"a": "A"}
+        for call in calls[1:3]:
+            with pytest.raises(MemoryError, match="too much"):
+                call.result(20)
+        assert calls[3].result(20) == {"c": "C"}
+    # The failed caller's other work is not done for nobody.
+    assert (8, ["never"]) not in machine.ran
+    assert machine.results((4, "d")) == {"d": "D"}
+
+
+def test_an_interrupt_is_only_that_of_the_thread_it_came_to() -> None:
+    machine = Machine(held=True)
+    with ThreadPoolExecutor(3) as pool:
+        first, interrupted, other = machine.waiting(pool, ((4, "a"),), ((4, "stop"),), ((4, "b"), (8, "c")))
+        machine.go.set()
+        assert first.result(20) == {"a": "A"}
+        with pytest.raises(KeyboardInterrupt):
+            interrupted.result(20)
+        assert other.result(20) == {"b": "B", "c": "C"}
+
+
+def test_a_caller_who_leaves_holds_nobody_up() -> None:
+    machine = Machine(size=1)
+    some = machine.shared.results([(4, "a"), (4, "b"), (4, "c")])
+    next(some)
+    some.close()  # type: ignore[attr-defined]
+    assert machine.results((4, "d")) == {"d": "D"}
+    assert [work for _, work in machine.ran] == [["a"], ["d"]]
+
+
+def test_closing_refuses_whoever_waits_and_whoever_comes() -> None:
+    machine = Machine(held=True)
+    with ThreadPoolExecutor(2) as pool:
+        running, waiting = machine.waiting(pool, ((4, "a"),), ((8, "b"),))
+        machine.shared.close()
+        for call in (waiting, pool.submit(machine.results, (4, "c"))):
+            with pytest.raises(RequestError) as refused:
+                call.result(20)
+            assert refused.value.status == 503
+        machine.go.set()
+        with pytest.raises(RequestError):
+            running.result(20)
+    assert machine.ran == [(4, ["a"])]
+
+
+def test_many_threads_get_all_of_their_own_results() -> None:
+    machine = Machine(size=3)
+
+    def call(number: int) -> bool:
+        work = [(length, f"{number} {length} {n}") for length in (4, 8, 12) for n in range(number % 5)]
+        return machine.results(*work) == {item: item.upper() for _, item in work}
+
+    with ThreadPoolExecutor(16) as pool:
+        assert all(pool.map(call, range(200)))
+
+
+def test_a_texts_vectors_are_the_same_bits_whatever_shares_their_batch(encoder: Encoder) -> None:
+    texts = [("word " * (number * 7 % 90)).strip() or f"text {number}" for number in range(48)]
+    texts += ["long " * 600, "", "x"]
+    sequences = encoder.tokenize(texts)
+    alone = [encoder.token_vectors([sequence])[0] for sequence in sequences]
+    means = [encoder.mean_vectors([sequence])[0] for sequence in sequences]
+
+    def call(number: int) -> bool:
+        chosen = np.random.default_rng(number).integers(0, len(texts), 5)
+        together = encoder.token_vectors([sequences[each] for each in chosen])
+        pooled = encoder.mean_vectors([sequences[each] for each in chosen])
+        return all(
+            np.array_equal(together[place], alone[each]) and np.array_equal(pooled[place], means[each])
+            for place, each in enumerate(chosen)
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(call, range(16)))
+
+
+def test_a_closed_engine_refuses_what_is_being_computed(asking: Any) -> None:
+    engine = Engine()
+    ask = asking(App(engine))
+    assert ask("POST", "/v1/embeddings", {"model": "jina-embeddings-v3", "input": "a"}).status == 200
+    with ThreadPoolExecutor(1) as pool:
+        long = {"model": "jina-embeddings-v3", "input": ["word " * 8000] * 64}
+        computing = pool.submit(ask, "POST", "/v1/embeddings", long)
+        time.sleep(0.3)
+        engine.close()
+        refused = computing.result(60)
+    assert (refused.status, refused.body["code"]) == (503, "SERVICE_UNAVAILABLE")
+    assert ask("POST", "/v1/embeddings", {"model": "jina-embeddings-v3", "input": "a"}).status == 503

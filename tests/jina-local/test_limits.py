@@ -1,0 +1,319 @@
+"""The limits that the engine plays: what is refused, with which words, and when to come again."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+from jina_client import JinaClient, RateLimitError, RequestTooLargeError
+from jina_local.app import App
+from jina_local.engine import Engine
+from jina_local.errors import RateLimited
+from jina_local.limits import Limits
+from jina_local.server import running
+
+BODY = {"model": "jina-embeddings-v3", "input": "one two three"}
+TOKENS = 5
+REFUSED_BODY = {"detail", "request_id", "code"}
+
+
+class Clock:
+    """Real time that can be put forward."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+class Held(Engine):
+    """An engine that computes nothing until it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.computing, self.go = threading.Semaphore(0), threading.Event()
+
+    def embed(self, *arguments: Any, **options: Any) -> dict[str, Any]:
+        self.computing.release()
+        assert self.go.wait(20)
+        return super().embed(*arguments, **options)
+
+
+def post(url: str, **fields: Any) -> requests.Response:
+    return requests.post(f"{url}/embeddings", json={**BODY, **fields}, timeout=30)
+
+
+def test_requests_per_minute() -> None:
+    clock = Clock()
+    with running(app=App(limits=Limits(rpm=2, clock=clock))) as url:
+        left = [post(url).headers["X-RateLimit-Remaining-Requests"] for _ in range(2)]
+        refused = post(url)
+        clock.ahead += 61
+        later = post(url)
+    assert left == ["1", "0"]
+    assert (refused.status_code, later.status_code) == (429, 200)
+    assert refused.json() == {
+        "detail": "Request rate limit exceeded: 3/2 requests per minute. Reduce request frequency or upgrade your plan "
+        "at https://jina.ai/api-dashboard/key-manager.",
+        "request_id": refused.headers["x-request-id"],
+        "code": "RATE_REQUEST_LIMIT_EXCEEDED",
+    }
+    assert 55 <= int(refused.headers["Retry-After"]) <= 60
+    assert refused.headers["X-RateLimit-Remaining-Requests"] == "0"
+
+
+def test_tokens_per_minute() -> None:
+    clock = Clock()
+    with running(app=App(limits=Limits(tpm=TOKENS * 2, clock=clock))) as url:
+        first = post(url)
+        clock.ahead += 30
+        second = post(url, input="one")
+        refused = post(url)
+        clock.ahead += int(refused.headers["Retry-After"])
+        later = post(url)
+    assert first.headers["X-RateLimit-Remaining-Tokens"] == "5"
+    assert (first.status_code, second.status_code, refused.status_code, later.status_code) == (200, 200, 429, 200)
+    assert refused.json()["code"] == "RATE_TOKEN_LIMIT_EXCEEDED"
+    assert refused.json()["detail"].startswith("Token rate limit exceeded: 13/10 tokens per minute. Reduce batch sizes")
+    assert 25 <= int(refused.headers["Retry-After"]) <= 30
+
+
+def test_a_request_that_can_never_fit_waits_for_the_whole_window() -> None:
+    with running(app=App(limits=Limits(tpm=TOKENS))) as url:
+        refused = post(url, input="one two three four")
+        # What was refused is not counted: the next one has the whole minute.
+        fits = post(url)
+    assert (refused.status_code, refused.headers["Retry-After"], fits.status_code) == (429, "60", 200)
+    assert refused.json()["detail"].startswith("Token rate limit exceeded: 6/5 tokens")
+
+
+def test_requests_in_flight() -> None:
+    engine = Held()
+    with running(app=App(engine, limits=Limits(concurrency=2))) as url, ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(post, url) for _ in range(2)]
+        for _ in calls:
+            assert engine.computing.acquire(timeout=20)
+        refused = post(url)
+        health = requests.get(url.replace("/v1", "/health"), timeout=30)
+        models = requests.get(f"{url}/models", timeout=30)
+        engine.go.set()
+        statuses = [call.result(30).status_code for call in calls]
+        later = post(url)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
+    assert refused.json()["code"] == "RATE_CONCURRENCY_LIMIT_EXCEEDED"
+    assert refused.json()["detail"].startswith("Concurrency limit exceeded: 3/2 concurrent requests. Wait for pending")
+    assert (health.status_code, models.status_code, statuses, later.status_code) == (200, 200, [200, 200], 200)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "fields"),
+    [
+        ("embeddings", {"input": "a b"}),
+        ("multi-vector", {"model": "jina-colbert-v2", "input": "a b"}),
+        ("rerank", {"model": "jina-reranker-v3", "query": "a b", "documents": ["c"]}),
+        ("classify", {"input": "a b", "labels": ["c", "d"]}),
+        ("train", {"input": [{"text": "a", "label": "b"}, {"text": "c", "label": "d"}]}),
+    ],
+)
+def test_the_tokens_of_every_endpoint_count(asking: Any, endpoint: str, fields: Any) -> None:
+    fields = {"model": "jina-embeddings-v3", **fields}
+    used = asking(App())("POST", f"/v1/{endpoint}", fields).body["usage"]["total_tokens"]
+    ask = asking(App(limits=Limits(tpm=used)))
+    first, second = ask("POST", f"/v1/{endpoint}", fields), ask("POST", f"/v1/{endpoint}", fields)
+    assert (first.status, first.headers["X-RateLimit-Remaining-Tokens"]) == (200, "0")
+    assert (second.status, set(second.body)) == (429, REFUSED_BODY)
+
+
+def test_a_refused_training_leaves_no_classifier(asking: Any) -> None:
+    ask = asking(App(Engine(), limits=Limits(tpm=1)))
+    examples = [{"text": "a", "label": "b"}, {"text": "c", "label": "d"}]
+    assert ask("POST", "/v1/train", {"model": "jina-embeddings-v3", "input": examples}).status == 429
+    assert ask("GET", "/v1/classifiers").body == []
+
+
+def test_a_wrong_request_counts_as_a_request_and_has_no_tokens(asking: Any) -> None:
+    ask = asking(App(limits=Limits(rpm=5, tpm=50)))
+    wrong = ask("POST", "/v1/embeddings", {"model": "jina-embeddings-v3"})
+    assert wrong.status == 422
+    assert wrong.headers["X-RateLimit-Remaining-Requests"] == "4"
+    assert wrong.headers["X-RateLimit-Remaining-Tokens"] == "50"
+
+
+def test_without_limits_there_are_no_headers_of_them(asking: Any) -> None:
+    headers = asking(App())("POST", "/v1/embeddings", BODY).headers
+    assert not [name for name in headers if name.lower().startswith("x-ratelimit")]
+
+
+def test_many_threads_get_exactly_what_is_allowed() -> None:
+    limits = Limits(rpm=50, tpm=300)
+
+    def call(_: int) -> bool:
+        try:
+            with limits.admit() as charge:
+                charge(10)
+        except RateLimited:
+            return False
+        return True
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(pool.map(call, range(200))) == 30
+    assert limits.headers() == {"X-RateLimit-Remaining-Requests": "20", "X-RateLimit-Remaining-Tokens": "0"}
+
+
+# The client's own backoff.
+
+
+def test_the_client_comes_again_when_the_minute_is_over() -> None:
+    clock = Clock()
+    with running(app=App(limits=Limits(rpm=1, clock=clock))) as url, JinaClient(base_url=url) as client:
+        client.embed(["a"])
+        # Almost over: what is left of it is waited for.
+        clock.ahead += 59
+        began = time.monotonic()
+        assert len(client.embed(["b"])) == 1
+        assert time.monotonic() - began > 0.5
+
+
+def test_the_client_gets_many_texts_past_a_limit_of_requests_in_flight() -> None:
+    texts = [f"text {number}" for number in range(24)]
+    with running(app=App(limits=Limits(concurrency=1))) as url:
+        with JinaClient(base_url=url, max_concurrency=3, max_retries=20) as client:
+            found = client.embed(texts, batch_size=4).vectors
+        with JinaClient(base_url=url, max_concurrency=1) as client:
+            assert (found == client.embed(texts).vectors).all()
+
+
+def test_the_client_says_what_is_exceeded_when_it_gives_up() -> None:
+    with (
+        running(app=App(limits=Limits(tpm=3))) as url,
+        JinaClient(base_url=url, max_retries=0) as client,
+        pytest.raises(RateLimitError, match="Token rate limit exceeded") as refused,
+    ):
+        client.embed(["a text of more tokens than that"])
+    assert (refused.value.code, refused.value.retry_after) == ("RATE_TOKEN_LIMIT_EXCEEDED", 60)
+
+
+def test_the_client_names_a_body_that_is_too_large() -> None:
+    with (
+        running(max_body=2000) as url,
+        JinaClient(base_url=url) as client,
+        pytest.raises(RequestTooLargeError, match="larger than 2000 bytes"),
+    ):
+        client.embed(["word " * 1000])
+
+
+# Bodies.
+
+
+def raw(url: str, head: str, body: bytes) -> bytes:
+    """The answer to a request as it is written here, byte for byte."""
+    host, port = url.removeprefix("http://").removesuffix("/v1").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        lines = f"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{head}\r\n\r\n"
+        connection.sendall(lines.encode() + body)
+        answer = b""
+        while block := connection.recv(65536):
+            answer += block
+    return answer
+
+
+@pytest.mark.parametrize("size", [1001, 5000, 7999])
+def test_a_body_above_the_limit_is_413(size: int) -> None:
+    with running(max_body=1000) as url:
+        answer = requests.post(f"{url}/embeddings", data=b"x" * size, timeout=30)
+        again = post(url)
+    assert (answer.status_code, set(answer.json()), again.status_code) == (413, REFUSED_BODY, 200)
+
+
+def test_a_body_without_a_length_is_bounded_too() -> None:
+    with running(max_body=1000) as url:
+        chunks = b"".join(b"%x\r\n%s\r\n" % (100, b"x" * 100) for _ in range(20)) + b"0\r\n\r\n"
+        answer = raw(url, "Transfer-Encoding: chunked", chunks)
+    assert answer.startswith(b"HTTP/1.1 413")
+
+
+def test_a_body_of_just_the_limit_is_read() -> None:
+    body = b'{"model": "jina-embeddings-v3", "input": "a"}'
+    with running(max_body=len(body)) as url:
+        assert requests.post(f"{url}/embeddings", data=body, timeout=30).status_code == 200
+        assert requests.post(f"{url}/embeddings", data=body + b" ", timeout=30).status_code == 413
+
+
+def test_bodies_are_bounded_all_together() -> None:
+    """Requests that are being computed hold their bodies; what is too much is told to come again."""
+    engine = Held()
+    texts = {"input": ["x" * 600]}
+    with running(app=App(engine), max_body=1000) as url, ThreadPoolExecutor(20) as pool:
+        calls = [pool.submit(post, url, **texts) for _ in range(20)]
+        refused: list[Any] = []
+        deadline = time.monotonic() + 20
+        while len(refused) < 20 - 12 and time.monotonic() < deadline:
+            refused = [call.result() for call in calls if call.done()]
+            time.sleep(0.01)
+        engine.go.set()
+        statuses = sorted(call.result(30).status_code for call in calls)
+        again = post(url)
+    assert {answer.status_code for answer in refused} == {503}
+    assert (statuses, again.status_code) == ([200] * 12 + [503] * 8, 200)
+
+
+# The command.
+
+
+def served(*options: str) -> tuple[subprocess.Popen[str], str]:
+    command = [sys.executable, "-m", "jina_local.cli", "serve", "--port", "0", *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    found = re.search(r"JINA_BASE_URL=(\S+);", process.stdout.readline())
+    assert found
+    return process, found[1]
+
+
+def test_the_command_takes_all_limits() -> None:
+    process, url = served("--rpm", "3", "--tpm", "100", "--concurrency", "2", "--max-body", "700", "--api-key", "right")
+    key = {"Authorization": "Bearer right"}
+
+    def send(**more: Any) -> requests.Response:
+        return requests.post(f"{url}/embeddings", timeout=30, **more)
+
+    try:
+        answers = [
+            send(json=BODY),
+            send(json=BODY, headers=key),
+            send(data=b"x" * 701, headers=key),
+            send(json={**BODY, "input": "word " * 97}, headers=key),
+            send(json=BODY, headers=key),
+            send(json=BODY, headers=key),
+            send(json=BODY, headers=key),
+        ]
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+    codes = [(answer.status_code, answer.json().get("code")) for answer in answers]
+    assert codes == [
+        (401, "AUTH_MISSING_API_KEY"),
+        (200, None),
+        (413, "REQUEST_TOO_LARGE"),
+        (429, "RATE_TOKEN_LIMIT_EXCEEDED"),
+        (200, None),
+        (200, None),
+        (429, "RATE_REQUEST_LIMIT_EXCEEDED"),
+    ]
+
+
+@pytest.mark.parametrize("option", ["--rpm", "--tpm", "--concurrency", "--max-body"])
+@pytest.mark.parametrize("value", ["0", "-1", "many"])
+def test_a_limit_that_is_no_positive_number_is_refused(option: str, value: str) -> None:
+    command = [sys.executable, "-m", "jina_local.cli", "serve", f"{option}={value}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2
+    assert f"argument {option}: invalid" in done.stderr
