@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from jina_local.encoder import Encoder
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jina_local.encoder import Encoder, text_parts
 from jina_local.weights import find_model_files
 from numpy.typing import NDArray
 
@@ -107,3 +109,25 @@ def test_long_texts_are_read_in_windows_that_overlap_by_half(encoder: Encoder, l
 
 def test_a_text_is_not_cut_at_128_tokens(encoder: Encoder) -> None:
     assert len(encoder.tokenize([words(3000)])[0]) >= 3000
+
+
+def test_a_long_text_is_tokenized_in_parts(encoder: Encoder) -> None:
+    text = " ".join(f"Naïve café {number}: 東京タワー, [MASK] isn't\n" for number in range(8000))
+    parts = list(text_parts(text))
+    assert "".join(parts) == text
+    assert len(parts) > 10
+    assert max(map(len, parts)) < 17_000
+    assert encoder.tokenize([text])[0].tolist() == [token for ids in encoder.tokenize(parts) for token in ids]  # type: ignore[attr-defined]
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.text(st.sampled_from("aé\u0301 .,!?:;\n\t字東カ[]MASK#'-\x1c\u200d🙂"), max_size=40), st.integers(0, 9))
+def test_no_token_reaches_over_a_place_where_a_text_is_cut(encoder: Encoder, text: str, size: int) -> None:
+    [whole] = encoder.tokenize([text])
+    parts = encoder.tokenize(text_parts(text, size))
+    assert list(whole) == [token for ids in parts for token in ids]
+
+
+def test_a_text_is_not_read_much_further_than_needed(encoder: Encoder) -> None:
+    [ids] = encoder.tokenize([words(60_000)], most=100)
+    assert 100 < len(ids) < 10_000

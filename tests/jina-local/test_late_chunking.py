@@ -40,7 +40,7 @@ def test_a_chunk_without_tokens_gets_the_mean_of_the_document(encoder: Encoder) 
 
 def test_later_windows_begin_with_the_documents_first_chunk(encoder: Encoder) -> None:
     chunks = encoder.tokenize([CHUNKS[0], *("Bread needs flour, water, salt and time. " * 20 for _ in range(4))])
-    head, document = chunks[0], list(chain(*chunks))
+    head, document = list(chunks[0]), list(chain(*chunks))
     fits = 510 - len(head)
     start = 510 - fits // 2
     window = encoder.token_vectors([head + document[start : start + fits]])[0]

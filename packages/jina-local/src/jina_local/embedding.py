@@ -35,13 +35,13 @@ def answer(encoder: Encoder, asked: EmbeddingRequest, texts: Sequence[str], char
     Returns:
         ``{"model", "object", "usage", "data"}``. Vectors are base64 strings, or float32 arrays that become JSON lists.
     """
-    sequences = encoder.tokenize(texts)
+    sequences = encoder.tokenize(texts, most=asked.model.context)
     if asked.late_chunking:
         usage, data = _late_chunks(encoder, asked, sequences, charge)
     else:
         sequences = _within_context(sequences, asked)
         if asked.input_type == "query":
-            sequences = [list(multi_vector.cut_query(ids)) for ids in sequences]
+            sequences = [multi_vector.cut_query(ids) for ids in sequences]
         tokens = count(sequences)
         if asked.multi_vector and tokens > MAX_TOKEN_VECTORS:
             detail = (
@@ -98,7 +98,7 @@ def _items(name: str, values: Sequence[Any]) -> list[dict[str, Any]]:
     return [{"object": name, "index": index, name: value} for index, value in enumerate(values)]
 
 
-def _within_context(sequences: list[list[int]], asked: EmbeddingRequest) -> list[list[int]]:
+def _within_context(sequences: Sequence[Sequence[int]], asked: EmbeddingRequest) -> list[Sequence[int]]:
     limit = asked.model.context
     if asked.truncate is False and any(len(ids) > limit for ids in sequences):
         advice = "Use 'truncate: true' to automatically truncate, or split into smaller chunks."

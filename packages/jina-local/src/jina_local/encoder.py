@@ -6,6 +6,8 @@ A sequence is a list of token ids without the special tokens. Its vectors are on
 
 from __future__ import annotations
 
+import re
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,6 +29,11 @@ Sequences = Sequence[Sequence[int]]
 _BATCH_TOKENS = 1024
 _PAD_TO = 4
 
+# The tokenizer keeps every other thread from running, 20 ms for so many characters. No token, and nothing that the
+# tokenizer normalises, reaches over the places where a text is cut.
+_PART = 16_384
+_CUTS = re.compile("[ \\n\\t.,;:!?。、，\u4e00-\u9fff]")
+
 SPECIAL_TOKENS = ("[CLS]", "[SEP]")
 """What stands before and after every sequence."""
 
@@ -37,13 +44,13 @@ class _Window:
 
     Attributes:
         sequence: which sequence it belongs to.
-        ids: what the network reads, special tokens included.
+        ids: what the network reads, special tokens included: four bytes for each, for there can be millions.
         first, last: the rows of its output that are kept, ``[first, last)``.
         position: the row of the sequence's vectors that the first kept row is.
     """
 
     sequence: int
-    ids: list[int]
+    ids: array[int]
     first: int
     last: int
     position: int
@@ -92,10 +99,22 @@ class Encoder:
         self.dimensions = shape.dimensions
         self.window = shape.positions - 2
 
-    def tokenize(self, texts: Iterable[str]) -> list[list[int]]:
-        """The token ids of each text, without special tokens and however long it is."""
-        # One by one: the library's batches use threads that do not survive a fork, and it warns of that on stderr.
-        return [self._tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
+    def tokenize(self, texts: Iterable[str], most: int | None = None) -> list[Sequence[int]]:
+        """The token ids of each text, without special tokens.
+
+        Args:
+            texts: however long they are.
+            most: a text's tokens beyond this many are not needed: it is not read to its end once there is one more.
+        """
+        return [self._ids(text, most) for text in texts]
+
+    def _ids(self, text: str, most: int | None) -> Sequence[int]:
+        ids = array("i")
+        for part in text_parts(text):
+            ids.extend(self._tokenizer.encode(part, add_special_tokens=False).ids)
+            if most is not None and len(ids) > most:
+                break
+        return ids
 
     def tokens(self, sequence: Sequence[int]) -> list[str]:
         """The tokens of a sequence as the model's vocabulary spells them, [CLS] and [SEP] included."""
@@ -165,12 +184,12 @@ class Encoder:
         self._batches.close()
 
     def _windows(self, sequence: int, ids: Sequence[int], context: int) -> Iterator[_Window]:
-        head = list(ids[:context])
+        head = ids[:context]
         begin, kept = 0, 0
         while True:
-            repeated = head if begin else []
+            repeated = head if begin else ()
             end = min(begin + self.window - len(repeated), len(ids))
-            read = [self._cls, *repeated, *ids[begin:end], self._sep]
+            read = array("i", (self._cls, *repeated, *ids[begin:end], self._sep))
             # Row of token t in the output is t - begin, after [CLS] and what is repeated.
             shift = 1 + len(repeated) - begin
             first = kept + shift if begin else 0
@@ -189,6 +208,22 @@ class Encoder:
             mask[row, : len(window.ids)] = 1
         hidden = self._session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
         return [hidden[row, window.first : window.last] for row, window in enumerate(windows)]
+
+
+def text_parts(text: str, size: int = _PART) -> Iterator[str]:
+    """A long text in parts of about ``size`` characters, whose tokens one after the other are the text's.
+
+    It is cut at white space, a point, or an ideograph, each of which the tokenizer takes for itself. Where there is
+    none, a part is longer.
+    """
+    start = 0
+    while len(text) - start > size:
+        cut = _CUTS.search(text, start + size)
+        if cut is None:
+            break
+        yield text[start : cut.end()]
+        start = cut.end()
+    yield text[start:]
 
 
 def _token_id(tokenizer: Tokenizer, token: str) -> int:

@@ -32,8 +32,8 @@ def rank(
     encoder: Encoder, asked: RerankRequest, query: str, documents: Sequence[str], charge: Charge
 ) -> dict[str, Any]:
     """The answer to a request for reranking; the texts are those of its query and documents."""
-    query_ids, *sequences = encoder.tokenize([query, *documents])
-    sequences = _documents_within_limits(sequences, asked)
+    [query_ids] = encoder.tokenize([query])
+    sequences = _documents(encoder, asked, documents)
     tokens = count([query_ids, *sequences])
     charge(tokens)
     found = ranking.relevance(encoder, query_ids, sequences)
@@ -156,19 +156,23 @@ def _judged(labels: Sequence[str], scores: NDArray[np.float64]) -> Mapping[str, 
     return {"prediction": labels[best], "score": float(scores[best]), "predictions": listed}
 
 
-def _tokenized(encoder: Encoder, texts: Sequence[str], model: Model) -> list[list[int]]:
-    sequences = encoder.tokenize(texts)
+def _tokenized(encoder: Encoder, texts: Sequence[str], model: Model) -> list[Sequence[int]]:
+    sequences = encoder.tokenize(texts, most=model.context)
     if any(len(ids) > model.context for ids in sequences):
         raise token_limit_exceeded(model.context, "Split it into smaller chunks.")
     return sequences
 
 
-def _documents_within_limits(documents: list[list[int]], asked: RerankRequest) -> list[list[int]]:
+def _documents(encoder: Encoder, asked: RerankRequest, texts: Sequence[str]) -> list[Sequence[int]]:
     """Documents cut as the model cuts them. One that is longer than the context is read whole unless it says."""
     if asked.model.listwise:
-        return [ids[: asked.max_doc_length or DEFAULT_DOC_LENGTH] for ids in documents]
-    limit = asked.model.context
-    if asked.truncation is False and any(len(ids) > limit for ids in documents):
+        limit = asked.max_doc_length or DEFAULT_DOC_LENGTH
+    elif asked.truncation is None:
+        return encoder.tokenize(texts)
+    else:
+        limit = asked.model.context
+    documents = encoder.tokenize(texts, most=limit)
+    if asked.truncation is False and not asked.model.listwise and any(len(ids) > limit for ids in documents):
         advice = "Use 'truncation: true' to automatically truncate, or split into smaller chunks."
         raise token_limit_exceeded(limit, advice)
-    return [ids[:limit] for ids in documents] if asked.truncation else documents
+    return [ids[:limit] for ids in documents]
