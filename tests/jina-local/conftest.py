@@ -139,6 +139,12 @@ def _operation(description: Any, method: str, path: str) -> Any:
 
 
 @pytest.fixture(scope="session")
+def in_protocol() -> Callable[[str, str, int, Any], Reply]:
+    """Assert that an answer is one that the protocol has: ``in_protocol("GET", "/v1/models", 200, body)``."""
+    return lambda method, path, status, body: checked(method, path, Reply(status, body, {}))
+
+
+@pytest.fixture(scope="session")
 def conforms() -> Callable[[str, Any], None]:
     """Assert that an answer is valid by a schema of Jina's published OpenAPI description."""
     if PUBLISHED is None:
