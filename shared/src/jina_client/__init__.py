@@ -29,6 +29,7 @@ from .errors import (
     ServerError,
 )
 from .observation import Attempt
+from .quantization import StorageEstimate, estimate_storage
 from .results import (
     BatchJob,
     BatchOutput,
@@ -83,7 +84,9 @@ __all__ = [
     "Segments",
     "ServerError",
     "SparseEmbeddings",
+    "StorageEstimate",
     "TrainedClassifier",
     "Usage",
     "__version__",
+    "estimate_storage",
 ]
