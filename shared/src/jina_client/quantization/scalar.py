@@ -133,21 +133,19 @@ def dequantize(codes: Any, ranges: Any) -> NDArray[np.float32]:
         JinaInputError: codes of another type, or ranges of other dimensions.
     """
     known, array = Ranges.of(ranges), np.asarray(codes)
-    offset = offset_of(array)
+    step, lowest = steps_of(array, known)
     if array.ndim not in (1, 2) or array.shape[-1] != known.dimensions:
         raise JinaInputError(f"codes of shape {array.shape} and ranges of {known.dimensions} dimensions do not fit")
-    step = (known.maximum - known.minimum) / STEPS
-    return (array * step.astype(np.float32) + (known.minimum + offset * step).astype(np.float32)).astype(np.float32)
+    return array * step.astype(np.float32) + lowest.astype(np.float32)
 
 
-def offset_of(codes: NDArray[Any]) -> int:
-    """What is added to a code to get its step, 0 to 255.
+def steps_of(codes: NDArray[Any], ranges: Ranges) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """For each dimension the step and the value of code 0: ``value = code * step + that``.
 
     Raises:
         JinaInputError: codes that are neither uint8 nor int8.
     """
-    if codes.dtype == np.uint8:
-        return 0
-    if codes.dtype == np.int8:
-        return 128
-    raise JinaInputError(f"codes must be uint8 or int8, got {codes.dtype}")
+    if codes.dtype not in (np.uint8, np.int8):
+        raise JinaInputError(f"codes must be uint8 or int8, got {codes.dtype}")
+    step = (ranges.maximum - ranges.minimum) / STEPS
+    return step, ranges.minimum + (128 * step if codes.dtype == np.int8 else 0)
