@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from jina_client import JinaInputError
 from jina_client.index import BinaryIndex, IndexFileError, MultiVectorIndex
+from jina_client.index.nearest import _faiss
 from jina_client.late_interaction import maxsim
 
 DIMENSIONS = 40
@@ -83,11 +84,15 @@ def test_an_index_lives_through_any_sequence_of_changes(tmp_path: Path) -> None:
     expected: dict[int, Any] = {}
     index = BinaryIndex(DIMENSIONS, tmp_path / "index")
     for _ in range(60):
-        step = chance.choice(["add", "add", "remove", "open", "save", "copy"])
+        step = chance.choice(["add", "replace", "remove", "open", "save", "copy"])
         if step == "add":
             new = chance.sample([number for number in range(400) if number not in expected], 9)
             index.add(new, vectors[new], [{"number": number} for number in new])
             expected |= {number: vectors[number] for number in new}
+        elif step == "replace":
+            again = chance.sample(range(400), 5)
+            index.add(again, vectors[again], [{"number": number} for number in again], replace=True)
+            expected |= {number: vectors[number] for number in again}
         elif step == "remove":
             gone = chance.sample(range(400), 30)
             assert index.remove(gone) == len(expected.keys() & set(gone))
@@ -398,3 +403,11 @@ def test_late_interaction_finds_what_maxsim_over_everything_finds(tmp_path: Path
         assert index.memory == 99 * (4 if first_stage == "bits" else 128)
         with pytest.raises(JinaInputError, match="vectors\\[1\\]"):
             index.add(["a", "b"], [documents[0], documents[0][:, :3]])
+
+
+def test_without_faiss_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jina_client.index.nearest._faiss", _faiss.__wrapped__)
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    for call in (lambda: BinaryIndex(8), lambda: BinaryIndex.load("anywhere")):
+        with pytest.raises(JinaInputError, match="pip install 'jina-client\\[index\\]'"):
+            call()

@@ -20,16 +20,25 @@ FRAMEWORKS = ("haystack", "langchain_core", "llama_index.core")
 DISTRIBUTIONS = {
     "jina-client": ("import jina_client", (), ()),
     "jina-local": ("import jina_local; jina_local.Engine", (), ()),
-    "langchain-jina": ("from langchain_jina import JinaEmbeddings, JinaRerank", ("langchain_core",), ()),
+    "langchain-jina": ("from langchain_jina import JinaEmbeddings, JinaRerank, JinaRetriever", ("langchain_core",), ()),
     "llama-index-jina": (
         "from llama_index.embeddings.jinaai import JinaEmbedding; "
-        "from llama_index.postprocessor.jinaai_rerank import JinaRerank",
+        "from llama_index.postprocessor.jinaai_rerank import JinaRerank; "
+        "from llama_index.retrievers.jinaai import JinaRetriever",
         ("llama_index.core",),
-        ("llama_index/__init__.py", "llama_index/embeddings/__init__.py", "llama_index/postprocessor/__init__.py"),
+        (
+            "llama_index/__init__.py",
+            "llama_index/embeddings/__init__.py",
+            "llama_index/postprocessor/__init__.py",
+            "llama_index/retrievers/__init__.py",
+        ),
     ),
     "haystack-jina": (
         "from haystack_integrations.components.embedders.jina import JinaTextEmbedder, JinaDocumentEmbedder; "
-        "from haystack_integrations.components.rankers.jina import JinaRanker",
+        "from haystack_integrations.components.rankers.jina import JinaRanker; "
+        "from haystack_integrations.components.retrievers.jina import JinaEmbeddingRetriever; "
+        "from haystack_integrations.components.writers.jina import JinaLateInteractionWriter; "
+        "from haystack_integrations.document_stores.jina import JinaDocumentStore",
         ("haystack",),
         (
             "haystack_integrations/__init__.py",
@@ -37,6 +46,9 @@ DISTRIBUTIONS = {
             "haystack_integrations/components/__init__.py",
             "haystack_integrations/components/embedders/__init__.py",
             "haystack_integrations/components/rankers/__init__.py",
+            "haystack_integrations/components/retrievers/__init__.py",
+            "haystack_integrations/components/writers/__init__.py",
+            "haystack_integrations/document_stores/__init__.py",
         ),
     ),
 }

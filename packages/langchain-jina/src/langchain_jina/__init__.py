@@ -2,5 +2,6 @@
 
 from .embeddings import JinaEmbeddings
 from .rerank import JinaRerank
+from .retrievers import JinaLateInteractionRetriever, JinaRetriever
 
-__all__ = ["JinaEmbeddings", "JinaRerank"]
+__all__ = ["JinaEmbeddings", "JinaLateInteractionRetriever", "JinaRerank", "JinaRetriever"]

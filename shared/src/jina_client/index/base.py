@@ -18,7 +18,7 @@ from ..errors import JinaInputError
 from . import store
 from .hits import Hit
 from .locks import ReadWriteLock
-from .nearest import nearest_bits, nearest_floats
+from .nearest import nearest_bits, nearest_floats, require_faiss
 from .originals import Originals
 from .store import FirstStage, Id, IndexFileError, Kind, Settings, Store
 
@@ -32,9 +32,16 @@ class Index:
     _kind: Kind
 
     def __init__(
-        self, dimensions: int, path: str | Path | None, *, originals: Originals, first_stage: FirstStage
+        self,
+        dimensions: int,
+        path: str | Path | None,
+        *,
+        originals: Originals,
+        first_stage: FirstStage,
+        model: str,
     ) -> None:
-        settings = Settings(self._kind, dimensions, originals, first_stage)
+        require_faiss()
+        settings = Settings(self._kind, dimensions, originals, first_stage, model)
         folder, self._temporary = Path(path) if path is not None else None, None
         if folder is None:
             folder = Path(tempfile.mkdtemp(prefix="jina-index-"))
@@ -54,6 +61,7 @@ class Index:
         Raises:
             IndexFileError: no index, another kind of index, damaged files, links, or one that is open elsewhere.
         """
+        require_faiss()
         index = cls.__new__(cls)
         index._temporary = None
         opened = Store(Path(path), read_only=read_only)
@@ -97,6 +105,16 @@ class Index:
         return self._store.settings.originals
 
     @property
+    def model(self) -> str:
+        """What the vectors were made with, where the one who made the index said so."""
+        return self._store.settings.model
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed
+
+    @property
     def memory(self) -> int:
         """The bytes that the first stage takes in memory."""
         return self._count * self._store.settings.code_width + (0 if self._rows is None else 8 * self._count)
@@ -114,6 +132,10 @@ class Index:
     def ids(self) -> Iterator[Id]:
         """Every id, in the order in which they were added."""
         return (item.id for item in self._store.all_items())
+
+    def payloads(self) -> Iterator[Any]:
+        """Every payload, in the order in which they were added."""
+        return (_payload(item) for item in self._store.all_items())
 
     def get(self, ids: Sequence[Id]) -> list[Any]:
         """The payloads of ids, ``None`` for one that is not there."""
@@ -196,6 +218,8 @@ class Index:
         codes: NDArray[np.uint8],
         vectors: NDArray[np.uint8],
         lengths: Sequence[int],
+        *,
+        replace: bool,
     ) -> None:
         listed = store.check_ids(ids)
         given = [None] * len(listed) if payloads is None else list(payloads)
@@ -209,10 +233,12 @@ class Index:
         with self._lock.write():
             self._check_open()
             known = self._store.rows_of(listed)
-            if known:
-                raise JinaInputError(f"the index has the id {next(iter(known))!r} already: remove it first")
+            if known and not replace:
+                raise JinaInputError(f"the index has the id {next(iter(known))!r} already: pass replace=True")
             first = self._store.rows
-            self._store.add(listed, contents, codes, vectors, lengths)
+            self._store.add(listed, contents, codes, vectors, lengths, list(known.values()))
+            if known:
+                self._forget(list(known.values()))
             self._make_room(self._count + len(listed))
             places = slice(self._count, self._count + len(listed))
             self._codes[places] = codes

@@ -41,6 +41,7 @@ class BinaryIndex(Index):
         dimensions: the length of the vectors, at most 65,536.
         path: a folder for its files; by default a temporary one that goes with the object.
         originals: what is on disk: ``int8`` (a byte a dimension, and a scale for each vector) or ``float16``.
+        model: what the vectors are made with; kept with them.
 
     Raises:
         IndexFileError: the folder holds an index already.
@@ -48,25 +49,30 @@ class BinaryIndex(Index):
 
     _kind: Kind = "vectors"
 
-    def __init__(self, dimensions: int, path: str | Path | None = None, *, originals: Originals = "int8") -> None:
-        super().__init__(dimensions, path, originals=originals, first_stage="bits")
+    def __init__(
+        self, dimensions: int, path: str | Path | None = None, *, originals: Originals = "int8", model: str = ""
+    ) -> None:
+        super().__init__(dimensions, path, originals=originals, first_stage="bits", model=model)
 
-    def add(self, ids: Sequence[Id], vectors: Any, payloads: Sequence[Any] | None = None) -> None:
+    def add(
+        self, ids: Sequence[Id], vectors: Any, payloads: Sequence[Any] | None = None, *, replace: bool = False
+    ) -> None:
         """Add vectors. When it returns, all of them are on disk; if it raises, none is in the index.
 
         Each call flushes three files to the disk, so add many at once.
 
         Args:
-            ids: a string or a whole number for each, none of them there yet.
+            ids: a string or a whole number for each.
             vectors: numbers of shape ``(n, dims)``.
             payloads: what to find with each: anything that JSON has.
+            replace: put them in the place of those with the same ids; else such an id is an error.
 
         Raises:
             JinaInputError: a shape, an id or a payload that does not fit.
         """
         floats = self._as_floats(vectors, "vectors", rows=True)
         encoded = on_disk.encode(floats, self.originals)
-        self._append(ids, payloads, np.packbits(floats > 0, axis=1), encoded, [1] * len(floats))
+        self._append(ids, payloads, np.packbits(floats > 0, axis=1), encoded, [1] * len(floats), replace=replace)
 
     @overload
     def search(self, queries: Sequence[float], k: int = 10, oversampling: float = OVERSAMPLING) -> list[Hit]: ...

@@ -33,6 +33,7 @@ class MultiVectorIndex(Index):
         originals: what is on disk: ``int8`` or ``float16``.
         first_stage: the pooled vectors as ``bits``, or as ``float`` with 32 times the memory: it finds more with the
             same oversampling.
+        model: what the vectors are made with; kept with them.
 
     Raises:
         IndexFileError: the folder holds an index already.
@@ -47,29 +48,33 @@ class MultiVectorIndex(Index):
         *,
         originals: Originals = "int8",
         first_stage: FirstStage = "bits",
+        model: str = "",
     ) -> None:
-        super().__init__(dimensions, path, originals=originals, first_stage=first_stage)
+        super().__init__(dimensions, path, originals=originals, first_stage=first_stage, model=model)
 
-    def add(self, ids: Sequence[Id], vectors: Sequence[Any], payloads: Sequence[Any] | None = None) -> None:
+    def add(
+        self, ids: Sequence[Id], vectors: Sequence[Any], payloads: Sequence[Any] | None = None, *, replace: bool = False
+    ) -> None:
         """Add documents. When it returns, all of them are on disk; if it raises, none is in the index.
 
         Args:
-            ids: a string or a whole number for each, none of them there yet.
+            ids: a string or a whole number for each.
             vectors: for each an array ``(tokens, dims)``, such as :class:`jina_client.MultiVectors` holds.
             payloads: what to find with each: anything that JSON has.
+            replace: put them in the place of those with the same ids; else such an id is an error.
 
         Raises:
             JinaInputError: a shape, an id or a payload that does not fit.
         """
         matrices = [self._as_floats(each, f"vectors[{place}]") for place, each in enumerate(vectors)]
         if not matrices:
-            self._append(ids, payloads, np.empty((0, 0), np.uint8), np.empty((0, 0), np.uint8), [])
+            self._append(ids, payloads, np.empty((0, 0), np.uint8), np.empty((0, 0), np.uint8), [], replace=replace)
             return
         pooled = mean_pool(matrices)
         bits = self._store.settings.first_stage == "bits"
         codes = np.packbits(pooled > 0, axis=1) if bits else pooled.astype("<f4").view(np.uint8)
         encoded = on_disk.encode(np.concatenate(matrices), self.originals)
-        self._append(ids, payloads, codes, encoded, [len(matrix) for matrix in matrices])
+        self._append(ids, payloads, codes, encoded, [len(matrix) for matrix in matrices], replace=replace)
 
     def search(self, query: Any, k: int = 10, oversampling: float = OVERSAMPLING) -> list[Hit]:
         """The documents of the highest MaxSim.

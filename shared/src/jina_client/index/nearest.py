@@ -18,6 +18,11 @@ from ..errors import JinaInputError
 _ROWS_FOR_A_THREAD = 50_000
 
 
+def require_faiss() -> None:
+    """Raise :class:`jina_client.JinaInputError` where it is not installed: before anything is embedded for an index."""
+    _faiss()
+
+
 def nearest_bits(queries: NDArray[np.uint8], codes: NDArray[np.uint8], count: int) -> NDArray[np.int64]:
     """The ``count`` rows of smallest Hamming distance to each query.
 

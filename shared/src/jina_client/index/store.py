@@ -60,6 +60,7 @@ class Settings:
     dimensions: int
     originals: Originals
     first_stage: FirstStage
+    model: str = ""
 
     def __post_init__(self) -> None:
         if (
@@ -68,6 +69,8 @@ class Settings:
             or not 1 <= self.dimensions <= _MOST_DIMENSIONS
         ):
             raise JinaInputError(f"dimensions must be a whole number from 1 to {_MOST_DIMENSIONS}")
+        if not isinstance(self.model, str):
+            raise JinaInputError(f"model must be a string, got {self.model!r}")
         for name, value, allowed in (
             ("kind", self.kind, ("vectors", "multi-vectors")),
             ("originals", self.originals, ORIGINALS),
@@ -148,7 +151,15 @@ class Store:
         if hasattr(self, "_database"):
             self._database.close()
 
-    def add(self, ids: Sequence[Id], payloads: Sequence[bytes | None], codes: Any, vectors: Any, lengths: Any) -> None:
+    def add(
+        self,
+        ids: Sequence[Id],
+        payloads: Sequence[bytes | None],
+        codes: Any,
+        vectors: Any,
+        lengths: Sequence[int],
+        replaced: Sequence[int] = (),
+    ) -> None:
         """Append a batch. When it returns, the batch is on disk.
 
         Args:
@@ -157,6 +168,7 @@ class Store:
             codes: bytes ``(n, code_width)``.
             vectors: bytes ``(sum of lengths, vector_width)``.
             lengths: how many vectors each item has.
+            replaced: rows that are removed in the same step.
         """
         self._check_writable()
         for path, content, offset in (
@@ -169,6 +181,7 @@ class Store:
                 file.flush()
                 os.fsync(file.fileno())
         with _transaction(self._database):
+            self._database.executemany("DELETE FROM items WHERE row = ?", [(row,) for row in replaced])
             self._database.execute(
                 "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)",
                 (self.rows, len(ids), _crc(codes), self.vectors, len(vectors), _crc(vectors)),

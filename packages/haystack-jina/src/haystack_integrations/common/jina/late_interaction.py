@@ -1,0 +1,65 @@
+"""What the writer and the retriever of late interaction have in common: a folder and a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from haystack.utils import Secret
+from jina_client import AsyncJinaClient, JinaClient
+from jina_client.index import MultiVectorIndex
+from jina_client.index.originals import Originals
+from jina_client.index.store import FirstStage
+from jina_client.retrieval import IndexFolder, MultiVectorEmbedder
+
+from .component import JinaComponent
+from .connection import JinaConnection
+
+
+class LateInteractionComponent(JinaComponent):
+    """A model of one vector a token, and the folder of an index of them."""
+
+    def _set_up(
+        self,
+        path: str | Path,
+        api_key: Secret,
+        model: str,
+        *,
+        dimensions: int | None,
+        originals: Originals | None = None,
+        first_stage: FirstStage | None = None,
+        base_url: str | None,
+        timeout: float | None,
+        max_retries: int | None,
+        max_concurrency: int | None,
+        dialect: str | None,
+        client: JinaClient | AsyncJinaClient | None,
+    ) -> None:
+        """What `__init__` does in both; Haystack makes a component a class anew, in which `super()` does not work."""
+        self.path = str(path)
+        self.api_key = api_key
+        self.model_name = model
+        self.dimensions = dimensions
+        self._folder = IndexFolder(
+            MultiVectorIndex, self.path, model=model, originals=originals, first_stage=first_stage
+        )
+        self._connection = JinaConnection(
+            api_key,
+            base_url=base_url,
+            timeout=timeout,
+            max_retries=max_retries,
+            max_concurrency=max_concurrency,
+            dialect=dialect,
+            client=client,
+        )
+
+    def close(self) -> None:
+        """Close the index and the connections of `run`; a later run opens them anew."""
+        self._folder.close()
+        super().close()
+
+    def _get_telemetry_data(self) -> dict[str, Any]:
+        return {"model": self.model_name}
+
+    def _embedder(self) -> MultiVectorEmbedder:
+        return MultiVectorEmbedder(self._connection.open(), self.model_name, dimensions=self.dimensions)

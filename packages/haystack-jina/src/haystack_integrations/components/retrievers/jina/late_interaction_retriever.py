@@ -1,0 +1,123 @@
+"""Documents by late interaction."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from haystack import Document, component, default_to_dict
+from haystack.utils import Secret
+from haystack_integrations.common.jina import DEFAULT_API_KEY
+from haystack_integrations.common.jina.late_interaction import LateInteractionComponent
+from haystack_integrations.document_stores.jina.document_store import documents_of
+from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient
+from jina_client.arguments import known_arguments
+from jina_client.retrieval import OVERSAMPLING
+
+
+@component
+class JinaLateInteractionRetriever(LateInteractionComponent):
+    """
+    Retrieves what a JinaLateInteractionWriter wrote: pooled vectors choose candidates, MaxSim ranks them.
+
+    Usage example: see JinaLateInteractionWriter.
+    """
+
+    @known_arguments
+    def __init__(
+        self,
+        path: str | Path,
+        api_key: Secret = DEFAULT_API_KEY,
+        model: str = "jina-colbert-v2",
+        top_k: int = 10,
+        *,
+        oversampling: float = OVERSAMPLING,
+        dimensions: int | None = None,
+        base_url: str | None = None,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        max_concurrency: int | None = None,
+        dialect: str | None = None,
+        client: JinaClient | AsyncJinaClient | None = None,
+    ) -> None:
+        """
+        Create a JinaLateInteractionRetriever.
+
+        :param path: The index's folder, the one that the writer has.
+        :param api_key: The key, resolved when the component is warmed up.
+        :param model: The model, the one that the writer has.
+        :param top_k: How many Documents to find.
+        :param oversampling: How many times as many candidates the first stage chooses.
+        :param dimensions: The length of the vectors, as the writer has it.
+        :param base_url: The API's root; `"local"` is the embedded engine.
+        :param timeout: Seconds for one exchange; 60 by default.
+        :param max_retries: How often a request that failed in a way that may pass is sent again; 4 by default.
+        :param max_concurrency: Exchanges in flight at once; 8 by default.
+        :param dialect: The protocol that the service speaks.
+        :param client: A ready client to use instead of key, URL and the options above.
+        :raises JinaInputError: An unknown argument.
+        """
+        self.top_k = top_k
+        self.oversampling = oversampling
+        self._set_up(
+            path,
+            api_key,
+            model,
+            dimensions=dimensions,
+            base_url=base_url,
+            timeout=timeout,
+            max_retries=max_retries,
+            max_concurrency=max_concurrency,
+            dialect=dialect,
+            client=client,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """
+        Serialize the component. Options that are not set are left out; the key is a reference, never its value.
+
+        :returns: A dictionary for `from_dict`.
+        """
+        return default_to_dict(
+            self,
+            **self._connection.to_dict(dimensions=self.dimensions),
+            path=self.path,
+            model=self.model_name,
+            top_k=self.top_k,
+            oversampling=self.oversampling,
+        )
+
+    @component.output_types(documents=list[Document])
+    def run(self, query: str, top_k: int | None = None) -> dict[str, list[Document]]:
+        """
+        Find Documents.
+
+        :param query: The query.
+        :param top_k: How many to find, instead of the component's own number.
+        :returns: `documents`, best first, with their `score`.
+        """
+        return self._found(self._embedder().embed([_text(query)], "query")[0], top_k)
+
+    @component.output_types(documents=list[Document])
+    async def run_async(self, query: str, top_k: int | None = None) -> dict[str, list[Document]]:
+        """
+        Find Documents, asynchronously.
+
+        :param query: The query.
+        :param top_k: How many to find, instead of the component's own number.
+        :returns: `documents`, best first, with their `score`.
+        """
+        (vectors,) = await self._embedder().aembed([_text(query)], "query")
+        return await asyncio.to_thread(self._found, vectors, top_k)
+
+    def _found(self, vectors: Any, top_k: int | None) -> dict[str, list[Document]]:
+        hits = self._folder.search(vectors, self.top_k if top_k is None else top_k, self.oversampling)
+        return {"documents": documents_of(hits)}
+
+
+def _text(query: str) -> str:
+    if not isinstance(query, str):
+        kind = "None" if query is None else type(query).__name__
+        raise JinaArgumentError(f"JinaLateInteractionRetriever takes a string, got {kind}")
+    return query

@@ -1,0 +1,142 @@
+"""Documents into an index for late interaction."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from haystack import Document, component, default_to_dict
+from haystack.utils import Secret
+from haystack_integrations.common.jina import DEFAULT_API_KEY
+from haystack_integrations.common.jina.late_interaction import LateInteractionComponent
+from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient, JinaInputError
+from jina_client.arguments import known_arguments
+from jina_client.index.originals import Originals
+from jina_client.index.store import FirstStage
+
+
+@component
+class JinaLateInteractionWriter(LateInteractionComponent):
+    """
+    Embeds Documents with one vector a token and writes them to an index, for JinaLateInteractionRetriever.
+
+    Usage example:
+    ```python
+    import tempfile
+
+    from haystack import Document
+    from haystack_integrations.components.retrievers.jina import JinaLateInteractionRetriever
+    from haystack_integrations.components.writers.jina import JinaLateInteractionWriter
+
+    folder = tempfile.mkdtemp()
+    writer = JinaLateInteractionWriter(folder, base_url="local")
+    writer.run([Document(content="The cat sleeps."), Document(content="Stocks fell.")])
+    retriever = JinaLateInteractionRetriever(folder, base_url="local", top_k=1)
+    print(retriever.run("What does the cat do?")["documents"][0].content)
+    ```
+    """
+
+    @known_arguments
+    def __init__(
+        self,
+        path: str | Path,
+        api_key: Secret = DEFAULT_API_KEY,
+        model: str = "jina-colbert-v2",
+        *,
+        dimensions: int | None = None,
+        originals: Originals = "int8",
+        first_stage: FirstStage = "bits",
+        base_url: str | None = None,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        max_concurrency: int | None = None,
+        dialect: str | None = None,
+        client: JinaClient | AsyncJinaClient | None = None,
+    ) -> None:
+        """
+        Create a JinaLateInteractionWriter.
+
+        :param path: The index's folder, made when the first Documents come.
+        :param api_key: The key, resolved when the component is warmed up.
+        :param model: The model, one of those that give a vector for each token.
+        :param dimensions: The length of the vectors (Matryoshka); by default the model's full length.
+        :param originals: How the vectors lie on disk: `int8` or `float16`.
+        :param first_stage: What of the pooled vectors is in memory: `bits`, or `float` with 32 times the memory.
+        :param base_url: The API's root; `"local"` is the embedded engine.
+        :param timeout: Seconds for one exchange; 60 by default.
+        :param max_retries: How often a request that failed in a way that may pass is sent again; 4 by default.
+        :param max_concurrency: Exchanges in flight at once; 8 by default.
+        :param dialect: The protocol that the service speaks.
+        :param client: A ready client to use instead of key, URL and the options above.
+        :raises JinaInputError: An unknown argument.
+        """
+        self.originals = originals
+        self.first_stage = first_stage
+        self._set_up(
+            path,
+            api_key,
+            model,
+            dimensions=dimensions,
+            originals=originals,
+            first_stage=first_stage,
+            base_url=base_url,
+            timeout=timeout,
+            max_retries=max_retries,
+            max_concurrency=max_concurrency,
+            dialect=dialect,
+            client=client,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """
+        Serialize the component. Options that are not set are left out; the key is a reference, never its value.
+
+        :returns: A dictionary for `from_dict`.
+        """
+        options = self._connection.to_dict(dimensions=self.dimensions)
+        return default_to_dict(
+            self,
+            **options,
+            path=self.path,
+            model=self.model_name,
+            originals=self.originals,
+            first_stage=self.first_stage,
+        )
+
+    @component.output_types(documents_written=int)
+    def run(self, documents: list[Document]) -> dict[str, int]:
+        """
+        Embed and write Documents; one with the id of another takes its place. They are on disk when it returns.
+
+        :param documents: The Documents.
+        :returns: `documents_written`: how many.
+        :raises JinaInputError: What is given is no list of Documents (also a TypeError), or a Document has no text.
+        """
+        return self._written(documents, self._embedder().embed(_texts(documents), "document"))
+
+    @component.output_types(documents_written=int)
+    async def run_async(self, documents: list[Document]) -> dict[str, int]:
+        """
+        Embed and write Documents, asynchronously; see `run`.
+
+        :param documents: The Documents.
+        :returns: `documents_written`: how many.
+        """
+        vectors = await self._embedder().aembed(_texts(documents), "document")
+        return await asyncio.to_thread(self._written, documents, vectors)
+
+    def _written(self, documents: list[Document], vectors: Any) -> dict[str, int]:
+        payloads = [replace(document, embedding=None, score=None).to_dict(flatten=False) for document in documents]
+        self._folder.add([document.id for document in documents], vectors, payloads)
+        return {"documents_written": len(documents)}
+
+
+def _texts(documents: list[Document]) -> list[str]:
+    if not isinstance(documents, list) or not all(isinstance(document, Document) for document in documents):
+        raise JinaArgumentError("JinaLateInteractionWriter takes a list of Documents")
+    for document in documents:
+        if document.content is None:
+            raise JinaInputError(f"the Document with id {document.id} has no text")
+    return [document.content or "" for document in documents]

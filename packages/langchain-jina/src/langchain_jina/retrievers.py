@@ -1,0 +1,251 @@
+"""Retrievers on an index in the process: bits first, then the vectors; or MaxSim over one vector a token."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+from uuid import uuid4
+
+from jina_client.arguments import input_error_from_pydantic
+from jina_client.index import BinaryIndex, Hit, MultiVectorIndex
+from jina_client.retrieval import OVERSAMPLING, IndexFolder, MultiVectorEmbedder, model_of
+from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
+from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
+from langchain_core.retrievers import BaseRetriever
+from pydantic import ConfigDict, Field, PrivateAttr, ValidationError
+
+from .connection import JinaConnection
+
+
+class IndexRetriever(BaseRetriever):
+    """What both retrievers have in common; a subclass says how texts become vectors."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", protected_namespaces=())
+
+    path: str | Path | None = None
+    """The index's folder, made when the first documents come; by default a temporary one."""
+    k: int = Field(default=4, ge=1)
+    """How many documents to find."""
+    oversampling: float = Field(default=OVERSAMPLING, ge=1)
+    """How many times ``k`` candidates the first stage chooses."""
+    originals: Literal["int8", "float16"] = "int8"
+    """How the vectors lie on disk."""
+
+    _folder: IndexFolder = PrivateAttr()
+
+    def __init__(self, **arguments: Any) -> None:
+        try:
+            super().__init__(**arguments)
+        except ValidationError as error:
+            raise input_error_from_pydantic(type(self), error) from None
+        self._folder = self._make_folder()
+
+    def add_documents(self, documents: Sequence[Document]) -> list[str]:
+        """Embed and add documents; one with the id of another takes its place. They are on disk when it returns.
+
+        Returns:
+            Their ids; a document without one gets one.
+        """
+        return self._add(documents, self._embed([document.page_content for document in documents]))
+
+    async def aadd_documents(self, documents: Sequence[Document]) -> list[str]:
+        """:meth:`add_documents`, asynchronously."""
+        vectors = await self._aembed([document.page_content for document in documents])
+        return await asyncio.to_thread(self._add, documents, vectors)
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Remove documents; those that are not there are passed over.
+
+        Returns:
+            How many were removed.
+        """
+        return self._folder.remove(ids)
+
+    def save(self, path: str | Path) -> None:
+        """Write a copy of the index to another folder. At its own ``path`` it is saved at every moment."""
+        self._folder.save(path)
+
+    def close(self) -> None:
+        """Give the index's files free, and close connections; a later call opens them anew."""
+        self._folder.close()
+
+    def __len__(self) -> int:
+        return len(self._folder)
+
+    def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
+        return _documents(self._folder.search(self._embed_query(query), self.k, self.oversampling))
+
+    async def _aget_relevant_documents(
+        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun
+    ) -> list[Document]:
+        vector = await self._aembed_query(query)
+        return _documents(await asyncio.to_thread(self._folder.search, vector, self.k, self.oversampling))
+
+    def _add(self, documents: Sequence[Document], vectors: Any) -> list[str]:
+        ids = [document.id or str(uuid4()) for document in documents]
+        payloads = [{"page_content": each.page_content, "metadata": each.metadata} for each in documents]
+        self._folder.add(ids, vectors, payloads)
+        return ids
+
+    @abstractmethod
+    def _make_folder(self) -> IndexFolder: ...
+
+    @abstractmethod
+    def _embed(self, texts: list[str]) -> Any: ...
+
+    @abstractmethod
+    async def _aembed(self, texts: list[str]) -> Any: ...
+
+    @abstractmethod
+    def _embed_query(self, query: str) -> Any: ...
+
+    @abstractmethod
+    async def _aembed_query(self, query: str) -> Any: ...
+
+
+class JinaRetriever(IndexRetriever):
+    """Documents by vectors of one bit a dimension in memory, scored again with the vectors on disk.
+
+    Example:
+        >>> from langchain_core.documents import Document
+        >>> from langchain_jina import JinaEmbeddings, JinaRetriever
+        >>> embeddings = JinaEmbeddings(model="jina-embeddings-v3", base_url="local")
+        >>> documents = [Document("The cat sleeps."), Document("Stocks fell.")]
+        >>> retriever = JinaRetriever.from_documents(documents, embeddings, k=1)
+        >>> retriever.invoke("What does the cat do?")[0].page_content
+        'The cat sleeps.'
+
+    Raises:
+        JinaInputError: an unknown argument or a value of the wrong type; an index of another model.
+        IndexFileError: files that are damaged, or open in another process.
+    """
+
+    embeddings: Embeddings
+    """What makes the vectors."""
+
+    @classmethod
+    def from_documents(cls, documents: Sequence[Document], embeddings: Embeddings, **arguments: Any) -> Self:
+        """A retriever of these documents.
+
+        Args:
+            documents: they are added to what is at ``path``.
+            embeddings: what makes the vectors.
+            **arguments: ``path``, ``k``, ``oversampling``, ``originals``.
+        """
+        retriever = cls(embeddings=embeddings, **arguments)
+        retriever.add_documents(documents)
+        return retriever
+
+    @classmethod
+    async def afrom_documents(cls, documents: Sequence[Document], embeddings: Embeddings, **arguments: Any) -> Self:
+        """:meth:`from_documents`, asynchronously."""
+        retriever = cls(embeddings=embeddings, **arguments)
+        await retriever.aadd_documents(documents)
+        return retriever
+
+    @classmethod
+    def load(cls, path: str | Path, embeddings: Embeddings, **arguments: Any) -> Self:
+        """The retriever of an index that is there; see :meth:`from_documents`."""
+        retriever = cls(embeddings=embeddings, path=path, **arguments)
+        retriever._folder.open()
+        return retriever
+
+    def _make_folder(self) -> IndexFolder:
+        return IndexFolder(BinaryIndex, self.path, model=model_of(self.embeddings), originals=self.originals)
+
+    def _embed(self, texts: list[str]) -> Any:
+        return self.embeddings.embed_documents(texts)
+
+    async def _aembed(self, texts: list[str]) -> Any:
+        return await self.embeddings.aembed_documents(texts)
+
+    def _embed_query(self, query: str) -> Any:
+        return self.embeddings.embed_query(query)
+
+    async def _aembed_query(self, query: str) -> Any:
+        return await self.embeddings.aembed_query(query)
+
+
+class JinaLateInteractionRetriever(JinaConnection, IndexRetriever):
+    """Documents by late interaction: a pooled vector of each in memory chooses candidates, MaxSim ranks them.
+
+    Example:
+        >>> from langchain_core.documents import Document
+        >>> from langchain_jina import JinaLateInteractionRetriever
+        >>> documents = [Document("The cat sleeps."), Document("Stocks fell.")]
+        >>> retriever = JinaLateInteractionRetriever.from_documents(documents, base_url="local", k=1)
+        >>> retriever.invoke("What does the cat do?")[0].page_content
+        'The cat sleeps.'
+
+    Raises:
+        JinaInputError: an unknown argument or a value of the wrong type; an index of another model.
+        IndexFileError: files that are damaged, or open in another process.
+    """
+
+    model: str = "jina-colbert-v2"
+    """The model, one of those that give a vector for each token."""
+    dimensions: int | None = None
+    """The length of the vectors (Matryoshka); by default the model's full length."""
+    first_stage: Literal["bits", "float"] = "bits"
+    """What of the pooled vectors is in memory."""
+
+    @classmethod
+    def from_documents(cls, documents: Sequence[Document], **arguments: Any) -> Self:
+        """A retriever of these documents, which are added to what is at ``path``; with the options of the class."""
+        retriever = cls(**arguments)
+        retriever.add_documents(documents)
+        return retriever
+
+    @classmethod
+    async def afrom_documents(cls, documents: Sequence[Document], **arguments: Any) -> Self:
+        """:meth:`from_documents`, asynchronously."""
+        retriever = cls(**arguments)
+        await retriever.aadd_documents(documents)
+        return retriever
+
+    @classmethod
+    def load(cls, path: str | Path, **arguments: Any) -> Self:
+        """The retriever of an index that is there."""
+        retriever = cls(path=path, **arguments)
+        retriever._folder.open()
+        return retriever
+
+    def close(self) -> None:
+        """Give the index's files free, and close connections; a later call opens them anew."""
+        JinaConnection.close(self)
+        IndexRetriever.close(self)
+
+    def _make_folder(self) -> IndexFolder:
+        return IndexFolder(
+            MultiVectorIndex, self.path, model=self.model, originals=self.originals, first_stage=self.first_stage
+        )
+
+    def _embedder(self) -> MultiVectorEmbedder:
+        return MultiVectorEmbedder(self._connection(), self.model, dimensions=self.dimensions)
+
+    def _embed(self, texts: list[str]) -> Any:
+        return self._embedder().embed(texts, "document")
+
+    async def _aembed(self, texts: list[str]) -> Any:
+        return await self._embedder().aembed(texts, "document")
+
+    def _embed_query(self, query: str) -> Any:
+        return self._embedder().embed([query], "query")[0]
+
+    async def _aembed_query(self, query: str) -> Any:
+        return (await self._embedder().aembed([query], "query"))[0]
+
+
+def _documents(hits: list[Hit]) -> list[Document]:
+    return [
+        Document(
+            hit.payload["page_content"],
+            id=str(hit.id),
+            metadata={**hit.payload["metadata"], "relevance_score": hit.score},
+        )
+        for hit in hits
+    ]

@@ -1,0 +1,187 @@
+"""What every framework's retriever stands on, so that they only translate types.
+
+An :class:`IndexFolder` is an index that is made when the first vectors come; :class:`MultiVectorEmbedder` is a model of
+one vector a token with its options on a connection.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .components import Connection
+from .errors import JinaInputError
+from .index import BinaryIndex, Hit, Id, MultiVectorIndex
+from .index.store import DATABASE
+from .models import Role
+
+AnyIndex = BinaryIndex | MultiVectorIndex
+
+OVERSAMPLING = 20
+"""How many times as many candidates as results the first stage chooses."""
+
+# A process can have a folder open once, and several of its components may use it: one that writes, one that asks.
+_opened: weakref.WeakValueDictionary[Path, AnyIndex] = weakref.WeakValueDictionary()
+_opening = threading.RLock()
+
+
+class IndexFolder:
+    """An index that is opened when it is first used, and made when the first vectors tell its dimensions.
+
+    Args:
+        kind: :class:`jina_client.index.BinaryIndex` or :class:`jina_client.index.MultiVectorIndex`.
+        path: its folder; ``None`` is a temporary one that goes with the object. All that name the same folder share it.
+        model: what the vectors are made with. An index of another model is refused; empty fits any.
+        **options: ``originals`` and ``first_stage`` of a new index.
+    """
+
+    def __init__(self, kind: type[AnyIndex], path: str | Path | None, *, model: str, **options: Any) -> None:
+        self._kind = kind
+        self._path = None if path is None else Path(path)
+        self._model = model
+        self._options = {name: value for name, value in options.items() if value is not None}
+        self._own: AnyIndex | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """The folder that was named."""
+        return self._path
+
+    def open(self) -> AnyIndex:
+        """The index, which must be there.
+
+        Raises:
+            IndexFileError: none is there, it is damaged, or another process has it open.
+            JinaInputError: it holds another model's vectors.
+        """
+        with _opening:
+            index = self._current()
+            if index is None:
+                if self._path is None:
+                    raise JinaInputError("nothing was added yet")
+                index = self._kept(self._kind.load(self._path))
+            return index
+
+    def add(self, ids: Sequence[Id], vectors: Any, payloads: Sequence[Any], *, replace: bool = True) -> None:
+        """See the index's ``add``; the index is made where there is none."""
+        if not len(ids):
+            return
+        with _opening:
+            index = self._found() or self._kept(
+                self._kind(np.shape(vectors[0])[-1], self._path, model=self._model, **self._options)
+            )
+        index.add(ids, vectors, payloads, replace=replace)
+
+    def search(self, query: Any, k: int, oversampling: float = OVERSAMPLING) -> list[Hit]:
+        """See the index's ``search``; without an index nothing is found."""
+        index = self._found()
+        hits: list[Hit] = [] if index is None else index.search(query, k, oversampling)
+        return hits
+
+    def get(self, ids: Sequence[Id]) -> list[Any]:
+        """The payloads of ids, ``None`` for one that is not there."""
+        index = self._found()
+        return [None] * len(ids) if index is None else index.get(ids)
+
+    def payloads(self) -> Iterator[Any]:
+        """Every payload, in the order in which they were added."""
+        index = self._found()
+        return iter(()) if index is None else index.payloads()
+
+    def remove(self, ids: Sequence[Id]) -> int:
+        """See the index's ``remove``."""
+        index = self._found()
+        return 0 if index is None else index.remove(ids)
+
+    def save(self, path: str | Path) -> None:
+        """A copy of the index in another folder; see the index's ``save``."""
+        index = self._found()
+        if index is None:
+            raise JinaInputError("nothing was added yet, so there is nothing to save")
+        index.save(path)
+
+    def close(self) -> None:
+        """Give the files free; a later call opens them anew. A temporary index is gone."""
+        with _opening:
+            index = self._current()
+            if index is not None:
+                index.close()
+
+    def __len__(self) -> int:
+        index = self._found()
+        return 0 if index is None else len(index)
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._path is None:
+            raise JinaInputError("an index in a temporary folder cannot be pickled: save it, or give it a path")
+        return {**self.__dict__, "_own": None}
+
+    def _found(self) -> AnyIndex | None:
+        """The index, or ``None`` where there is none yet."""
+        with _opening:
+            index = self._current()
+            if index is None and self._path is not None and (self._path / DATABASE).exists():
+                index = self._kept(self._kind.load(self._path))
+            return index
+
+    def _current(self) -> AnyIndex | None:
+        if self._own is not None and not self._own.closed:
+            return self._own
+        if self._path is not None:
+            index = _opened.get(self._path.resolve())
+            if index is not None and not index.closed:
+                return self._kept(index)
+        return None
+
+    def _kept(self, index: AnyIndex) -> AnyIndex:
+        if not isinstance(index, self._kind):
+            raise JinaInputError(f"{index.path} is a {type(index).__name__}, not a {self._kind.__name__}")
+        if index.model and self._model and index.model != self._model:
+            raise JinaInputError(
+                f"{index.path} holds vectors of {index.model}, and these are of {self._model}: they cannot be compared"
+            )
+        self._own = index
+        if self._path is not None:
+            _opened[self._path.resolve()] = index
+        return index
+
+
+class MultiVectorEmbedder:
+    """A model of one vector a token, with its options.
+
+    Args:
+        connection: where to call.
+        model: the model's id.
+        dimensions, batch_size: as in :meth:`jina_client.JinaClient.embed_multi_vector`.
+    """
+
+    def __init__(
+        self, connection: Connection, model: str, *, dimensions: int | None = None, batch_size: int | None = None
+    ) -> None:
+        self._connection = connection
+        self._options: dict[str, Any] = {"model": model, "dimensions": dimensions, "batch_size": batch_size}
+
+    def embed(self, texts: Sequence[str], role: Role) -> Sequence[NDArray[Any]]:
+        """For each text an array ``(tokens, dims)``; for an empty list none, without a request."""
+        if not texts:
+            return []
+        return self._connection.client.embed_multi_vector(texts, input_type=role, **self._options).vectors
+
+    async def aembed(self, texts: Sequence[str], role: Role) -> Sequence[NDArray[Any]]:
+        """:meth:`embed`, asynchronously."""
+        if not texts:
+            return []
+        result = await self._connection.async_client.embed_multi_vector(texts, input_type=role, **self._options)
+        return result.vectors
+
+
+def model_of(embedder: Any, names: Sequence[str] = ("model_name", "model")) -> str:
+    """What an embedder of any framework calls its model; empty where it does not say."""
+    found = next((getattr(embedder, name) for name in names if isinstance(getattr(embedder, name, None), str)), "")
+    return found if found != "unknown" else ""

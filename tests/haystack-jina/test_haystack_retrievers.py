@@ -1,0 +1,121 @@
+"""Haystack's document store, writer and retrievers on the index, with the embedded engine."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from haystack import Document, Pipeline
+from haystack.components.writers import DocumentWriter
+from haystack.document_stores.errors import DuplicateDocumentError
+from haystack.document_stores.types import DuplicatePolicy
+from haystack.utils import Secret
+from haystack_integrations.components.embedders.jina import JinaDocumentEmbedder, JinaTextEmbedder
+from haystack_integrations.components.retrievers.jina import JinaEmbeddingRetriever, JinaLateInteractionRetriever
+from haystack_integrations.components.writers.jina import JinaLateInteractionWriter
+from haystack_integrations.document_stores.jina import JinaDocumentStore
+from jina_client import JinaArgumentError, JinaInputError
+
+TEXTS = ["The cat sleeps on the sofa.", "Stocks fell sharply today.", "Bread needs flour, water and salt."]
+DOCUMENTS = [Document(content=text, id=str(number), meta={"page": number}) for number, text in enumerate(TEXTS)]
+
+
+def embedded(*documents: Document) -> list[Document]:
+    return [
+        replace(document, embedding=[float(place == number) for place in range(4)])
+        for number, document in enumerate(documents)
+    ]
+
+
+def test_an_indexing_and_a_query_pipeline_saved_and_loaded(tmp_path: Path) -> None:
+    indexing = Pipeline()
+    indexing.add_component("embedder", JinaDocumentEmbedder(base_url="local", progress_bar=False))
+    indexing.add_component("writer", DocumentWriter(JinaDocumentStore(tmp_path / "index", model="jina-embeddings-v3")))
+    indexing.connect("embedder", "writer")
+    query = Pipeline()
+    query.add_component("embedder", JinaTextEmbedder(base_url="local"))
+    store = JinaDocumentStore(tmp_path / "index", model="jina-embeddings-v3")
+    query.add_component("retriever", JinaEmbeddingRetriever(store, top_k=1, oversampling=3))
+    query.connect("embedder.embedding", "retriever.query_embedding")
+    Pipeline.loads(indexing.dumps()).run({"embedder": {"documents": DOCUMENTS}})
+    result = Pipeline.loads(query.dumps()).run({"embedder": {"text": "What do I need for baking?"}})
+    (found,) = result["retriever"]["documents"]
+    assert (found.id, found.content, found.meta) == ("2", TEXTS[2], {"page": 2})
+    assert found.score > 0
+
+
+def test_late_interaction_saved_and_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_KEY", "secret-0123456789")
+    key = Secret.from_env_var("A_KEY")
+    writer = JinaLateInteractionWriter(tmp_path / "index", key, base_url="local", first_stage="float")
+    indexing = Pipeline()
+    indexing.add_component("writer", writer)
+    query = Pipeline()
+    query.add_component("retriever", JinaLateInteractionRetriever(str(tmp_path / "index"), key, base_url="local"))
+    assert "secret" not in indexing.dumps() + query.dumps()
+    written = Pipeline.loads(indexing.dumps()).run({"writer": {"documents": DOCUMENTS}})
+    assert written["writer"]["documents_written"] == 3
+    result = Pipeline.loads(query.dumps()).run({"retriever": {"query": "What do I need for baking?", "top_k": 2}})
+    assert result["retriever"]["documents"][0].id == "2"
+    assert len(result["retriever"]["documents"]) == 2
+
+
+def test_everything_asynchronously(tmp_path: Path) -> None:
+    async def ask() -> list[str]:
+        store = JinaDocumentStore()
+        await store.write_documents_async(embedded(*DOCUMENTS))
+        assert await store.count_documents_async() == len(await store.filter_documents_async()) == 3
+        await store.delete_documents_async(["0"])
+        (dense,) = (await JinaEmbeddingRetriever(store, top_k=1).run_async([0.0, 0.1, 1.0, 0.0]))["documents"]
+        writer = JinaLateInteractionWriter(tmp_path / "index", base_url="local")
+        await writer.run_async(DOCUMENTS)
+        retriever = JinaLateInteractionRetriever(tmp_path / "index", base_url="local", top_k=1)
+        (late,) = (await retriever.run_async("What does the cat do?"))["documents"]
+        await retriever.close_async()
+        return [dense.id, late.id]
+
+    assert asyncio.run(ask()) == ["2", "0"]
+
+
+def test_what_happens_to_an_id_that_is_there() -> None:
+    store = JinaDocumentStore()
+    first, second = embedded(Document(content="a", id="1"), Document(content="b", id="2"))
+    changed = replace(first, content="changed")
+    assert store.write_documents([first]) == 1
+    for policy in (DuplicatePolicy.NONE, DuplicatePolicy.FAIL):
+        with pytest.raises(DuplicateDocumentError):
+            store.write_documents([second, changed], policy)
+    assert store.count_documents() == 1
+    assert store.write_documents([changed, second], DuplicatePolicy.SKIP) == 1
+    assert [document.content for document in store.filter_documents()] == ["a", "b"]
+    assert store.write_documents([changed, second], DuplicatePolicy.OVERWRITE) == 2
+    assert sorted(document.content or "" for document in store.filter_documents()) == ["b", "changed"]
+
+
+def test_filters_are_haystacks() -> None:
+    store = JinaDocumentStore()
+    store.write_documents(embedded(*DOCUMENTS))
+    found = store.filter_documents({"field": "meta.page", "operator": ">=", "value": 1})
+    assert found == DOCUMENTS[1:]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: JinaDocumentStore(folder="a"), JinaArgumentError, "has no argument 'folder'"),
+        (lambda: JinaDocumentStore().to_dict(), JinaInputError, "temporary folder"),
+        (lambda: JinaDocumentStore().write_documents(DOCUMENTS), JinaInputError, "has no embedding"),
+        (lambda: JinaDocumentStore().write_documents("a"), JinaInputError, "list of Documents"),
+        (lambda: JinaEmbeddingRetriever("store"), JinaArgumentError, "must be a JinaDocumentStore"),
+        (lambda: JinaLateInteractionRetriever("a", topk=1), JinaArgumentError, "did you mean 'top_k'"),
+        (lambda: JinaLateInteractionRetriever("a", base_url="local").run(None), JinaArgumentError, "got None"),
+        (lambda: JinaLateInteractionWriter("a", base_url="local").run("text"), JinaArgumentError, "list of Documents"),
+        (lambda: JinaLateInteractionWriter("a", base_url="local").run([Document()]), JinaInputError, "no text"),
+    ],
+)
+def test_bad_input_is_refused(call: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call()

@@ -1,0 +1,93 @@
+"""LangChain's retrievers on the index, with the embedded engine."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jina_client import JinaArgumentError, JinaInputError
+from jina_client.index import IndexFileError
+from langchain_core.documents import Document
+from langchain_jina import JinaEmbeddings, JinaLateInteractionRetriever, JinaRetriever
+
+TEXTS = ["The cat sleeps on the sofa.", "Stocks fell sharply today.", "Bread needs flour, water and salt."]
+DOCUMENTS = [Document(text, id=str(number), metadata={"page": number}) for number, text in enumerate(TEXTS)]
+EMBEDDINGS = JinaEmbeddings(model="jina-embeddings-v3", base_url="local")
+
+
+def dense(**options: Any) -> JinaRetriever:
+    return JinaRetriever(embeddings=EMBEDDINGS, **options)
+
+
+def late(**options: Any) -> JinaLateInteractionRetriever:
+    return JinaLateInteractionRetriever(base_url="local", **options)
+
+
+BOTH = pytest.mark.parametrize("make", [dense, late])
+
+
+@BOTH
+def test_documents_are_found_with_their_id_metadata_and_score(make: Any) -> None:
+    retriever = make(k=2)
+    assert retriever.add_documents(DOCUMENTS) == ["0", "1", "2"]
+    best, second = retriever.invoke("What do I need for baking?")
+    assert (best.id, best.page_content, best.metadata["page"]) == ("2", TEXTS[2], 2)
+    assert best.metadata["relevance_score"] > second.metadata["relevance_score"]
+    assert "relevance_score" not in DOCUMENTS[2].metadata
+    retriever.close()
+
+
+@BOTH
+def test_the_same_asynchronously(make: Any) -> None:
+    async def ask() -> list[Document]:
+        retriever = make(k=1)
+        await retriever.aadd_documents(DOCUMENTS)
+        return await retriever.ainvoke("What does the cat do?")
+
+    assert [document.id for document in asyncio.run(ask())] == ["0"]
+
+
+@BOTH
+def test_what_is_at_a_path_is_there_again(make: Any, tmp_path: Path) -> None:
+    make(path=tmp_path / "index").add_documents(DOCUMENTS)
+    retriever = make(path=tmp_path / "index", k=1)
+    assert retriever.invoke("baking")[0].id == "2"
+    retriever.add_documents([Document("Cats sleep sixteen hours a day.", id="0")])
+    assert retriever.delete(["1", "9"]) == 1
+    assert len(retriever) == 2
+    retriever.save(tmp_path / "copy")
+    retriever.close()
+    assert make(path=tmp_path / "copy", k=1).invoke("cat")[0].page_content == "Cats sleep sixteen hours a day."
+
+
+def test_loading_needs_an_index_of_the_same_model(tmp_path: Path) -> None:
+    JinaRetriever.from_documents(DOCUMENTS, EMBEDDINGS, path=tmp_path / "index").close()
+    assert len(JinaRetriever.load(tmp_path / "index", EMBEDDINGS)) == 3
+    with pytest.raises(JinaInputError, match="vectors of jina-embeddings-v3, and these are of jina-embeddings-v4"):
+        JinaRetriever.load(tmp_path / "index", JinaEmbeddings(model="jina-embeddings-v4", base_url="local"))
+    with pytest.raises(IndexFileError, match="an index of vectors, MultiVectorIndex has multi-vectors"):
+        JinaLateInteractionRetriever.load(tmp_path / "index", base_url="local")
+    with pytest.raises(IndexFileError, match="holds no index"):
+        JinaRetriever.load(tmp_path / "elsewhere", EMBEDDINGS)
+
+
+def test_made_from_documents() -> None:
+    late_retriever = asyncio.run(JinaLateInteractionRetriever.afrom_documents(DOCUMENTS, base_url="local", k=1))
+    assert late_retriever.invoke("baking")[0].id == "2"
+    dense_retriever = asyncio.run(JinaRetriever.afrom_documents(DOCUMENTS, EMBEDDINGS, k=1))
+    assert dense_retriever.invoke("baking")[0].id == "2"
+
+
+@BOTH
+def test_bad_arguments_are_refused(make: Any) -> None:
+    with pytest.raises(JinaArgumentError, match="did you mean 'oversampling'"):
+        make(oversampelling=3)
+    with pytest.raises(JinaInputError, match="k: Input should be greater"):
+        make(k=0)
+    with pytest.raises(JinaInputError, match="nothing to save"):
+        make().save("anywhere")
+    with pytest.raises(JinaInputError, match="payloads\\[0\\] is no JSON value"):
+        make().add_documents([Document("a", metadata={"set": {1}})])
+    assert make().invoke("a question to nothing") == []

@@ -1,0 +1,92 @@
+"""LlamaIndex's retrievers on the index, with the embedded engine."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jina_client import JinaArgumentError, JinaInputError
+from llama_index.core import Document
+from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
+from llama_index.embeddings.jinaai import JinaEmbedding
+from llama_index.retrievers.jinaai import JinaLateInteractionRetriever, JinaRetriever
+
+TEXTS = ["The cat sleeps on the sofa.", "Stocks fell sharply today.", "Bread needs flour, water and salt."]
+NODES = [TextNode(text=text, id_=str(number), metadata={"page": number}) for number, text in enumerate(TEXTS)]
+EMBEDDING = JinaEmbedding(model="jina-embeddings-v3", base_url="local")
+
+
+def dense(**options: Any) -> JinaRetriever:
+    return JinaRetriever(EMBEDDING, **options)
+
+
+def late(**options: Any) -> JinaLateInteractionRetriever:
+    return JinaLateInteractionRetriever(base_url="local", **options)
+
+
+BOTH = pytest.mark.parametrize("make", [dense, late])
+
+
+@BOTH
+def test_nodes_come_back_whole_and_with_their_score(make: Any) -> None:
+    retriever = make()
+    node = TextNode(text=TEXTS[2], id_="2", relationships={NodeRelationship.SOURCE: RelatedNodeInfo(node_id="book")})
+    assert retriever.add_nodes([*NODES[:2], node]) == ["0", "1", "2"]
+    best, second = retriever.retrieve("What do I need for baking?")
+    assert best.node == node
+    assert best.node.ref_doc_id == "book"
+    assert best.score > second.score
+    assert node.embedding is None
+
+
+@BOTH
+def test_the_same_asynchronously(make: Any) -> None:
+    async def ask() -> Any:
+        retriever = make(similarity_top_k=1)
+        await retriever.aadd_nodes(NODES)
+        return await retriever.aretrieve("What does the cat do?")
+
+    assert [found.node_id for found in asyncio.run(ask())] == ["0"]
+
+
+@BOTH
+def test_what_is_kept_is_there_again(make: Any, tmp_path: Path) -> None:
+    retriever = make(path=tmp_path / "index")
+    retriever.add_nodes(NODES)
+    assert retriever.delete_nodes(["1", "9"]) == 1
+    retriever.persist(tmp_path / "copy")
+    retriever.close()
+    arguments = (EMBEDDING,) if make is dense else ()
+    options = {} if make is dense else {"base_url": "local"}
+    for folder in ("index", "copy"):
+        again = type(retriever).from_persist_dir(tmp_path / folder, *arguments, **options)
+        assert len(again) == 2
+        assert again.retrieve("baking")[0].node_id == "2"
+
+
+def test_made_from_nodes_and_from_documents() -> None:
+    documents = [Document(text=text, id_=f"source {number}") for number, text in enumerate(TEXTS)]
+    retriever = JinaRetriever.from_documents(documents, EMBEDDING, similarity_top_k=1)
+    assert retriever.retrieve("baking")[0].node.ref_doc_id == "source 2"
+    late_retriever = asyncio.run(JinaLateInteractionRetriever.afrom_nodes(NODES, base_url="local"))
+    assert late_retriever.retrieve("baking")[0].node_id == "2"
+
+
+def test_chunks_of_a_document_are_embedded_together_where_the_model_does_so() -> None:
+    embedding = JinaEmbedding(model="jina-embeddings-v3", base_url="local", late_chunking=True)
+    source = {NodeRelationship.SOURCE: RelatedNodeInfo(node_id="source")}
+    nodes = [TextNode(text=text, relationships=source) for text in ("Berlin is a city.", "It has a wall.")]
+    (found,) = JinaRetriever.from_nodes(nodes, embedding, similarity_top_k=1).retrieve("What does Berlin have?")
+    (alone,) = JinaRetriever.from_nodes([found.node], EMBEDDING).retrieve("What does Berlin have?")
+    assert found.score != pytest.approx(alone.score, abs=1e-3)
+
+
+@BOTH
+def test_bad_arguments_are_refused(make: Any) -> None:
+    with pytest.raises(JinaArgumentError, match="did you mean 'similarity_top_k'"):
+        make(similarity_topk=3)
+    with pytest.raises(JinaInputError, match="nothing to save"):
+        make().persist("anywhere")
+    assert make().retrieve("a question to nothing") == []
