@@ -13,13 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .components import Connection
 from .errors import JinaInputError
 from .index import BinaryIndex, Hit, Id, MultiVectorIndex
 from .index.store import DATABASE
-from .models import Role
 
 AnyIndex = BinaryIndex | MultiVectorIndex
 
@@ -150,35 +147,6 @@ class IndexFolder:
         if self._path is not None:
             _opened[self._path.resolve()] = index
         return index
-
-
-class MultiVectorEmbedder:
-    """A model of one vector a token, with its options.
-
-    Args:
-        connection: where to call.
-        model: the model's id.
-        dimensions, batch_size: as in :meth:`jina_client.JinaClient.embed_multi_vector`.
-    """
-
-    def __init__(
-        self, connection: Connection, model: str, *, dimensions: int | None = None, batch_size: int | None = None
-    ) -> None:
-        self._connection = connection
-        self._options: dict[str, Any] = {"model": model, "dimensions": dimensions, "batch_size": batch_size}
-
-    def embed(self, texts: Sequence[str], role: Role) -> Sequence[NDArray[Any]]:
-        """For each text an array ``(tokens, dims)``; for an empty list none, without a request."""
-        if not texts:
-            return []
-        return self._connection.client.embed_multi_vector(texts, input_type=role, **self._options).vectors
-
-    async def aembed(self, texts: Sequence[str], role: Role) -> Sequence[NDArray[Any]]:
-        """:meth:`embed`, asynchronously."""
-        if not texts:
-            return []
-        result = await self._connection.async_client.embed_multi_vector(texts, input_type=role, **self._options)
-        return result.vectors
 
 
 def model_of(embedder: Any, names: Sequence[str] = ("model_name", "model")) -> str:

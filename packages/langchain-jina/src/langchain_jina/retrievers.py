@@ -10,8 +10,9 @@ from typing import Any, Literal, Self
 from uuid import uuid4
 
 from jina_client.arguments import input_error_from_pydantic
+from jina_client.components import MultiVectorEmbedder
 from jina_client.index import BinaryIndex, Hit, MultiVectorIndex
-from jina_client.retrieval import OVERSAMPLING, IndexFolder, MultiVectorEmbedder, model_of
+from jina_client.retrieval import OVERSAMPLING, IndexFolder, model_of
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings

@@ -7,10 +7,11 @@ from typing import Any
 
 from haystack.utils import Secret
 from jina_client import AsyncJinaClient, JinaClient
+from jina_client.components import ConnectionOptions, MultiVectorEmbedder
 from jina_client.index import MultiVectorIndex
 from jina_client.index.originals import Originals
 from jina_client.index.store import FirstStage
-from jina_client.retrieval import IndexFolder, MultiVectorEmbedder
+from jina_client.retrieval import IndexFolder
 
 from .component import JinaComponent
 from .connection import JinaConnection
@@ -28,12 +29,8 @@ class LateInteractionComponent(JinaComponent):
         dimensions: int | None,
         originals: Originals | None = None,
         first_stage: FirstStage | None = None,
-        base_url: str | None,
-        timeout: float | None,
-        max_retries: int | None,
-        max_concurrency: int | None,
-        dialect: str | None,
         client: JinaClient | AsyncJinaClient | None,
+        options: ConnectionOptions,
     ) -> None:
         """What `__init__` does in both; Haystack makes a component a class anew, in which `super()` does not work."""
         self.path = str(path)
@@ -43,15 +40,7 @@ class LateInteractionComponent(JinaComponent):
         self._folder = IndexFolder(
             MultiVectorIndex, self.path, model=model, originals=originals, first_stage=first_stage
         )
-        self._connection = JinaConnection(
-            api_key,
-            base_url=base_url,
-            timeout=timeout,
-            max_retries=max_retries,
-            max_concurrency=max_concurrency,
-            dialect=dialect,
-            client=client,
-        )
+        self._connection = JinaConnection(api_key, client, options)
 
     def close(self) -> None:
         """Close the index and the connections of `run`; a later run opens them anew."""

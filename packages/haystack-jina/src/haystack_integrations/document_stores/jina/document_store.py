@@ -37,7 +37,7 @@ class JinaDocumentStore:
     ```
     """
 
-    @known_arguments
+    @known_arguments()
     def __init__(self, path: str | Path | None = None, *, originals: Originals = "int8", model: str = "") -> None:
         """
         Create a JinaDocumentStore.

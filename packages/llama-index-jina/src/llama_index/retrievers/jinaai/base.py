@@ -10,11 +10,11 @@ from typing import Any, Self
 
 from jina_client import AsyncJinaClient, JinaClient
 from jina_client.arguments import known_arguments
-from jina_client.components import Connection
+from jina_client.components import Connection, MultiVectorEmbedder
 from jina_client.index import BinaryIndex, Hit, MultiVectorIndex
 from jina_client.index.originals import Originals
 from jina_client.index.store import FirstStage
-from jina_client.retrieval import OVERSAMPLING, IndexFolder, MultiVectorEmbedder, model_of
+from jina_client.retrieval import OVERSAMPLING, IndexFolder, model_of
 from llama_index.core import Settings
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -140,7 +140,7 @@ class JinaRetriever(IndexRetriever):
         IndexFileError: files that are damaged, or open in another process.
     """
 
-    @known_arguments
+    @known_arguments()
     def __init__(
         self,
         embed_model: BaseEmbedding | None = None,
@@ -197,7 +197,7 @@ class JinaLateInteractionRetriever(IndexRetriever):
         IndexFileError: files that are damaged, or open in another process.
     """
 
-    @known_arguments
+    @known_arguments()
     def __init__(
         self,
         model: str = "jina-colbert-v2",

@@ -36,7 +36,7 @@ class JinaEmbeddingRetriever:
     ```
     """
 
-    @known_arguments
+    @known_arguments()
     def __init__(
         self, document_store: JinaDocumentStore, top_k: int = 10, *, oversampling: float = OVERSAMPLING
     ) -> None:

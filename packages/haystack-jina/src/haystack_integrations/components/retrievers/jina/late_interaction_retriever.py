@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from haystack import Document, component, default_to_dict
 from haystack.utils import Secret
@@ -13,6 +13,7 @@ from haystack_integrations.common.jina.late_interaction import LateInteractionCo
 from haystack_integrations.document_stores.jina.document_store import documents_of
 from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient
 from jina_client.arguments import known_arguments
+from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions
 from jina_client.retrieval import OVERSAMPLING
 
 
@@ -24,7 +25,7 @@ class JinaLateInteractionRetriever(LateInteractionComponent):
     Usage example: see JinaLateInteractionWriter.
     """
 
-    @known_arguments
+    @known_arguments(*CONNECTION_OPTIONS)
     def __init__(
         self,
         path: str | Path,
@@ -34,12 +35,8 @@ class JinaLateInteractionRetriever(LateInteractionComponent):
         *,
         oversampling: float = OVERSAMPLING,
         dimensions: int | None = None,
-        base_url: str | None = None,
-        timeout: float | None = None,
-        max_retries: int | None = None,
-        max_concurrency: int | None = None,
-        dialect: str | None = None,
         client: JinaClient | AsyncJinaClient | None = None,
+        **options: Unpack[ConnectionOptions],
     ) -> None:
         """
         Create a JinaLateInteractionRetriever.
@@ -50,12 +47,10 @@ class JinaLateInteractionRetriever(LateInteractionComponent):
         :param top_k: How many Documents to find.
         :param oversampling: How many times as many candidates the first stage chooses.
         :param dimensions: The length of the vectors, as the writer has it.
-        :param base_url: The API's root; `"local"` is the embedded engine.
-        :param timeout: Seconds for one exchange; 60 by default.
-        :param max_retries: How often a request that failed in a way that may pass is sent again; 4 by default.
-        :param max_concurrency: Exchanges in flight at once; 8 by default.
-        :param dialect: The protocol that the service speaks.
-        :param client: A ready client to use instead of key, URL and the options above.
+        :param client: A ready client to use instead of key and connection options.
+        :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
+            `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
+            `cache`, as of `jina_client.JinaClient`.
         :raises JinaInputError: An unknown argument.
         """
         self.top_k = top_k
@@ -65,12 +60,8 @@ class JinaLateInteractionRetriever(LateInteractionComponent):
             api_key,
             model,
             dimensions=dimensions,
-            base_url=base_url,
-            timeout=timeout,
-            max_retries=max_retries,
-            max_concurrency=max_concurrency,
-            dialect=dialect,
             client=client,
+            options=options,
         )
 
     def to_dict(self) -> dict[str, Any]:

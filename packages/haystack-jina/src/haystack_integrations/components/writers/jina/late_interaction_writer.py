@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from haystack import Document, component, default_to_dict
 from haystack.utils import Secret
@@ -13,6 +13,7 @@ from haystack_integrations.common.jina import DEFAULT_API_KEY
 from haystack_integrations.common.jina.late_interaction import LateInteractionComponent
 from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient, JinaInputError
 from jina_client.arguments import known_arguments
+from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions
 from jina_client.index.originals import Originals
 from jina_client.index.store import FirstStage
 
@@ -38,7 +39,7 @@ class JinaLateInteractionWriter(LateInteractionComponent):
     ```
     """
 
-    @known_arguments
+    @known_arguments(*CONNECTION_OPTIONS)
     def __init__(
         self,
         path: str | Path,
@@ -48,12 +49,8 @@ class JinaLateInteractionWriter(LateInteractionComponent):
         dimensions: int | None = None,
         originals: Originals = "int8",
         first_stage: FirstStage = "bits",
-        base_url: str | None = None,
-        timeout: float | None = None,
-        max_retries: int | None = None,
-        max_concurrency: int | None = None,
-        dialect: str | None = None,
         client: JinaClient | AsyncJinaClient | None = None,
+        **options: Unpack[ConnectionOptions],
     ) -> None:
         """
         Create a JinaLateInteractionWriter.
@@ -64,12 +61,10 @@ class JinaLateInteractionWriter(LateInteractionComponent):
         :param dimensions: The length of the vectors (Matryoshka); by default the model's full length.
         :param originals: How the vectors lie on disk: `int8` or `float16`.
         :param first_stage: What of the pooled vectors is in memory: `bits`, or `float` with 32 times the memory.
-        :param base_url: The API's root; `"local"` is the embedded engine.
-        :param timeout: Seconds for one exchange; 60 by default.
-        :param max_retries: How often a request that failed in a way that may pass is sent again; 4 by default.
-        :param max_concurrency: Exchanges in flight at once; 8 by default.
-        :param dialect: The protocol that the service speaks.
-        :param client: A ready client to use instead of key, URL and the options above.
+        :param client: A ready client to use instead of key and connection options.
+        :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
+            `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
+            `cache`, as of `jina_client.JinaClient`.
         :raises JinaInputError: An unknown argument.
         """
         self.originals = originals
@@ -81,12 +76,8 @@ class JinaLateInteractionWriter(LateInteractionComponent):
             dimensions=dimensions,
             originals=originals,
             first_stage=first_stage,
-            base_url=base_url,
-            timeout=timeout,
-            max_retries=max_retries,
-            max_concurrency=max_concurrency,
-            dialect=dialect,
             client=client,
+            options=options,
         )
 
     def to_dict(self) -> dict[str, Any]:
