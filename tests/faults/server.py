@@ -206,7 +206,11 @@ def _handler(server: FaultServer) -> type[BaseHTTPRequestHandler]:
         disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
-            raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            size = int(self.headers.get("Content-Length", 0))
+            raw = self.rfile.read(size)
+            if len(raw) < size:
+                self.close_connection = True  # The client has gone in the middle of its request.
+                return
             headers = {name.lower(): value for name, value in self.headers.items()}
             body = json.loads(raw or b"{}")
             number = server.begin(Seen(body.get("input", []), headers))

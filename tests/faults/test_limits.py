@@ -219,25 +219,25 @@ def test_what_remains_bounds_what_is_in_flight(remaining: str, wide: int) -> Non
     assert line.at_once() == wide
 
 
-@pytest.mark.parametrize("named", [True, False])
-def test_forty_calls_at_once_where_two_are_allowed(named: bool) -> None:
+@pytest.mark.parametrize(("named", "most"), [(True, 8), (False, 8), (True, 40)])
+def test_forty_calls_at_once_where_two_are_allowed(named: bool, most: int) -> None:
     texts = [f"text number {index}" for index in range(40)]
     limit = AtOnce(2, names_it=named)
     with (
         FaultServer(limit) as server,
-        JinaClient(KEY, server.url, max_concurrency=40) as client,
+        JinaClient(KEY, server.url, max_concurrency=most) as client,
         ThreadPoolExecutor(40) as pool,
     ):
         results = list(pool.map(lambda text: client.embed([text], **MODEL), texts))
     _check(results, texts, limit)
 
 
-@pytest.mark.parametrize("named", [True, False])
-async def test_forty_calls_at_once_where_two_are_allowed_async(named: bool) -> None:
+@pytest.mark.parametrize(("named", "most"), [(True, 8), (False, 8), (True, 40)])
+async def test_forty_calls_at_once_where_two_are_allowed_async(named: bool, most: int) -> None:
     texts = [f"text number {index}" for index in range(40)]
     limit = AtOnce(2, names_it=named)
     with FaultServer(limit) as server:
-        async with AsyncJinaClient(KEY, server.url, max_concurrency=40) as client:
+        async with AsyncJinaClient(KEY, server.url, max_concurrency=most) as client:
             results = await asyncio.gather(*(client.embed([text], **MODEL) for text in texts))
     _check(results, texts, limit)
 

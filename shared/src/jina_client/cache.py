@@ -13,7 +13,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -141,8 +141,7 @@ class EmbeddingCache:
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        (owner,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        owner, version = self._made_by(connection)
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if (owner, version) == (_APPLICATION_ID, _VERSION):
             return
@@ -150,12 +149,23 @@ class EmbeddingCache:
             raise JinaInputError(f"{self.path} is another program's database: name a file of its own for the cache")
         if owner == _APPLICATION_ID and version > _VERSION:
             raise JinaInputError(f"the cache {self.path} was made by a newer version of this package")
-        connection.execute("PRAGMA journal_mode = WAL")
         with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            if self._made_by(connection) == (_APPLICATION_ID, _VERSION):
+                return  # Another process was faster, and may have kept vectors in it already.
             connection.execute("DROP TABLE IF EXISTS vectors")
             connection.execute("CREATE TABLE vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID")
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {_VERSION}")
+        # Refused at once while another process uses the file, which works in the other mode too.
+        with suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA journal_mode = WAL")
+
+    @staticmethod
+    def _made_by(connection: sqlite3.Connection) -> tuple[int, int]:
+        (owner,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        return owner, version
 
 
 def keys_of(

@@ -710,9 +710,11 @@ class JinaClient(BaseClient):
             except BaseException:
                 stop.set()
                 abort = getattr(self._transport, "abort", None)
-                if abort is not None:
-                    abort(list(stop.threads))
                 pool.shutdown(wait=False, cancel_futures=True)
+                # Again and again, for a thread may just be about to connect or to send.
+                while abort is not None and stop.threads:
+                    abort(list(stop.threads))
+                    time.sleep(0.01)
                 raise
 
 
