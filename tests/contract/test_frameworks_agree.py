@@ -78,6 +78,14 @@ RANKINGS: Ways = {
             [LangChainDocument(text, id=str(number)) for number, text in enumerate(texts)], query
         )
     ],
+    "async langchain": lambda query, texts, top_n, **options: [
+        (int(found.id), found.metadata["relevance_score"])
+        for found in asyncio.run(
+            LangChainRerank(top_n=top_n, **options).acompress_documents(
+                [LangChainDocument(text, id=str(number)) for number, text in enumerate(texts)], query
+            )
+        )
+    ],
     "llama-index": lambda query, texts, top_n, **options: [
         (int(found.node_id), found.score)
         for found in LlamaIndexRerank(top_n=top_n, **options).postprocess_nodes(_nodes(texts), query_str=query)

@@ -31,6 +31,10 @@ class TestUnit(EmbeddingsUnitTests):
     def embedding_model_params(self) -> dict[str, Any]:
         return {"model": MODEL, "api_key": KEY}
 
+    @property
+    def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
+        return {"JINA_API_KEY": KEY}, {"model": MODEL}, {"model_name": MODEL}
+
 
 class TestIntegration(EmbeddingsIntegrationTests):
     @property
@@ -198,3 +202,30 @@ def test_it_closes_and_opens_again(server: Recorder) -> None:
     embeddings.close()
     asyncio.run(embeddings.aclose())
     assert len(embeddings.embed_query("a")) == 1024
+
+
+@pytest.mark.parametrize("kind", ["binary", "ubinary"])
+def test_bits_are_lists_of_0_and_1(server: Recorder, kind: str) -> None:
+    embeddings = JinaEmbeddings(model=MODEL, base_url=server.url, embedding_type=kind)
+    expected = (vector_of("a") > 0).astype(float).tolist()
+    found = embeddings.embed_documents(["a"])
+    assert found == [expected] == asyncio.run(embeddings.aembed_documents(["a"]))
+    assert embeddings.embed_query("a") == asyncio.run(embeddings.aembed_query("a")) == expected
+    assert isinstance(found[0][0], float)
+    assert server.sent[0].body["embedding_type"] == kind
+
+
+def test_a_length_of_bits_that_is_no_multiple_of_8(server: Recorder) -> None:
+    embeddings = JinaEmbeddings(model=MODEL, base_url=server.url, embedding_type="ubinary", dimensions=20)
+    assert embeddings.embed_query("a") == (vector_of("a", 20) > 0).astype(float).tolist()
+
+
+def test_what_langchain_cannot_hold_is_refused(server: Recorder) -> None:
+    with pytest.raises(
+        JinaInputError, match="embedding_type: Input should be 'float', 'base64', 'binary' or 'ubinary'"
+    ):
+        JinaEmbeddings(embedding_type="int8")
+    for model in ("jina-colbert-v2", "elser-v2"):
+        with pytest.raises(JinaInputError, match=model):
+            JinaEmbeddings(model=model, base_url=server.url).embed_query("a")
+    assert server.sent == []

@@ -18,6 +18,7 @@ from .arguments import OnError
 from .client import JinaClient
 from .errors import JinaInputError
 from .models import EmbeddingType, Role, find_model
+from .quantization import unpack
 from .results import Embeddings, MultiVectors, RerankResult, Usage
 from .settings import resolved_url
 
@@ -142,7 +143,7 @@ class Embedder:
         self._model = model
         self._batch_size = batch_size
         self._max_image_side = max_image_side
-        self._options = {
+        self._options: dict[str, Any] = {
             "model": model,
             "dimensions": dimensions,
             "normalized": normalized,
@@ -249,6 +250,47 @@ class Embedder:
             texts, show_progress=show_progress, **self._call("document", embedding_type)
         )
         return _in_order(groups, parts)
+
+    def embed_chunked(
+        self,
+        documents: Sequence[Sequence[str]],
+        *,
+        embedding_type: EmbeddingType = "float",
+        show_progress: bool = False,
+    ) -> list[Embeddings]:
+        """Late chunking of documents that come as lists of chunks; for an empty list none, without a request.
+
+        Args:
+            documents: for each document the list of its chunks, in order.
+            embedding_type, show_progress: as in :meth:`jina_client.JinaClient.embed`.
+        """
+        if _is_empty(documents):
+            return []
+        return self._connection.client.embed_chunked(
+            documents, show_progress=show_progress, **self._call("document", embedding_type)
+        )
+
+    async def aembed_chunked(
+        self,
+        documents: Sequence[Sequence[str]],
+        *,
+        embedding_type: EmbeddingType = "float",
+        show_progress: bool = False,
+    ) -> list[Embeddings]:
+        """:meth:`embed_chunked`, asynchronously."""
+        if _is_empty(documents):
+            return []
+        return await self._connection.async_client.embed_chunked(
+            documents, show_progress=show_progress, **self._call("document", embedding_type)
+        )
+
+    def rows(self, result: Embeddings) -> list[list[float]]:
+        """The vectors as frameworks keep them: lists of floats; bits as a 0 or a 1 for each dimension."""
+        vectors = result.vectors
+        if vectors.dtype.kind == "f":
+            return result.tolist()
+        bits: list[list[float]] = unpack(vectors, self._options["dimensions"]).astype(np.float32).tolist()
+        return bits
 
     def _call(self, role: Role, embedding_type: EmbeddingType) -> dict[str, Any]:
         return {"task": self._tasks[role], "embedding_type": embedding_type, **self._options}

@@ -1,23 +1,36 @@
-"""Jina AI's rerankers as a LangChain document compressor."""
+"""Jina AI's rerankers as a LangChain document compressor and Runnable."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
-from jina_client import RerankResult
+from jina_client import JinaArgumentError, JinaInputError, RerankResult
 from jina_client.components import Reranker
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
+from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from pydantic import AliasChoices, Field
+from typing_extensions import TypedDict
 
 from .connection import JinaConnection
 
 Rerankable = str | Document | Mapping[str, Any]
 
 
-class JinaRerank(JinaConnection, BaseDocumentCompressor):
+class RerankInput(TypedDict):
+    """What :class:`JinaRerank` takes as a Runnable."""
+
+    query: str
+    documents: Sequence[Document]
+
+
+class JinaRerank(JinaConnection, RunnableSerializable[RerankInput, list[Document]], BaseDocumentCompressor):
     """Keeps the documents that are most relevant to a query, best first.
+
+    It is a document compressor, for ``ContextualCompressionRetriever``, and a Runnable from ``{"query": …,
+    "documents": …}`` to documents, for chains.
 
     Example:
         >>> from langchain_jina import JinaRerank
@@ -28,6 +41,9 @@ class JinaRerank(JinaConnection, BaseDocumentCompressor):
     Raises:
         JinaInputError: an unknown argument or a value of the wrong type; a missing key when it is first needed.
     """
+
+    # That of RunnableSerializable would ignore unknown arguments.
+    model_config = JinaConnection.model_config
 
     model: str = Field(default="jina-reranker-v1-base-en", validation_alias=AliasChoices("model", "model_name"))
     """The model, also taken as ``model_name``. The default is that of ``langchain_community``."""
@@ -45,18 +61,21 @@ class JinaRerank(JinaConnection, BaseDocumentCompressor):
         *,
         model: str | None = None,
         top_n: int | None = -1,
+        max_chunks_per_doc: None = None,
     ) -> list[dict[str, Any]]:
         """Indices and scores, best first.
 
         Args:
-            documents: texts, documents or ``{"text": …}``.
+            documents: texts, documents or ``{"text": …}``; images as ``{"image": …}`` with ``jina-reranker-m0``.
             query: the query.
             model: another model than this object's.
             top_n: how many to return; ``None`` returns all; -1 stands for this object's ``top_n``.
+            max_chunks_per_doc: refused; the service has no such option.
 
         Returns:
             For each ``{"index": place in documents, "relevance_score": score}``.
         """
+        _refuse(max_chunks_per_doc)
         return _pairs(self._reranker(model).rerank(query, _texts(documents), self._top_n(top_n)))
 
     async def arerank(
@@ -66,8 +85,10 @@ class JinaRerank(JinaConnection, BaseDocumentCompressor):
         *,
         model: str | None = None,
         top_n: int | None = -1,
+        max_chunks_per_doc: None = None,
     ) -> list[dict[str, Any]]:
         """:meth:`rerank`, asynchronously."""
+        _refuse(max_chunks_per_doc)
         return _pairs(await self._reranker(model).arerank(query, _texts(documents), self._top_n(top_n)))
 
     def compress_documents(
@@ -81,6 +102,29 @@ class JinaRerank(JinaConnection, BaseDocumentCompressor):
     ) -> list[Document]:
         """:meth:`compress_documents`, asynchronously."""
         return _scored(documents, await self._reranker().arerank(query, _texts(documents), self.top_n))
+
+    def invoke(self, input: RerankInput, config: RunnableConfig | None = None, **options: Any) -> list[Document]:
+        """:meth:`compress_documents` as a step of a chain, with its callbacks and traces.
+
+        Args:
+            input: ``{"query": …, "documents": …}``.
+            config: the chain's.
+            **options: ``model`` and ``top_n``, as of :meth:`rerank`; ``bind`` sets them.
+        """
+        return self._call_with_config(self._invoke, input, config, **options)
+
+    async def ainvoke(self, input: RerankInput, config: RunnableConfig | None = None, **options: Any) -> list[Document]:
+        """:meth:`invoke`, asynchronously."""
+        return await self._acall_with_config(self._ainvoke, input, config, **options)
+
+    def _invoke(self, input: RerankInput, *, model: str | None = None, top_n: int | None = -1) -> list[Document]:
+        query, documents = _parts(input)
+        return _scored(documents, self._reranker(model).rerank(query, _texts(documents), self._top_n(top_n)))
+
+    async def _ainvoke(self, input: RerankInput, *, model: str | None = None, top_n: int | None = -1) -> list[Document]:
+        query, documents = _parts(input)
+        ranking = await self._reranker(model).arerank(query, _texts(documents), self._top_n(top_n))
+        return _scored(documents, ranking)
 
     def _top_n(self, top_n: int | None) -> int | None:
         return self.top_n if top_n == -1 else top_n
@@ -100,14 +144,27 @@ def _texts(documents: Sequence[Rerankable]) -> Any:
     return [document.page_content if isinstance(document, Document) else document for document in documents]
 
 
+def _parts(input: Any) -> tuple[str, Sequence[Document]]:
+    if not isinstance(input, Mapping) or set(input) != {"query", "documents"}:
+        given = sorted(map(str, input)) if isinstance(input, Mapping) else type(input).__name__
+        raise JinaInputError(f'JinaRerank is invoked with {{"query": …, "documents": …}}, got {given}')
+    return input["query"], input["documents"]
+
+
+def _refuse(max_chunks_per_doc: Any) -> None:
+    if max_chunks_per_doc is not None:
+        raise JinaArgumentError(
+            "the service takes no max_chunks_per_doc; max_doc_length=… of JinaRerank bounds the tokens of a document"
+        )
+
+
 def _pairs(result: RerankResult) -> list[dict[str, Any]]:
     return [{"index": ranked.index, "relevance_score": ranked.relevance_score} for ranked in result]
 
 
 def _scored(documents: Sequence[Document], result: RerankResult) -> list[Document]:
+    found = [(documents[ranked.index], ranked.relevance_score) for ranked in result]
     return [
-        documents[ranked.index].model_copy(
-            update={"metadata": {**documents[ranked.index].metadata, "relevance_score": ranked.relevance_score}}
-        )
-        for ranked in result
+        document.model_copy(update={"metadata": {**deepcopy(document.metadata), "relevance_score": score}})
+        for document, score in found
     ]

@@ -1,0 +1,201 @@
+"""Late chunking through LangChain: by lists of lists, by metadata, and into stores."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import numpy as np
+import pytest
+from jina_client import JinaClient, JinaError, JinaInputError, PartialFailureError
+from langchain_classic.embeddings import CacheBackedEmbeddings
+from langchain_classic.storage import InMemoryByteStore
+from langchain_core.documents import Document
+from langchain_core.vectorstores import InMemoryVectorStore
+from langchain_jina import JinaEmbeddings, aadd_chunks, add_chunks
+from langchain_qdrant import QdrantVectorStore
+from langchain_text_splitters import RecursiveCharacterTextSplitter
+from loopback import Answer, Recorder, Sent, right_answer
+from qdrant_client import QdrantClient
+from qdrant_client.models import Distance, VectorParams
+
+MODEL = "jina-embeddings-v3"
+BERLIN = ["Berlin is the capital of Germany.", "It has 3.8 million inhabitants.", "The river there is the Spree."]
+BREAD = ["Bread needs flour.", "It has 3.8 million inhabitants."]
+# Of two documents, not side by side, and with one text that both have.
+CHUNKS = [
+    Document(text, id=f"{source}-{place}", metadata={"source": source, "place": place})
+    for place in range(3)
+    for source, texts in (("berlin", BERLIN), ("bread", BREAD))
+    for text in texts[place : place + 1]
+]
+
+
+def by_client(url: str, **options: Any) -> dict[str, list[float]]:
+    """What the client gives for each chunk, by its id."""
+    berlin, bread = JinaClient(base_url=url).embed_chunked([BERLIN, BREAD], model=MODEL, **options)
+    return {
+        **{f"berlin-{place}": vector for place, vector in enumerate(berlin.tolist())},
+        **{f"bread-{place}": vector for place, vector in enumerate(bread.tolist())},
+    }
+
+
+def test_a_list_of_lists(engine_url: str) -> None:
+    expected = by_client(engine_url)
+    embeddings = JinaEmbeddings(model=MODEL, base_url=engine_url)
+    found = embeddings.embed_chunked([BERLIN, BREAD])
+    assert [len(vectors) for vectors in found] == [3, 2]
+    assert found[0][1] == expected["berlin-1"]
+    assert found[1] == [expected["bread-0"], expected["bread-1"]]
+    assert asyncio.run(embeddings.aembed_chunked([BERLIN, BREAD])) == found
+
+
+def test_bits_in_context(engine_url: str) -> None:
+    bits = JinaEmbeddings(model=MODEL, base_url=engine_url, embedding_type="binary")
+    expected = [[float(number > 0) for number in vector] for vector in by_client(engine_url).values()]
+    assert sum(bits.embed_chunked([BERLIN, BREAD]), []) == expected
+    assert sorted(bits.embed_chunks(CHUNKS)) == sorted(expected)
+
+
+def test_a_document_that_fails_is_named_by_its_place(server: Recorder) -> None:
+    def refusing(sent: Sent) -> Answer:
+        if "Bread needs flour." in sent.body["input"]:
+            return Answer({"detail": "too long"}, 400)
+        return right_answer(sent)
+
+    server.answer = refusing
+    with pytest.raises(PartialFailureError) as failed:
+        JinaEmbeddings(model=MODEL, base_url=server.url).embed_chunked([BERLIN, BREAD])
+    assert (list(failed.value.completed), list(failed.value.failed)) == ([0], [1])
+
+
+def test_documents_by_a_key_of_their_metadata(engine_url: str) -> None:
+    expected = by_client(engine_url)
+    embeddings = JinaEmbeddings(model=MODEL, base_url=engine_url)
+    found = embeddings.embed_chunks(CHUNKS)
+    assert found == [expected[str(chunk.id)] for chunk in CHUNKS]
+    assert asyncio.run(embeddings.aembed_chunks(CHUNKS, group_by="source")) == found
+    # The same text, in two documents.
+    assert expected["berlin-1"] != expected["bread-1"]
+
+
+def test_the_chunks_of_two_documents_never_share_a_request(server: Recorder) -> None:
+    JinaEmbeddings(model=MODEL, base_url=server.url, batch_size=1).embed_chunks(CHUNKS)
+    assert sorted(sent.body["input"] for sent in server.sent) == sorted([BERLIN, BREAD])
+    assert all(sent.body["late_chunking"] for sent in server.sent)
+
+
+def test_a_document_longer_than_the_context_is_windowed(server: Recorder) -> None:
+    chunks = ["word " * 2000] * 10
+    found = JinaEmbeddings(model=MODEL, base_url=server.url).embed_chunked([chunks])
+    assert len(found[0]) == 10
+    assert len(server.sent) > 1
+
+
+def test_a_store_takes_the_vectors_made_in_context(engine_url: str) -> None:
+    expected = by_client(engine_url)
+    store = InMemoryVectorStore(JinaEmbeddings(model=MODEL, base_url=engine_url))
+    assert add_chunks(store, CHUNKS) == [chunk.id for chunk in CHUNKS]
+    assert {key: kept["vector"] for key, kept in store.store.items()} == expected
+
+
+def test_a_store_takes_them_asynchronously(engine_url: str) -> None:
+    expected = by_client(engine_url)
+    store = InMemoryVectorStore(JinaEmbeddings(model=MODEL, base_url=engine_url))
+    asyncio.run(aadd_chunks(store, CHUNKS, ids=[f"x-{chunk.id}" for chunk in CHUNKS]))
+    assert {key: kept["vector"] for key, kept in store.store.items()} == {f"x-{key}": v for key, v in expected.items()}
+
+
+@pytest.mark.parametrize("asynchronously", [False, True])
+def test_a_store_with_batches_and_threads_of_its_own(engine_url: str, asynchronously: bool) -> None:
+    """Qdrant asks for the vectors batch by batch, and asynchronously from another thread."""
+    expected = by_client(engine_url)
+    client = QdrantClient(":memory:")
+    client.create_collection("chunks", vectors_config=VectorParams(size=1024, distance=Distance.COSINE))
+    store = QdrantVectorStore(client, "chunks", JinaEmbeddings(model=MODEL, base_url=engine_url))
+    if asynchronously:
+        asyncio.run(aadd_chunks(store, CHUNKS, ids=list(range(5)), batch_size=2))
+    else:
+        add_chunks(store, CHUNKS, ids=list(range(5)), batch_size=2)
+    for point in client.scroll("chunks", with_vectors=True)[0]:
+        metadata = (point.payload or {})["metadata"]
+        wanted = expected[f"{metadata['source']}-{metadata['place']}"]
+        np.testing.assert_allclose(point.vector, wanted, atol=1e-6)
+    client.close()
+
+
+def test_what_a_splitter_made_is_grouped_by_what_its_loader_said(server: Recorder) -> None:
+    pages = [Document("First. " * 9, metadata={"source": "a.txt"}), Document("Second. " * 9, metadata={"source": "b"})]
+    chunks = RecursiveCharacterTextSplitter(chunk_size=30, chunk_overlap=0).split_documents(pages)
+    JinaEmbeddings(model=MODEL, base_url=server.url).embed_chunks(chunks)
+    assert len(server.sent) == 2
+    assert len({text.split(".")[0] for text in server.sent[0].body["input"]}) == 1
+
+
+def test_afterwards_the_store_embeds_as_before(server: Recorder) -> None:
+    store = InMemoryVectorStore(JinaEmbeddings(model=MODEL, base_url=server.url))
+    add_chunks(store, CHUNKS)
+    store.add_texts(["another"])
+    assert "late_chunking" not in server.sent[-1].body
+    assert add_chunks(store, []) == []
+
+
+class Forgetful(InMemoryVectorStore):
+    """A store that does not embed what it is given."""
+
+    def add_documents(self, documents: list[Document], ids: list[str] | None = None, **kwargs: Any) -> list[str]:
+        return []
+
+
+def test_a_store_that_does_not_take_the_vectors_is_an_error(server: Recorder) -> None:
+    with pytest.raises(JinaError, match="Forgetful took 0 of the 5 vectors"):
+        add_chunks(Forgetful(JinaEmbeddings(model=MODEL, base_url=server.url)), CHUNKS)
+
+
+class Shouting(InMemoryVectorStore):
+    """A store that embeds other texts than it is given."""
+
+    def add_documents(self, documents: list[Document], ids: list[str] | None = None, **kwargs: Any) -> list[str]:
+        return super().add_documents([Document(document.page_content.upper()) for document in documents])
+
+
+def test_a_store_that_changes_the_texts_is_an_error(server: Recorder) -> None:
+    with pytest.raises(JinaInputError, match="none of the chunks"):
+        add_chunks(Shouting(JinaEmbeddings(model=MODEL, base_url=server.url)), CHUNKS)
+
+
+def test_a_cache_keyed_by_the_text_alone_is_refused(server: Recorder) -> None:
+    embeddings = JinaEmbeddings(model=MODEL, base_url=server.url)
+    cached = CacheBackedEmbeddings.from_bytes_store(embeddings, InMemoryByteStore(), key_encoder="sha256")
+    with pytest.raises(JinaInputError, match="keyed by the text alone"):
+        add_chunks(InMemoryVectorStore(cached), CHUNKS)
+    assert server.sent == []
+
+
+@pytest.mark.parametrize(
+    ("chunks", "message"),
+    [
+        ([Document("a", metadata={"page": 1})], r"chunks\[0\]\.metadata\['source'\].*got None.*it has: page"),
+        ([Document("a", metadata={"source": ["a"]})], r"got \['a'\]"),
+        (["a"], r"chunks\[0\] must be a Document, got str"),
+        ("a", "must be a list of documents, got str"),
+    ],
+)
+def test_chunks_of_no_document_are_refused(server: Recorder, chunks: Any, message: str) -> None:
+    with pytest.raises(JinaInputError, match=message):
+        JinaEmbeddings(model=MODEL, base_url=server.url).embed_chunks(chunks)
+    assert server.sent == []
+
+
+@pytest.mark.parametrize(("documents", "message"), [(["a", "b"], r"documents\[0\] must be a list"), ("ab", "a list")])
+def test_what_is_no_list_of_lists_is_refused(server: Recorder, documents: Any, message: str) -> None:
+    with pytest.raises(JinaInputError, match=message):
+        JinaEmbeddings(model=MODEL, base_url=server.url).embed_chunked(documents)
+    assert server.sent == []
+
+
+def test_a_model_without_late_chunking_says_so(server: Recorder) -> None:
+    with pytest.raises(JinaInputError, match="late_chunking"):
+        JinaEmbeddings(base_url=server.url).embed_chunked([["a", "b"]])
+    assert JinaEmbeddings(base_url=server.url).embed_chunked([]) == []
+    assert server.sent == []

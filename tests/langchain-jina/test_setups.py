@@ -1,0 +1,245 @@
+"""The set-ups that the documentation recommends: stores, caches, the indexing API, agents, LangGraph's store."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jina_client import JinaInputError
+from langchain.agents import create_agent
+from langchain_classic.embeddings import CacheBackedEmbeddings
+from langchain_classic.retrievers import ContextualCompressionRetriever
+from langchain_classic.storage import InMemoryByteStore, LocalFileStore
+from langchain_core.documents import Document
+from langchain_core.indexing import InMemoryRecordManager, aindex, index
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.runnables import Runnable, RunnablePassthrough
+from langchain_core.tools import create_retriever_tool
+from langchain_core.vectorstores import InMemoryVectorStore
+from langchain_jina import JinaEmbeddings, JinaRerank
+from langchain_qdrant import QdrantVectorStore
+from langgraph.store.memory import InMemoryStore
+from loopback import Answer, Recorder, Sent, embeddings
+from qdrant_client import QdrantClient
+from qdrant_client.models import Distance, VectorParams
+
+MODEL, RERANKER = "jina-embeddings-v3", "jina-reranker-v2-base-multilingual"
+TEXTS = ["The cat sleeps on the sofa.", "Stocks fell sharply today.", "Bread needs flour, water and salt."]
+DOCUMENTS = [Document(text, id=str(number), metadata={"source": str(number)}) for number, text in enumerate(TEXTS)]
+QUESTION = "What do I bake?"
+
+
+def filled_store(url: str) -> InMemoryVectorStore:
+    store = InMemoryVectorStore(JinaEmbeddings(model=MODEL, base_url=url))
+    store.add_documents(DOCUMENTS)
+    return store
+
+
+def ids(documents: Any) -> list[str]:
+    return [str(document.id) for document in documents]
+
+
+def cached(model: JinaEmbeddings, folder: Path) -> CacheBackedEmbeddings:
+    """As the documentation has it."""
+    return CacheBackedEmbeddings.from_bytes_store(
+        model,
+        LocalFileStore(folder / "documents"),
+        query_embedding_cache=LocalFileStore(folder / "queries"),
+        namespace=model.cache_namespace,
+        key_encoder="sha256",
+    )
+
+
+def by_role(sent: Sent) -> Answer:
+    """A vector that depends on the task, as those of Jina's models do, and not those of the embedded engine."""
+    roles = [f"{sent.body['task']}: {text}" for text in sent.body["input"]]
+    return Answer(embeddings(Sent(sent.path, sent.headers, {**sent.body, "input": roles})))
+
+
+def test_a_cache_gives_queries_and_documents_their_own_vectors(server: Recorder, tmp_path: Path) -> None:
+    server.answer = by_role
+    model = JinaEmbeddings(model=MODEL, base_url=server.url)
+    query, document = model.embed_query("a cat"), model.embed_documents(["a cat"])[0]
+    assert query != document
+    for _ in range(2):
+        cache = cached(model, tmp_path)
+        assert (cache.embed_documents(["a cat"]), cache.embed_query("a cat")) == ([document], query)
+    assert len(server.sent) == 4
+
+
+def test_trap_one_store_for_both_roles_gives_a_query_the_vector_of_a_document(server: Recorder) -> None:
+    """What the documentation warns of: if LangChain mends it, the warning can go."""
+    server.answer = by_role
+    model = JinaEmbeddings(model=MODEL, base_url=server.url)
+    cache = CacheBackedEmbeddings.from_bytes_store(
+        model, InMemoryByteStore(), query_embedding_cache=True, key_encoder="sha256"
+    )
+    assert cache.embed_documents(["a cat"])[0] == cache.embed_query("a cat") != model.embed_query("a cat")
+
+
+def test_the_clients_own_cache_tells_roles_apart(server: Recorder, tmp_path: Path) -> None:
+    server.answer = by_role
+    model = JinaEmbeddings(model=MODEL, base_url=server.url, cache=str(tmp_path / "vectors"))
+    for _ in range(2):
+        assert model.embed_query("a cat") != model.embed_documents(["a cat"])[0]
+    assert len(server.sent) == 2
+
+
+def test_a_cache_saves_the_second_time_and_knows_every_option(server: Recorder, tmp_path: Path) -> None:
+    def ask(**options: Any) -> int:
+        before = len(server.sent)
+        cache = cached(JinaEmbeddings(model=MODEL, base_url=server.url, **options), tmp_path)
+        cache.embed_documents(["a"])
+        asyncio.run(cache.aembed_query("a"))
+        return len(server.sent) - before
+
+    assert [ask(), ask()] == [2, 0]
+    for options in (
+        {"dimensions": 64},
+        {"task": "separation"},
+        {"query_task": "separation"},
+        {"normalized": False},
+        {"embedding_type": "binary"},
+    ):
+        assert [ask(**options), ask(**options)] == [2, 0]
+
+
+def test_a_cache_namespace_is_of_the_service_and_the_model_but_not_of_the_key() -> None:
+    first = JinaEmbeddings(model=MODEL, base_url="local", api_key="jina_a").cache_namespace
+    assert first == JinaEmbeddings(model=MODEL, base_url="local", api_key="jina_b", batch_size=7).cache_namespace
+    assert first != JinaEmbeddings(model="jina-embeddings-v4", base_url="local").cache_namespace
+    assert first != JinaEmbeddings(model=MODEL, base_url="http://127.0.0.1:9/v1").cache_namespace
+
+
+def test_the_indexing_api_embeds_what_is_new(server: Recorder) -> None:
+    model = JinaEmbeddings(model=MODEL, base_url=server.url)
+    store = InMemoryVectorStore(model)
+    records = InMemoryRecordManager(namespace=model.cache_namespace)
+    records.create_schema()
+    options: dict[str, Any] = {"cleanup": "incremental", "source_id_key": "source", "key_encoder": "sha256"}
+    assert index(DOCUMENTS, records, store, **options)["num_added"] == 3
+    changed = [*DOCUMENTS[:2], Document("Bread needs time.", metadata={"source": "2"})]
+    done = index(changed, records, store, **options)
+    assert (done["num_added"], done["num_skipped"], done["num_deleted"]) == (1, 2, 1)
+    assert server.sent[-1].body["input"] == ["Bread needs time."]
+    assert asyncio.run(aindex(changed, records, store, **options))["num_skipped"] == 3
+
+
+def test_a_compression_retriever_keeps_the_best(engine_url: str) -> None:
+    retriever = ContextualCompressionRetriever(
+        base_compressor=JinaRerank(model=RERANKER, base_url=engine_url, top_n=1),
+        base_retriever=filled_store(engine_url).as_retriever(),
+    )
+    assert ids(retriever.invoke(QUESTION)) == ["2"]
+    assert ids(asyncio.run(retriever.ainvoke(QUESTION))) == ["2"]
+
+
+def test_a_reranker_is_a_step_of_a_chain(engine_url: str) -> None:
+    reranker = JinaRerank(model=RERANKER, base_url=engine_url, top_n=1)
+    gathered = {"query": RunnablePassthrough(), "documents": filled_store(engine_url).as_retriever()}
+    chain: Runnable[str, list[Document]] = gathered | reranker
+    found = chain.invoke(QUESTION)
+    assert (ids(found), found[0].metadata["source"]) == (["2"], "2")
+    assert asyncio.run(chain.ainvoke(QUESTION)) == found
+    assert chain.batch([QUESTION, "Where is the animal?"])[1][0].id == "0"
+    assert ids((gathered | reranker.bind(top_n=None)).invoke(QUESTION))[0] == "2"
+    assert len((gathered | reranker.bind(top_n=2)).invoke(QUESTION)) == 2
+
+
+def test_a_rerank_step_appears_in_traces(engine_url: str) -> None:
+    async def names() -> set[str]:
+        step = JinaRerank(model=RERANKER, base_url=engine_url)
+        given: Any = {"query": QUESTION, "documents": DOCUMENTS}
+        return {event["name"] async for event in step.astream_events(given)}
+
+    assert asyncio.run(names()) == {"JinaRerank"}
+
+
+@pytest.mark.parametrize("given", ["a question", {"query": "q"}, {"question": "q", "documents": []}])
+def test_a_rerank_step_says_what_it_takes(server: Recorder, given: Any) -> None:
+    with pytest.raises(JinaInputError, match="is invoked with"):
+        JinaRerank(base_url=server.url).invoke(given)
+    assert server.sent == []
+
+
+def test_qdrant(engine_url: str) -> None:
+    client = QdrantClient(":memory:")
+    client.create_collection("texts", vectors_config=VectorParams(size=256, distance=Distance.COSINE))
+    store = QdrantVectorStore(client, "texts", JinaEmbeddings(model=MODEL, base_url=engine_url, dimensions=256))
+    store.add_documents(DOCUMENTS, ids=[0, 1, 2])
+    assert store.similarity_search(QUESTION, k=1)[0].page_content == TEXTS[2]
+    found = asyncio.run(store.as_retriever(search_kwargs={"k": 1}).ainvoke("Where does the cat sleep?"))
+    assert found[0].page_content == TEXTS[0]
+    client.close()
+
+
+def test_binary_vectors_in_qdrant_by_manhattan_distance(engine_url: str) -> None:
+    """The distance between lists of 0 and 1 is the Hamming distance."""
+    model = JinaEmbeddings(model=MODEL, base_url=engine_url, embedding_type="ubinary")
+    client = QdrantClient(":memory:")
+    client.create_collection("bits", vectors_config=VectorParams(size=1024, distance=Distance.MANHATTAN))
+    store = QdrantVectorStore(client, "bits", model, distance=Distance.MANHATTAN)
+    store.add_documents(DOCUMENTS, ids=[0, 1, 2])
+    found, distance = store.similarity_search_with_score(QUESTION, k=1)[0]
+    query, document = model.embed_query(QUESTION), model.embed_documents([TEXTS[2]])[0]
+    differing = sum(left != right for left, right in zip(query, document, strict=True))
+    assert (found.page_content, distance) == (TEXTS[2], differing)
+    client.close()
+
+
+def test_a_retriever_is_a_tool_of_an_agent(engine_url: str) -> None:
+    retriever = ContextualCompressionRetriever(
+        base_compressor=JinaRerank(model=RERANKER, base_url=engine_url, top_n=1),
+        base_retriever=filled_store(engine_url).as_retriever(),
+    )
+    tool = create_retriever_tool(retriever, "search_notes", "Finds notes.", response_format="content_and_artifact")
+
+    class Model(GenericFakeChatModel):
+        """A model that calls the tool and then answers."""
+
+        def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
+            return self
+
+    def model() -> Model:
+        call = {"name": "search_notes", "args": {"query": QUESTION}, "id": "1"}
+        return Model(messages=iter([AIMessage("", tool_calls=[call]), AIMessage("Bread.")]))
+
+    asked: Any = {"messages": [("user", QUESTION)]}
+    for answer in (
+        create_agent(model(), [tool]).invoke(asked),
+        asyncio.run(create_agent(model(), [tool]).ainvoke(asked)),
+    ):
+        (found,) = [message for message in answer["messages"] if isinstance(message, ToolMessage)]
+        assert found.content == TEXTS[2]
+        assert ids(found.artifact) == ["2"]
+
+
+def test_the_memory_of_langgraph_searches_with_our_embeddings(engine_url: str) -> None:
+    model = JinaEmbeddings(model=MODEL, base_url=engine_url, dimensions=256)
+    store = InMemoryStore(index={"dims": 256, "embed": model, "fields": ["text"]})
+    for number, text in enumerate(TEXTS):
+        store.put(("notes",), str(number), {"text": text})
+    assert [item.key for item in store.search(("notes",), query=QUESTION, limit=1)] == ["2"]
+
+
+def test_the_memory_of_langgraph_asynchronously(engine_url: str) -> None:
+    async def ask() -> list[str]:
+        model = JinaEmbeddings(model=MODEL, base_url=engine_url)
+        store = InMemoryStore(index={"dims": 1024, "embed": model, "fields": ["text"]})
+        for number, text in enumerate(TEXTS):
+            await store.aput(("notes",), str(number), {"text": text})
+        found = [item.key for item in await store.asearch(("notes",), query="Where is the animal?", limit=1)]
+        await model.aclose()
+        return found
+
+    assert asyncio.run(ask()) == ["0"]
+
+
+def test_the_memory_of_langgraph_embeds_by_role(server: Recorder) -> None:
+    store = InMemoryStore(index={"dims": 1024, "embed": JinaEmbeddings(model=MODEL, base_url=server.url)})
+    store.put(("notes",), "1", {"text": "a"})
+    store.search(("notes",), query="a")
+    assert [sent.body["task"] for sent in server.sent] == ["retrieval.passage", "retrieval.query"]
