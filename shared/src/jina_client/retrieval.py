@@ -16,6 +16,7 @@ import numpy as np
 
 from .errors import JinaInputError
 from .index import BinaryIndex, Hit, Id, MultiVectorIndex
+from .index.nearest import require_faiss
 from .index.store import DATABASE
 
 AnyIndex = BinaryIndex | MultiVectorIndex
@@ -39,6 +40,7 @@ class IndexFolder:
     """
 
     def __init__(self, kind: type[AnyIndex], path: str | Path | None, *, model: str, **options: Any) -> None:
+        require_faiss()  # before anything is embedded
         self._kind = kind
         self._path = None if path is None else Path(path)
         self._model = model

@@ -33,8 +33,8 @@ class IndexRetriever(BaseRetriever):
     """How many documents to find."""
     oversampling: float = Field(default=OVERSAMPLING, ge=1)
     """How many times ``k`` candidates the first stage chooses."""
-    originals: Literal["int8", "float16"] = "int8"
-    """How the vectors lie on disk."""
+    originals: Literal["int8", "int16"] | None = None
+    """How the vectors lie on disk; by default ``int16`` for one vector a document, ``int8`` for one a token."""
 
     _folder: IndexFolder = PrivateAttr()
 

@@ -14,7 +14,7 @@ from ..quantization.arrays import as_vectors
 from . import originals as on_disk
 from .base import Index
 from .hits import Hit
-from .nearest import best
+from .nearest import best, in_threads
 from .originals import Originals
 from .store import Id, Kind
 
@@ -40,7 +40,8 @@ class BinaryIndex(Index):
     Args:
         dimensions: the length of the vectors, at most 65,536.
         path: a folder for its files; by default a temporary one that goes with the object.
-        originals: what is on disk: ``int8`` (a byte a dimension, and a scale for each vector) or ``float16``.
+        originals: what is on disk: ``int16``, or ``int8``, which takes half of it and mixes up the order of
+            vectors whose scores are less than about 0.001 apart.
         model: what the vectors are made with; kept with them.
 
     Raises:
@@ -50,7 +51,7 @@ class BinaryIndex(Index):
     _kind: Kind = "vectors"
 
     def __init__(
-        self, dimensions: int, path: str | Path | None = None, *, originals: Originals = "int8", model: str = ""
+        self, dimensions: int, path: str | Path | None = None, *, originals: Originals = "int16", model: str = ""
     ) -> None:
         super().__init__(dimensions, path, originals=originals, first_stage="bits", model=model)
 
@@ -114,8 +115,11 @@ class BinaryIndex(Index):
         # In the order of the disk, which is also the order among equals.
         candidates.sort(axis=1)
         scores = np.empty(candidates.shape, np.float32)
-        for number, query in enumerate(queries):
-            scores[number] = on_disk.dot(self._vectors[candidates[number]], query, self.originals)
+
+        def score(number: int) -> None:
+            scores[number] = on_disk.dot(self._vectors[candidates[number]], queries[number], self.originals)
+
+        in_threads(score, len(queries))
         values, places = best(scores, k)
         return np.take_along_axis(candidates, places, axis=1), values
 

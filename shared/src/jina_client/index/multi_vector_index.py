@@ -30,7 +30,7 @@ class MultiVectorIndex(Index):
     Args:
         dimensions: the length of the vectors.
         path: a folder for its files; by default a temporary one that goes with the object.
-        originals: what is on disk: ``int8`` or ``float16``.
+        originals: what is on disk: ``int8`` or ``int16``.
         first_stage: the pooled vectors as ``bits``, or as ``float`` with 32 times the memory: it finds more with the
             same oversampling.
         model: what the vectors are made with; kept with them.

@@ -53,6 +53,14 @@ def nearest_floats(queries: NDArray[np.float32], vectors: NDArray[np.float32], c
     return _in_parts(search, len(vectors), count, largest=True)
 
 
+def in_threads(work: Callable[[int], None], count: int) -> None:
+    """Do something for each number below ``count``, in as many threads as there are processors."""
+    if count == 1:
+        work(0)
+    else:
+        list(_pool().map(work, range(count)))
+
+
 def best(scores: NDArray[np.float32], count: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """The largest ``count`` numbers of each row, and where they are; largest first, of equal ones the first."""
     if count < scores.shape[1]:

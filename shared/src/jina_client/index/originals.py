@@ -1,4 +1,4 @@
-"""How the vectors themselves lie on disk: one byte or one float16 a dimension."""
+"""How the vectors themselves lie on disk: one or two bytes a dimension."""
 
 from __future__ import annotations
 
@@ -7,56 +7,51 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import JinaInputError
+Originals = Literal["int8", "int16"]
+NUMBERS: dict[str, np.dtype[Any]] = {"int8": np.dtype("i1"), "int16": np.dtype("<i2")}
 
-Originals = Literal["int8", "float16"]
-ORIGINALS = ("int8", "float16")
-
-_SCALE = np.dtype("<f4")
-_STEPS = 127
-_LARGEST_HALF = 65504.0
+_SCALE: np.dtype[Any] = np.dtype("<f4")
 
 
 def width(originals: Originals, dimensions: int) -> int:
     """The bytes of one vector."""
-    return _SCALE.itemsize + dimensions if originals == "int8" else 2 * dimensions
+    return _SCALE.itemsize + dimensions * NUMBERS[originals].itemsize
 
 
 def encode(vectors: NDArray[np.float32], originals: Originals) -> NDArray[np.uint8]:
     """Vectors ``(n, dims)`` as bytes ``(n, width)``.
 
-    ``int8`` has a scale of its own for each vector, largest number / 127, so that no calibration is needed and none
-    goes stale; the error of a dot product with it is about 0.0003 for 1024 dimensions of length 1.
-
-    Raises:
-        JinaInputError: a number that float16 cannot hold.
+    Each has a scale of its own, its largest number / 127 or 32,767, so that no calibration is needed and none goes
+    stale. The error of a dot product is about 0.0003 for vectors of length 1 and ``int8``, and 0.000001 for ``int16``,
+    less than that of float16, which takes as many bytes and numpy twenty times as long to read.
     """
-    if originals == "float16":
-        if vectors.size and np.abs(vectors).max() > _LARGEST_HALF:
-            raise JinaInputError(f"vectors hold a number above {_LARGEST_HALF:.0f}, which float16 cannot hold")
-        return np.ascontiguousarray(vectors, "<f2").view(np.uint8)
+    numbers = NUMBERS[originals]
     rows = np.empty((len(vectors), width(originals, vectors.shape[1])), np.uint8)
-    scales = np.abs(vectors).max(axis=1, keepdims=True).astype(_SCALE) / np.float32(_STEPS)
+    largest = np.abs(vectors).max(axis=1, keepdims=True)
+    scales = (largest / np.float32(np.iinfo(numbers).max)).astype(_SCALE)
     rows[:, : _SCALE.itemsize] = scales.view(np.uint8)
-    rows[:, _SCALE.itemsize :] = np.rint(vectors / np.where(scales > 0, scales, 1)).astype(np.int8).view(np.uint8)
+    # Divided by the largest number first: a scale may be too small for float32 to hold exactly.
+    shares: NDArray[np.float32] = vectors / np.where(largest > 0, largest, np.float32(1))
+    shares *= np.iinfo(numbers).max
+    rows[:, _SCALE.itemsize :] = np.rint(shares).astype(numbers).view(np.uint8)
     return rows
 
 
 def dot(rows: NDArray[np.uint8], query: NDArray[np.float32], originals: Originals) -> NDArray[np.float32]:
     """The dot product of each row with one query: float32 ``(n,)``."""
-    products: NDArray[np.float32]
-    if originals == "float16":
-        products = decode(rows, originals) @ query
-        return products
-    products = rows[:, _SCALE.itemsize :].view(np.int8).astype(np.float32) @ query
-    return products * _scales(rows)
+    # Not a matrix product: for so few rows the threads of BLAS wait for each other longer than they work.
+    products: NDArray[np.float32] = np.vecdot(_numbers(rows, originals), query) * _scales(rows)
+    return products
 
 
 def decode(rows: NDArray[np.uint8], originals: Originals) -> NDArray[np.float32]:
     """Bytes ``(n, width)`` as vectors ``(n, dims)``."""
-    if originals == "float16":
-        return np.ascontiguousarray(rows).view("<f2").astype(np.float32)
-    return rows[:, _SCALE.itemsize :].view(np.int8) * _scales(rows)[:, None]
+    return _numbers(rows, originals) * _scales(rows)[:, None]
+
+
+def _numbers(rows: NDArray[np.uint8], originals: Originals) -> NDArray[np.float32]:
+    numbers: NDArray[Any] = rows[:, _SCALE.itemsize :].view(NUMBERS[originals])
+    return numbers.astype(np.float32)
 
 
 def _scales(rows: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -25,7 +25,7 @@ import orjson
 from numpy.typing import NDArray
 
 from ..errors import JinaError, JinaInputError
-from .originals import ORIGINALS, Originals, width
+from .originals import NUMBERS, Originals, width
 
 Id = str | int
 Kind = Literal["vectors", "multi-vectors"]
@@ -73,7 +73,7 @@ class Settings:
             raise JinaInputError(f"model must be a string, got {self.model!r}")
         for name, value, allowed in (
             ("kind", self.kind, ("vectors", "multi-vectors")),
-            ("originals", self.originals, ORIGINALS),
+            ("originals", self.originals, tuple(NUMBERS)),
             ("first_stage", self.first_stage, ("bits", "float")),
         ):
             if value not in allowed:

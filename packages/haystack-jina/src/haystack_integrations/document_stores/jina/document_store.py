@@ -38,13 +38,13 @@ class JinaDocumentStore:
     """
 
     @known_arguments()
-    def __init__(self, path: str | Path | None = None, *, originals: Originals = "int8", model: str = "") -> None:
+    def __init__(self, path: str | Path | None = None, *, originals: Originals = "int16", model: str = "") -> None:
         """
         Create a JinaDocumentStore.
 
         :param path: The index's folder, made when the first Documents come; by default a temporary one, which cannot be
             saved in a pipeline. Stores of one process that name the same folder share it.
-        :param originals: How the vectors lie on disk: `int8` or `float16`.
+        :param originals: How the vectors lie on disk: `int8` or `int16`.
         :param model: The model of the embeddings; a folder with those of another is refused. By default any.
         :raises JinaInputError: An unknown argument.
         """

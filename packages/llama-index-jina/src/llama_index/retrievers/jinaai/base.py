@@ -132,7 +132,7 @@ class JinaRetriever(IndexRetriever):
         path: the index's folder, made when the first nodes come; by default a temporary one.
         similarity_top_k: how many nodes to find.
         oversampling: how many times as many candidates the first stage chooses.
-        originals: how the vectors lie on disk, ``int8`` or ``float16``.
+        originals: how the vectors lie on disk, ``int8`` or ``int16``.
         callback_manager, verbose: as in every retriever of LlamaIndex.
 
     Raises:
@@ -148,7 +148,7 @@ class JinaRetriever(IndexRetriever):
         path: str | Path | None = None,
         similarity_top_k: int = 2,
         oversampling: float = OVERSAMPLING,
-        originals: Originals = "int8",
+        originals: Originals = "int16",
         callback_manager: CallbackManager | None = None,
         verbose: bool = False,
     ) -> None:

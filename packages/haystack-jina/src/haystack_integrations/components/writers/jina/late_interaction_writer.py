@@ -59,7 +59,7 @@ class JinaLateInteractionWriter(LateInteractionComponent):
         :param api_key: The key, resolved when the component is warmed up.
         :param model: The model, one of those that give a vector for each token.
         :param dimensions: The length of the vectors (Matryoshka); by default the model's full length.
-        :param originals: How the vectors lie on disk: `int8` or `float16`.
+        :param originals: How the vectors lie on disk: `int8` or `int16`.
         :param first_stage: What of the pooled vectors is in memory: `bits`, or `float` with 32 times the memory.
         :param client: A ready client to use instead of key and connection options.
         :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
