@@ -31,7 +31,7 @@ def encode(vectors: NDArray[np.float32], originals: Originals) -> NDArray[np.uin
     scales = (largest / np.float32(np.iinfo(numbers).max)).astype(_SCALE)
     rows[:, : _SCALE.itemsize] = scales.view(np.uint8)
     # Divided by the largest number first: a scale may be too small for float32 to hold exactly.
-    shares: NDArray[np.float32] = vectors / np.where(largest > 0, largest, np.float32(1))
+    shares = np.divide(vectors, largest, out=np.zeros_like(vectors), where=largest > 0)
     shares *= np.iinfo(numbers).max
     rows[:, _SCALE.itemsize :] = np.rint(shares).astype(numbers).view(np.uint8)
     return rows
