@@ -141,8 +141,9 @@ class EmbeddingCache:
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        owner, version = self._made_by(connection)
+        # In this order, for another process may be making it.
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        owner, version = self._made_by(connection)
         if (owner, version) == (_APPLICATION_ID, _VERSION):
             return
         if tables and owner != _APPLICATION_ID:
