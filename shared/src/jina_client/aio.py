@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -22,15 +22,19 @@ from .planning import EmbedJob, Job, handing_over
 from .progress import Progress, Waiting
 from .protocol.classification import Access, Labels
 from .protocol.embedding import ColbertEndpoint
+from .protocol.reader import ReturnFormat
 from .results import (
     BatchJob,
     BatchOutput,
     Classifications,
     ClassifierInfo,
     Embeddings,
+    Grounding,
     ModelInfo,
     MultiVectors,
+    Page,
     RerankResult,
+    SearchResults,
     Segments,
     SparseEmbeddings,
     TrainedClassifier,
@@ -307,6 +311,73 @@ class AsyncJinaClient(BaseClient):
     ) -> int:
         """See :meth:`jina_client.JinaClient.estimate_tokens`."""
         return estimate_tokens(inputs, model=model, tokenizer=tokenizer, max_image_side=max_image_side)
+
+    async def read(
+        self,
+        url: str,
+        *,
+        return_format: ReturnFormat | None = None,
+        target_selector: str | None = None,
+        page_timeout: int | None = None,
+        with_links_summary: bool | None = None,
+        no_cache: bool | None = None,
+        headers: Mapping[str, str] | None = None,
+        plain: bool = False,
+        endpoint: str | None = None,
+    ) -> Page:
+        """See :meth:`jina_client.JinaClient.read`."""
+        job = calls.read(
+            self.service,
+            url,
+            return_format=return_format,
+            target_selector=target_selector,
+            page_timeout=page_timeout,
+            with_links_summary=with_links_summary,
+            no_cache=no_cache,
+            headers=headers,
+            plain=plain,
+            endpoint=endpoint,
+        )
+        return await self._run(job)
+
+    async def search(
+        self,
+        query: str,
+        *,
+        return_format: ReturnFormat | None = None,
+        page_timeout: int | None = None,
+        with_links_summary: bool | None = None,
+        no_cache: bool | None = None,
+        headers: Mapping[str, str] | None = None,
+        plain: bool = False,
+        endpoint: str | None = None,
+    ) -> SearchResults:
+        """See :meth:`jina_client.JinaClient.search`."""
+        job = calls.search(
+            self.service,
+            query,
+            return_format=return_format,
+            page_timeout=page_timeout,
+            with_links_summary=with_links_summary,
+            no_cache=no_cache,
+            headers=headers,
+            plain=plain,
+            endpoint=endpoint,
+        )
+        return await self._run(job)
+
+    async def ground(
+        self,
+        statement: str,
+        *,
+        no_cache: bool | None = None,
+        headers: Mapping[str, str] | None = None,
+        plain: bool = False,
+        endpoint: str | None = None,
+    ) -> Grounding:
+        """See :meth:`jina_client.JinaClient.ground`."""
+        job = calls.ground(self.service, statement, no_cache=no_cache, headers=headers, plain=plain, endpoint=endpoint)
+        return await self._run(job)
 
     async def models(self) -> list[ModelInfo]:
         """The models that the service has; see :meth:`jina_client.JinaClient.models`."""

@@ -16,6 +16,7 @@ from .pacing import Pacer
 from .planning import REQUEST_TOKENS
 from .protocol import Call, parse
 from .protocol.answers import parse_lines
+from .protocol.reader import read_answer
 from .results import Usage
 from .service import Service
 from .settings import Settings
@@ -114,9 +115,10 @@ class BaseClient(ABC):
 
     def request(self, call: Call) -> Request:
         """The HTTP request for a call, in the service's own dialect."""
-        said = self.dialect.encode(call)
+        said = call if call.url else self.dialect.encode(call)
+        url = call.url or self.settings.url(said.path)
         headers = {
-            "Accept": "application/json",
+            "Accept": "text/plain" if call.plain else "application/json",
             "Accept-Encoding": "gzip, deflate" if said.compress else "identity",
             "User-Agent": f"jina-client/{__version__}",
         }
@@ -124,18 +126,22 @@ class BaseClient(ABC):
         if said.payload is not None:
             headers["Content-Type"] = "application/json"
             body = self.dialect.dumps(said.payload)
-        if self.settings.api_key is not None:
+        if self.settings.api_key is not None and (call.url is None or self.settings.trusts(call.url)):
             headers["Authorization"] = f"Bearer {self.settings.api_key.reveal()}"
-        return Request(said.method, self.settings.url(said.path), headers, body, self.settings.timeout)
+        taken = {name.lower() for name in headers}
+        further = {name: value for name, value in call.headers.items() if name.lower() not in taken}
+        return Request(said.method, url, {**further, **headers}, body, self.settings.timeout)
 
     def hide_key(self, text: str) -> str:
         """A text of the service's, or that quotes it, without the key, which some services repeat."""
         key = self.settings.api_key
         return text.replace(key.reveal(), "**********") if key else text
 
-    def read(self, call: Call, response: Response) -> Any:
+    def decoded(self, call: Call, response: Response) -> Any:
         """What an answer says, as Jina's API says it, or the exception that its status stands for."""
         if 200 <= response.status < 300:
+            if call.url is not None:
+                return read_answer(call, response.body, response.headers)
             if call.lines:
                 return parse_lines(response.body)
             if call.method == "DELETE" and not response.body:

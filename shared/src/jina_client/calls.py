@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -28,6 +28,7 @@ from .protocol import (
     ClassifyRequest,
     EmbedRequest,
     MultiVectorRequest,
+    ReaderRequest,
     RerankRequest,
     SegmentRequest,
     SparseRequest,
@@ -46,18 +47,23 @@ from .protocol.listings import (
     read_model,
     read_models,
 )
+from .protocol.reader import ReturnFormat
 from .protocol.rerank import document_modalities
 from .results import (
     BatchJob,
     BatchOutput,
     Classifications,
     ClassifierInfo,
+    Grounding,
     ModelInfo,
     MultiVectors,
+    Page,
+    SearchResults,
     SparseEmbeddings,
     TrainedClassifier,
 )
 from .service import Service
+from .settings import reader_root
 
 EMBEDDING_MODEL = "jina-embeddings-v3"
 MULTI_VECTOR_MODEL = "jina-colbert-v2"
@@ -382,6 +388,75 @@ def segment(
         tail=tail,
     )
     return SegmentJob(request, as_text(text, "text"))
+
+
+def read(
+    service: Service,
+    url: str,
+    *,
+    return_format: ReturnFormat | None,
+    target_selector: str | None,
+    page_timeout: int | None,
+    with_links_summary: bool | None,
+    no_cache: bool | None,
+    headers: Mapping[str, str] | None,
+    plain: bool,
+    endpoint: str | None,
+) -> Job[Page]:
+    """The job of :meth:`jina_client.JinaClient.read`."""
+    request = ReaderRequest.build(
+        "read",
+        reader_root(service.name, "read", endpoint),
+        return_format=return_format,
+        target_selector=target_selector,
+        page_timeout=page_timeout,
+        with_links_summary=with_links_summary,
+        no_cache=no_cache,
+        headers=headers,
+        plain=plain,
+    )
+    return OneCall(request.encode(url), request.page)
+
+
+def search(
+    service: Service,
+    query: str,
+    *,
+    return_format: ReturnFormat | None,
+    page_timeout: int | None,
+    with_links_summary: bool | None,
+    no_cache: bool | None,
+    headers: Mapping[str, str] | None,
+    plain: bool,
+    endpoint: str | None,
+) -> Job[SearchResults]:
+    """The job of :meth:`jina_client.JinaClient.search`."""
+    request = ReaderRequest.build(
+        "search",
+        reader_root(service.name, "search", endpoint),
+        return_format=return_format,
+        page_timeout=page_timeout,
+        with_links_summary=with_links_summary,
+        no_cache=no_cache,
+        headers=headers,
+        plain=plain,
+    )
+    return OneCall(request.encode(query), request.found)
+
+
+def ground(
+    service: Service,
+    statement: str,
+    *,
+    no_cache: bool | None,
+    headers: Mapping[str, str] | None,
+    plain: bool,
+    endpoint: str | None,
+) -> Job[Grounding]:
+    """The job of :meth:`jina_client.JinaClient.ground`."""
+    root = reader_root(service.name, "ground", endpoint)
+    request = ReaderRequest.build("ground", root, no_cache=no_cache, headers=headers, plain=plain)
+    return OneCall(request.encode(statement), request.checked)
 
 
 def models() -> Job[list[ModelInfo]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from types import TracebackType
@@ -24,15 +24,19 @@ from .planning import EmbedJob, Job, handing_over
 from .progress import Progress, Waiting
 from .protocol.classification import Access, Labels
 from .protocol.embedding import ColbertEndpoint
+from .protocol.reader import ReturnFormat
 from .results import (
     BatchJob,
     BatchOutput,
     Classifications,
     ClassifierInfo,
     Embeddings,
+    Grounding,
     ModelInfo,
     MultiVectors,
+    Page,
     RerankResult,
+    SearchResults,
     Segments,
     SparseEmbeddings,
     TrainedClassifier,
@@ -497,6 +501,106 @@ class JinaClient(BaseClient):
                 which no formula is published.
         """
         return estimate_tokens(inputs, model=model, tokenizer=tokenizer, max_image_side=max_image_side)
+
+    def read(
+        self,
+        url: str,
+        *,
+        return_format: ReturnFormat | None = None,
+        target_selector: str | None = None,
+        page_timeout: int | None = None,
+        with_links_summary: bool | None = None,
+        no_cache: bool | None = None,
+        headers: Mapping[str, str] | None = None,
+        plain: bool = False,
+        endpoint: str | None = None,
+    ) -> Page:
+        """A page of the web as text, from Jina's reader.
+
+        Args:
+            url: the page's address.
+            return_format: ``markdown`` (the default), ``html``, ``text``, or ``screenshot`` and ``pageshot``, whose
+                address is in ``details``.
+            target_selector: the CSS selector of the part that is wanted.
+            page_timeout: seconds that the service waits for the page; the client's own ``timeout`` should be longer.
+            with_links_summary: list the links at the end.
+            no_cache: fetch the page anew.
+            headers: further headers of the reader, such as ``{"X-Wait-For-Selector": "main"}``. They stay as they are:
+                the key is never written into them.
+            plain: have the answer as a text instead of JSON: a page with nothing but its ``content``.
+            endpoint: the reader's address, for a reader of one's own; by default ``https://r.jina.ai``. The key goes to
+                Jina's hosts and to the server of ``base_url``, and to no other.
+
+        Raises:
+            JinaInputError: refused before sending; also a client that calls another service than Jina's, without
+                ``endpoint``.
+            PaymentRequiredError: the balance is used up.
+            JinaError: see :mod:`jina_client.errors`.
+        """
+        job = calls.read(
+            self.service,
+            url,
+            return_format=return_format,
+            target_selector=target_selector,
+            page_timeout=page_timeout,
+            with_links_summary=with_links_summary,
+            no_cache=no_cache,
+            headers=headers,
+            plain=plain,
+            endpoint=endpoint,
+        )
+        return self._run(job)
+
+    def search(
+        self,
+        query: str,
+        *,
+        return_format: ReturnFormat | None = None,
+        page_timeout: int | None = None,
+        with_links_summary: bool | None = None,
+        no_cache: bool | None = None,
+        headers: Mapping[str, str] | None = None,
+        plain: bool = False,
+        endpoint: str | None = None,
+    ) -> SearchResults:
+        """Pages of the web that answer a query, from Jina's search.
+
+        Args:
+            query: the query.
+            return_format, page_timeout, with_links_summary, no_cache, headers, plain: as in :meth:`read`.
+            endpoint: as in :meth:`read`; by default ``https://s.jina.ai``.
+        """
+        job = calls.search(
+            self.service,
+            query,
+            return_format=return_format,
+            page_timeout=page_timeout,
+            with_links_summary=with_links_summary,
+            no_cache=no_cache,
+            headers=headers,
+            plain=plain,
+            endpoint=endpoint,
+        )
+        return self._run(job)
+
+    def ground(
+        self,
+        statement: str,
+        *,
+        no_cache: bool | None = None,
+        headers: Mapping[str, str] | None = None,
+        plain: bool = False,
+        endpoint: str | None = None,
+    ) -> Grounding:
+        """A statement checked against the web, by Jina's grounding service.
+
+        Args:
+            statement: the statement.
+            no_cache, headers, plain: as in :meth:`read`.
+            endpoint: as in :meth:`read`; by default ``https://g.jina.ai``.
+        """
+        job = calls.ground(self.service, statement, no_cache=no_cache, headers=headers, plain=plain, endpoint=endpoint)
+        return self._run(job)
 
     def models(self) -> list[ModelInfo]:
         """The models that the service has."""

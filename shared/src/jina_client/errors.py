@@ -240,7 +240,7 @@ def _read(body: Any) -> tuple[str, str, str, list[FieldError]]:
     message = first("message", "detail", "readableMessage", "error", "msg")
     if errors and (not message or "Field errors" in message):
         message = "; ".join(f"{error.field}: {error.message}" for error in errors)
-    return _plain(message), first("code", "error_type", "type"), first("request_id", "requestId"), errors
+    return _plain(message), first("code", "error_type", "type", "name"), first("request_id", "requestId"), errors
 
 
 def _field_error(item: Mapping[str, Any]) -> FieldError:

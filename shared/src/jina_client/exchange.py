@@ -63,7 +63,7 @@ class Exchange:
         headers = {name: self._client.hide_key(value) for name, value in response.headers.items()}
         response = replace(response, headers=headers)
         try:
-            found = self._client.read(self._call, response)
+            found = self._client.decoded(self._call, response)
         except RateLimitError as error:
             self._pacer.refused(turn, error)
             raise

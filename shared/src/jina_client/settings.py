@@ -14,6 +14,7 @@ from .cache import EmbeddingCache
 from .dialects import DIALECTS, Dialect
 from .errors import JinaInputError
 from .observation import OnAttempt
+from .protocol.reader import READER_HOSTS, ReaderMode
 
 DEFAULT_BASE_URL = "https://api.jina.ai/v1"
 LOCAL = "local"
@@ -135,6 +136,39 @@ class Settings:
         root = self.base_url.removesuffix("/v1") if endpoint.startswith("/") else f"{self.base_url}/"
         return f"{root}{endpoint}"
 
+    def trusts(self, url: str) -> bool:
+        """Whether the key may be sent to an address outside the API: of Jina's other hosts, or of the same server."""
+        if _is_jina(self.base_url) and _is_jina(url):
+            return urlsplit(url).scheme == "https"
+        own, other = urlsplit(self.base_url), urlsplit(url)
+        return (own.scheme, own.netloc) == (other.scheme, other.netloc)
+
+
+def reader_root(base_url: str, mode: ReaderMode, endpoint: str | None) -> str:
+    """The address of the reader, or of another of its services.
+
+    Args:
+        base_url: where the client calls. What is asked of a server of one's own never goes to Jina's by default.
+        mode: which service.
+        endpoint: the caller's own choice.
+
+    Raises:
+        JinaInputError: a client that calls another service than Jina's, and no ``endpoint``; or one that is no URL.
+    """
+    if base_url == LOCAL or _is_sagemaker(base_url):
+        raise JinaInputError(
+            f"the service that this client calls ({base_url}) cannot {mode} the web: use a JinaClient of Jina's API, "
+            f"base_url={DEFAULT_BASE_URL!r}"
+        )
+    if endpoint is None:
+        if not _is_jina(base_url):
+            raise JinaInputError(
+                f"this client calls {_without_user(base_url)}, so {mode} asks nobody else by itself: pass "
+                f"endpoint={READER_HOSTS[mode]!r} for Jina's service, or the URL of your own"
+            )
+        return READER_HOSTS[mode]
+    return _checked_url("endpoint", endpoint, READER_HOSTS[mode]).rstrip("/")
+
 
 def resolved_url(base_url: str | None) -> str:
     """The API's root: as given, else of the environment, else Jina's."""
@@ -160,27 +194,30 @@ def _root(base_url: Any) -> str:
         return url
     if _is_sagemaker(url):
         return _endpoint(url)
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid:
-        raise JinaInputError(
-            f"base_url must be {LOCAL!r} or a URL such as {DEFAULT_BASE_URL} (http or https), "
-            f"got {_without_user(url)!r}"
-        )
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise JinaInputError(
-            "base_url must hold no user name, password, query or fragment: "
-            f"pass the key as api_key=… (got host {parts.hostname!r})"
-        )
+    parts = urlsplit(_checked_url("base_url", url, f"{LOCAL!r} or a URL such as {DEFAULT_BASE_URL}"))
     path = parts.path.rstrip("/")
     for endpoint in _ENDPOINTS:
         path = path.removesuffix(endpoint)
     if not path and _is_jina(url):
         path = "/v1"
     return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+
+
+def _checked_url(name: str, url: Any, allowed: str) -> str:
+    """An address of http or https that holds nothing but host and path."""
+    try:
+        parts = urlsplit(url.strip())
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except (ValueError, AttributeError):
+        valid = False
+    if not valid:
+        raise JinaInputError(f"{name} must be {allowed} (http or https), got {_without_user(str(url))!r}")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise JinaInputError(
+            f"{name} must hold no user name, password, query or fragment: "
+            f"pass the key as api_key=… (got host {parts.hostname!r})"
+        )
+    return str(url.strip())
 
 
 def _endpoint(url: str) -> str:

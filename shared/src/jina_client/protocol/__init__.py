@@ -9,6 +9,7 @@ from .batch import BatchRequest
 from .call import Call
 from .classification import ClassifyRequest, TrainRequest
 from .embedding import EmbedRequest, MultiVectorRequest, SparseRequest
+from .reader import ReaderRequest
 from .rerank import RerankRequest
 from .segmentation import SegmentRequest
 
@@ -18,6 +19,7 @@ __all__ = [
     "ClassifyRequest",
     "EmbedRequest",
     "MultiVectorRequest",
+    "ReaderRequest",
     "RerankRequest",
     "SegmentRequest",
     "SparseRequest",

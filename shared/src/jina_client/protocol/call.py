@@ -18,6 +18,9 @@ class Call:
         compress: whether the answer shrinks enough by gzip to be worth its time.
         repeatable: whether it may be sent again when it is not known if the service acted on it.
         lines: whether the answer is JSON lines instead of one JSON value.
+        url: the whole address, where it is not below the API's root: that of a service with a host of its own.
+        headers: those of the call itself; what the client sets it sets above them.
+        plain: whether the answer is a text.
     """
 
     path: str
@@ -26,3 +29,6 @@ class Call:
     compress: bool = True
     repeatable: bool = True
     lines: bool = False
+    url: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    plain: bool = False

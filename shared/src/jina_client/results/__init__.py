@@ -12,6 +12,7 @@ from .judgements import (
 from .service import BatchJob, BatchOutput, ModelInfo, Segments
 from .usage import Usage
 from .vectors import Embeddings, MultiVectors, SparseEmbeddings
+from .web import Grounding, Page, SearchResults
 
 __all__ = [
     "BatchJob",
@@ -20,11 +21,14 @@ __all__ = [
     "Classifications",
     "ClassifierInfo",
     "Embeddings",
+    "Grounding",
     "LabelScore",
     "ModelInfo",
     "MultiVectors",
+    "Page",
     "RankedDocument",
     "RerankResult",
+    "SearchResults",
     "Segments",
     "SparseEmbeddings",
     "TrainedClassifier",
