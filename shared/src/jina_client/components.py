@@ -8,7 +8,7 @@ be pickled.
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, TypedDict
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from .aio import AsyncJinaClient
 from .arguments import OnError
 from .client import JinaClient
-from .errors import JinaInputError
+from .errors import JinaError, JinaInputError, PartialFailureError
 from .models import EmbeddingType, Role, find_model
 from .quantization import unpack
 from .results import Embeddings, MultiVectors, RerankResult, Usage
@@ -212,6 +212,7 @@ class Embedder:
         documents: Sequence[Hashable | None],
         *,
         embedding_type: EmbeddingType = "float",
+        on_error: OnError = "raise",
         show_progress: bool = False,
     ) -> Embeddings:
         """Late chunking of chunks that come in a flat list.
@@ -219,7 +220,8 @@ class Embedder:
         Args:
             chunks: texts; those of one document in their order, though not necessarily side by side.
             documents: for each chunk what its document is known by; a chunk with ``None`` is a document of its own.
-            embedding_type, show_progress: as in :meth:`jina_client.JinaClient.embed`.
+            embedding_type, on_error, show_progress: as in :meth:`jina_client.JinaClient.embed`. A document fails as a
+                whole.
 
         Returns:
             One vector for each chunk, in the order of ``chunks``.
@@ -228,9 +230,12 @@ class Embedder:
             return self._nothing()
         groups = _by_document(documents)
         texts = [[chunks[index] for index in group] for group in groups]
-        parts = self._connection.client.embed_chunked(
-            texts, show_progress=show_progress, **self._call("document", embedding_type)
-        )
+        try:
+            parts = self._connection.client.embed_chunked(
+                texts, show_progress=show_progress, **self._call("document", embedding_type)
+            )
+        except JinaError as error:
+            return self._chunks_left(groups, error, on_error)
         return _in_order(groups, parts)
 
     async def aembed_chunks(
@@ -239,6 +244,7 @@ class Embedder:
         documents: Sequence[Hashable | None],
         *,
         embedding_type: EmbeddingType = "float",
+        on_error: OnError = "raise",
         show_progress: bool = False,
     ) -> Embeddings:
         """:meth:`embed_chunks`, asynchronously."""
@@ -246,9 +252,12 @@ class Embedder:
             return self._nothing()
         groups = _by_document(documents)
         texts = [[chunks[index] for index in group] for group in groups]
-        parts = await self._connection.async_client.embed_chunked(
-            texts, show_progress=show_progress, **self._call("document", embedding_type)
-        )
+        try:
+            parts = await self._connection.async_client.embed_chunked(
+                texts, show_progress=show_progress, **self._call("document", embedding_type)
+            )
+        except JinaError as error:
+            return self._chunks_left(groups, error, on_error)
         return _in_order(groups, parts)
 
     def embed_chunked(
@@ -292,6 +301,24 @@ class Embedder:
         bits: list[list[float]] = unpack(vectors, self._options["dimensions"]).astype(np.float32).tolist()
         return bits
 
+    def _chunks_left(self, groups: Sequence[Sequence[int]], error: JinaError, on_error: OnError) -> Embeddings:
+        """What a call that failed has done, by chunk instead of by document."""
+        done, failed = _left(error, len(groups), on_error)
+        vectors = {
+            chunk: row for number, part in done.items() for chunk, row in zip(groups[number], part.vectors, strict=True)
+        }
+        reasons = {chunk: reason for number, reason in failed.items() for chunk in groups[number]}
+        if on_error == "raise":
+            raise PartialFailureError(vectors, reasons, getattr(error, "usage", None)) from error.__cause__
+        kept = sorted(vectors)
+        return Embeddings(
+            np.stack([vectors[chunk] for chunk in kept]) if kept else self._nothing().vectors,
+            getattr(error, "usage", None) or Usage(),
+            self._model,
+            np.asarray(kept, np.intp),
+            reasons,
+        )
+
     def _call(self, role: Role, embedding_type: EmbeddingType) -> dict[str, Any]:
         return {"task": self._tasks[role], "embedding_type": embedding_type, **self._options}
 
@@ -326,21 +353,47 @@ class MultiVectorEmbedder:
             "max_image_side": max_image_side,
         }
 
-    def embed(self, inputs: Sequence[Any], role: Role, *, show_progress: bool = False) -> MultiVectors:
-        """For each input its vectors; for an empty list none, without a request."""
+    def embed(
+        self, inputs: Sequence[Any], role: Role, *, on_error: OnError = "raise", show_progress: bool = False
+    ) -> MultiVectors:
+        """For each input its vectors; for an empty list none, without a request.
+
+        Args:
+            inputs, role: as in :meth:`Embedder.embed`.
+            on_error: what becomes of inputs that fail: a PartialFailureError, or part of the result.
+            show_progress: show a progress bar.
+        """
         if _is_empty(inputs):
             return MultiVectors([], Usage(), self._model)
-        return self._connection.client.embed_multi_vector(
-            inputs, input_type=role, show_progress=show_progress, **self._options
-        )
+        try:
+            return self._connection.client.embed_multi_vector(
+                inputs, input_type=role, show_progress=show_progress, **self._options
+            )
+        except JinaError as error:
+            return self._left(inputs, error, on_error)
 
-    async def aembed(self, inputs: Sequence[Any], role: Role, *, show_progress: bool = False) -> MultiVectors:
+    async def aembed(
+        self, inputs: Sequence[Any], role: Role, *, on_error: OnError = "raise", show_progress: bool = False
+    ) -> MultiVectors:
         """:meth:`embed`, asynchronously."""
         if _is_empty(inputs):
             return MultiVectors([], Usage(), self._model)
-        return await self._connection.async_client.embed_multi_vector(
-            inputs, input_type=role, show_progress=show_progress, **self._options
-        )
+        try:
+            return await self._connection.async_client.embed_multi_vector(
+                inputs, input_type=role, show_progress=show_progress, **self._options
+            )
+        except JinaError as error:
+            return self._left(inputs, error, on_error)
+
+    def _left(self, inputs: Sequence[Any], error: JinaError, on_error: OnError) -> MultiVectors:
+        """What a call that failed has done."""
+        done, failed = _left(error, len(inputs), on_error)
+        if on_error == "raise":
+            raise error
+        kept = sorted(done)
+        usage = getattr(error, "usage", None) or Usage()
+        # By the job's own form: the vectors, and the tokens they belong to.
+        return MultiVectors([done[index][0] for index in kept], usage, self._model, None, kept, failed)
 
 
 class Reranker:
@@ -380,6 +433,19 @@ class Reranker:
 def _is_empty(items: Any) -> bool:
     """An empty list, which frameworks pass on as a matter of course; anything else the client judges."""
     return isinstance(items, (list, tuple)) and not items
+
+
+def _left(error: JinaError, count: int, on_error: OnError) -> tuple[Mapping[int, Any], Mapping[int, JinaError]]:
+    """What is done and what has failed of a call for ``count`` inputs that ended with an error.
+
+    Raises:
+        JinaError: the error itself, where nothing was sent, or nothing is done and ``on_error`` is ``raise``.
+    """
+    if isinstance(error, PartialFailureError):
+        return error.completed, error.failed
+    if on_error == "raise" or isinstance(error, JinaInputError):
+        raise error
+    return {}, dict.fromkeys(range(count), error)
 
 
 def _by_document(documents: Sequence[Hashable | None]) -> list[list[int]]:

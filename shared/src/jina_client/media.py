@@ -33,6 +33,8 @@ LARGEST: dict[Kind, int] = {"image": 8 * _MB, "pdf": 8 * _MB, "video": 64 * _MB,
 """Bytes that are sent of one item. 8 MB for images and PDFs are published; the others bound the memory of a request."""
 _LARGEST_READ = 256 * _MB
 """Bytes that are read of an image that is to be made smaller."""
+_MADE_BYTES = 2 * _MB
+"""What an image that is made when it is sent is taken to have, for planning."""
 _HEAD = 8192
 _JPEG_QUALITY = 95
 
@@ -52,8 +54,9 @@ class Media:
         """Take a value of any shape, and refuse what cannot be sent.
 
         Args:
-            value: a URL, data URI, base64, ``file://`` address or path as string, a ``Path``, bytes, a binary file, or
-                a PIL image.
+            value: a URL, data URI, base64, ``file://`` address or path as string, a ``Path``, bytes, a binary file, a
+                PIL image, or a function that gives one of these: it is called whenever the item is sent, from any
+                thread, and its result is checked then.
             kind: what the caller says that it is; ``None`` finds out by the content.
             name: what to call the input in errors.
             max_side: pixels of the longer side above which an image is made smaller before it is sent.
@@ -64,11 +67,14 @@ class Media:
         self.name = name
         self.url: str | None = None
         self._max_side = max_side
-        self._source: bytes | str | Path | Image = b""
+        self._source: bytes | str | Path | Image | Callable[[], Any] = b""
         if isinstance(value, str):
             value = self._from_string(value, kind or "image")
         if self.url is not None:
             self.kind: Kind = kind or "image"
+            return
+        if callable(value) and kind is not None and not is_media(value):
+            self._source, self.kind = value, kind
             return
         if isinstance(value, os.PathLike):
             value = Path(os.fsdecode(value))
@@ -92,6 +98,8 @@ class Media:
         source = self._source
         if self.url is not None:
             return len(self.url)
+        if callable(source):
+            return _MADE_BYTES * 4 // 3
         if isinstance(source, Path):
             return source.stat().st_size * 4 // 3
         if isinstance(source, bytes):
@@ -108,6 +116,8 @@ class Media:
         """
         if self.url is not None:
             raise JinaInputError(f"{self.name} is fetched by the service: its size is not known here")
+        if callable(self._source):
+            return self._made().pixels()
         image = self._opened()
         width, height = image.size
         if image.getexif().get(_ORIENTATION, 1) >= 5:
@@ -120,8 +130,11 @@ class Media:
         """The bytes that are sent.
 
         Raises:
-            JinaInputError: a file that has gone or grown since, or an image that cannot be read.
+            JinaInputError: a file that has gone or grown since, an image that cannot be read, or whatever a function
+                raises that was to make it.
         """
+        if callable(self._source):
+            return self._made().data()
         if self.kind == "image" and (self._max_side is not None or is_pillow(self._source)):
             content = self._encoded()
         elif isinstance(self._source, Path):
@@ -209,6 +222,15 @@ class Media:
         if self._max_side is None or kind != "image":
             _check_size(len(source) if isinstance(source, bytes) else source.stat().st_size, kind, self.name)  # type: ignore[union-attr]
         return kind
+
+    def _made(self) -> Media:
+        """What the function gives, now."""
+        try:
+            return Media(self._source(), self.kind, self.name, self._max_side)  # type: ignore[operator]
+        except JinaInputError:
+            raise
+        except Exception as error:  # It is the caller's own.
+            raise JinaInputError(f"{self.name} could not be made: {error!r}") from error
 
     def _opened(self) -> Image:
         if is_pillow(self._source):

@@ -64,12 +64,17 @@ class MultiVectors(Sequence[NDArray[Any]]):
         usage: the tokens counted.
         model: the model that answered.
         tokens: for each input its tokens, where they were asked for; else ``None``.
+        input_indices: for each of ``vectors`` the index of its input, where some inputs have failed; else ``None``.
+        failed: by the index of the input, why it has no vectors; only with ``on_error="return"`` of
+            :class:`jina_client.components.MultiVectorEmbedder`.
     """
 
     vectors: Sequence[NDArray[Any]] = field(repr=False)
     usage: Usage
     model: str
     tokens: Sequence[tuple[str, ...]] | None = field(default=None, repr=False)
+    input_indices: Sequence[int] | None = field(default=None, repr=False)
+    failed: Mapping[int, JinaError] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.vectors)

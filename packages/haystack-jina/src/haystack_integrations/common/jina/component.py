@@ -25,8 +25,12 @@ class JinaComponent:
         return default_from_dict(cls, data)
 
     def warm_up(self) -> None:
-        """Resolve the key and make the client."""
-        self._connection.open()
+        """Resolve the key and make the client of `run`."""
+        self._connection.warm_up()
+
+    async def warm_up_async(self) -> None:
+        """Resolve the key and make the client of `run_async`."""
+        await self._connection.warm_up_async()
 
     def close(self) -> None:
         """Close the connections of `run`; a later run opens them anew."""

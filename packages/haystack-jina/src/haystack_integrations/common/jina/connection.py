@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from haystack.utils import Secret
@@ -37,6 +38,21 @@ class JinaConnection:
             self._opened = Connection(self.client, api_key=key, **self.options)
         return self._opened
 
+    def warm_up(self) -> None:
+        """Make the synchronous client.
+
+        :raises JinaInputError: There is no key, or the options are not possible.
+        """
+        _ = self.open().client
+
+    async def warm_up_async(self) -> None:
+        """Make the asynchronous client; its HTTP library takes too long to import for an event loop.
+
+        :raises JinaInputError: There is no key, or the options are not possible.
+        """
+        connection = self.open()
+        await asyncio.to_thread(lambda: connection.async_client)
+
     def close(self) -> None:
         """Close the synchronous client; a later run opens it anew."""
         if self._opened is not None:
@@ -69,3 +85,8 @@ class JinaConnection:
         except ValueError as error:
             raise JinaInputError(f"the API key is missing: {error}") from None
         return key
+
+
+def unless(value: Any, default: Any) -> Any:
+    """An option as :meth:`JinaConnection.to_dict` takes it: `None` where it is what it is without being given."""
+    return None if value == default else value

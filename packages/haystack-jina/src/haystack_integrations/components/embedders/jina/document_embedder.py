@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Unpack
 
 from haystack import Document, component, default_to_dict
 from haystack.utils import Secret
-from haystack_integrations.common.jina import DEFAULT_API_KEY, JinaComponent, JinaConnection
-from jina_client import AsyncJinaClient, Embeddings, JinaArgumentError, JinaClient, JinaInputError
+from haystack_integrations.common.jina import (
+    DEFAULT_API_KEY,
+    DocumentInputs,
+    JinaComponent,
+    JinaConnection,
+    text_of,
+    unless,
+    with_embedding,
+)
+from jina_client import AsyncJinaClient, JinaClient
 from jina_client.arguments import known_arguments
 from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions, Embedder
 
@@ -47,8 +54,10 @@ class JinaDocumentEmbedder(JinaComponent):
         dimensions: int | None = None,
         late_chunking: bool | None = None,
         *,
+        late_chunking_field: str = SOURCE_ID,
         normalized: bool | None = None,
         truncate: bool | None = None,
+        raise_on_failure: bool = True,
         client: JinaClient | AsyncJinaClient | None = None,
         **options: Unpack[ConnectionOptions],
     ) -> None:
@@ -65,11 +74,14 @@ class JinaDocumentEmbedder(JinaComponent):
         :param embedding_separator: What stands between the meta fields and the content.
         :param task: The task; by default the one that the model has for documents, such as `retrieval.passage`.
         :param dimensions: The length of the vectors (Matryoshka); by default the model's full length.
-        :param late_chunking: Embed the chunks of one document in each other's context: those with the same
-            `meta["source_id"]`, which Haystack's splitters set, in the order in which they are given. A Document
-            without it is a document of its own.
+        :param late_chunking: Embed the chunks of one document in each other's context, in the order in which they are
+            given.
+        :param late_chunking_field: The meta field that the chunks of one document have in common; by default
+            `source_id`, which Haystack's splitters set. A Document without it is a document of its own.
         :param normalized: Scale vectors to length 1; by default yes, where the model takes the option.
         :param truncate: Cut texts longer than the model's context; by default the service refuses them.
+        :param raise_on_failure: Raise an error where Documents cannot be embedded. Else these come back without an
+            embedding, a warning is logged, and `meta["failed"]` says why, by the Document's id.
         :param client: A ready client to use instead of key and connection options.
         :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
             `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
@@ -87,8 +99,10 @@ class JinaDocumentEmbedder(JinaComponent):
         self.task = task
         self.dimensions = dimensions
         self.late_chunking = late_chunking
+        self.late_chunking_field = late_chunking_field
         self.normalized = normalized
         self.truncate = truncate
+        self.raise_on_failure = raise_on_failure
         self._connection = JinaConnection(api_key, client, options)
 
     def _get_telemetry_data(self) -> dict[str, Any]:
@@ -104,8 +118,10 @@ class JinaDocumentEmbedder(JinaComponent):
             task=self.task,
             dimensions=self.dimensions,
             late_chunking=self.late_chunking,
+            late_chunking_field=unless(self.late_chunking_field, SOURCE_ID),
             normalized=self.normalized,
             truncate=self.truncate,
+            raise_on_failure=unless(self.raise_on_failure, True),
         )
         return default_to_dict(
             self,
@@ -128,12 +144,13 @@ class JinaDocumentEmbedder(JinaComponent):
         :returns: `documents`: copies with their `embedding`; `meta`: the model and the usage.
         :raises JinaInputError: What is given is no list of Documents (also a TypeError), or a Document has no text.
         """
-        texts = self._texts(documents)
+        given = self._inputs(documents)
+        options: dict[str, Any] = {"on_error": given.on_error, "show_progress": self.progress_bar}
         if self.late_chunking:
-            result = self._embedder().embed_chunks(texts, _sources(documents), show_progress=self.progress_bar)
+            result = self._embedder().embed_chunks(given.inputs, self._sources(given.sent), **options)
         else:
-            result = self._embedder().embed(texts, "document", show_progress=self.progress_bar)
-        return _output(documents, result)
+            result = self._embedder().embed(given.inputs, "document", **options)
+        return given.output(result, with_embedding)
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     async def run_async(self, documents: list[Document]) -> dict[str, Any]:
@@ -144,26 +161,26 @@ class JinaDocumentEmbedder(JinaComponent):
         :returns: `documents`: copies with their `embedding`; `meta`: the model and the usage.
         :raises JinaInputError: What is given is no list of Documents (also a TypeError), or a Document has no text.
         """
-        texts = self._texts(documents)
+        given = self._inputs(documents)
+        options: dict[str, Any] = {"on_error": given.on_error, "show_progress": self.progress_bar}
         if self.late_chunking:
-            result = await self._embedder().aembed_chunks(texts, _sources(documents), show_progress=self.progress_bar)
+            result = await self._embedder().aembed_chunks(given.inputs, self._sources(given.sent), **options)
         else:
-            result = await self._embedder().aembed(texts, "document", show_progress=self.progress_bar)
-        return _output(documents, result)
+            result = await self._embedder().aembed(given.inputs, "document", **options)
+        return given.output(result, with_embedding)
 
-    def _texts(self, documents: list[Document]) -> list[str]:
-        if not isinstance(documents, list) or not all(isinstance(document, Document) for document in documents):
-            raise JinaArgumentError("JinaDocumentEmbedder takes a list of Documents; for a string use JinaTextEmbedder")
-        return [self._text(document) for document in documents]
+    def _inputs(self, documents: list[Document]) -> DocumentInputs:
+        return DocumentInputs(documents, self._text, raise_on_failure=self.raise_on_failure)
 
     def _text(self, document: Document) -> str:
-        fields = [document.meta.get(name) for name in self.meta_fields_to_embed]
-        parts = [str(value) for value in fields if value is not None]
-        if document.content is None and not parts:
-            raise JinaInputError(
-                f"the Document with id {document.id} has no text: content is None and no meta field is embedded"
-            )
-        return self.prefix + self.embedding_separator.join([*parts, document.content or ""]) + self.suffix
+        return text_of(
+            document, self.meta_fields_to_embed, self.embedding_separator, prefix=self.prefix, suffix=self.suffix
+        )
+
+    def _sources(self, documents: list[Document]) -> list[str | None]:
+        """What the document of each chunk is known by."""
+        found = [document.meta.get(self.late_chunking_field) for document in documents]
+        return [None if source is None else repr(source) for source in found]
 
     def _embedder(self) -> Embedder:
         return Embedder(
@@ -175,14 +192,3 @@ class JinaDocumentEmbedder(JinaComponent):
             truncate=self.truncate,
             batch_size=self.batch_size,
         )
-
-
-def _sources(documents: list[Document]) -> list[str | None]:
-    return [document.meta.get(SOURCE_ID) for document in documents]
-
-
-def _output(documents: list[Document], result: Embeddings) -> dict[str, Any]:
-    embedded = [
-        replace(document, embedding=embedding) for document, embedding in zip(documents, result.tolist(), strict=True)
-    ]
-    return {"documents": embedded, "meta": {"model": result.model, "usage": result.usage.to_dict()}}

@@ -6,8 +6,8 @@ from typing import Any, Unpack
 
 from haystack import component, default_to_dict
 from haystack.utils import Secret
-from haystack_integrations.common.jina import DEFAULT_API_KEY, JinaComponent, JinaConnection
-from jina_client import AsyncJinaClient, Embeddings, JinaArgumentError, JinaClient
+from haystack_integrations.common.jina import DEFAULT_API_KEY, JinaComponent, JinaConnection, as_query
+from jina_client import AsyncJinaClient, Embeddings, JinaClient
 from jina_client.arguments import known_arguments
 from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions, Embedder
 
@@ -105,7 +105,7 @@ class JinaTextEmbedder(JinaComponent):
         :returns: `embedding`: its vector; `meta`: the model and the usage.
         :raises JinaInputError: What is given is no string (also a TypeError).
         """
-        return _output(self._embedder().embed([self._text(text)], "query"))
+        return _output(self._embedder().embed([as_query(text, self.prefix, self.suffix)], "query"))
 
     @component.output_types(embedding=list[float], meta=dict[str, Any])
     async def run_async(self, text: str) -> dict[str, Any]:
@@ -116,15 +116,7 @@ class JinaTextEmbedder(JinaComponent):
         :returns: `embedding`: its vector; `meta`: the model and the usage.
         :raises JinaInputError: What is given is no string (also a TypeError).
         """
-        return _output(await self._embedder().aembed([self._text(text)], "query"))
-
-    def _text(self, text: str) -> str:
-        if not isinstance(text, str):
-            raise JinaArgumentError(
-                f"JinaTextEmbedder takes a string, got {'None' if text is None else type(text).__name__}; "
-                "for a list of Documents use JinaDocumentEmbedder"
-            )
-        return self.prefix + text + self.suffix
+        return _output(await self._embedder().aembed([as_query(text, self.prefix, self.suffix)], "query"))
 
     def _embedder(self) -> Embedder:
         return Embedder(

@@ -7,8 +7,15 @@ from typing import Any, Unpack
 
 from haystack import Document, component, default_to_dict
 from haystack.utils import Secret
-from haystack_integrations.common.jina import DEFAULT_API_KEY, JinaComponent, JinaConnection
-from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient, JinaInputError, RerankResult
+from haystack_integrations.common.jina import (
+    DEFAULT_API_KEY,
+    DocumentInputs,
+    JinaComponent,
+    JinaConnection,
+    text_of,
+    unless,
+)
+from jina_client import AsyncJinaClient, JinaClient, JinaInputError, RerankResult
 from jina_client.arguments import known_arguments
 from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions, Reranker
 
@@ -37,6 +44,8 @@ class JinaRanker(JinaComponent):
         top_k: int | None = None,
         score_threshold: float | None = None,
         *,
+        meta_fields_to_embed: list[str] | None = None,
+        meta_data_separator: str = "\n",
         truncation: bool | None = None,
         max_doc_length: int | None = None,
         client: JinaClient | AsyncJinaClient | None = None,
@@ -49,6 +58,8 @@ class JinaRanker(JinaComponent):
         :param api_key: The key, resolved when the component is warmed up.
         :param top_k: How many Documents to return; by default all.
         :param score_threshold: Leave out Documents with a lower score.
+        :param meta_fields_to_embed: Meta fields put before the content.
+        :param meta_data_separator: What stands between the meta fields and the content.
         :param truncation: Cut Documents longer than the model's context.
         :param max_doc_length: The tokens of each Document that are read, 1 to 8192 (`jina-reranker-v3` and later).
         :param client: A ready client to use instead of key and connection options.
@@ -61,6 +72,8 @@ class JinaRanker(JinaComponent):
         self.api_key = api_key
         self.top_k = _checked(top_k)
         self.score_threshold = score_threshold
+        self.meta_fields_to_embed = meta_fields_to_embed or []
+        self.meta_data_separator = meta_data_separator
         self.truncation = truncation
         self.max_doc_length = max_doc_length
         self._connection = JinaConnection(api_key, client, options)
@@ -74,7 +87,12 @@ class JinaRanker(JinaComponent):
 
         :returns: A dictionary for `from_dict`.
         """
-        options = self._connection.to_dict(truncation=self.truncation, max_doc_length=self.max_doc_length)
+        options = self._connection.to_dict(
+            meta_fields_to_embed=unless(self.meta_fields_to_embed, []),
+            meta_data_separator=unless(self.meta_data_separator, "\n"),
+            truncation=self.truncation,
+            max_doc_length=self.max_doc_length,
+        )
         return default_to_dict(
             self, **options, model=self.model, top_k=self.top_k, score_threshold=self.score_threshold
         )
@@ -97,7 +115,7 @@ class JinaRanker(JinaComponent):
         :returns: `documents`: copies with their `score`, best first; `meta`: the model and the usage.
         :raises JinaInputError: A `top_k` below 1, what is no list of Documents, or a Document without text.
         """
-        result = self._reranker().rerank(query, _texts(documents), _checked(top_k) or self.top_k)
+        result = self._reranker().rerank(query, self._texts(documents), _checked(top_k) or self.top_k)
         return self._output(documents, result, score_threshold)
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
@@ -118,8 +136,14 @@ class JinaRanker(JinaComponent):
         :returns: `documents`: copies with their `score`, best first; `meta`: the model and the usage.
         :raises JinaInputError: A `top_k` below 1, what is no list of Documents, or a Document without text.
         """
-        result = await self._reranker().arerank(query, _texts(documents), _checked(top_k) or self.top_k)
+        result = await self._reranker().arerank(query, self._texts(documents), _checked(top_k) or self.top_k)
         return self._output(documents, result, score_threshold)
+
+    def _texts(self, documents: list[Document]) -> list[str]:
+        def text(document: Document) -> str:
+            return text_of(document, self.meta_fields_to_embed, self.meta_data_separator)
+
+        return DocumentInputs(documents, text, raise_on_failure=True).inputs
 
     def _reranker(self) -> Reranker:
         return Reranker(
@@ -140,12 +164,3 @@ def _checked(top_k: int | None) -> int | None:
     if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
         raise JinaInputError(f"top_k must be > 0, but got {top_k}")
     return top_k
-
-
-def _texts(documents: list[Document]) -> list[str]:
-    if not isinstance(documents, list) or not all(isinstance(document, Document) for document in documents):
-        raise JinaArgumentError("JinaRanker takes a list of Documents")
-    for document in documents:
-        if document.content is None:
-            raise JinaInputError(f"the Document with id {document.id} has no text to rank: its content is None")
-    return [document.content or "" for document in documents]

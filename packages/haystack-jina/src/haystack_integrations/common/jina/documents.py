@@ -1,0 +1,116 @@
+"""What an embedder sends for Documents, and what comes back, put into copies of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from haystack import Document, logging
+from jina_client import Embeddings, JinaArgumentError, JinaError, JinaInputError, MultiVectors
+from jina_client.arguments import OnError
+from jina_client.inputs import as_text
+
+logger = logging.getLogger(__name__)
+
+_SHOWN = 3
+
+
+class DocumentInputs:
+    """The inputs for a list of Documents.
+
+    :param documents: The Documents; they stay as they are.
+    :param make: Makes the input of one, or raises a JinaInputError.
+    :param raise_on_failure: Whether a Document that cannot be embedded is an error, or comes back without an embedding.
+    :raises JinaInputError: What is given is no list of Documents (also a TypeError), or an input cannot be made.
+    """
+
+    def __init__(self, documents: list[Document], make: Callable[[Document], Any], *, raise_on_failure: bool) -> None:
+        if not isinstance(documents, list) or not all(isinstance(document, Document) for document in documents):
+            raise JinaArgumentError("a list of Documents is needed here; for a string use JinaTextEmbedder")
+        self._documents = documents
+        self._places: list[int] = []
+        self._failed: dict[int, JinaError] = {}
+        self.inputs: list[Any] = []
+        self.on_error: OnError = "raise" if raise_on_failure else "return"
+        for place, document in enumerate(documents):
+            try:
+                made = make(document)
+            except JinaInputError as error:
+                if raise_on_failure:
+                    raise
+                self._failed[place] = error
+                continue
+            self.inputs.append(made)
+            self._places.append(place)
+
+    @property
+    def sent(self) -> list[Document]:
+        """The Documents that there are inputs for, in the order of the inputs."""
+        return [self._documents[place] for place in self._places]
+
+    def output(self, result: Embeddings | MultiVectors, place: Callable[[Document, Any], Document]) -> dict[str, Any]:
+        """The output of a component.
+
+        :param result: The answer for the inputs.
+        :param place: Puts a vector, or for the Documents that have failed `None`, into a copy of a Document.
+        :returns: `documents`, and `meta`: the model, the usage, and where some Documents have failed `failed`: why, by
+            their id.
+        """
+        indices: Sequence[int] = range(len(result)) if result.input_indices is None else list(result.input_indices)
+        rows = {self._places[index]: row for index, row in zip(indices, result.tolist(), strict=True)}
+        failed = {**self._failed, **{self._places[index]: error for index, error in result.failed.items()}}
+        meta: dict[str, Any] = {"model": result.model, "usage": result.usage.to_dict()}
+        if failed:
+            meta["failed"] = {self._documents[place].id: str(failed[place]) for place in sorted(failed)}
+            self._log(meta["failed"])
+        documents = [place(document, rows.get(number)) for number, document in enumerate(self._documents)]
+        return {"documents": documents, "meta": meta}
+
+    def _log(self, failed: dict[str, str]) -> None:
+        shown = "; ".join(f"{name}: {reason}" for name, reason in list(failed.items())[:_SHOWN])
+        logger.warning(
+            "{failed} of {total} Documents have no embedding ({shown}{more})",
+            failed=len(failed),
+            total=len(self._documents),
+            shown=shown,
+            more="; …" if len(failed) > _SHOWN else "",
+        )
+
+
+def as_query(text: str, prefix: str, suffix: str) -> str:
+    """The text that is sent for a query.
+
+    :raises JinaInputError: What is given is no string (also a TypeError).
+    """
+    if not isinstance(text, str):
+        kind = "None" if text is None else type(text).__name__
+        raise JinaArgumentError(f"a string is needed here, got {kind}; for Documents use JinaDocumentEmbedder")
+    return prefix + text + suffix
+
+
+def with_embedding(document: Document, embedding: list[float] | None) -> Document:
+    """A copy of a Document with its embedding."""
+    return replace(document, embedding=embedding)
+
+
+def text_of(
+    document: Document, meta_fields: Sequence[str], separator: str, *, prefix: str = "", suffix: str = ""
+) -> str:
+    """The text of a Document, after some of its meta fields.
+
+    :param document: The Document.
+    :param meta_fields: Fields of its meta; those that it lacks are left out.
+    :param separator: What stands between the fields and the content.
+    :param prefix: Put before all.
+    :param suffix: Put after all.
+    :raises JinaInputError: It has neither content nor any of the fields, or a text that UTF-8 cannot carry.
+    """
+    fields = (document.meta.get(name) for name in meta_fields)
+    parts = [str(value) for value in fields if value is not None]
+    if document.content is None and not parts:
+        raise JinaInputError(
+            f"the Document with id {document.id} has no text: its content is None, and so is every meta field to embed"
+        )
+    text = prefix + separator.join([*parts, document.content or ""]) + suffix
+    return as_text(text, f"the Document with id {document.id}")

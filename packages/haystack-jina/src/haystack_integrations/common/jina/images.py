@@ -1,0 +1,158 @@
+"""The image of a Document: a file, the Document's blob, or a page of a PDF."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+from haystack import Document
+from haystack.dataclasses import ByteStream
+from jina_client import JinaInputError
+from jina_client.media import LARGEST, Media
+
+PAGE_NUMBER = "page_number"
+"""Where Haystack's converters note the page, counted from 1."""
+
+_DPI = 300
+_POINTS_PER_INCH = 72
+_MOST_PIXELS = 25_000_000  # An A3 page at 300 dpi has 17 million.
+_JPEG_QUALITY = 85
+_LARGEST_SIDE = 2**30
+_HEAD = 1024
+_PDFIUM = threading.Lock()
+"""PDFium may only be called by one thread at a time, whatever the document."""
+
+
+class DocumentImages:
+    """Finds the image of each Document. What it gives is read, rendered and made smaller when it is sent.
+
+    :param file_path_meta_field: The meta field with the path, or with a ByteStream. A Document without it has its blob.
+    :param root_path: The folder that paths are relative to and cannot lead out of; empty for any path.
+    :param image_size: Width and height that images are made to fit into.
+    """
+
+    def __init__(self, file_path_meta_field: str, root_path: str, image_size: tuple[int, int] | None) -> None:
+        self._field = file_path_meta_field
+        self._root = Path(root_path).resolve() if root_path else None
+        self._size = image_size
+        self._pages: dict[Path, int] = {}
+
+    def __call__(self, document: Document) -> dict[str, Any]:
+        """
+        The image of a Document, as the client takes it. Files are opened, but not read whole.
+
+        :raises JinaInputError: No image, no file, a file outside of `root_path`, or a PDF without a page to take.
+        """
+        name = f"the Document with id {document.id}"
+        source, meta = self._source(document, name)
+        if _is_pdf(source, name):
+            return {"image": self._page(source, document.meta.get(PAGE_NUMBER, meta.get(PAGE_NUMBER)), name)}
+        side = _LARGEST_SIDE if self._size else None
+        picture = Media(source, "image", name, side)
+        if self._size is None:
+            return {"image": source}
+        width, height = picture.pixels()
+        scale = min(1, self._size[0] / width, self._size[1] / height)
+        return {"image": Media(source, "image", name, max(1, round(max(width, height) * scale))).data}
+
+    def _source(self, document: Document, name: str) -> tuple[Path | bytes, dict[str, Any]]:
+        """Where the image is, and what else is known of it."""
+        value = document.meta.get(self._field)
+        if value is None:
+            value = document.blob
+        if isinstance(value, ByteStream):
+            return value.data, value.meta
+        if value is None:
+            raise JinaInputError(f"{name} has no image: no meta field {self._field!r}, and no blob")
+        if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
+            raise JinaInputError(f"{name} has no path in its meta field {self._field!r}: {value!r}")
+        path = Path(self._root or "", value)
+        try:
+            if self._root is not None:
+                path = path.resolve()
+                if not path.is_relative_to(self._root):
+                    raise JinaInputError(f"{name} has the path {str(value)!r}, which leads out of {self._root}")
+            if not path.is_file():
+                raise JinaInputError(f"{name} names no file: {path}")
+        except (OSError, ValueError, RuntimeError) as error:
+            if isinstance(error, JinaInputError):
+                raise
+            raise JinaInputError(f"{name} has a path that cannot be followed: {error}") from None
+        return path, {}
+
+    def _page(self, source: Path | bytes, number: Any, name: str) -> Any:
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise JinaInputError(
+                f"{name} is a PDF, and its meta field {PAGE_NUMBER!r} is {number!r}: name the page, counted from 1"
+            )
+        if isinstance(source, bytes):
+            count = _page_count(source, name)
+        else:
+            if source not in self._pages:
+                self._pages[source] = _page_count(source, name)
+            count = self._pages[source]
+        if not 1 <= number <= count:
+            raise JinaInputError(f"{name} is page {number} of a PDF that has {count}")
+        return lambda: _rendered(source, number, self._size, name)
+
+
+def _is_pdf(source: Path | bytes, name: str) -> bool:
+    if isinstance(source, bytes):
+        return b"%PDF-" in source[:_HEAD]
+    try:
+        with source.open("rb") as file:
+            return b"%PDF-" in file.read(_HEAD)
+    except OSError as error:
+        raise JinaInputError(f"{name} cannot be read: {error.strerror or error} ({source})") from None
+
+
+def _opened(source: Path | bytes, name: str) -> Any:
+    """A PDF; the lock must be held for as long as it is open."""
+    try:
+        import PIL  # noqa: F401 - needed when a page is rendered: better said now
+        from pypdfium2 import PdfDocument, PdfiumError  # type: ignore[import-untyped]
+    except ModuleNotFoundError:
+        raise JinaInputError(
+            f'{name} is a PDF, whose pages are rendered with pypdfium2: pip install "haystack-jina[images]"'
+        ) from None
+    try:
+        return PdfDocument(source)
+    except (PdfiumError, OSError) as error:
+        raise JinaInputError(f"{name} is a PDF that cannot be read: {error}") from None
+
+
+def _page_count(source: Path | bytes, name: str) -> int:
+    with _PDFIUM:
+        document = _opened(source, name)
+        try:
+            return len(document)
+        finally:
+            document.close()
+
+
+def _rendered(source: Path | bytes, number: int, size: tuple[int, int] | None, name: str) -> bytes:
+    """A page as JPEG, at 300 dpi as Haystack's own converters have it, or less where that would be too large."""
+    with _PDFIUM:
+        document = _opened(source, name)
+        try:
+            page = document[number - 1]
+            width, height = page.get_size()
+            scale = min(_DPI / _POINTS_PER_INCH, (_MOST_PIXELS / (width * height)) ** 0.5)
+            bitmap = page.render(scale=scale)
+            # A copy: the pixels belong to the bitmap, which goes with the document.
+            image = bitmap.to_pil().convert("RGB").copy()
+            bitmap.close()
+        finally:
+            document.close()
+    if size is not None:
+        image.thumbnail(size)
+    for quality in (_JPEG_QUALITY, _JPEG_QUALITY // 2):
+        with io.BytesIO() as buffer:
+            image.save(buffer, "JPEG", quality=quality)
+            content = buffer.getvalue()
+        if len(content) <= LARGEST["image"]:
+            break
+    return content

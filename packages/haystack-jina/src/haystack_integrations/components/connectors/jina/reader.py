@@ -1,0 +1,116 @@
+"""Jina AI's reader: pages, searches and checked statements as Documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Unpack
+
+from haystack import Document, component, default_to_dict
+from haystack.utils import Secret
+from haystack_integrations.common.jina import DEFAULT_API_KEY, JinaComponent, JinaConnection
+from jina_client import AsyncJinaClient, Grounding, JinaClient, Page, SearchResults
+from jina_client.arguments import known_arguments
+from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions
+
+from .reader_mode import JinaReaderMode
+
+
+@component
+class JinaReaderConnector(JinaComponent):
+    """
+    Reads a page of the web, searches it, or checks a statement against it.
+
+    Usage example:
+    ```python
+    from haystack_integrations.components.connectors.jina import JinaReaderConnector
+
+    reader = JinaReaderConnector(mode="read")
+    print(reader.run(query="https://example.com")["documents"][0].content)
+    ```
+    """
+
+    @known_arguments(*CONNECTION_OPTIONS)
+    def __init__(
+        self,
+        mode: JinaReaderMode | str,
+        api_key: Secret = DEFAULT_API_KEY,
+        json_response: bool = True,
+        *,
+        client: JinaClient | AsyncJinaClient | None = None,
+        **options: Unpack[ConnectionOptions],
+    ) -> None:
+        """
+        Create a JinaReaderConnector.
+
+        :param mode: `read`, `search` or `ground`.
+        :param api_key: The key, resolved when the component is warmed up.
+        :param json_response: Ask for JSON, whose fields become the Documents' meta; else for a text, which becomes one
+            Document.
+        :param client: A ready client to use instead of key and connection options.
+        :param options: Of the connection: `base_url` (a reader of one's own, instead of Jina's), `timeout`,
+            `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, as of
+            `jina_client.JinaClient`; `dialect` and `cache` have no effect here.
+        :raises JinaInputError: An unknown argument or mode.
+        """
+        self.mode = mode if isinstance(mode, JinaReaderMode) else JinaReaderMode.from_str(mode)
+        self.api_key = api_key
+        self.json_response = json_response
+        self._connection = JinaConnection(api_key, client, options)
+
+    def to_dict(self) -> dict[str, Any]:
+        """
+        Serialize the component. Options that are not set are left out; the key is a reference, never its value.
+
+        :returns: A dictionary for `from_dict`.
+        """
+        options = self._connection.to_dict()
+        return default_to_dict(self, **options, mode=str(self.mode), json_response=self.json_response)
+
+    @component.output_types(documents=list[Document])
+    def run(self, query: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
+        """
+        Read, search or check.
+
+        :param query: The page's address, the query, or the statement.
+        :param headers: Options of the reader, such as `{"X-No-Cache": "true"}`; they stay as they are.
+        :returns: `documents`: of a page or a statement one, of a search one for each page.
+        :raises JinaInputError: An empty query, no address of the web, or headers that HTTP cannot carry.
+        """
+        client, options = self._connection.open().client, self._options(headers)
+        if self.mode is JinaReaderMode.READ:
+            return self._output(query, client.read(query, **options))
+        if self.mode is JinaReaderMode.SEARCH:
+            return self._output(query, client.search(query, **options))
+        return self._output(query, client.ground(query, **options))
+
+    @component.output_types(documents=list[Document])
+    async def run_async(self, query: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
+        """
+        Read, search or check, asynchronously.
+
+        :param query: The page's address, the query, or the statement.
+        :param headers: Options of the reader, such as `{"X-No-Cache": "true"}`; they stay as they are.
+        :returns: `documents`: of a page or a statement one, of a search one for each page.
+        :raises JinaInputError: An empty query, no address of the web, or headers that HTTP cannot carry.
+        """
+        client, options = self._connection.open().async_client, self._options(headers)
+        if self.mode is JinaReaderMode.READ:
+            return self._output(query, await client.read(query, **options))
+        if self.mode is JinaReaderMode.SEARCH:
+            return self._output(query, await client.search(query, **options))
+        return self._output(query, await client.ground(query, **options))
+
+    def _options(self, headers: dict[str, str] | None) -> dict[str, Any]:
+        endpoint = self._connection.options.get("base_url")
+        return {"headers": headers, "plain": not self.json_response, "endpoint": endpoint}
+
+    def _output(self, query: str, answer: Page | SearchResults | Grounding) -> dict[str, Any]:
+        found = answer.pages if isinstance(answer, SearchResults) else [answer]
+        return {"documents": [self._document(query, each) for each in found]}
+
+    def _document(self, query: str, found: Page | Grounding) -> Document:
+        content, field = (found.reason, "reason") if isinstance(found, Grounding) else (found.content, "content")
+        meta: Mapping[str, Any] = found.details
+        if not self.json_response:
+            meta = {"content_type": meta["content_type"], "query": query}
+        return Document(content=content, meta={name: value for name, value in meta.items() if name != field})

@@ -1,0 +1,188 @@
+"""Jina AI's embedding models for the images of Documents."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any, Unpack
+
+from haystack import Document, component, default_to_dict
+from haystack.utils import Secret
+from haystack_integrations.common.jina import (
+    DEFAULT_API_KEY,
+    DocumentImages,
+    DocumentInputs,
+    JinaComponent,
+    JinaConnection,
+    unless,
+)
+from jina_client import AsyncJinaClient, JinaClient, JinaInputError
+from jina_client.arguments import known_arguments
+from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions, Embedder
+
+
+@component
+class JinaDocumentImageEmbedder(JinaComponent):
+    """
+    Embeds the images of Documents: files, blobs, and pages of PDFs.
+
+    The vectors are in one space with those that JinaTextEmbedder gives by the same model.
+
+    Usage example:
+    ```python
+    from haystack import Document
+    from haystack_integrations.components.embedders.jina import JinaDocumentImageEmbedder
+
+    documents = [
+        Document(content="A cat", meta={"file_path": "cat.jpg"}),
+        Document(meta={"file_path": "report.pdf", "page_number": 3}),
+    ]
+    embedder = JinaDocumentImageEmbedder(model="jina-clip-v2", root_path="pictures")
+    print(len(embedder.run(documents=documents)["documents"][0].embedding))
+    ```
+    """
+
+    @known_arguments(*CONNECTION_OPTIONS)
+    def __init__(
+        self,
+        *,
+        api_key: Secret = DEFAULT_API_KEY,
+        model: str = "jina-clip-v2",
+        file_path_meta_field: str = "file_path",
+        root_path: str | None = None,
+        embedding_dimension: int | None = None,
+        image_size: tuple[int, int] | None = None,
+        batch_size: int = 5,
+        task: str | None = None,
+        normalized: bool | None = None,
+        progress_bar: bool = False,
+        raise_on_failure: bool = True,
+        client: JinaClient | AsyncJinaClient | None = None,
+        **options: Unpack[ConnectionOptions],
+    ) -> None:
+        """
+        Create a JinaDocumentImageEmbedder.
+
+        :param api_key: The key, resolved when the component is warmed up.
+        :param model: The id of a model that takes images.
+        :param file_path_meta_field: The meta field with the path of an image or a PDF (of which `meta["page_number"]`
+            is embedded, counted from 1), or with a ByteStream. A Document without it is embedded by its `blob`.
+        :param root_path: The folder that paths are relative to. A path that leads out of it is refused, also by `..` or
+            a link. By default paths are taken as they are: give it where the meta come from outside.
+        :param embedding_dimension: The length of the vectors (Matryoshka); by default the model's full length.
+        :param image_size: Width and height; larger images are made to fit before they are sent. They may have 8 MB.
+        :param batch_size: Images in one request, at most 512.
+        :param task: The task; by default the one that the model has for documents, such as `retrieval.passage`.
+        :param normalized: Scale vectors to length 1; by default yes, where the model takes the option.
+        :param progress_bar: Show a progress bar.
+        :param raise_on_failure: Raise an error where Documents cannot be embedded. Else these come back without an
+            embedding, a warning is logged, and `meta["failed"]` says why, by the Document's id.
+        :param client: A ready client to use instead of key and connection options.
+        :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
+            `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
+            `cache`, as of `jina_client.JinaClient`.
+        :raises JinaInputError: An unknown argument, or an `image_size` that is no pair of pixels.
+        """
+        self.api_key = api_key
+        self.model_name = model
+        self.file_path_meta_field = file_path_meta_field
+        self.root_path = root_path or ""
+        self.embedding_dimension = embedding_dimension
+        self.image_size = _checked(image_size)
+        self.batch_size = batch_size
+        self.task = task
+        self.normalized = normalized
+        self.progress_bar = progress_bar
+        self.raise_on_failure = raise_on_failure
+        self._connection = JinaConnection(api_key, client, options)
+
+    def _get_telemetry_data(self) -> dict[str, Any]:
+        return {"model": self.model_name}
+
+    def to_dict(self) -> dict[str, Any]:
+        """
+        Serialize the component. Options that are not set are left out; the key is a reference, never its value.
+
+        :returns: A dictionary for `from_dict`.
+        """
+        options = self._connection.to_dict(
+            task=self.task,
+            normalized=self.normalized,
+            progress_bar=unless(self.progress_bar, False),
+            raise_on_failure=unless(self.raise_on_failure, True),
+        )
+        return default_to_dict(
+            self,
+            **options,
+            model=self.model_name,
+            file_path_meta_field=self.file_path_meta_field,
+            root_path=self.root_path,
+            embedding_dimension=self.embedding_dimension,
+            image_size=self.image_size,
+            batch_size=self.batch_size,
+        )
+
+    @component.output_types(documents=list[Document], meta=dict[str, Any])
+    def run(self, documents: list[Document]) -> dict[str, Any]:
+        """
+        Embed the images of Documents.
+
+        :param documents: The Documents; they stay as they are.
+        :returns: `documents`: copies with their `embedding`, and where it comes from in `meta["embedding_source"]`;
+            `meta`: the model and the usage.
+        :raises JinaInputError: What is given is no list of Documents (also a TypeError), or a Document has no image
+            that can be read.
+        """
+        given = self._inputs(documents)
+        result = self._embedder().embed(
+            given.inputs, "document", on_error=given.on_error, show_progress=self.progress_bar
+        )
+        return given.output(result, self._embedded)
+
+    @component.output_types(documents=list[Document], meta=dict[str, Any])
+    async def run_async(self, documents: list[Document]) -> dict[str, Any]:
+        """
+        Embed the images of Documents, asynchronously. Files are read, and pages rendered, in threads.
+
+        :param documents: The Documents; they stay as they are.
+        :returns: `documents`: copies with their `embedding`, and where it comes from in `meta["embedding_source"]`;
+            `meta`: the model and the usage.
+        :raises JinaInputError: What is given is no list of Documents (also a TypeError), or a Document has no image
+            that can be read.
+        """
+        given = await asyncio.to_thread(self._inputs, documents)
+        result = await self._embedder().aembed(
+            given.inputs, "document", on_error=given.on_error, show_progress=self.progress_bar
+        )
+        return given.output(result, self._embedded)
+
+    def _inputs(self, documents: list[Document]) -> DocumentInputs:
+        images = DocumentImages(self.file_path_meta_field, self.root_path, self.image_size)
+        return DocumentInputs(documents, images, raise_on_failure=self.raise_on_failure)
+
+    def _embedded(self, document: Document, embedding: list[float] | None) -> Document:
+        if embedding is None:
+            return replace(document, embedding=None)
+        source = {"type": "image", "file_path_meta_field": self.file_path_meta_field}
+        if not document.meta.get(self.file_path_meta_field):
+            source = {"type": "image", "field": "blob"}
+        return replace(document, embedding=embedding, meta={**document.meta, "embedding_source": source})
+
+    def _embedder(self) -> Embedder:
+        return Embedder(
+            self._connection.open(),
+            self.model_name,
+            document_task=self.task,
+            dimensions=self.embedding_dimension,
+            normalized=self.normalized,
+            batch_size=self.batch_size,
+        )
+
+
+def _checked(size: Any) -> tuple[int, int] | None:
+    """Width and height; saved pipelines may have them as a list."""
+    if size is None:
+        return None
+    if isinstance(size, (tuple, list)) and len(size) == 2 and all(type(side) is int and side > 0 for side in size):
+        return size[0], size[1]
+    raise JinaInputError(f"image_size must be width and height in pixels, such as (1024, 1024), got {size!r}")

@@ -1,0 +1,167 @@
+"""Jina AI's models that give one vector for each token, for documents."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Unpack
+
+from haystack import Document, component, default_to_dict
+from haystack.utils import Secret
+from haystack_integrations.common.jina import (
+    DEFAULT_API_KEY,
+    DocumentInputs,
+    JinaComponent,
+    JinaConnection,
+    text_of,
+    unless,
+)
+from jina_client import AsyncJinaClient, JinaClient
+from jina_client.arguments import known_arguments
+from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions, MultiVectorEmbedder
+
+MULTI_VECTOR = "multi_vector"
+"""The meta field that the vectors are put in: Haystack's Document has a place for one vector only."""
+
+
+@component
+class JinaMultiVectorDocumentEmbedder(JinaComponent):
+    """
+    Embeds Documents for late interaction: each with one vector for each of its tokens.
+
+    Usage example:
+    ```python
+    from haystack import Document
+    from haystack_integrations.components.embedders.jina import JinaMultiVectorDocumentEmbedder
+
+    embedder = JinaMultiVectorDocumentEmbedder(model="jina-colbert-v2", base_url="local", progress_bar=False)
+    documents = embedder.run(documents=[Document(content="The cat sleeps.")])["documents"]
+    print(len(documents[0].meta["multi_vector"]))
+    ```
+    """
+
+    @known_arguments(*CONNECTION_OPTIONS)
+    def __init__(
+        self,
+        api_key: Secret = DEFAULT_API_KEY,
+        model: str = "jina-colbert-v2",
+        prefix: str = "",
+        suffix: str = "",
+        batch_size: int = 32,
+        progress_bar: bool = True,
+        meta_fields_to_embed: list[str] | None = None,
+        embedding_separator: str = "\n",
+        dimensions: int | None = None,
+        *,
+        multi_vector_field: str = MULTI_VECTOR,
+        raise_on_failure: bool = True,
+        client: JinaClient | AsyncJinaClient | None = None,
+        **options: Unpack[ConnectionOptions],
+    ) -> None:
+        """
+        Create a JinaMultiVectorDocumentEmbedder.
+
+        :param api_key: The key, resolved when the component is warmed up.
+        :param model: The model's id.
+        :param prefix: Put before each text.
+        :param suffix: Put after each text.
+        :param batch_size: Documents in one request, at most 512.
+        :param progress_bar: Show a progress bar.
+        :param meta_fields_to_embed: Meta fields put before the content.
+        :param embedding_separator: What stands between the meta fields and the content.
+        :param dimensions: The length of the vectors (Matryoshka); by default the model's full length.
+        :param multi_vector_field: The meta field that the vectors are put in, as a list of lists of numbers.
+        :param raise_on_failure: Raise an error where Documents cannot be embedded. Else these come back without
+            vectors, a warning is logged, and `meta["failed"]` says why, by the Document's id.
+        :param client: A ready client to use instead of key and connection options.
+        :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
+            `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
+            `cache`, as of `jina_client.JinaClient`.
+        :raises JinaInputError: An unknown argument.
+        """
+        self.api_key = api_key
+        self.model_name = model
+        self.prefix = prefix
+        self.suffix = suffix
+        self.batch_size = batch_size
+        self.progress_bar = progress_bar
+        self.meta_fields_to_embed = meta_fields_to_embed or []
+        self.embedding_separator = embedding_separator
+        self.dimensions = dimensions
+        self.multi_vector_field = multi_vector_field
+        self.raise_on_failure = raise_on_failure
+        self._connection = JinaConnection(api_key, client, options)
+
+    def _get_telemetry_data(self) -> dict[str, Any]:
+        return {"model": self.model_name}
+
+    def to_dict(self) -> dict[str, Any]:
+        """
+        Serialize the component. Options that are not set are left out; the key is a reference, never its value.
+
+        :returns: A dictionary for `from_dict`.
+        """
+        options = self._connection.to_dict(
+            dimensions=self.dimensions,
+            multi_vector_field=unless(self.multi_vector_field, MULTI_VECTOR),
+            raise_on_failure=unless(self.raise_on_failure, True),
+        )
+        return default_to_dict(
+            self,
+            **options,
+            model=self.model_name,
+            prefix=self.prefix,
+            suffix=self.suffix,
+            batch_size=self.batch_size,
+            progress_bar=self.progress_bar,
+            meta_fields_to_embed=self.meta_fields_to_embed,
+            embedding_separator=self.embedding_separator,
+        )
+
+    @component.output_types(documents=list[Document], meta=dict[str, Any])
+    def run(self, documents: list[Document]) -> dict[str, Any]:
+        """
+        Embed Documents.
+
+        :param documents: The Documents; they stay as they are.
+        :returns: `documents`: copies with their vectors in a meta field; `meta`: the model and the usage.
+        :raises JinaInputError: What is given is no list of Documents (also a TypeError), or a Document has no text.
+        """
+        given = self._inputs(documents)
+        result = self._embedder().embed(
+            given.inputs, "document", on_error=given.on_error, show_progress=self.progress_bar
+        )
+        return given.output(result, self._embedded)
+
+    @component.output_types(documents=list[Document], meta=dict[str, Any])
+    async def run_async(self, documents: list[Document]) -> dict[str, Any]:
+        """
+        Embed Documents, asynchronously.
+
+        :param documents: The Documents; they stay as they are.
+        :returns: `documents`: copies with their vectors in a meta field; `meta`: the model and the usage.
+        :raises JinaInputError: What is given is no list of Documents (also a TypeError), or a Document has no text.
+        """
+        given = self._inputs(documents)
+        result = await self._embedder().aembed(
+            given.inputs, "document", on_error=given.on_error, show_progress=self.progress_bar
+        )
+        return given.output(result, self._embedded)
+
+    def _inputs(self, documents: list[Document]) -> DocumentInputs:
+        def text(document: Document) -> str:
+            return text_of(
+                document, self.meta_fields_to_embed, self.embedding_separator, prefix=self.prefix, suffix=self.suffix
+            )
+
+        return DocumentInputs(documents, text, raise_on_failure=self.raise_on_failure)
+
+    def _embedded(self, document: Document, vectors: list[list[float]] | None) -> Document:
+        meta = {name: value for name, value in document.meta.items() if name != self.multi_vector_field}
+        if vectors is not None:
+            meta[self.multi_vector_field] = vectors
+        return replace(document, meta=meta)
+
+    def _embedder(self) -> MultiVectorEmbedder:
+        return MultiVectorEmbedder(
+            self._connection.open(), self.model_name, dimensions=self.dimensions, batch_size=self.batch_size
+        )

@@ -1,0 +1,101 @@
+"""Jina AI's models that give one vector for each token, for queries."""
+
+from __future__ import annotations
+
+from typing import Any, Unpack
+
+from haystack import component, default_to_dict
+from haystack.utils import Secret
+from haystack_integrations.common.jina import DEFAULT_API_KEY, JinaComponent, JinaConnection, as_query
+from jina_client import AsyncJinaClient, JinaClient, MultiVectors
+from jina_client.arguments import known_arguments
+from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions, MultiVectorEmbedder
+
+
+@component
+class JinaMultiVectorTextEmbedder(JinaComponent):
+    """
+    Embeds a string, such as a query, for late interaction: with one vector for each of its tokens.
+
+    Usage example:
+    ```python
+    from haystack_integrations.components.embedders.jina import JinaMultiVectorTextEmbedder
+
+    embedder = JinaMultiVectorTextEmbedder(model="jina-colbert-v2", base_url="local")
+    print(len(embedder.run(text="Where does the cat sleep?")["embedding"]))
+    ```
+    """
+
+    @known_arguments(*CONNECTION_OPTIONS)
+    def __init__(
+        self,
+        api_key: Secret = DEFAULT_API_KEY,
+        model: str = "jina-colbert-v2",
+        prefix: str = "",
+        suffix: str = "",
+        dimensions: int | None = None,
+        *,
+        client: JinaClient | AsyncJinaClient | None = None,
+        **options: Unpack[ConnectionOptions],
+    ) -> None:
+        """
+        Create a JinaMultiVectorTextEmbedder.
+
+        :param api_key: The key, resolved when the component is warmed up.
+        :param model: The model's id.
+        :param prefix: Put before the text.
+        :param suffix: Put after the text.
+        :param dimensions: The length of the vectors (Matryoshka); by default the model's full length.
+        :param client: A ready client to use instead of key and connection options.
+        :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
+            `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
+            `cache`, as of `jina_client.JinaClient`.
+        :raises JinaInputError: An unknown argument.
+        """
+        self.api_key = api_key
+        self.model_name = model
+        self.prefix = prefix
+        self.suffix = suffix
+        self.dimensions = dimensions
+        self._connection = JinaConnection(api_key, client, options)
+
+    def _get_telemetry_data(self) -> dict[str, Any]:
+        return {"model": self.model_name}
+
+    def to_dict(self) -> dict[str, Any]:
+        """
+        Serialize the component. Options that are not set are left out; the key is a reference, never its value.
+
+        :returns: A dictionary for `from_dict`.
+        """
+        options = self._connection.to_dict(dimensions=self.dimensions)
+        return default_to_dict(self, **options, model=self.model_name, prefix=self.prefix, suffix=self.suffix)
+
+    @component.output_types(embedding=list[list[float]], meta=dict[str, Any])
+    def run(self, text: str) -> dict[str, Any]:
+        """
+        Embed a string.
+
+        :param text: The string.
+        :returns: `embedding`: its vectors; `meta`: the model and the usage.
+        :raises JinaInputError: What is given is no string (also a TypeError).
+        """
+        return _output(self._embedder().embed([as_query(text, self.prefix, self.suffix)], "query"))
+
+    @component.output_types(embedding=list[list[float]], meta=dict[str, Any])
+    async def run_async(self, text: str) -> dict[str, Any]:
+        """
+        Embed a string, asynchronously.
+
+        :param text: The string.
+        :returns: `embedding`: its vectors; `meta`: the model and the usage.
+        :raises JinaInputError: What is given is no string (also a TypeError).
+        """
+        return _output(await self._embedder().aembed([as_query(text, self.prefix, self.suffix)], "query"))
+
+    def _embedder(self) -> MultiVectorEmbedder:
+        return MultiVectorEmbedder(self._connection.open(), self.model_name, dimensions=self.dimensions)
+
+
+def _output(result: MultiVectors) -> dict[str, Any]:
+    return {"embedding": result.tolist()[0], "meta": {"model": result.model, "usage": result.usage.to_dict()}}

@@ -1,0 +1,35 @@
+"""Pictures for tests, and a server's answer to requests that hold some."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+from loopback import Answer, Recorder, Sent, vector_of
+from PIL import Image
+
+
+def of_media(sent: Sent) -> Answer:
+    """A right answer to a request with items that are no texts: an item's vector is that of its base64."""
+    assert sent.body["embedding_type"] == "base64"
+    data = []
+    for index, item in enumerate(sent.body["input"]):
+        content = item if isinstance(item, str) else item["image"]
+        vector = vector_of(content, sent.body.get("dimensions") or 1024)
+        data.append({"index": index, "embedding": base64.b64encode(vector.astype("<f4").tobytes()).decode()})
+    # The last comes first: answers are put in order by their index.
+    return Answer({"model": sent.body["model"], "usage": {"total_tokens": 10 * len(data)}, "data": data[::-1]})
+
+
+def encoded(colour: str, size: tuple[int, int] = (40, 30), kind: str = "PNG") -> bytes:
+    """A picture of one colour."""
+    with io.BytesIO() as buffer:
+        Image.new("RGB", size, colour).save(buffer, kind)
+        return buffer.getvalue()
+
+
+def images_of(server: Recorder) -> list[Image.Image]:
+    """The pictures that a server was sent, in order."""
+    items: list[Any] = [item for sent in server.sent for item in sent.body["input"]]
+    return [Image.open(io.BytesIO(base64.b64decode(item["image"]))) for item in items]
