@@ -146,67 +146,29 @@ def test_the_ranker_scores_filters_and_cuts(server: Recorder) -> None:
     assert documents[0].score is None
 
 
-SAVED_BY_JINA_HAYSTACK = """
-components:
-  embedder:
-    type: haystack_integrations.components.embedders.jina.document_embedder.JinaDocumentEmbedder
-    init_parameters:
-      api_key: {env_vars: [JINA_API_KEY], strict: true, type: env_var}
-      base_url: BASE/embeddings
-      batch_size: 32
-      dimensions: 64
-      embedding_separator: "; "
-      late_chunking: true
-      meta_fields_to_embed: [title]
-      model: jina-embeddings-v3
-      prefix: ""
-      progress_bar: false
-      suffix: ""
-      task: retrieval.passage
-  ranker:
-    type: haystack_integrations.components.rankers.jina.ranker.JinaRanker
-    init_parameters:
-      api_key: {env_vars: [JINA_API_KEY], strict: true, type: env_var}
-      base_url: BASE/rerank
-      model: jina-reranker-v2-base-multilingual
-      score_threshold: null
-      top_k: 2
-connections:
-- {sender: embedder.documents, receiver: ranker.documents}
-"""
+def test_meta_fields_are_ranked_with_the_content(server: Recorder) -> None:
+    ranker = JinaRanker(base_url=server.url, meta_fields_to_embed=["title", "absent"], meta_data_separator=": ")
+    found = ranker.run("q", [Document(content="text", meta={"title": "A"}), Document(meta={"title": "A long title"})])
+    assert server.sent[0].body["documents"] == ["A: text", "A long title: "]
+    assert [document.content for document in found["documents"]] == [None, "text"]
 
 
-def test_a_pipeline_saved_by_jina_haystack_loads_and_runs(server: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("JINA_API_KEY", KEY)
-    pipeline = Pipeline.loads(SAVED_BY_JINA_HAYSTACK.replace("BASE", server.url))
-    result = pipeline.run({"embedder": {"documents": _documents("a", "b", "c")}, "ranker": {"query": "q"}})
-    assert len(result["ranker"]["documents"]) == 2
-    assert {sent.path for sent in server.sent} == {"/v1/embeddings", "/v1/rerank"}
-    assert {sent.headers["authorization"] for sent in server.sent} == {f"Bearer {KEY}"}
+def test_defect_14_what_is_empty_costs_no_request(server: Recorder) -> None:
+    JinaDocumentEmbedder(base_url=server.url).run([])
+    JinaRanker(base_url=server.url).run("q", [])
+    for query in (None, 1):
+        with pytest.raises(JinaInputError):
+            JinaTextEmbedder(base_url=server.url).run(query)  # type: ignore[arg-type]
+        with pytest.raises(JinaInputError):
+            JinaRanker(base_url=server.url).run(query, _documents("a"))  # type: ignore[arg-type]
+    assert server.sent == []
 
 
-def test_a_saved_pipeline_holds_the_options_that_were_set_and_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("JINA_API_KEY", KEY)
-    embedder = JinaTextEmbedder(dimensions=64, timeout=7.0, base_url="local")
-    assert embedder.to_dict() == {
-        "type": "haystack_integrations.components.embedders.jina.text_embedder.JinaTextEmbedder",
-        "init_parameters": {
-            "api_key": {"type": "env_var", "env_vars": ["JINA_API_KEY"], "strict": True},
-            "base_url": "local",
-            "timeout": 7.0,
-            "model": "jina-embeddings-v3",
-            "prefix": "",
-            "suffix": "",
-            "dimensions": 64,
-        },
-    }
-    assert JinaTextEmbedder.from_dict(embedder.to_dict()).to_dict() == embedder.to_dict()
-    pipeline = Pipeline()
-    pipeline.add_component("text", embedder)
-    pipeline.add_component("documents", JinaDocumentEmbedder(late_chunking=True))
-    pipeline.add_component("ranker", JinaRanker(max_doc_length=100))
-    assert Pipeline.loads(pipeline.dumps()).dumps() == pipeline.dumps()
-    assert KEY not in pipeline.dumps()
+def test_defect_20_vectors_travel_as_base64_and_no_document_is_sent_back(server: Recorder) -> None:
+    JinaDocumentEmbedder(base_url=server.url, progress_bar=False).run(_documents("a"))
+    JinaRanker(base_url=server.url).run("q", _documents("a"))
+    assert server.sent[0].body["embedding_type"] == "base64"
+    assert server.sent[1].body["return_documents"] is False
 
 
 def test_the_key_is_resolved_when_it_is_needed(server: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
