@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,18 @@ def _chunks() -> list[TextNode]:
     return [TextNode(text=f"chunk {number}", relationships=source) for number, source in enumerate(sources)]
 
 
+@pytest.fixture
+def default_loop() -> Iterator[None]:
+    """The thread's event loop, which LlamaIndex uses for ``use_async=True`` and would leave open."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+
+
 @pytest.mark.parametrize("use_async", [False, True])
+@pytest.mark.usefixtures("default_loop")
 def test_an_index_and_a_reranker_answer_a_question(engine_url: str, use_async: bool) -> None:
     nodes = [TextNode(text=text, id_=str(number)) for number, text in enumerate(TEXTS)]
     index = VectorStoreIndex(nodes, embed_model=JinaEmbedding(base_url=engine_url), use_async=use_async)

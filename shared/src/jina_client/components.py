@@ -402,7 +402,7 @@ class Reranker:
     Args:
         connection: where to call.
         model: the model's id.
-        truncation, max_doc_length: as in :meth:`jina_client.JinaClient.rerank`.
+        truncation, max_doc_length, max_image_side: as in :meth:`jina_client.JinaClient.rerank`.
     """
 
     def __init__(
@@ -412,18 +412,24 @@ class Reranker:
         *,
         truncation: bool | None = None,
         max_doc_length: int | None = None,
+        max_image_side: int | None = None,
     ) -> None:
         self._connection = connection
         self._model = model
-        self._options: dict[str, Any] = {"model": model, "truncation": truncation, "max_doc_length": max_doc_length}
+        self._options: dict[str, Any] = {
+            "model": model,
+            "truncation": truncation,
+            "max_doc_length": max_doc_length,
+            "max_image_side": max_image_side,
+        }
 
-    def rerank(self, query: str, documents: Sequence[Any], top_n: int | None) -> RerankResult:
+    def rerank(self, query: Any, documents: Sequence[Any], top_n: int | None) -> RerankResult:
         """The best ``top_n`` documents; for an empty list none, without a request."""
         if _is_empty(documents):
             return RerankResult([], Usage(), self._model)
         return self._connection.client.rerank(query, documents, top_n=top_n, **self._options)
 
-    async def arerank(self, query: str, documents: Sequence[Any], top_n: int | None) -> RerankResult:
+    async def arerank(self, query: Any, documents: Sequence[Any], top_n: int | None) -> RerankResult:
         """:meth:`rerank`, asynchronously."""
         if _is_empty(documents):
             return RerankResult([], Usage(), self._model)

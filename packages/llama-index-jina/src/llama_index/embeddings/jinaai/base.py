@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from jina_client import Embeddings
+from jina_client import Embeddings, JinaArgumentError
 from jina_client.components import Embedder
+from jina_client.models import Role, find_model
 from jina_client.quantization import unpack
-from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.bridge.pydantic import Field
 from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
-from llama_index.core.instrumentation import get_dispatcher
+from llama_index.core.embeddings import MultiModalEmbedding
+from llama_index.core.instrumentation import DISPATCHER_SPAN_DECORATED_ATTR, get_dispatcher
 from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
 from llama_index.core.schema import BaseNode, MetadataMode
 
+from .cache import KeyedStore
 from .connection import JinaConnection
+from .images import image_input, image_of, name_of, takes_images
 
 Encoding = Literal["float", "binary", "ubinary"]
 Embedding = list[float]
+Method = TypeVar("Method", bound=Callable[..., Any])
 
+DEFAULT_MODEL = "jina-embeddings-v3"
 # Texts that LlamaIndex hands over at once. The client makes requests of 128 of them, eight in flight.
 EMBED_BATCH_SIZE = 1024
 
 dispatcher = get_dispatcher(__name__)
 
 
-class JinaEmbedding(JinaConnection, BaseEmbedding):
-    """Text embeddings by Jina AI's models.
+def _spanned_by_its_base(method: Method) -> Method:
+    """Mark a method that only hands on to the base class's: LlamaIndex would make a second span around it."""
+    setattr(method, DISPATCHER_SPAN_DECORATED_ATTR, True)
+    return method
 
-    Queries and documents are embedded with the task that the model has for each, from this one object.
+
+class JinaEmbedding(JinaConnection, MultiModalEmbedding):
+    """Embeddings of texts and images by Jina AI's models.
+
+    Queries and documents are embedded with the task that the model has for each, from this one object. An image is a
+    document. It may be a path, a URL, a data URI or base64 as string, a ``Path``, bytes, a binary file, a PIL image, or
+    a node with an image.
 
     Example:
         >>> from llama_index.embeddings.jinaai import JinaEmbedding
@@ -40,25 +54,26 @@ class JinaEmbedding(JinaConnection, BaseEmbedding):
 
     Args:
         model: the model's id.
-        embed_batch_size: texts handed to the client at once; it makes its own requests of them.
+        embed_batch_size: inputs handed to the client at once; it makes its own requests of them.
         api_key: else from the environment, when it is first needed.
         callback_manager: LlamaIndex's callbacks.
         encoding_queries, encoding_documents: ``float``, or ``binary`` or ``ubinary``: one bit a dimension travels, and
-            each vector is a list of 0 and 1.
+            each vector is a list of 0 and 1. Images are documents.
         task: one task for queries and documents alike; by default each has its own.
         dimensions: the length of the vectors (Matryoshka); by default the model's full length.
         late_chunking: embed the nodes of one source document in each other's context, where nodes are given (an
             ingestion pipeline, or calling this object). A text on its own is a document of its own.
-        **arguments: ``query_task``, ``document_task``, ``normalized``, ``truncate``; of the connection ``base_url``,
-            ``timeout``, ``max_retries``, ``retry_timeout``, ``max_concurrency``, ``requests_per_minute``,
-            ``tokens_per_minute``, ``dialect``, ``cache``, ``transport`` and ``client``, as of
-            :class:`jina_client.JinaClient`; and ``BaseEmbedding``'s own.
+        **arguments: ``query_task``, ``document_task``, ``normalized``, ``truncate``, ``max_image_side``; of the
+            connection ``base_url``, ``timeout``, ``max_retries``, ``retry_timeout``, ``max_concurrency``,
+            ``requests_per_minute``, ``tokens_per_minute``, ``dialect``, ``cache``, ``transport`` and ``client``, as of
+            :class:`jina_client.JinaClient`; and LlamaIndex's own ``num_workers``, ``embeddings_cache``,
+            ``rate_limiter`` and ``model_name`` (a label in events; by default the model's id).
 
     Raises:
         JinaInputError: an unknown argument or a value of the wrong type; a missing key when it is first needed.
     """
 
-    model: str = "jina-embeddings-v3"
+    model: str = DEFAULT_MODEL
     encoding_queries: Encoding = "float"
     encoding_documents: Encoding = "float"
     task: str | None = None
@@ -68,11 +83,12 @@ class JinaEmbedding(JinaConnection, BaseEmbedding):
     late_chunking: bool = False
     normalized: bool | None = None
     truncate: bool | None = None
+    max_image_side: int | None = None
     embed_batch_size: int = Field(default=EMBED_BATCH_SIZE, gt=0, le=2048)
 
     def __init__(
         self,
-        model: str = "jina-embeddings-v3",
+        model: str = DEFAULT_MODEL,
         embed_batch_size: int = EMBED_BATCH_SIZE,
         api_key: Any = None,
         callback_manager: CallbackManager | None = None,
@@ -85,7 +101,7 @@ class JinaEmbedding(JinaConnection, BaseEmbedding):
     ) -> None:
         super().__init__(
             model=model,
-            model_name=arguments.pop("model_name", model),
+            model_name=_label(model, arguments.pop("model_name", None)),
             embed_batch_size=embed_batch_size,
             api_key=api_key,
             callback_manager=callback_manager,
@@ -103,54 +119,144 @@ class JinaEmbedding(JinaConnection, BaseEmbedding):
         return "JinaAIEmbedding"
 
     def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
-        """Embed nodes; with ``late_chunking`` those of one source document together."""
-        if not self.late_chunking:
-            return super().__call__(nodes, **kwargs)
-        chunks = _chunks(nodes)
-        with self._event(chunks) as embeddings:
-            result = self._embedder().embed_chunks(
-                chunks,
-                _documents(nodes),
-                embedding_type=self.encoding_documents,
-                show_progress=kwargs.get("show_progress", False),
-            )
-            embeddings += self._vectors(result)
-        return _with_embeddings(nodes, embeddings)
+        """Embed nodes: their text; of a node without text its image, if the model takes images.
+
+        With ``late_chunking`` the texts of one source document are embedded together.
+        """
+        show_progress = kwargs.get("show_progress", False)
+        texts, images = self._by_kind(nodes)
+        if self.late_chunking:
+            _give(texts, self._get_chunk_embeddings(texts, show_progress))
+        else:
+            _give(texts, self.get_text_embedding_batch(_contents(texts), **kwargs))
+        _give(images, self.get_image_embedding_batch(images, show_progress))  # type: ignore[arg-type]
+        return nodes
 
     async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
         """Embed nodes, asynchronously."""
-        if not self.late_chunking:
-            return await super().acall(nodes, **kwargs)
-        chunks = _chunks(nodes)
-        with self._event(chunks) as embeddings:
-            result = await self._embedder().aembed_chunks(
-                chunks,
-                _documents(nodes),
-                embedding_type=self.encoding_documents,
-                show_progress=kwargs.get("show_progress", False),
-            )
-            embeddings += self._vectors(result)
-        return _with_embeddings(nodes, embeddings)
+        show_progress = kwargs.get("show_progress", False)
+        texts, images = self._by_kind(nodes)
+        if self.late_chunking:
+            _give(texts, await self._aget_chunk_embeddings(texts, show_progress))
+        else:
+            _give(texts, await self.aget_text_embedding_batch(_contents(texts), **kwargs))
+        _give(images, await self.aget_image_embedding_batch(images, show_progress))  # type: ignore[arg-type]
+        return nodes
+
+    # What LlamaIndex keeps in its cache is looked up in these six.
+
+    @_spanned_by_its_base
+    def get_query_embedding(self, query: str) -> Embedding:
+        """The vector of a query."""
+        return super(JinaEmbedding, self._with_keyed_cache("query")).get_query_embedding(query)
+
+    @_spanned_by_its_base
+    async def aget_query_embedding(self, query: str) -> Embedding:
+        """:meth:`get_query_embedding`, asynchronously."""
+        return await super(JinaEmbedding, self._with_keyed_cache("query")).aget_query_embedding(query)
+
+    @_spanned_by_its_base
+    def get_text_embedding(self, text: str) -> Embedding:
+        """The vector of a document."""
+        return super(JinaEmbedding, self._with_keyed_cache("document")).get_text_embedding(text)
+
+    @_spanned_by_its_base
+    async def aget_text_embedding(self, text: str) -> Embedding:
+        """:meth:`get_text_embedding`, asynchronously."""
+        return await super(JinaEmbedding, self._with_keyed_cache("document")).aget_text_embedding(text)
+
+    @_spanned_by_its_base
+    def get_text_embedding_batch(self, texts: list[str], show_progress: bool = False, **kwargs: Any) -> list[Embedding]:
+        """The vectors of documents, in their order."""
+        keyed = self._with_keyed_cache("document")
+        return super(JinaEmbedding, keyed).get_text_embedding_batch(texts, show_progress, **kwargs)
+
+    @_spanned_by_its_base
+    async def aget_text_embedding_batch(
+        self, texts: list[str], show_progress: bool = False, **kwargs: Any
+    ) -> list[Embedding]:
+        """:meth:`get_text_embedding_batch`, asynchronously."""
+        keyed = self._with_keyed_cache("document")
+        return await super(JinaEmbedding, keyed).aget_text_embedding_batch(texts, show_progress, **kwargs)
+
+    def _with_keyed_cache(self, role: Role) -> JinaEmbedding:
+        """This object, with a cache in which a text in this role is known by all that its vector depends on."""
+        if self.embeddings_cache is None:
+            return self
+        identity = self._embedder().identity(role, self._encoding(role))
+        return self.model_copy(update={"embeddings_cache": KeyedStore(self.embeddings_cache, identity)})
 
     def _get_query_embedding(self, query: str) -> Embedding:
-        result = self._embedder().embed([query], "query", embedding_type=self.encoding_queries)
-        return self._vectors(result)[0]
+        return self._embed([query], "query")[0]
 
     async def _aget_query_embedding(self, query: str) -> Embedding:
-        result = await self._embedder().aembed([query], "query", embedding_type=self.encoding_queries)
-        return self._vectors(result)[0]
+        return (await self._aembed([query], "query"))[0]
 
     def _get_text_embedding(self, text: str) -> Embedding:
-        return self._get_text_embeddings([text])[0]
+        return self._embed([text], "document")[0]
 
     async def _aget_text_embedding(self, text: str) -> Embedding:
-        return (await self._aget_text_embeddings([text]))[0]
+        return (await self._aembed([text], "document"))[0]
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        return self._vectors(self._embedder().embed(texts, "document", embedding_type=self.encoding_documents))
+        self._warn_of_unknown_documents(texts)
+        return self._embed(texts, "document")
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        return self._vectors(await self._embedder().aembed(texts, "document", embedding_type=self.encoding_documents))
+        self._warn_of_unknown_documents(texts)
+        return await self._aembed(texts, "document")
+
+    def _get_image_embedding(self, img_file_path: Any) -> Embedding:
+        return self._get_image_embeddings([img_file_path])[0]
+
+    async def _aget_image_embedding(self, img_file_path: Any) -> Embedding:
+        return (await self._aget_image_embeddings([img_file_path]))[0]
+
+    def _get_image_embeddings(self, img_file_paths: Sequence[Any]) -> list[Embedding]:
+        with self._events([name_of(source) for source in img_file_paths]) as embeddings:
+            if self.rate_limiter is not None:
+                self.rate_limiter.acquire()
+            embeddings += self._embed([image_input(source) for source in img_file_paths], "document")
+        return embeddings
+
+    async def _aget_image_embeddings(self, img_file_paths: Sequence[Any]) -> list[Embedding]:
+        with self._events([name_of(source) for source in img_file_paths]) as embeddings:
+            if self.rate_limiter is not None:
+                await self.rate_limiter.async_acquire()
+            embeddings += await self._aembed([image_input(source) for source in img_file_paths], "document")
+        return embeddings
+
+    def _get_chunk_embeddings(self, nodes: Sequence[BaseNode], show_progress: bool) -> list[Embedding]:
+        if not nodes:
+            return []
+        chunks, documents = _contents(nodes), [node.ref_doc_id for node in nodes]
+        with self._events(chunks) as embeddings, self._callback(chunks, embeddings):
+            if self.rate_limiter is not None:
+                self.rate_limiter.acquire()
+            result = self._embedder().embed_chunks(
+                chunks, documents, embedding_type=self.encoding_documents, show_progress=show_progress
+            )
+            embeddings += self._vectors(result)
+        return embeddings
+
+    async def _aget_chunk_embeddings(self, nodes: Sequence[BaseNode], show_progress: bool) -> list[Embedding]:
+        if not nodes:
+            return []
+        chunks, documents = _contents(nodes), [node.ref_doc_id for node in nodes]
+        with self._events(chunks) as embeddings, self._callback(chunks, embeddings):
+            if self.rate_limiter is not None:
+                await self.rate_limiter.async_acquire()
+            result = await self._embedder().aembed_chunks(
+                chunks, documents, embedding_type=self.encoding_documents, show_progress=show_progress
+            )
+            embeddings += self._vectors(result)
+        return embeddings
+
+    def _embed(self, inputs: Sequence[Any], role: Role) -> list[Embedding]:
+        return self._vectors(self._embedder().embed(inputs, role, embedding_type=self._encoding(role)))
+
+    async def _aembed(self, inputs: Sequence[Any], role: Role) -> list[Embedding]:
+        return self._vectors(await self._embedder().aembed(inputs, role, embedding_type=self._encoding(role)))
 
     def _embedder(self) -> Embedder:
         return Embedder(
@@ -162,7 +268,11 @@ class JinaEmbedding(JinaConnection, BaseEmbedding):
             dimensions=self.dimensions,
             normalized=self.normalized,
             truncate=self.truncate,
+            max_image_side=self.max_image_side,
         )
+
+    def _encoding(self, role: Role) -> Encoding:
+        return self.encoding_queries if role == "query" else self.encoding_documents
 
     def _vectors(self, result: Embeddings) -> list[Embedding]:
         vectors = result.vectors
@@ -171,27 +281,57 @@ class JinaEmbedding(JinaConnection, BaseEmbedding):
         bits: list[Embedding] = unpack(vectors, self.dimensions).tolist()
         return bits
 
+    def _by_kind(self, nodes: Sequence[BaseNode]) -> tuple[list[BaseNode], list[BaseNode]]:
+        """The nodes that are embedded as texts, and those that are embedded as images."""
+        texts: list[BaseNode] = []
+        images: list[BaseNode] = []
+        images_are_taken = takes_images(self.model)
+        for node in nodes:
+            is_image = images_are_taken and image_of(node) is not None
+            (images if is_image and not node.get_content(MetadataMode.NONE).strip() else texts).append(node)
+        return texts, images
+
+    def _warn_of_unknown_documents(self, texts: Sequence[str]) -> None:
+        if self.late_chunking and len(texts) > 1:
+            warnings.warn(
+                "late_chunking needs to know each chunk's document, and these texts came without: each is embedded as "
+                "a document of its own. Put this object among the transformations of the pipeline or the index.",
+                UserWarning,
+                stacklevel=2,
+            )
+
     @contextmanager
-    def _event(self, chunks: list[str]) -> Iterator[list[Embedding]]:
-        """The events around an embedding; what is put into the list that it yields is what they report."""
-        payload = self.to_payload()
+    def _events(self, chunks: list[str]) -> Iterator[list[Embedding]]:
+        """The instrumentation's events around an embedding, which report what is put into the list that it yields."""
         embeddings: list[Embedding] = []
-        dispatcher.event(EmbeddingStartEvent(model_dict=payload))
-        with self.callback_manager.event(CBEventType.EMBEDDING, payload={EventPayload.SERIALIZED: payload}) as event:
-            yield embeddings
-            event.on_end(payload={EventPayload.CHUNKS: chunks, EventPayload.EMBEDDINGS: embeddings})
+        dispatcher.event(EmbeddingStartEvent(model_dict=self.to_payload()))
+        yield embeddings
         dispatcher.event(EmbeddingEndEvent(chunks=chunks, embeddings=embeddings))
 
+    @contextmanager
+    def _callback(self, chunks: list[str], embeddings: list[Embedding]) -> Iterator[None]:
+        """The callback manager's event, which LlamaIndex sends itself for texts and images."""
+        payload: dict[str, Any] = {EventPayload.SERIALIZED: self.to_payload()}
+        with self.callback_manager.event(CBEventType.EMBEDDING, payload=payload) as event:
+            yield
+            event.on_end(payload={EventPayload.CHUNKS: chunks, EventPayload.EMBEDDINGS: embeddings})
 
-def _chunks(nodes: Sequence[BaseNode]) -> list[str]:
+
+def _label(model: str, model_name: str | None) -> str:
+    """What events call the model: by default its id, also where what was saved has LlamaIndex's own default."""
+    if model_name is None or model_name == "unknown":
+        return model
+    if model == DEFAULT_MODEL != model_name and find_model(model_name):
+        raise JinaArgumentError(
+            f"model_name only labels events, and the model would be {model}: pass model={model_name!r}"
+        )
+    return model_name
+
+
+def _contents(nodes: Sequence[BaseNode]) -> list[str]:
     return [node.get_content(metadata_mode=MetadataMode.EMBED) for node in nodes]
 
 
-def _documents(nodes: Sequence[BaseNode]) -> list[str | None]:
-    return [node.ref_doc_id for node in nodes]
-
-
-def _with_embeddings(nodes: Sequence[BaseNode], embeddings: list[Embedding]) -> Sequence[BaseNode]:
+def _give(nodes: Sequence[BaseNode], embeddings: Sequence[Embedding]) -> None:
     for node, embedding in zip(nodes, embeddings, strict=True):
-        node.embedding = embedding
-    return nodes
+        node.embedding = list(embedding)

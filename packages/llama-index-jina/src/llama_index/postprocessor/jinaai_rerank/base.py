@@ -15,12 +15,16 @@ from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRan
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 from llama_index.embeddings.jinaai.connection import JinaConnection
+from llama_index.embeddings.jinaai.images import image_input, image_of, takes_images
 
 dispatcher = get_dispatcher(__name__)
 
 
 class JinaRerank(JinaConnection, BaseNodePostprocessor):
     """Keeps the nodes that are most relevant to a query, best first.
+
+    A node is judged by its text with the metadata that it is embedded with; by a model that takes images
+    (``jina-reranker-m0``), a node that has an image is judged by the image.
 
     Example:
         >>> from llama_index.core.schema import NodeWithScore, TextNode
@@ -35,9 +39,11 @@ class JinaRerank(JinaConnection, BaseNodePostprocessor):
         model: the model's id.
         base_url: the API's root; ``"local"`` is the embedded engine.
         api_key: else from the environment, when it is first needed.
-        **arguments: ``truncation``, ``max_doc_length``, ``callback_manager``; of the connection ``timeout``,
-            ``max_retries``, ``retry_timeout``, ``max_concurrency``, ``requests_per_minute``, ``tokens_per_minute``,
-            ``dialect``, ``cache``, ``transport`` and ``client``, as of :class:`jina_client.JinaClient`.
+        **arguments: ``truncation``, ``max_doc_length``, ``max_image_side``, ``callback_manager``; of the connection
+            ``timeout``, ``max_retries``, ``retry_timeout``, ``max_concurrency``, ``requests_per_minute``,
+            ``tokens_per_minute``, ``dialect``, ``cache``, ``transport`` and ``client``, as of
+            :class:`jina_client.JinaClient`. ``api_url``, which ``llama-index-postprocessor-jinaai-rerank`` saves, is
+            understood as ``base_url``.
 
     Raises:
         JinaInputError: an unknown argument or a value of the wrong type; a missing key when it is first needed.
@@ -47,6 +53,7 @@ class JinaRerank(JinaConnection, BaseNodePostprocessor):
     model: str = "jina-reranker-v1-base-en"
     truncation: bool | None = None
     max_doc_length: int | None = None
+    max_image_side: int | None = None
 
     def __init__(
         self,
@@ -56,7 +63,10 @@ class JinaRerank(JinaConnection, BaseNodePostprocessor):
         api_key: Any = None,
         **arguments: Any,
     ) -> None:
-        super().__init__(top_n=top_n, model=model, base_url=base_url, api_key=api_key, **arguments)
+        saved_url = arguments.pop("api_url", None)
+        if arguments.get("callback_manager") is None:
+            arguments.pop("callback_manager", None)
+        super().__init__(top_n=top_n, model=model, base_url=base_url or saved_url, api_key=api_key, **arguments)
 
     @classmethod
     def class_name(cls) -> str:
@@ -66,24 +76,45 @@ class JinaRerank(JinaConnection, BaseNodePostprocessor):
     def _postprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
-        query = _query(query_bundle)
+        query = _required(query_bundle)
         with self._event(nodes, query) as ranked:
-            ranked += _ranked(nodes, self._reranker().rerank(query, _texts(nodes), self.top_n))
+            result = self._reranker().rerank(self._query(query), self._documents(nodes), self.top_n)
+            ranked += _ranked(nodes, result)
         return ranked
 
     async def _apostprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
-        query = _query(query_bundle)
+        query = _required(query_bundle)
         with self._event(nodes, query) as ranked:
-            ranked += _ranked(nodes, await self._reranker().arerank(query, _texts(nodes), self.top_n))
+            result = await self._reranker().arerank(self._query(query), self._documents(nodes), self.top_n)
+            ranked += _ranked(nodes, result)
         return ranked
 
     def _reranker(self) -> Reranker:
-        return Reranker(self._connection(), self.model, truncation=self.truncation, max_doc_length=self.max_doc_length)
+        return Reranker(
+            self._connection(),
+            self.model,
+            truncation=self.truncation,
+            max_doc_length=self.max_doc_length,
+            max_image_side=self.max_image_side,
+        )
+
+    def _query(self, query: QueryBundle) -> Any:
+        """Its text; its image where it has no text."""
+        return image_input(query.image_path) if query.image_path and not query.query_str else query.query_str
+
+    def _documents(self, nodes: list[NodeWithScore]) -> list[Any]:
+        images_are_taken = takes_images(self.model)
+        return [
+            image_input(scored.node)
+            if images_are_taken and image_of(scored.node) is not None
+            else scored.node.get_content(metadata_mode=MetadataMode.EMBED)
+            for scored in nodes
+        ]
 
     @contextmanager
-    def _event(self, nodes: list[NodeWithScore], query: str) -> Iterator[list[NodeWithScore]]:
+    def _event(self, nodes: list[NodeWithScore], query: QueryBundle) -> Iterator[list[NodeWithScore]]:
         """The events around a reranking, which LlamaIndex leaves to the postprocessor to send."""
         ranked: list[NodeWithScore] = []
         dispatcher.event(ReRankStartEvent(query=query, nodes=nodes, top_n=self.top_n, model_name=self.model))
@@ -92,7 +123,7 @@ class JinaRerank(JinaConnection, BaseNodePostprocessor):
             payload={
                 EventPayload.NODES: nodes,
                 EventPayload.MODEL_NAME: self.model,
-                EventPayload.QUERY_STR: query,
+                EventPayload.QUERY_STR: query.query_str,
                 EventPayload.TOP_K: self.top_n,
             },
         ) as event:
@@ -101,14 +132,10 @@ class JinaRerank(JinaConnection, BaseNodePostprocessor):
         dispatcher.event(ReRankEndEvent(nodes=ranked))
 
 
-def _query(query_bundle: QueryBundle | None) -> str:
+def _required(query_bundle: QueryBundle | None) -> QueryBundle:
     if query_bundle is None:
         raise JinaInputError("a reranker needs the query: pass query_str=… or query_bundle=…")
-    return query_bundle.query_str
-
-
-def _texts(nodes: list[NodeWithScore]) -> list[str]:
-    return [node.node.get_content(metadata_mode=MetadataMode.EMBED) for node in nodes]
+    return query_bundle
 
 
 def _ranked(nodes: list[NodeWithScore], result: RerankResult) -> list[NodeWithScore]:

@@ -1,0 +1,65 @@
+"""The images of LlamaIndex's nodes, and of every other shape, as the client takes them."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from jina_client import JinaInputError
+from jina_client.models import find_model
+from llama_index.core.schema import BaseNode, ImageNode, MediaResource, Node
+
+_SHOWN = 200
+
+
+def takes_images(model: str) -> bool:
+    """Whether a model is known to take them."""
+    row = find_model(model)
+    return row is not None and "image" in row.modalities
+
+
+def image_of(node: BaseNode) -> Any:
+    """A node's image, nothing fetched and nothing read: base64, a path or a URL; ``None`` where it has none."""
+    if isinstance(node, ImageNode):
+        url = str(node.image_url) if node.image_url else None
+        return node.image or node.image_path or url
+    if isinstance(node, Node) and node.image_resource is not None:
+        return _from_resource(node.image_resource)
+    return None
+
+
+def image_input(source: Any) -> dict[str, Any]:
+    """An image as an input of the client.
+
+    Args:
+        source: a node with an image, a ``MediaResource``, or what :class:`jina_client.media.Media` takes: a path, a
+            URL, a data URI or base64 as string, a ``Path``, bytes, a binary file or a PIL image.
+
+    Raises:
+        JinaInputError: a node without an image.
+    """
+    value = source
+    if isinstance(source, (BaseNode, MediaResource)):
+        value = image_of(source) if isinstance(source, BaseNode) else _from_resource(source)
+        if value is None:
+            name = f" {source.node_id}" if isinstance(source, BaseNode) else ""
+            raise JinaInputError(f"{type(source).__name__}{name} has no image")
+    return {"image": value}
+
+
+def name_of(source: Any) -> str:
+    """What an image is called in events, which hold no pixels: its path or address, else its type."""
+    value = image_of(source) if isinstance(source, BaseNode) else source
+    if isinstance(value, str) and len(value) > _SHOWN:
+        return f"{value[:_SHOWN]}…"
+    if isinstance(value, (str, Path)):
+        return str(value)
+    return f"<{type(value).__name__}>"
+
+
+def _from_resource(resource: MediaResource) -> Any:
+    if resource.data is not None:
+        # LlamaIndex keeps it as base64, whatever was given.
+        return base64.b64decode(resource.data)
+    return resource.path or (str(resource.url) if resource.url is not None else None)
