@@ -12,7 +12,7 @@ from langchain_classic.embeddings import CacheBackedEmbeddings
 from langchain_classic.storage import InMemoryByteStore
 from langchain_core.documents import Document
 from langchain_core.vectorstores import InMemoryVectorStore
-from langchain_jina import JinaEmbeddings, aadd_chunks, add_chunks
+from langchain_jina import JinaEmbeddings, JinaRetriever, aadd_chunks, add_chunks
 from langchain_qdrant import QdrantVectorStore
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 from loopback import Answer, Recorder, Sent, right_answer
@@ -53,7 +53,8 @@ def test_a_list_of_lists(engine_url: str) -> None:
 def test_bits_in_context(engine_url: str) -> None:
     bits = JinaEmbeddings(model=MODEL, base_url=engine_url, embedding_type="binary")
     expected = [[float(number > 0) for number in vector] for vector in by_client(engine_url).values()]
-    assert [vector for document in bits.embed_chunked([BERLIN, BREAD]) for vector in document] == expected
+    berlin, bread = bits.embed_chunked([BERLIN, BREAD])
+    assert berlin + bread == expected
     assert sorted(bits.embed_chunks(CHUNKS)) == sorted(expected)
 
 
@@ -122,6 +123,15 @@ def test_a_store_with_batches_and_threads_of_its_own(engine_url: str, asynchrono
         wanted = expected[f"{metadata['source']}-{metadata['place']}"]
         np.testing.assert_allclose(point.vector, wanted, atol=1e-6)
     client.close()
+
+
+def test_our_own_retriever_takes_them(engine_url: str) -> None:
+    retriever = JinaRetriever(embeddings=JinaEmbeddings(model=MODEL, base_url=engine_url), k=5)
+    assert add_chunks(retriever, CHUNKS) == [chunk.id for chunk in CHUNKS]
+    scores = {document.id: document.metadata["relevance_score"] for document in retriever.invoke("How many people?")}
+    # The same text, in two documents.
+    assert scores["berlin-1"] != scores["bread-1"]
+    retriever.close()
 
 
 def test_what_a_splitter_made_is_grouped_by_what_its_loader_said(server: Recorder) -> None:

@@ -10,7 +10,7 @@ import pytest
 from jina_client import JinaArgumentError, JinaClient
 from langchain_core.load import dumpd, dumps, load, loads
 from langchain_core.runnables import RunnablePassthrough, RunnableSequence
-from langchain_jina import JinaEmbeddings, JinaRerank
+from langchain_jina import JinaEmbeddings, JinaLateInteractionRetriever, JinaRerank
 from loopback import Recorder
 
 KEY = "jina_0123456789abcdef"
@@ -79,6 +79,12 @@ def test_a_component_with_a_client_of_its_own_is_not_saved_without_it(server: Re
         assert KEY not in json.dumps(saved)
         with pytest.raises(NotImplementedError):
             load(saved, **LOADING)
+
+
+def test_a_retriever_is_not_saved_without_its_documents() -> None:
+    saved = dumpd(JinaLateInteractionRetriever(base_url="local", api_key=KEY))
+    assert saved["type"] == "not_implemented"
+    assert KEY not in json.dumps(saved)
 
 
 def test_an_option_that_no_longer_exists_is_named_when_it_is_loaded() -> None:

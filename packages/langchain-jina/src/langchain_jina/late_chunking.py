@@ -18,15 +18,16 @@ from langchain_core.vectorstores import VectorStore
 
 if TYPE_CHECKING:
     from .embeddings import JinaEmbeddings
+    from .retrievers import JinaRetriever
 
 
 def add_chunks(
-    store: VectorStore, chunks: Sequence[Document], *, group_by: str = "source", **options: Any
+    store: VectorStore | JinaRetriever, chunks: Sequence[Document], *, group_by: str = "source", **options: Any
 ) -> list[str]:
     """Add documents to a store, each embedded in the context of the document that it was cut from.
 
     Args:
-        store: any store with :class:`JinaEmbeddings` of a model that has late chunking.
+        store: any store, or a :class:`JinaRetriever`, with :class:`JinaEmbeddings` of a model that has late chunking.
         chunks: what a text splitter made; the chunks of one document in their order.
         group_by: the key of the metadata that is the same for the chunks of one document, and for no others.
         **options: passed to the store's ``add_documents``, such as ``ids``.
@@ -44,7 +45,7 @@ def add_chunks(
 
 
 async def aadd_chunks(
-    store: VectorStore, chunks: Sequence[Document], *, group_by: str = "source", **options: Any
+    store: VectorStore | JinaRetriever, chunks: Sequence[Document], *, group_by: str = "source", **options: Any
 ) -> list[str]:
     """:func:`add_chunks`, asynchronously."""
     embeddings = _embeddings_of(store)
@@ -102,7 +103,10 @@ def ready_for(embeddings: JinaEmbeddings) -> Ready | None:
 
 @contextmanager
 def _ready(
-    store: VectorStore, chunks: Sequence[Document], embeddings: JinaEmbeddings, vectors: list[list[float]]
+    store: VectorStore | JinaRetriever,
+    chunks: Sequence[Document],
+    embeddings: JinaEmbeddings,
+    vectors: list[list[float]],
 ) -> Iterator[None]:
     ready = Ready(embeddings, [chunk.page_content for chunk in chunks], vectors)
     token = _current.set(ready)
@@ -117,7 +121,7 @@ def _ready(
         )
 
 
-def _embeddings_of(store: VectorStore) -> JinaEmbeddings:
+def _embeddings_of(store: VectorStore | JinaRetriever) -> JinaEmbeddings:
     from .embeddings import JinaEmbeddings
 
     embeddings = store.embeddings

@@ -215,6 +215,11 @@ class JinaLateInteractionRetriever(JinaConnection, IndexRetriever):
         retriever._folder.open()
         return retriever
 
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """It is not: the documents are in a folder, and would be missing in what LangChain saves."""
+        return False
+
     def close(self) -> None:
         """Give the index's files free, and close connections; a later call opens them anew."""
         JinaConnection.close(self)
