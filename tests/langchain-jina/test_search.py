@@ -1,0 +1,82 @@
+"""The search tool, against a server on loopback that answers as the reader does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from jina_client import JinaArgumentError, JinaInputError, PaymentRequiredError
+from langchain_core.documents import Document
+from langchain_jina import JinaSearch, JinaSearchAPIWrapper
+from loopback import Answer, Recorder
+
+KEY = "jina_0123456789abcdef"
+PAGE = {"title": "Köln", "url": "https://cats.example/", "description": "On cats", "content": "# Cats"}
+
+
+@pytest.fixture
+def wrapper(server: Recorder) -> JinaSearchAPIWrapper:
+    server.answer = lambda sent: Answer({"code": 200, "data": [PAGE, {"url": "https://dogs.example/"}]})
+    return JinaSearchAPIWrapper(api_key=KEY, base_url=server.url, endpoint=server.url.removesuffix("/v1"))
+
+
+def asked(server: Recorder) -> list[str]:
+    return [parse_qs(urlsplit(sent.path).query)["q"][0] for sent in server.sent]
+
+
+def test_23_a_question_arrives_whole(server: Recorder, wrapper: JinaSearchAPIWrapper) -> None:
+    questions = ["What is C# used for?", "100% of a/b & c?", "https://example.com/?a=b#c", "東京 🐈"]
+    tool = JinaSearch(search_wrapper=wrapper)
+    for question in questions:
+        tool.invoke({"query": question})
+    assert asked(server) == questions
+
+
+def test_the_tool_gives_json(server: Recorder, wrapper: JinaSearchAPIWrapper) -> None:
+    tool = JinaSearch(search_wrapper=wrapper)
+    found = tool.invoke("cats")
+    assert json.loads(found)[0] == {
+        "title": "Köln",
+        "link": "https://cats.example/",
+        "snippet": "On cats",
+        "content": "# Cats",
+    }
+    assert asyncio.run(tool.ainvoke("cats")) == found
+    assert server.sent[0].headers["authorization"] == f"Bearer {KEY}"
+    assert (tool.name, list(tool.args)) == ("jina_search", ["query"])
+
+
+def test_documents(wrapper: JinaSearchAPIWrapper) -> None:
+    found = wrapper.download_documents("cats")
+    metadata = {"title": "Köln", "link": "https://cats.example/", "description": "On cats"}
+    assert found[0] == Document("# Cats", metadata=metadata)
+    assert found[1].page_content == ""
+    assert asyncio.run(wrapper.adownload_documents("cats")) == found
+
+
+def test_the_address_of_the_earlier_wrapper_is_understood() -> None:
+    wrapper = JinaSearchAPIWrapper(api_key=KEY, base_url="https://s.jina.ai/")
+    assert wrapper._connection().base_url == "https://s.jina.ai/v1"
+    assert KEY not in f"{wrapper!r} {JinaSearch(search_wrapper=wrapper)!r}"
+
+
+def test_what_cannot_work_is_refused(server: Recorder, wrapper: JinaSearchAPIWrapper) -> None:
+    unknown: Any = {"api_key": KEY}
+    with pytest.raises(JinaArgumentError, match="JinaSearch has no argument 'api_key'"):
+        JinaSearch(**unknown)
+    with pytest.raises(JinaInputError, match="JINA_API_KEY"):
+        JinaSearch().invoke("cats")
+    with pytest.raises(JinaInputError, match="cannot search the web"):
+        JinaSearch(search_wrapper=JinaSearchAPIWrapper(base_url="local")).invoke("cats")
+    with pytest.raises(JinaInputError, match="query is empty"):
+        wrapper.run(" ")
+    assert server.sent == []
+
+
+def test_an_empty_balance_is_an_error_of_its_own(server: Recorder, wrapper: JinaSearchAPIWrapper) -> None:
+    server.answer = lambda sent: Answer({"code": 402, "message": "Insufficient balance"}, 402)
+    with pytest.raises(PaymentRequiredError, match="balance"):
+        JinaSearch(search_wrapper=wrapper).invoke("cats")
