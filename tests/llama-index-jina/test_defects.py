@@ -1,0 +1,320 @@
+"""What the integrations that this one replaces get wrong: each defect, by its number, is not one of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import pickle
+import time
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from jina_client import (
+    BadRequestError,
+    JinaArgumentError,
+    JinaInputError,
+    JinaResponseError,
+    JinaTimeoutError,
+    RateLimitError,
+    ServerError,
+)
+from llama_index.core.ingestion.pipeline import get_transformation_hash
+from llama_index.core.schema import NodeRelationship, NodeWithScore, RelatedNodeInfo, TextNode
+from llama_index.embeddings.jinaai import JinaEmbedding
+from llama_index.postprocessor.jinaai_rerank import JinaRerank
+from loopback import Answer, Recorder, Sent, embeddings, right_answer, vector_of
+from PIL import Image
+
+KEY = "jina_0123456789abcdef"
+Calls = dict[str, Callable[[JinaEmbedding], Any]]
+
+TEXT_CALLS: Calls = {
+    "query": lambda embedding: embedding.get_query_embedding("a"),
+    "async query": lambda embedding: asyncio.run(embedding.aget_query_embedding("a")),
+    "text": lambda embedding: embedding.get_text_embedding("a"),
+    "async text": lambda embedding: asyncio.run(embedding.aget_text_embedding("a")),
+    "texts": lambda embedding: embedding.get_text_embedding_batch(["a", "b"]),
+    "async texts": lambda embedding: asyncio.run(embedding.aget_text_embedding_batch(["a", "b"])),
+}
+
+
+def _nodes(*texts: str) -> list[NodeWithScore]:
+    return [NodeWithScore(node=TextNode(text=text, id_=text)) for text in texts]
+
+
+def _chunks(*sources: str) -> list[TextNode]:
+    return [
+        TextNode(text=f"chunk {number}", relationships={NodeRelationship.SOURCE: RelatedNodeInfo(node_id=source)})
+        for number, source in enumerate(sources)
+    ]
+
+
+@pytest.mark.parametrize("call", TEXT_CALLS)
+@pytest.mark.parametrize("variable", ["JINAAI_API_KEY", "JINA_API_KEY"])
+def test_defect_01_a_key_from_the_environment_is_sent(
+    server: Recorder, monkeypatch: pytest.MonkeyPatch, call: str, variable: str
+) -> None:
+    monkeypatch.setenv(variable, KEY)
+    TEXT_CALLS[call](JinaEmbedding(base_url=server.url))
+    assert server.sent[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_defect_05_base_url_is_where_texts_go(server: Recorder) -> None:
+    for url in (server.url, f"{server.url}/embeddings"):
+        JinaEmbedding(base_url=url).get_text_embedding("a")
+    for url in (server.url, f"{server.url}/rerank"):
+        JinaRerank(base_url=url).postprocess_nodes(_nodes("a"), query_str="q")
+    assert [sent.path for sent in server.sent] == ["/v1/embeddings"] * 2 + ["/v1/rerank"] * 2
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("call", TEXT_CALLS)
+def test_defect_06_a_request_that_may_pass_is_sent_again(server: Recorder, call: str, status: int) -> None:
+    def answer(sent: Sent) -> Answer:
+        return right_answer(sent) if len(server.sent) > 1 else Answer({}, status, {"Retry-After": "0"})
+
+    server.answer = answer
+    TEXT_CALLS[call](JinaEmbedding(base_url=server.url))
+    assert len(server.sent) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "message"),
+    [
+        (Answer(b"<html><h1>502 Bad Gateway</h1></html>", 502), ServerError, "502 Bad Gateway"),
+        (Answer({"message": "too fast"}, 429), RateLimitError, "too fast"),
+        (Answer({"detail": {"message": "nested"}}, 400), BadRequestError, "nested"),
+        (Answer({"detail": "plain", "request_id": "r-1"}, 422), BadRequestError, "plain .*r-1"),
+    ],
+)
+def test_defect_07_every_error_body_is_understood(server: Recorder, answer: Answer, kind: type, message: str) -> None:
+    server.answer = lambda sent: answer
+    embedding = JinaEmbedding(base_url=server.url, max_retries=0)
+    for call in TEXT_CALLS.values():
+        with pytest.raises(kind, match=message) as caught:
+            call(embedding)
+        assert isinstance(caught.value, RuntimeError)
+    with pytest.raises(kind, match=message):
+        JinaRerank(base_url=server.url, max_retries=0).postprocess_nodes(_nodes("a"), query_str="q")
+
+
+def test_defect_08_there_is_a_timeout(server: Recorder) -> None:
+    def answer(sent: Sent) -> Answer:
+        time.sleep(0.5)
+        return right_answer(sent)
+
+    server.answer = answer
+    options: dict[str, Any] = {"base_url": server.url, "timeout": 0.1, "max_retries": 0}
+    with pytest.raises(JinaTimeoutError):
+        JinaEmbedding(**options).get_text_embedding("a")
+    with pytest.raises(JinaTimeoutError):
+        asyncio.run(JinaRerank(**options).apostprocess_nodes(_nodes("a"), query_str="q"))
+
+
+def test_defect_11_no_request_has_more_than_the_service_takes(server: Recorder) -> None:
+    server.answer = lambda sent: Answer(embeddings(sent, 2048))
+    embedding = JinaEmbedding("jina-embeddings-v4", base_url=server.url, embed_batch_size=2048)
+    assert len(embedding.get_text_embedding_batch([str(number) for number in range(600)])) == 600
+    assert max(len(sent.body["input"]) for sent in server.sent) <= 512
+
+
+EVERYTHING: dict[str, Any] = {
+    "model": "jina-embeddings-v4",
+    "embed_batch_size": 64,
+    "encoding_queries": "ubinary",
+    "encoding_documents": "binary",
+    "task": "text-matching",
+    "query_task": "code.query",
+    "document_task": "code.passage",
+    "dimensions": 256,
+    "late_chunking": True,
+    "normalized": False,
+    "truncate": True,
+    "max_image_side": 512,
+    "num_workers": 3,
+    "model_name": "a label",
+    "base_url": "http://127.0.0.1:1/v1",
+    "timeout": 7.5,
+    "max_retries": 1,
+    "retry_timeout": 77.0,
+    "max_concurrency": 3,
+    "requests_per_minute": 90,
+    "tokens_per_minute": 90_000,
+    "dialect": "jina",
+    "cache": "vectors.cache",
+}
+RERANKING: dict[str, Any] = {
+    "top_n": 5,
+    "model": "jina-reranker-v3",
+    "truncation": True,
+    "max_doc_length": 100,
+    "max_image_side": 512,
+    **{name: EVERYTHING[name] for name in list(EVERYTHING)[list(EVERYTHING).index("base_url") :]},
+}
+COMPONENTS: list[tuple[Any, dict[str, Any]]] = [(JinaEmbedding, EVERYTHING), (JinaRerank, RERANKING)]
+
+
+@pytest.mark.parametrize(("kind", "options"), COMPONENTS)
+def test_defect_12_a_dict_keeps_every_option_and_no_key(kind: Any, options: dict[str, Any]) -> None:
+    component = kind(**options, api_key=KEY)
+    saved = component.to_dict()
+    assert {name: saved[name] for name in options} == options
+    for again in (kind.from_dict(saved), kind.from_json(component.to_json())):
+        assert again.to_dict() == saved
+        assert again.api_key is None
+    shown = f"{component!r} {component} {saved} {component.to_json()} {component.model_dump()} {component.dict()}"
+    assert KEY not in shown
+    assert "api_key" not in shown
+
+
+@pytest.mark.parametrize(("kind", "options"), COMPONENTS)
+def test_defect_12_a_pickle_keeps_every_option_and_the_key(kind: Any, options: dict[str, Any]) -> None:
+    component = kind(**options, api_key=KEY)
+    again = pickle.loads(pickle.dumps(component))
+    assert again.to_dict() == component.to_dict()
+    assert again.api_key.get_secret_value() == KEY
+
+
+def test_trap_the_key_changes_no_hash_and_no_event() -> None:
+    nodes = [TextNode(text="a")]
+    plain, keyed = JinaEmbedding(base_url="local"), JinaEmbedding(base_url="local", api_key=KEY)
+    assert get_transformation_hash(nodes, plain) == get_transformation_hash(nodes, keyed)
+    assert get_transformation_hash(nodes, plain) != get_transformation_hash(
+        nodes, JinaEmbedding(base_url="local", dimensions=64)
+    )
+    assert keyed.to_payload() == plain.to_payload()
+
+
+def test_defect_14_nothing_costs_nothing_and_none_is_refused(server: Recorder) -> None:
+    embedding, reranker = JinaEmbedding(base_url=server.url), JinaRerank(base_url=server.url)
+    assert embedding.get_text_embedding_batch([]) == asyncio.run(embedding.aget_text_embedding_batch([])) == []
+    assert reranker.postprocess_nodes([], query_str="q") == []
+    assert asyncio.run(reranker.apostprocess_nodes([], query_str="q")) == []
+    with pytest.raises(JinaInputError, match=r"inputs\[0\] must be a string, got None"):
+        embedding.get_query_embedding(None)  # type: ignore[arg-type]
+    assert server.sent == []
+
+
+@pytest.mark.parametrize("use_async", [False, True])
+def test_defect_15_chunks_of_two_documents_share_no_request(server: Recorder, use_async: bool) -> None:
+    nodes = _chunks(*("ab" * 700))
+    embedding = JinaEmbedding(base_url=server.url, late_chunking=True, embed_batch_size=2, dimensions=8)
+    done = asyncio.run(embedding.acall(nodes)) if use_async else embedding(nodes)
+    source = {node.text: node.ref_doc_id for node in nodes}
+    assert all(len({source[text] for text in sent.body["input"]}) == 1 for sent in server.sent)
+    assert len(server.sent) < 10
+    for sent in server.sent:
+        numbers = [int(text.split()[1]) for text in sent.body["input"]]
+        assert numbers == sorted(numbers)
+    assert all(np.array_equal(node.embedding, vector_of(node.text, 8)) for node in done)  # type: ignore[attr-defined]
+
+
+def test_texts_without_documents_are_not_chunks_of_one(server: Recorder) -> None:
+    embedding = JinaEmbedding(base_url=server.url, late_chunking=True)
+    with pytest.warns(UserWarning, match="among the transformations"):
+        embedding.get_text_embedding_batch(["a", "b"])
+    assert "late_chunking" not in server.sent[0].body
+
+
+def test_defect_17_asynchronous_requests_are_bounded(server: Recorder) -> None:
+    embedding = JinaEmbedding(base_url=server.url, embed_batch_size=1, max_concurrency=3)
+    asyncio.run(embedding.aget_text_embedding_batch([str(number) for number in range(40)]))
+    assert 1 < server.most_in_flight <= 3
+
+
+@pytest.mark.parametrize("call", TEXT_CALLS)
+def test_defect_18_a_missing_vector_is_an_error(server: Recorder, call: str) -> None:
+    def answer(sent: Sent) -> Answer:
+        body = embeddings(sent)
+        body["data"].pop()
+        return Answer(body)
+
+    server.answer = answer
+    with pytest.raises(JinaResponseError):
+        TEXT_CALLS[call](JinaEmbedding(base_url=server.url))
+
+
+def test_vectors_and_ranks_are_placed_by_their_index(server: Recorder) -> None:
+    def answer(sent: Sent) -> Answer:
+        body = right_answer(sent).body
+        return Answer({**body, **{name: body[name][::-1] for name in ("data", "results") if name in body}})
+
+    server.answer = answer
+    found = JinaEmbedding(base_url=server.url).get_text_embedding_batch(["a", "b"])
+    assert np.array_equal(found, [vector_of("a"), vector_of("b")])
+    kept = JinaRerank(base_url=server.url).postprocess_nodes(_nodes("a", "bb", "ccc"), query_str="q")
+    assert [node.node_id for node in kept] == ["ccc", "bb"]
+
+
+def _image_answer(sent: Sent) -> Answer:
+    items = [item if isinstance(item, str) else json.dumps(item) for item in sent.body["input"]]
+    return Answer(embeddings(Sent(sent.path, sent.headers, {**sent.body, "input": items})))
+
+
+def test_defects_02_03_04_and_19_images(server: Recorder, tmp_path: Path) -> None:
+    server.answer = _image_answer
+    path = tmp_path / "a.png"
+    Image.new("RGB", (4, 4)).save(path)
+    embedding = JinaEmbedding("jina-clip-v2", base_url=server.url, dimensions=64, task="retrieval.query")
+    vector = asyncio.run(embedding.aget_image_embedding(str(path)))
+    assert len(vector) == len(embedding.get_text_embedding("a")) == 64
+    assert list(server.sent[0].body["input"][0]) == ["image"]
+    assert [(sent.body["dimensions"], sent.body["task"]) for sent in server.sent] == [(64, "retrieval.query")] * 2
+    shapes: list[Any] = [path, path.as_uri(), path.read_bytes(), BytesIO(path.read_bytes())]
+    assert embedding.get_image_embedding_batch(shapes) == [vector] * 4
+    with pytest.raises(JinaInputError, match="no file of this name"):
+        embedding.get_image_embedding(str(tmp_path / "missing.png"))
+
+
+def test_defect_20_floats_travel_as_base64_and_documents_do_not_come_back(server: Recorder) -> None:
+    JinaEmbedding(base_url=server.url).get_text_embedding("a")
+    JinaRerank(base_url=server.url).postprocess_nodes(_nodes("a"), query_str="q")
+    assert server.sent[0].body["embedding_type"] == "base64"
+    assert server.sent[1].body["return_documents"] is False
+
+
+def test_defect_21_connections_are_reused(server: Recorder) -> None:
+    embedding, reranker = JinaEmbedding(base_url=server.url), JinaRerank(base_url=server.url)
+
+    async def run() -> None:
+        for _ in range(5):
+            await embedding.aget_query_embedding("a")
+            await reranker.apostprocess_nodes(_nodes("a"), query_str="q")
+        await embedding.aclose()
+        await reranker.aclose()
+
+    asyncio.run(run())
+    assert len(server.connections) == 2
+
+
+def test_trap_model_name_alone_does_not_choose_another_model() -> None:
+    with pytest.raises(JinaArgumentError, match="pass model='jina-embeddings-v4'"):
+        JinaEmbedding(model_name="jina-embeddings-v4")
+    assert JinaEmbedding("jina-embeddings-v4", model_name="ours").to_payload()["model_name"] == "ours"
+
+
+def test_a_rate_limiter_is_asked_before_every_batch(server: Recorder) -> None:
+    class Limiter:
+        asked = 0
+
+        def acquire(self) -> None:
+            self.asked += 1
+
+        async def async_acquire(self) -> None:
+            self.asked += 1
+
+    server.answer = _image_answer
+    limiter = Limiter()
+    embedding = JinaEmbedding("jina-clip-v2", base_url=server.url, rate_limiter=limiter)
+    url = "https://example.com/a.png"
+    embedding.get_text_embedding("a")
+    embedding.get_image_embedding(url)
+    asyncio.run(embedding.aget_image_embedding(url))
+    late = JinaEmbedding(base_url=server.url, rate_limiter=limiter, late_chunking=True)
+    late(_chunks("a"))
+    asyncio.run(late.acall(_chunks("a")))
+    assert limiter.asked == 5

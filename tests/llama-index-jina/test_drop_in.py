@@ -1,0 +1,108 @@
+"""A program written for llama-index-embeddings-jinaai 0.7.0 or -postprocessor-jinaai-rerank 0.6.0 runs unchanged."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from typing import Any
+
+import pytest
+from llama_index.core.embeddings import MultiModalEmbedding
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.schema import NodeWithScore, TextNode
+from llama_index.embeddings.jinaai import JinaEmbedding
+from llama_index.embeddings.jinaai.base import JinaEmbedding as FromBase
+from llama_index.postprocessor.jinaai_rerank import JinaRerank
+from llama_index.postprocessor.jinaai_rerank.base import JinaRerank as RerankFromBase
+from loopback import Recorder
+
+# Name and default, in order. ``embed_batch_size`` is 10 there, and the size of a request; see the migration guide.
+EMBEDDING: dict[str, Any] = {
+    "model": "jina-embeddings-v3",
+    "embed_batch_size": 1024,
+    "api_key": None,
+    "callback_manager": None,
+    "encoding_queries": None,
+    "encoding_documents": None,
+    "task": None,
+    "dimensions": None,
+    "late_chunking": None,
+}
+# ``base_url`` is the hosted service's address there; here ``None`` stands for it, or for JINA_BASE_URL.
+RERANK: dict[str, Any] = {"top_n": 2, "model": "jina-reranker-v1-base-en", "base_url": None, "api_key": None}
+
+
+@pytest.mark.parametrize(("kind", "expected"), [(JinaEmbedding, EMBEDDING), (JinaRerank, RERANK)])
+def test_arguments_have_their_places_and_defaults(kind: type, expected: dict[str, Any]) -> None:
+    parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]  # type: ignore[misc]
+    positional = [each for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
+    assert {each.name: each.default for each in positional} == expected
+    assert [each.name for each in positional] == list(expected)
+
+
+def test_names_and_bases() -> None:
+    assert FromBase is JinaEmbedding
+    assert RerankFromBase is JinaRerank
+    assert issubclass(JinaEmbedding, MultiModalEmbedding)
+    assert issubclass(JinaRerank, BaseNodePostprocessor)
+    assert (JinaEmbedding.class_name(), JinaRerank.class_name()) == ("JinaAIEmbedding", "JinaRerank")
+
+
+def test_what_the_old_embedding_saved_is_loaded() -> None:
+    saved = {
+        "model_name": "unknown",
+        "embed_batch_size": 10,
+        "num_workers": None,
+        "embeddings_cache": None,
+        "api_key": "jina_old",
+        "model": "jina-embeddings-v2-base-en",
+        "class_name": "JinaAIEmbedding",
+    }
+    embedding = JinaEmbedding.from_dict(saved)
+    assert (embedding.model, embedding.model_name, embedding.embed_batch_size) == (saved["model"], saved["model"], 10)
+    assert embedding.api_key is not None
+    assert embedding.api_key.get_secret_value() == "jina_old"
+
+
+def test_what_the_old_reranker_saved_is_loaded(server: Recorder) -> None:
+    saved = {
+        "api_url": f"{server.url}/rerank",
+        "api_key": "jina_old",
+        "model": "jina-reranker-v1-base-en",
+        "top_n": 1,
+        "class_name": "JinaRerank",
+    }
+    reranker = JinaRerank.from_dict(saved)
+    kept = reranker.postprocess_nodes([NodeWithScore(node=TextNode(text=text)) for text in ("a", "bb")], query_str="q")
+    assert [node.text for node in kept] == ["bb"]
+    assert server.sent[0].path == "/v1/rerank"
+    assert server.sent[0].headers["authorization"] == "Bearer jina_old"
+
+
+def test_output_shapes(server: Recorder) -> None:
+    embedding = JinaEmbedding(
+        base_url=server.url, encoding_queries="binary", encoding_documents="float", dimensions=64, callback_manager=None
+    )
+    query, text = embedding.get_query_embedding("a"), embedding.get_text_embedding("a")
+    assert {type(number) for number in query} <= {int, float}
+    assert set(query) == {0, 1}
+    assert {type(number) for number in text} == {float}
+    assert math.isclose(embedding.similarity(text, text), 1, abs_tol=1e-6)
+    nodes = [NodeWithScore(node=TextNode(text="a"), score=0.5)]
+    kept = JinaRerank(base_url=server.url, callback_manager=None).postprocess_nodes(nodes, query_str="q")
+    assert kept[0].node is nodes[0].node
+    assert (kept[0].score, nodes[0].score) == (0.001, 0.5)
+
+
+def test_one_binary_and_one_float_at_once(server: Recorder) -> None:
+    """A vector of bits and one of floats of the same text agree in their signs."""
+    embedding = JinaEmbedding(base_url=server.url, encoding_queries="float", encoding_documents="ubinary")
+    floats, bits = embedding.get_query_embedding("a"), embedding.get_text_embedding("a")
+    assert [number > 0 for number in floats] == [bit == 1 for bit in bits]
+
+
+def test_bad_values_are_refused_when_constructed() -> None:
+    with pytest.raises(ValueError, match="encoding_queries"):
+        JinaEmbedding(encoding_queries="int4")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="query"):
+        JinaRerank(base_url="local").postprocess_nodes([])
