@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -360,3 +361,49 @@ async def test_encoding_pictures_does_not_hold_up_the_event_loop(media_server: R
         running = False
         await watcher
     assert longest < taken / 2
+
+
+def test_a_function_makes_an_image_when_it_is_sent(client: Any, media_server: Recorder, png: bytes) -> None:
+    made: list[int] = []
+
+    def make() -> bytes:
+        made.append(len(media_server.sent))
+        return png
+
+    client.embed([{"image": make}, "text", {"image": lambda: Image.open(io.BytesIO(png))}], model=CLIP)
+    assert made == [0]
+    sent = [
+        base64.b64decode(item["image"]) for sent in media_server.sent for item in sent.body["input"] if "image" in item
+    ]
+    assert sent[0] == png
+    assert Image.open(io.BytesIO(sent[1])).size == Image.open(io.BytesIO(png)).size
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: b"no picture", "is no image"),
+        (lambda: 1 / 0, "could not be made: ZeroDivisionError"),
+        (lambda: None, "must be a URL"),
+        (lambda: TOO_LARGE, "8 MB"),
+    ],
+)
+def test_what_a_function_makes_is_checked(client: Any, media_server: Recorder, make: Any, message: str) -> None:
+    with pytest.raises(PartialFailureError, match=message) as caught:
+        client.embed([{"image": make}, "text"], model=CLIP)
+    assert set(caught.value.failed) == {0}
+
+
+async def test_a_cache_does_not_hold_up_the_event_loop(media_server: Recorder, png: bytes, tmp_path: Path) -> None:
+    asked, let_go = threading.Event(), threading.Event()
+
+    def make() -> bytes:
+        asked.set()
+        assert let_go.wait(20)
+        return png
+
+    async with AsyncJinaClient(base_url=media_server.url, cache=str(tmp_path / "vectors")) as client:
+        embedding = asyncio.ensure_future(client.embed([{"image": make}], model=CLIP))
+        await asyncio.to_thread(asked.wait, 20)
+        let_go.set()
+        assert len(await embedding) == 1

@@ -44,6 +44,7 @@ from .settings import Settings
 from .transport import AiohttpTransport, AsyncTransport, LocalTransport
 
 T = TypeVar("T")
+J = TypeVar("J", bound=Job[Any])
 
 
 class AsyncJinaClient(BaseClient):
@@ -74,8 +75,8 @@ class AsyncJinaClient(BaseClient):
         show_progress: bool = False,
     ) -> Embeddings:
         """One vector for each input; see :meth:`jina_client.JinaClient.embed`."""
-        job = calls.embed(
-            self.service,
+        job = await self._planned(
+            calls.embed,
             inputs,
             model=model,
             task=task,
@@ -134,8 +135,8 @@ class AsyncJinaClient(BaseClient):
         show_progress: bool = False,
     ) -> list[Embeddings]:
         """See :meth:`jina_client.JinaClient.embed_chunked`."""
-        job = calls.embed_chunked(
-            self.service,
+        job = await self._planned(
+            calls.embed_chunked,
             documents,
             model=model,
             task=task,
@@ -459,6 +460,12 @@ class AsyncJinaClient(BaseClient):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    async def _planned(self, plan: Callable[..., J], inputs: Any, **options: Any) -> J:
+        """A job; where there is a cache, made in a thread: it looks there for every input, and reads files for that."""
+        if self.settings.cache is None:
+            return plan(self.service, inputs, **options)
+        return await asyncio.to_thread(plan, self.service, inputs, **options)
 
     async def _run(self, job: Job[T], show_progress: bool = False, *, partial: bool = False) -> T:
         while True:
