@@ -8,6 +8,7 @@ from typing import Any
 
 # Imported beforehand: autodoc imports modules with typing.TYPE_CHECKING set, which LlamaIndex does not survive.
 for _name in (
+    "haystack_integrations.components.connectors.jina",
     "haystack_integrations.components.embedders.jina",
     "haystack_integrations.components.rankers.jina",
     "jina_client",
