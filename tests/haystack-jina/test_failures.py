@@ -81,6 +81,7 @@ def test_by_default_it_is_an_error_by_the_place_in_the_list(server: Recorder, ki
         with pytest.raises(PartialFailureError) as caught:
             run([DOCUMENTS[4], DOCUMENTS[1], DOCUMENTS[0]])
         assert (set(caught.value.completed), set(caught.value.failed)) == ({0, 2}, {1})
+        assert caught.value.completed[0].shape == ((3, 128) if kind == "multi-vector" else (1024,))
         with pytest.raises(BadRequestError):
             run([DOCUMENTS[1]])
         with pytest.raises(JinaInputError, match="id 2"):

@@ -35,6 +35,7 @@ DISTRIBUTIONS = {
     ),
     "haystack-jina": (
         "from haystack_integrations.components.embedders.jina import JinaTextEmbedder, JinaDocumentEmbedder; "
+        "from haystack_integrations.components.connectors.jina import JinaReaderConnector; "
         "from haystack_integrations.components.rankers.jina import JinaRanker; "
         "from haystack_integrations.components.retrievers.jina import JinaEmbeddingRetriever; "
         "from haystack_integrations.components.writers.jina import JinaLateInteractionWriter; "
@@ -44,6 +45,7 @@ DISTRIBUTIONS = {
             "haystack_integrations/__init__.py",
             "haystack_integrations/common/__init__.py",
             "haystack_integrations/components/__init__.py",
+            "haystack_integrations/components/connectors/__init__.py",
             "haystack_integrations/components/embedders/__init__.py",
             "haystack_integrations/components/rankers/__init__.py",
             "haystack_integrations/components/retrievers/__init__.py",

@@ -261,6 +261,7 @@ def embed_multi_vector(
             [tokens for _, tokens in found] if return_tokenized_input else None,
         ),
         request.model,
+        lambda found: found[0],
     )
 
 

@@ -392,8 +392,7 @@ class MultiVectorEmbedder:
             raise error
         kept = sorted(done)
         usage = getattr(error, "usage", None) or Usage()
-        # By the job's own form: the vectors, and the tokens they belong to.
-        return MultiVectors([done[index][0] for index in kept], usage, self._model, None, kept, failed)
+        return MultiVectors([done[index] for index in kept], usage, self._model, input_indices=kept, failed=failed)
 
 
 class Reranker:

@@ -463,6 +463,7 @@ class ListJob(Job[T], Generic[T, R]):
         batches: Sequence[range],
         combine: Callable[[list[R], Usage, str], T],
         model: str = "",
+        single: Callable[[R], Any] = lambda found: found,
     ) -> None:
         super().__init__()
         self.batches = batches
@@ -470,6 +471,8 @@ class ListJob(Job[T], Generic[T, R]):
         self._request = request
         self._inputs = inputs
         self._combine = combine
+        # What the caller gets of one input, where others have failed.
+        self._single = single
         self._found: dict[int, R] = {}
         self._model = model
 
@@ -489,7 +492,7 @@ class ListJob(Job[T], Generic[T, R]):
         return self._combine([self._found[index] for index in range(len(self._inputs))], self.usage, self._model)
 
     def completed(self) -> dict[int, Any]:
-        return dict(self._found)
+        return {index: self._single(found) for index, found in self._found.items()}
 
     def _done(self) -> Set[int]:
         return self._found.keys()
