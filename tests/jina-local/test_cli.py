@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -85,3 +86,15 @@ def test_listening_beyond_this_machine_without_a_key_is_warned_of() -> None:
         with_key = run("serve", "--host", "0.0.0.0", "--port", port, "--api-key", "right")
     assert "Warning: 0.0.0.0 can be reached by other machines" in open_to_all.stderr
     assert "Warning" not in with_key.stderr
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_silently_as_soon_as_it_has_spoken(how: signal.Signals) -> None:
+    command = [*COMMAND, "serve", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        assert "JINA_BASE_URL" in server.stdout.readline()
+        server.send_signal(how)
+        said, complaints = server.communicate(timeout=60)
+    assert (said, complaints) == ("", "")
+    assert server.returncode == (0 if how == signal.SIGTERM else 130)

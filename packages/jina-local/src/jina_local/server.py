@@ -101,14 +101,17 @@ def serve(
         print(f"Warning: {host} can be reached by other machines and no API key is required.", file=sys.stderr)
     listening = _listen(host, port)
     url = _url(listening)
-    print(
-        f"jina-local serves {url} (stand-in model all-MiniLM-L6-v2). Use it with JINA_BASE_URL={url}; "
-        f"its API page is {url.removesuffix('/v1')}/docs",
-        flush=True,
-    )
+
+    def announce() -> None:
+        print(
+            f"jina-local serves {url} (stand-in model all-MiniLM-L6-v2). Use it with JINA_BASE_URL={url}; "
+            f"its API page is {url.removesuffix('/v1')}/docs",
+            flush=True,
+        )
+
     with listening:
         # What is computed after the last answer is for nobody: a batch job, or a client that hung up.
-        _Server(create_fastapi(app, max_body), app.engine.close).run(sockets=[listening])
+        _Server(create_fastapi(app, max_body), app.engine.close, announce).run(sockets=[listening])
 
 
 @contextmanager
@@ -209,13 +212,18 @@ def _response(answer: Answer) -> Response:
 class _Server(uvicorn.Server):
     """A server that, when it stops, first lets requests finish and then refuses what is still computed."""
 
-    def __init__(self, api: FastAPI, close: Callable[[], None]) -> None:
+    def __init__(self, api: FastAPI, close: Callable[[], None], announce: Callable[[], None] = lambda: None) -> None:
         super().__init__(
             uvicorn.Config(
                 api, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=_STOPPING_SECONDS
             )
         )
-        self._close = close
+        self._close, self._announce = close, announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        # Only now: whoever stops it as soon as it speaks finds it ready to be stopped.
+        self._announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         refusing = asyncio.get_running_loop().call_later(_GRACE_SECONDS, self._close)

@@ -1,0 +1,216 @@
+"""How well documents are found, by how their vectors are stored: nDCG@10 on documentation that Python itself ships.
+
+A query is the first line of a docstring of the standard library, its document the rest of that docstring; no other
+document counts as right. Everything runs on the embedded engine, so the levels are those of its small English model on
+an easy set, not those of Jina's models: read the differences.
+
+    uv run benchmarks/retrieval_quality.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+import sysconfig
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jina_client import JinaClient
+from jina_client.quantization import hamming, quantize, unpack
+from jina_local.encoder import Encoder, Rows
+from jina_local.ranking import relevance
+from jina_local.weights import find_model_files
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+CANDIDATES = 50
+_SKIPPED = {"test", "tests", "idlelib", "lib2to3", "site-packages", "turtledemo", "__pycache__", "pydoc_data"}
+_WORDS = 20
+_CHARACTERS = 1500
+
+
+def pairs() -> list[tuple[str, str]]:
+    """Summary and body of every docstring of the standard library that has both, in a fixed order."""
+    root = Path(sysconfig.get_path("stdlib"))
+    found: dict[str, str] = {}
+    for path in sorted(root.rglob("*.py")):
+        if _SKIPPED & set(path.relative_to(root).parts[:-1]):
+            continue
+        for docstring in docstrings(path):
+            summary, _, body = docstring.partition("\n")
+            body = re.sub(r"\s+", " ", body).strip()[:_CHARACTERS]
+            if len(summary.split()) >= 4 and len(body.split()) >= _WORDS and body not in found.values():
+                found.setdefault(summary.strip(), body)
+    return list(found.items())
+
+
+def docstrings(path: Path) -> Iterator[str]:
+    """The docstrings of a module, and of its classes and functions."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield ast.get_docstring(node) or ""
+
+
+class Remembered:
+    """Stands for an :class:`Encoder` whose token vectors are all known, so that reranking computes none anew."""
+
+    def __init__(self, encoder: Encoder, texts: Sequence[str]) -> None:
+        self.dimensions = encoder.dimensions
+        self._vectors = encoder.token_vectors(encoder.tokenize(texts))
+
+    def token_vectors(self, texts: Sequence[Any]) -> list[Array]:
+        """The vectors of texts, by number; a text is a list that begins with its number."""
+        return [self._vectors[number] for number, *_ in texts]
+
+    def rows(self, texts: Sequence[Any]) -> Iterator[Rows]:
+        """As :meth:`Encoder.rows`."""
+        for place, vectors in enumerate(self.token_vectors(texts)):
+            yield Rows(place, 0, vectors)
+
+    def length(self, number: int) -> list[int]:
+        """What stands for one text's tokens: its number, in a list as long as the text."""
+        return [number] * (len(self._vectors[number]) - 2)
+
+
+def best(scores: Array, count: int) -> Array:
+    """The ``count`` best columns of each row, by descending score; equal scores by index."""
+    return np.argsort(-scores, axis=1, kind="stable")[:, :count]
+
+
+def rescored(first: Array, queries: Array, documents: Array, count: int) -> Array:
+    """The ``count`` best by a first score, ordered anew by the product of their vectors."""
+    found = best(first, count)
+    again = np.einsum("qd,qcd->qc", queries, documents[found])
+    return np.take_along_axis(found, best(again, count), axis=1)
+
+
+def maxsim(queries: Sequence[Array], documents: Sequence[Array]) -> Array:
+    """For each query and document the sum, over the query's vectors, of the largest product."""
+    starts = np.cumsum([0, *(len(each) for each in documents[:-1])])
+    rows = np.concatenate(documents).T
+    return np.array([np.maximum.reduceat(each @ rows, starts, axis=1).sum(axis=0) for each in queries])
+
+
+def ndcg(found: Array, at: int = 10) -> float:
+    """nDCG where query ``i`` has one right document, document ``i``, and the ideal is to have it first."""
+    ranks = np.argmax(found[:, :at] == np.arange(len(found))[:, np.newaxis], axis=1)
+    hits = (found[:, :at] == np.arange(len(found))[:, np.newaxis]).any(axis=1)
+    return float(np.where(hits, 1 / np.log2(ranks + 2), 0).mean())
+
+
+def to_int8(vectors: Array, low: Array, high: Array) -> NDArray[np.int8]:
+    """Each dimension's range in 256 steps. The ranges are the calibration: those of the documents."""
+    steps = (vectors - low) / (high - low) * 255
+    return (np.clip(np.rint(steps), 0, 255) - 128).astype(np.int8)
+
+
+def from_int8(codes: NDArray[np.int8], low: Array, high: Array) -> Array:
+    """The numbers that the codes stand for."""
+    return ((codes.astype(np.float32) + 128) / 255 * (high - low) + low).astype(np.float32)
+
+
+@dataclass
+class Vectors:
+    """Queries and documents of one length."""
+
+    queries: Array
+    documents: Array
+
+    def cut(self, dimensions: int) -> Vectors:
+        """As ``dimensions`` in a request cuts them."""
+        return Vectors(*(v[:, :dimensions] / norms(v[:, :dimensions]) for v in (self.queries, self.documents)))
+
+
+def norms(vectors: Array) -> Array:
+    return np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def ways(vectors: Vectors, tokens: tuple[list[Array], list[Array]]) -> Iterator[tuple[str, float, Callable[[], Array]]]:
+    """Each way to store documents: its name, the bytes of one document, and what ranks the candidates."""
+    queries, documents = vectors.queries, vectors.documents
+    size = documents.shape[1]
+    yield f"float32, {size} dimensions", 4 * size, lambda: best(queries @ documents.T, CANDIDATES)
+    for dimensions in (512, 256, 128, 64, 32):
+        cut = vectors.cut(dimensions)
+        yield (
+            f"float32, {dimensions} dimensions",
+            4 * dimensions,
+            lambda cut=cut: best(cut.queries @ cut.documents.T, CANDIDATES),  # type: ignore[misc]
+        )
+    low, high = documents.min(axis=0), documents.max(axis=0)
+    restored = from_int8(to_int8(documents, low, high), low, high)
+    yield f"int8, {size} dimensions", size, lambda: best(queries @ restored.T, CANDIDATES)
+    bits, asked = quantize(documents, "ubinary"), quantize(queries, "ubinary")
+    distances = np.stack([hamming(each, bits) for each in asked])
+    yield f"binary, {size} bits", size / 8, lambda: best(-distances, CANDIDATES)
+    signs = unpack(bits).astype(np.float32) * 2 - 1
+    yield "binary, float query", size / 8, lambda: best(queries @ signs.T, CANDIDATES)
+    for factor in (4, 10):
+        yield (
+            f"binary, {factor} x rescored by int8",
+            size / 8 + size,
+            lambda factor=factor: rescored(-distances, queries, restored, 10 * factor)[:, :CANDIDATES],  # type: ignore[misc]
+        )
+    of_queries, of_documents = tokens
+    mean = sum(each.size for each in of_documents) / len(of_documents)
+    yield "multi-vector, 128 a token, MaxSim", 4 * mean, lambda: best(maxsim(of_queries, of_documents), CANDIDATES)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=1000, help="how many of the pairs, evenly chosen; 0 for all")
+    options = parser.parse_args()
+    everything = pairs()
+    step = max(1, len(everything) // options.pairs) if options.pairs else 1
+    chosen = everything[::step][: options.pairs or None]
+    queries, documents = ([pair[part] for pair in chosen] for part in (0, 1))
+    count = len(chosen)
+
+    began = time.perf_counter()
+    with JinaClient(base_url="local", timeout=600) as client:
+        vectors = Vectors(
+            client.embed(queries, task="retrieval.query").vectors,
+            client.embed(documents, task="retrieval.passage").vectors,
+        )
+        single = time.perf_counter() - began
+        tokens = (
+            list(client.embed_multi_vector(queries, input_type="query")),
+            list(client.embed_multi_vector(documents, input_type="document")),
+        )
+    encoder = Encoder(find_model_files())
+    known = Remembered(encoder, [*documents, *queries])
+    scores: dict[tuple[int, int], float] = {}
+
+    def reranked(found: Array) -> Array:
+        again = np.empty_like(found)
+        for query, candidates in enumerate(found):
+            new = [int(each) for each in candidates if (query, int(each)) not in scores]
+            if new:
+                texts = [known.length(each) for each in new]
+                relevant = relevance(known, known.length(count + query), texts).scores  # type: ignore[arg-type]
+                scores.update(((query, each), score) for each, score in zip(new, relevant, strict=True))
+            again[query] = candidates[np.argsort([-scores[query, int(each)] for each in candidates], kind="stable")]
+        return again
+
+    words = sum(len(text.split()) for text in documents) / count
+    print(f"{count:,} queries, {count:,} documents of {words:.0f} words on average (of {len(everything):,} pairs)")
+    print(f"embedded in {single:.0f} s; reranked: the best {CANDIDATES} (40 where 4 x 10 were rescored)\n")
+    print(f"| {'documents as':36} | bytes each | nDCG@10 | reranked |\n|{'---|' * 4}")
+    for name, size, rank in ways(vectors, tokens):
+        found = rank()
+        print(f"| {name:36} | {size:10,.0f} | {ndcg(found):7.3f} | {ndcg(reranked(found)):8.3f} |", flush=True)
+    print(f"\n{time.perf_counter() - began:.0f} s in all")
+
+
+if __name__ == "__main__":
+    main()
