@@ -58,6 +58,14 @@ def test_the_api_page_describes_each_models_request(url: str) -> None:
     assert requests.get(f"{root}/docs", timeout=30).status_code == 200
 
 
+def test_the_api_page_says_what_there_is_without_its_script(url: str) -> None:
+    root = url.removesuffix("/v1")
+    page = requests.get(f"{root}/docs", timeout=30).text
+    for path, operations in requests.get(f"{root}/openapi.json", timeout=30).json()["paths"].items():
+        assert all(f"<h3>{method.upper()} {path}</h3>" in page for method in operations)
+    assert "&quot;late_chunking&quot;: true" in page
+
+
 def test_the_examples_of_the_api_page_work(url: str) -> None:
     paths = requests.get(f"{url.removesuffix('/v1')}/openapi.json", timeout=30).json()["paths"]
     bodies = {

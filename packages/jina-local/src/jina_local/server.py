@@ -20,10 +20,12 @@ from functools import lru_cache
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse
 from starlette.requests import ClientDisconnect
 
 from . import __version__
 from .app import Answer, App, default_app, error_answer
+from .docs_page import docs_page
 from .errors import FlatRefusal, ModelNotFoundError, stopping
 from .openapi import openapi_document
 
@@ -56,7 +58,7 @@ def create_fastapi(app: App, max_body: int = MAX_BODY_BYTES) -> FastAPI:
         max_body: the largest request body, in bytes; a larger one is answered with 413. All bodies together may have
             eight times that; what exceeds it is answered with 503.
     """
-    api = FastAPI(title="jina-local", version=__version__, redoc_url=None)
+    api = FastAPI(title="jina-local", version=__version__, docs_url=None, redoc_url=None)
     api.openapi = lru_cache(openapi_document)  # type: ignore[method-assign]
     bodies = _Bodies(max_body)
 
@@ -70,6 +72,10 @@ def create_fastapi(app: App, max_body: int = MAX_BODY_BYTES) -> FastAPI:
             return _response(error_answer(error))
         except ClientDisconnect:
             return Response(status_code=400)
+
+    @api.get("/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        return HTMLResponse(docs_page(api.openapi()))
 
     # Whatever is asked for: the app says 404 or 405, with the headers that every answer has.
     api.add_api_route("/{path:path}", answer, methods=_METHODS, include_in_schema=False)
