@@ -18,6 +18,11 @@ PAGES = [
     *ROOT.glob("packages/*/README.md"),
 ]
 EXAMPLES = {page: re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL) for page in PAGES}
+NOT_RUN = [
+    pytest.param(example, id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, example in enumerate(re.findall(r"```python not-run\n(.*?)```", page.read_text(), re.DOTALL))
+]
 LINKS = [(page, target) for page in PAGES for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text())]
 
 
@@ -37,6 +42,11 @@ def test_the_readmes_three_frameworks_find_the_cat() -> None:
     for example in EXAMPLES[ROOT / "README.md"][:3]:
         run = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, timeout=120, cwd=ROOT)
         assert run.stdout.strip() == "The cat sleeps on the sofa."
+
+
+@pytest.mark.parametrize("example", NOT_RUN)
+def test_examples_that_need_a_server_are_python_at_least(example: str) -> None:
+    compile(example, "example", "exec")
 
 
 @pytest.mark.parametrize(("page", "target"), LINKS, ids=lambda part: str(part).rpartition("/")[2])
