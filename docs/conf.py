@@ -11,11 +11,14 @@ for _name in (
     "haystack_integrations.components.connectors.jina",
     "haystack_integrations.components.embedders.jina",
     "haystack_integrations.components.rankers.jina",
+    "haystack_integrations.components.retrievers.jina",
+    "haystack_integrations.components.writers.jina",
     "jina_client",
     "jina_local.server",
     "langchain_jina",
     "llama_index.embeddings.jinaai",
     "llama_index.postprocessor.jinaai_rerank",
+    "llama_index.retrievers.jinaai",
 ):
     importlib.import_module(_name)
 
