@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import orjson
@@ -90,8 +90,7 @@ class Settings:
         return width(self.originals, self.dimensions)
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """What SQLite has of one id: its place, its payload (JSON), and its vectors."""
 
     row: int
@@ -103,8 +102,9 @@ class Item:
     @property
     def crc(self) -> int:
         """The checksum of all of it."""
-        text = repr((self.row, self.id, self.first_vector, self.vectors)).encode()
-        return zlib.crc32(self.payload or b"", zlib.crc32(text))
+        row, id, payload, first_vector, vectors = self
+        text = repr((row, id, first_vector, vectors)).encode()
+        return zlib.crc32(payload or b"", zlib.crc32(text))
 
 
 class Store:
@@ -280,15 +280,15 @@ class Store:
             raise self._damaged(f"{DATABASE} ({error})") from None
 
     def _item(self, columns: tuple[Any, ...]) -> Item:
-        *fields, crc = columns
-        item = Item(*fields)
+        item = Item._make(columns[:5])
+        row, _, payload, first_vector, vectors = item
         if (
-            not isinstance(item.payload, (bytes, type(None)))
-            or item.crc != crc
-            or not 0 <= item.row < self.rows
-            or not 0 <= item.first_vector <= item.first_vector + item.vectors <= self.vectors
+            not (payload is None or isinstance(payload, bytes))
+            or item.crc != columns[5]
+            or not 0 <= row < self.rows
+            or not 0 <= first_vector <= first_vector + vectors <= self.vectors
         ):
-            raise self._damaged(f"row {item.row} of {DATABASE}")
+            raise self._damaged(f"row {row} of {DATABASE}")
         return item
 
     def _select(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -459,7 +459,7 @@ def _is_utf8(text: str) -> bool:
 
 
 def _columns(item: Item) -> tuple[Any, ...]:
-    return item.row, item.id, item.payload, item.first_vector, item.vectors, item.crc
+    return (*item, item.crc)
 
 
 def _crc(content: Any) -> int:
