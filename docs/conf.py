@@ -37,6 +37,8 @@ napoleon_use_rtype = False
 python_use_unqualified_type_names = True
 autodoc_typehints_format = "short"
 add_module_names = False
+# Two frameworks may call a class by one name; which one a signature means is clear from where it stands.
+suppress_warnings = ["ref.python"]
 
 
 def _fenced(app: Any, what: str, name: str, object: Any, options: Any, lines: list[str]) -> None:
