@@ -337,6 +337,9 @@ def test_a_folder_with_an_index_is_not_made_anew(tmp_path: Path) -> None:
         MultiVectorIndex.load(tmp_path)
     with pytest.raises(IndexFileError, match="holds no index"):
         BinaryIndex.load(tmp_path / "elsewhere")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(IndexFileError, match="cannot be made a folder"):
+        BinaryIndex(DIMENSIONS, tmp_path / "file")
 
 
 def test_an_empty_index_finds_nothing() -> None:
@@ -355,6 +358,8 @@ def test_an_empty_index_finds_nothing() -> None:
         (lambda index: index.add([1], unit(1) * np.nan), "NaN"),
         (lambda index: index.add([1, 2], unit(1)), "2 ids, 1 vectors"),
         (lambda index: index.add("1", unit(1)), "must be a list"),
+        (lambda index: index.add(None, unit(1)), "must be a list"),
+        (lambda index: index.add([1], unit(1), "a"), "payloads must be a list"),
         (lambda index: index.add([1.5], unit(1)), "ids\\[0\\]"),
         (lambda index: index.add([2**63], unit(1)), "64 bits"),
         (lambda index: index.add(["\ud800"], unit(1)), "ids\\[0\\]"),

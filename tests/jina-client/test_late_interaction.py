@@ -78,6 +78,9 @@ FLOATS = np.ones((2, 16))
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: maxsim(None, [FLOATS]), "queries must be arrays"),
+        (lambda: maxsim(FLOATS, None), "documents must be arrays"),
+        (lambda: mean_pool("text"), "vectors must be arrays"),
         (lambda: maxsim(FLOATS, FLOATS), "pass \\[document\\]"),
         (lambda: maxsim(FLOATS, [FLOATS, FLOATS[:, :3]]), "documents\\[1\\] has rows of 3 numbers, others 16"),
         (lambda: maxsim(FLOATS, [FLOATS, FLOATS[:0]]), "documents\\[1\\]"),

@@ -177,6 +177,7 @@ CODES = np.zeros((3, 2), np.uint8)
         (lambda: truncate(FLOATS, 4), "from 1 to 3"),
         (lambda: truncate(FLOATS, 0), "from 1 to 3"),
         (lambda: unpack(CODES, 17), "9 to 16 dimensions, not 17"),
+        (lambda: unpack(CODES, "9"), "not '9'"),
         (lambda: unpack(CODES, 8), "9 to 16 dimensions, not 8"),
         (lambda: unpack(np.uint8(3)), "shape"),
         (lambda: hamming(CODES, CODES.astype(int)), "uint8"),

@@ -88,6 +88,8 @@ def test_bad_arguments_are_refused(make: Any) -> None:
         make(k=0)
     with pytest.raises(JinaInputError, match="nothing to save"):
         make().save("anywhere")
+    with pytest.raises(JinaInputError, match="documents\\[0\\] must be a Document"):
+        make().add_documents(["a text"])
     with pytest.raises(JinaInputError, match="payloads\\[0\\] is no JSON value"):
         make().add_documents([Document("a", metadata={"set": {1}})])
     assert make().invoke("a question to nothing") == []

@@ -89,4 +89,6 @@ def test_bad_arguments_are_refused(make: Any) -> None:
         make(similarity_topk=3)
     with pytest.raises(JinaInputError, match="nothing to save"):
         make().persist("anywhere")
+    with pytest.raises(JinaInputError, match="nodes\\[0\\] must be a node"):
+        make().add_nodes(["a text"])
     assert make().retrieve("a question to nothing") == []

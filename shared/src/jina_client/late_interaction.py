@@ -10,7 +10,7 @@ times beside libraries with kernels of their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,9 +43,12 @@ def maxsim(queries: Any, documents: Any, *, ranges: Any = None) -> NDArray[np.fl
             neither bits nor come with their ranges.
     """
     single = _is_matrix(queries)
+    if not single:
+        _check_sequence(queries, "queries")
     asked = [_floats(query, f"queries[{n}]") for n, query in enumerate([queries] if single else queries)]
     if _is_matrix(documents):
         raise JinaInputError("documents must be a list of arrays (tokens, dims); for a single one pass [document]")
+    _check_sequence(documents, "documents")
     found = [_matrix(document, f"documents[{number}]") for number, document in enumerate(documents)]
     scores = np.empty((len(asked), len(found)), np.float32)
     if not asked or not found:
@@ -78,6 +81,8 @@ def mean_pool(vectors: Any) -> NDArray[np.float32]:
         JinaInputError: arrays without tokens, of another shape or of different dimensions.
     """
     single = _is_matrix(vectors)
+    if not single:
+        _check_sequence(vectors, "vectors")
     matrices = [_floats(each, f"vectors[{number}]") for number, each in enumerate([vectors] if single else vectors)]
     if not matrices:
         raise JinaInputError("vectors are empty: pass at least one array (tokens, dims)")
@@ -147,6 +152,11 @@ def _is_matrix(vectors: Any) -> bool:
         return bool(np.ndim(vectors[0]) == 1)
     except (TypeError, IndexError, KeyError, ValueError):
         return False
+
+
+def _check_sequence(items: Any, name: str) -> None:
+    if isinstance(items, (str, bytes)) or not isinstance(items, Iterable):
+        raise JinaInputError(f"{name} must be arrays of shape (tokens, dims), got {type(items).__name__}")
 
 
 def _matrix(vectors: Any, name: str) -> NDArray[Any]:

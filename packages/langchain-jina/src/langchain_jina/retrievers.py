@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from uuid import uuid4
 
+from jina_client import JinaInputError
 from jina_client.arguments import input_error_from_pydantic
 from jina_client.components import MultiVectorEmbedder
 from jina_client.index import BinaryIndex, Hit, MultiVectorIndex
@@ -51,11 +52,11 @@ class IndexRetriever(BaseRetriever):
         Returns:
             Their ids; a document without one gets one.
         """
-        return self._add(documents, self._embed([document.page_content for document in documents]))
+        return self._add(documents, self._embed(_texts(documents)))
 
     async def aadd_documents(self, documents: Sequence[Document]) -> list[str]:
         """:meth:`add_documents`, asynchronously."""
-        vectors = await self._aembed([document.page_content for document in documents])
+        vectors = await self._aembed(_texts(documents))
         return await asyncio.to_thread(self._add, documents, vectors)
 
     def delete(self, ids: Sequence[str]) -> int:
@@ -126,7 +127,7 @@ class JinaRetriever(IndexRetriever):
     """
 
     embeddings: Embeddings
-    """What makes the vectors."""
+    """What makes the vectors. Floats: bits of their own (``embedding_type``) leave nothing to score again with."""
 
     @classmethod
     def from_documents(cls, documents: Sequence[Document], embeddings: Embeddings, **arguments: Any) -> Self:
@@ -244,6 +245,13 @@ class JinaLateInteractionRetriever(JinaConnection, IndexRetriever):
 
     async def _aembed_query(self, query: str) -> Any:
         return (await self._embedder().aembed([query], "query"))[0]
+
+
+def _texts(documents: Sequence[Document]) -> list[str]:
+    for place, document in enumerate(documents):
+        if not isinstance(document, Document):
+            raise JinaInputError(f"documents[{place}] must be a Document, got {type(document).__name__}")
+    return [document.page_content for document in documents]
 
 
 def _documents(hits: list[Hit]) -> list[Document]:

@@ -222,6 +222,8 @@ class Index:
         replace: bool,
     ) -> None:
         listed = store.check_ids(ids)
+        if isinstance(payloads, (str, bytes, dict)):
+            raise JinaInputError(f"payloads must be a list, one for each id, got a {type(payloads).__name__}")
         given = [None] * len(listed) if payloads is None else list(payloads)
         if not len(listed) == len(lengths) == len(given):
             raise JinaInputError(

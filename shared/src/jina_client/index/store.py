@@ -15,7 +15,7 @@ import secrets
 import sqlite3
 import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -136,7 +136,10 @@ class Store:
     @classmethod
     def create(cls, folder: Path, settings: Settings) -> Store:
         """Make an empty index in a folder that has none."""
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise IndexFileError(f"{folder} cannot be made a folder: {error.strerror}") from None
         if (folder / DATABASE).exists():
             raise IndexFileError(f"{folder} holds an index already: load it, or take another folder")
         generation = write_generation(folder, settings, [])
@@ -437,7 +440,7 @@ def check_ids(ids: Any, name: str = "ids") -> list[Id]:
     Raises:
         JinaInputError: something else.
     """
-    if isinstance(ids, (str, bytes, int)):
+    if isinstance(ids, (str, bytes)) or not isinstance(ids, Iterable):
         raise JinaInputError(f"{name} must be a list; for a single one pass [{ids!r}]")
     listed: list[Id] = [each.item() if isinstance(each, np.generic) else each for each in ids]
     for place, each in enumerate(listed):

@@ -84,9 +84,11 @@ def bits_of(width: int, dimensions: int | None) -> int:
     """
     if dimensions is None:
         return width * 8
-    if -(-dimensions // 8) != width:
-        raise JinaInputError(f"codes of {width} bytes hold {width * 8 - 7} to {width * 8} dimensions, not {dimensions}")
-    return dimensions
+    if not isinstance(dimensions, (int, np.integer)) or -(-dimensions // 8) != width:
+        raise JinaInputError(
+            f"codes of {width} bytes hold {width * 8 - 7} to {width * 8} dimensions, not {dimensions!r}"
+        )
+    return int(dimensions)
 
 
 def hamming(queries: Any, corpus: Any) -> NDArray[np.int32]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from jina_client import AsyncJinaClient, JinaClient
+from jina_client import AsyncJinaClient, JinaClient, JinaInputError
 from jina_client.arguments import known_arguments
 from jina_client.components import Connection, MultiVectorEmbedder
 from jina_client.index import BinaryIndex, Hit, MultiVectorIndex
@@ -68,11 +68,11 @@ class IndexRetriever(BaseRetriever):
 
     def add_nodes(self, nodes: Sequence[BaseNode]) -> list[str]:
         """Embed and add nodes; one with the id of another takes its place. They are on disk when it returns."""
-        return self._add(nodes, self._embed(nodes))
+        return self._add(nodes, self._embed(_checked(nodes)))
 
     async def aadd_nodes(self, nodes: Sequence[BaseNode]) -> list[str]:
         """:meth:`add_nodes`, asynchronously."""
-        return await asyncio.to_thread(self._add, nodes, await self._aembed(nodes))
+        return await asyncio.to_thread(self._add, nodes, await self._aembed(_checked(nodes)))
 
     def delete_nodes(self, node_ids: Sequence[str]) -> int:
         """Remove nodes, and say how many; those that are not there are passed over."""
@@ -253,6 +253,13 @@ class JinaLateInteractionRetriever(IndexRetriever):
 
     async def _aembed_query(self, query_bundle: QueryBundle) -> Any:
         return (await self._embedder.aembed([query_bundle.query_str], "query"))[0]
+
+
+def _checked(nodes: Sequence[BaseNode]) -> Sequence[BaseNode]:
+    for place, node in enumerate(nodes):
+        if not isinstance(node, BaseNode):
+            raise JinaInputError(f"nodes[{place}] must be a node, got {type(node).__name__}")
+    return nodes
 
 
 def _texts(nodes: Sequence[BaseNode]) -> list[str]:
