@@ -131,6 +131,13 @@ def _slowly(sent: Sent) -> Answer:
     return right_answer(sent)
 
 
+def test_no_cookie_is_kept(client: Any, server: Recorder) -> None:
+    server.answer = lambda sent: Answer(right_answer(sent).body, headers={"Set-Cookie": "session=1; Path=/"})
+    for _ in range(2):
+        client.embed(["a"])
+    assert ["cookie" in sent.headers for sent in server.sent] == [False, False]
+
+
 def test_exchanges_in_flight_are_bounded(make_client: Callable[..., Any], server: Recorder) -> None:
     server.answer = _slowly
     make_client(base_url=server.url, max_concurrency=3).embed([str(number) for number in range(12)], batch_size=1)

@@ -17,6 +17,7 @@ import weakref
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -142,6 +143,8 @@ class RequestsTransport:
 
         session = requests.Session()
         session.headers.clear()
+        # No service of this API needs one, and a gateway's would tie all requests to one of its servers.
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=self._connections)
         adapter.poolmanager.pool_classes_by_scheme = self._pools()
         session.mount("https://", adapter)
