@@ -137,6 +137,7 @@ def ways(vectors: Any, index: BinaryIndex, disk: int, codes: Any, oversampling: 
         found["bits, usearch exact"] = Way(
             lambda queries: search(codes, bits(queries), K, MetricKind.Hamming, exact=True).keys.reshape(-1, K),
             codes.nbytes,
+            most=32,
         )
         if graphs:
             graph = Index(ndim=dimensions, metric=MetricKind.Hamming, dtype="b1", connectivity=16, expansion_search=128)

@@ -95,6 +95,19 @@ def test_what_happens_to_an_id_that_is_there() -> None:
     assert sorted(document.content or "" for document in store.filter_documents()) == ["b", "changed"]
 
 
+def test_reading_alone_changes_nothing(tmp_path: Path) -> None:
+    store = JinaDocumentStore(tmp_path / "index")
+    store.write_documents(embedded(*DOCUMENTS))
+    store.close()
+    reader = JinaDocumentStore.from_dict(JinaDocumentStore(tmp_path / "index", read_only=True).to_dict())
+    with pytest.raises(JinaInputError, match="read-only"):
+        reader.delete_documents(["0"])
+    assert reader.count_documents() == 3
+    reader.close()
+    late = JinaLateInteractionRetriever(tmp_path / "index", base_url="local", read_only=True)
+    assert JinaLateInteractionRetriever.from_dict(late.to_dict()).read_only
+
+
 def test_filters_are_haystacks() -> None:
     store = JinaDocumentStore()
     store.write_documents(embedded(*DOCUMENTS))

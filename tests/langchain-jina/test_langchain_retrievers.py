@@ -93,3 +93,14 @@ def test_bad_arguments_are_refused(make: Any) -> None:
     with pytest.raises(JinaInputError, match="payloads\\[0\\] is no JSON value"):
         make().add_documents([Document("a", metadata={"set": {1}})])
     assert make().invoke("a question to nothing") == []
+
+
+@BOTH
+def test_reading_alone_changes_nothing(make: Any, tmp_path: Path) -> None:
+    retriever = make(path=tmp_path / "index")
+    retriever.add_documents(DOCUMENTS)
+    retriever.close()
+    reader = make(path=tmp_path / "index", read_only=True)
+    with pytest.raises(JinaInputError, match="read-only"):
+        reader.add_documents(DOCUMENTS)
+    assert len(reader) == 3

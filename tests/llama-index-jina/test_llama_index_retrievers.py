@@ -92,3 +92,14 @@ def test_bad_arguments_are_refused(make: Any) -> None:
     with pytest.raises(JinaInputError, match="nodes\\[0\\] must be a node"):
         make().add_nodes(["a text"])
     assert make().retrieve("a question to nothing") == []
+
+
+@BOTH
+def test_reading_alone_changes_nothing(make: Any, tmp_path: Path) -> None:
+    retriever = make(path=tmp_path / "index")
+    retriever.add_nodes(NODES)
+    retriever.close()
+    reader = make(path=tmp_path / "index", read_only=True)
+    with pytest.raises(JinaInputError, match="read-only"):
+        reader.add_nodes(NODES)
+    assert len(reader) == 3

@@ -36,14 +36,18 @@ class IndexFolder:
         kind: :class:`jina_client.index.BinaryIndex` or :class:`jina_client.index.MultiVectorIndex`.
         path: its folder; ``None`` is a temporary one that goes with the object. All that name the same folder share it.
         model: what the vectors are made with. An index of another model is refused; empty fits any.
+        read_only: change nothing: several processes may have the folder open that way.
         **options: ``originals`` and ``first_stage`` of a new index.
     """
 
-    def __init__(self, kind: type[AnyIndex], path: str | Path | None, *, model: str, **options: Any) -> None:
+    def __init__(
+        self, kind: type[AnyIndex], path: str | Path | None, *, model: str, read_only: bool = False, **options: Any
+    ) -> None:
         require_faiss()  # before anything is embedded
         self._kind = kind
         self._path = None if path is None else Path(path)
         self._model = model
+        self._read_only = read_only
         self._options = {name: value for name, value in options.items() if value is not None}
         self._own: AnyIndex | None = None
 
@@ -64,7 +68,7 @@ class IndexFolder:
             if index is None:
                 if self._path is None:
                     raise JinaInputError("nothing was added yet")
-                index = self._kept(self._kind.load(self._path))
+                index = self._kept(self._kind.load(self._path, read_only=self._read_only))
             return index
 
     def add(self, ids: Sequence[Id], vectors: Any, payloads: Sequence[Any], *, replace: bool = True) -> None:
@@ -126,7 +130,7 @@ class IndexFolder:
         with _opening:
             index = self._current()
             if index is None and self._path is not None and (self._path / DATABASE).exists():
-                index = self._kept(self._kind.load(self._path))
+                index = self._kept(self._kind.load(self._path, read_only=self._read_only))
             return index
 
     def _current(self) -> AnyIndex | None:

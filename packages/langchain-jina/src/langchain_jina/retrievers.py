@@ -36,6 +36,8 @@ class IndexRetriever(BaseRetriever):
     """How many times ``k`` candidates the first stage chooses."""
     originals: Literal["int8", "int16"] | None = None
     """How the vectors lie on disk; by default ``int16`` for one vector a document, ``int8`` for one a token."""
+    read_only: bool = False
+    """Change nothing: several processes may have one ``path`` open that way, or one may write."""
 
     _folder: IndexFolder = PrivateAttr()
 
@@ -157,7 +159,13 @@ class JinaRetriever(IndexRetriever):
         return retriever
 
     def _make_folder(self) -> IndexFolder:
-        return IndexFolder(BinaryIndex, self.path, model=model_of(self.embeddings), originals=self.originals)
+        return IndexFolder(
+            BinaryIndex,
+            self.path,
+            model=model_of(self.embeddings),
+            read_only=self.read_only,
+            originals=self.originals,
+        )
 
     def _embed(self, texts: list[str]) -> Any:
         return self.embeddings.embed_documents(texts)
@@ -228,7 +236,12 @@ class JinaLateInteractionRetriever(JinaConnection, IndexRetriever):
 
     def _make_folder(self) -> IndexFolder:
         return IndexFolder(
-            MultiVectorIndex, self.path, model=self.model, originals=self.originals, first_stage=self.first_stage
+            MultiVectorIndex,
+            self.path,
+            model=self.model,
+            read_only=self.read_only,
+            originals=self.originals,
+            first_stage=self.first_stage,
         )
 
     def _embedder(self) -> MultiVectorEmbedder:

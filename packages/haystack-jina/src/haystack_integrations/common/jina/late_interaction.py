@@ -29,6 +29,7 @@ class LateInteractionComponent(JinaComponent):
         dimensions: int | None,
         originals: Originals | None = None,
         first_stage: FirstStage | None = None,
+        read_only: bool = False,
         client: JinaClient | AsyncJinaClient | None,
         options: ConnectionOptions,
     ) -> None:
@@ -38,7 +39,12 @@ class LateInteractionComponent(JinaComponent):
         self.model_name = model
         self.dimensions = dimensions
         self._folder = IndexFolder(
-            MultiVectorIndex, self.path, model=model, originals=originals, first_stage=first_stage
+            MultiVectorIndex,
+            self.path,
+            model=model,
+            read_only=read_only,
+            originals=originals,
+            first_stage=first_stage,
         )
         self._connection = JinaConnection(api_key, client, options)
 

@@ -38,7 +38,14 @@ class JinaDocumentStore:
     """
 
     @known_arguments()
-    def __init__(self, path: str | Path | None = None, *, originals: Originals = "int16", model: str = "") -> None:
+    def __init__(
+        self,
+        path: str | Path | None = None,
+        *,
+        originals: Originals = "int16",
+        model: str = "",
+        read_only: bool = False,
+    ) -> None:
         """
         Create a JinaDocumentStore.
 
@@ -46,12 +53,14 @@ class JinaDocumentStore:
             saved in a pipeline. Stores of one process that name the same folder share it.
         :param originals: How the vectors lie on disk: `int8` or `int16`.
         :param model: The model of the embeddings; a folder with those of another is refused. By default any.
+        :param read_only: Change nothing: several processes may have one folder open that way, or one may write.
         :raises JinaInputError: An unknown argument.
         """
+        self.read_only = read_only
         self.path = None if path is None else str(path)
         self.originals = originals
         self.model = model
-        self._folder = IndexFolder(BinaryIndex, path, model=model, originals=originals)
+        self._folder = IndexFolder(BinaryIndex, path, model=model, read_only=read_only, originals=originals)
 
     def to_dict(self) -> dict[str, Any]:
         """
@@ -61,7 +70,9 @@ class JinaDocumentStore:
         """
         if self.path is None:
             raise JinaInputError("a JinaDocumentStore in a temporary folder cannot be saved: give it a path")
-        return default_to_dict(self, path=self.path, originals=self.originals, model=self.model)
+        return default_to_dict(
+            self, path=self.path, originals=self.originals, model=self.model, read_only=self.read_only
+        )
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> JinaDocumentStore:

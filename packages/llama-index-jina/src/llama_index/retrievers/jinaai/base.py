@@ -130,6 +130,7 @@ class JinaRetriever(IndexRetriever):
     Args:
         embed_model: what makes the vectors; by default LlamaIndex's ``Settings.embed_model``.
         path: the index's folder, made when the first nodes come; by default a temporary one.
+        read_only: change nothing: several processes may have one ``path`` open that way, or one may write.
         similarity_top_k: how many nodes to find.
         oversampling: how many times as many candidates the first stage chooses.
         originals: how the vectors lie on disk, ``int8`` or ``int16``.
@@ -146,6 +147,7 @@ class JinaRetriever(IndexRetriever):
         embed_model: BaseEmbedding | None = None,
         *,
         path: str | Path | None = None,
+        read_only: bool = False,
         similarity_top_k: int = 2,
         oversampling: float = OVERSAMPLING,
         originals: Originals = "int16",
@@ -153,7 +155,9 @@ class JinaRetriever(IndexRetriever):
         verbose: bool = False,
     ) -> None:
         self.embed_model = embed_model or Settings.embed_model
-        folder = IndexFolder(BinaryIndex, path, model=model_of(self.embed_model), originals=originals)
+        folder = IndexFolder(
+            BinaryIndex, path, model=model_of(self.embed_model), read_only=read_only, originals=originals
+        )
         super().__init__(folder, similarity_top_k, oversampling, callback_manager, verbose)
 
     def _embed(self, nodes: Sequence[BaseNode]) -> Any:
@@ -188,7 +192,8 @@ class JinaLateInteractionRetriever(IndexRetriever):
         api_key: else from the environment, when it is first needed.
         dimensions: the length of the vectors (Matryoshka); by default the model's full length.
         first_stage: what of the pooled vectors is in memory: ``bits``, or ``float`` with 32 times the memory.
-        path, similarity_top_k, oversampling, originals, callback_manager, verbose: as in :class:`JinaRetriever`.
+        path, read_only, similarity_top_k, oversampling, originals, callback_manager, verbose: as in
+            :class:`JinaRetriever`.
         base_url, timeout, max_retries, max_concurrency, dialect, transport, client: as in
             :class:`llama_index.embeddings.jinaai.JinaEmbedding`.
 
@@ -206,6 +211,7 @@ class JinaLateInteractionRetriever(IndexRetriever):
         dimensions: int | None = None,
         first_stage: FirstStage = "bits",
         path: str | Path | None = None,
+        read_only: bool = False,
         similarity_top_k: int = 2,
         oversampling: float = OVERSAMPLING,
         originals: Originals = "int8",
@@ -230,7 +236,9 @@ class JinaLateInteractionRetriever(IndexRetriever):
             transport=transport,
         )
         self._embedder = MultiVectorEmbedder(self._opened, model, dimensions=dimensions)
-        folder = IndexFolder(MultiVectorIndex, path, model=model, originals=originals, first_stage=first_stage)
+        folder = IndexFolder(
+            MultiVectorIndex, path, model=model, read_only=read_only, originals=originals, first_stage=first_stage
+        )
         super().__init__(folder, similarity_top_k, oversampling, callback_manager, verbose)
 
     def close(self) -> None:

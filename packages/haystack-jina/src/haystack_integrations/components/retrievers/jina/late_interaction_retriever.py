@@ -35,6 +35,7 @@ class JinaLateInteractionRetriever(LateInteractionComponent):
         *,
         oversampling: float = OVERSAMPLING,
         dimensions: int | None = None,
+        read_only: bool = False,
         client: JinaClient | AsyncJinaClient | None = None,
         **options: Unpack[ConnectionOptions],
     ) -> None:
@@ -47,12 +48,15 @@ class JinaLateInteractionRetriever(LateInteractionComponent):
         :param top_k: How many Documents to find.
         :param oversampling: How many times as many candidates the first stage chooses.
         :param dimensions: The length of the vectors, as the writer has it.
+        :param read_only: Change nothing: several processes may have one folder open that way, or one may write. A
+            writer of the same process needs it off.
         :param client: A ready client to use instead of key and connection options.
         :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
             `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
             `cache`, as of `jina_client.JinaClient`.
         :raises JinaInputError: An unknown argument.
         """
+        self.read_only = read_only
         self.top_k = top_k
         self.oversampling = oversampling
         self._set_up(
@@ -60,6 +64,7 @@ class JinaLateInteractionRetriever(LateInteractionComponent):
             api_key,
             model,
             dimensions=dimensions,
+            read_only=read_only,
             client=client,
             options=options,
         )
@@ -77,6 +82,7 @@ class JinaLateInteractionRetriever(LateInteractionComponent):
             model=self.model_name,
             top_k=self.top_k,
             oversampling=self.oversampling,
+            read_only=self.read_only,
         )
 
     @component.output_types(documents=list[Document])
