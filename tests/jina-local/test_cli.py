@@ -71,6 +71,23 @@ def test_without_the_servers_libraries_the_extra_is_named(tmp_path: Path) -> Non
     )
 
 
+def test_without_torch_the_extra_is_named(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('none', name='torch')")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = run("serve", "--port", "0", "--model", "jinaai/jina-embeddings-v3-hf", PYTHONPATH=path)
+    assert done.returncode == 1
+    assert done.stderr == (
+        'jina-local: serving a model needs torch, which is not installed: pip install "jina-local[torch]"\n'
+    )
+
+
+def test_the_options_of_a_model_need_one() -> None:
+    done = run("serve", "--trust-remote-code")
+    assert done.returncode == 2
+    assert "belong to --model" in done.stderr
+    assert "not allowed with argument --model-path" in run("serve", "--model-path", "a", "--model", "b").stderr
+
+
 def test_fetching_reports_what_pip_says(tmp_path: Path) -> None:
     pytest.importorskip("pip")
     done = run("fetch-model", "--to", str(tmp_path), PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))

@@ -22,7 +22,6 @@ from .engine import Engine
 from .errors import FlatRefusal, ModelNotFoundError, RefusedRequest, RequestError
 from .limits import Limits, free
 from .routes import Call, find_route
-from .weights import MODEL_NAME
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -81,7 +80,7 @@ class App:
         place = re.sub("^https?://[^/]*", "", place)
         found = find_route(method.upper(), place)
         if isinstance(found, list):
-            return _no_route(request_id, found)
+            return self._no_route(request_id, found)
         route, params = found
         try:
             if not route.keyless:
@@ -104,8 +103,23 @@ class App:
             failure = RefusedRequest(_UNEXPECTED, "INTERNAL_ERROR", status=500)
             return 500, self._headers(request_id), _encoded(failure.body(request_id))
 
+    def refusal(self, error: FlatRefusal) -> Answer:
+        """An answer that says no, for what stands before the app."""
+        request_id = uuid.uuid4().hex
+        return error.status, self._own_headers(request_id) | error.headers, _encoded(error.body(request_id))
+
+    def _no_route(self, request_id: str, methods: list[str]) -> Answer:
+        if not methods:
+            return 404, self._own_headers(request_id), _encoded({"detail": "Not Found"})
+        allowed = {"allow": ", ".join(methods)}
+        return 405, self._own_headers(request_id) | allowed, _encoded({"detail": "Method Not Allowed"})
+
     def _headers(self, request_id: str, kind: str = "application/json") -> dict[str, str]:
-        return _headers(request_id, kind) | self._limits.headers()
+        return self._own_headers(request_id, kind) | self._limits.headers()
+
+    def _own_headers(self, request_id: str, kind: str = "application/json") -> dict[str, str]:
+        said = {"X-Jina-Stand-In": self.engine.stand_in} if self.engine.stand_in else {}
+        return {"content-type": kind, "x-request-id": request_id, **said}
 
     def _authorize(self, headers: Mapping[str, str]) -> None:
         if self._api_key is None:
@@ -129,22 +143,6 @@ def default_app() -> App:
     It is safe to call from several threads and after a fork: a child process gets an app of its own.
     """
     return _apps.get(os.getpid()) or _apps.setdefault(os.getpid(), App())
-
-
-def error_answer(error: FlatRefusal) -> Answer:
-    """An answer that says no, for what stands before the app."""
-    request_id = uuid.uuid4().hex
-    return error.status, _headers(request_id) | error.headers, _encoded(error.body(request_id))
-
-
-def _no_route(request_id: str, methods: list[str]) -> Answer:
-    if not methods:
-        return 404, _headers(request_id), _encoded({"detail": "Not Found"})
-    return 405, _headers(request_id) | {"allow": ", ".join(methods)}, _encoded({"detail": "Method Not Allowed"})
-
-
-def _headers(request_id: str, kind: str = "application/json") -> dict[str, str]:
-    return {"content-type": kind, "x-request-id": request_id, "X-Jina-Stand-In": MODEL_NAME}
 
 
 def _encoded(content: Any) -> bytes:

@@ -16,13 +16,14 @@ from .errors import stopping
 
 Work = TypeVar("Work")
 Result = TypeVar("Result")
+Key = TypeVar("Key", bound="int | tuple[str, int]")
 
 
-class _Caller(Generic[Work, Result]):
+class _Caller(Generic[Key, Work, Result]):
     """What one caller still waits for."""
 
-    def __init__(self, work: Iterable[tuple[int, Work]]) -> None:
-        self.waiting: dict[int, deque[Work]] = {}
+    def __init__(self, work: Iterable[tuple[Key, Work]]) -> None:
+        self.waiting: dict[Key, deque[Work]] = {}
         self.unfinished = 0
         for length, item in work:
             self.waiting.setdefault(length, deque()).append(item)
@@ -31,8 +32,11 @@ class _Caller(Generic[Work, Result]):
         self.failure: BaseException | None = None
 
 
-class SharedBatches(Generic[Work, Result]):
+class SharedBatches(Generic[Key, Work, Result]):
     """Runs work in batches of one length each. It may be used by several threads at once.
+
+    Where more than the length must be the same in a batch, such as the weights in use, the length comes as a pair of a
+    name and a number.
 
     Args:
         run: computes a batch: the results of some work, in order, all of it padded to ``length``. It is never run by
@@ -40,15 +44,15 @@ class SharedBatches(Generic[Work, Result]):
         size: how much work of a length one batch holds.
     """
 
-    def __init__(self, run: Callable[[list[Work], int], list[Result]], size: Callable[[int], int]) -> None:
+    def __init__(self, run: Callable[[list[Work], Key], list[Result]], size: Callable[[Key], int]) -> None:
         self._run, self._size = run, size
         self._changed = threading.Condition()
-        self._callers: list[_Caller[Work, Result]] = []
-        self._line: deque[_Caller[Work, Result]] = deque()
+        self._callers: list[_Caller[Key, Work, Result]] = []
+        self._line: deque[_Caller[Key, Work, Result]] = deque()
         self._busy = False
         self._closed = False
 
-    def results(self, work: Iterable[tuple[int, Work]]) -> Iterator[tuple[Work, Result]]:
+    def results(self, work: Iterable[tuple[Key, Work]]) -> Iterator[tuple[Work, Result]]:
         """Each piece of work with its result, in any order.
 
         Args:
@@ -57,7 +61,7 @@ class SharedBatches(Generic[Work, Result]):
         Raises:
             FlatRefusal: the engine is stopping (503).
         """
-        caller = _Caller[Work, Result](work)
+        caller = _Caller[Key, Work, Result](work)
         with self._changed:
             self._callers.append(caller)
         try:
@@ -76,7 +80,7 @@ class SharedBatches(Generic[Work, Result]):
             self._closed = True
             self._changed.notify_all()
 
-    def _next(self, caller: _Caller[Work, Result]) -> list[tuple[Work, Result]]:
+    def _next(self, caller: _Caller[Key, Work, Result]) -> list[tuple[Work, Result]]:
         """Some of a caller's results, or none after it has run a batch."""
         with self._changed:
             self._line.append(caller)
@@ -100,15 +104,15 @@ class SharedBatches(Generic[Work, Result]):
         self._compute(caller, batch, length)
         return []
 
-    def _turn_of(self, caller: _Caller[Work, Result]) -> bool:
+    def _turn_of(self, caller: _Caller[Key, Work, Result]) -> bool:
         if self._busy or not caller.waiting:
             return False
         return next(other for other in self._line if other.waiting) is caller
 
-    def _fill(self, caller: _Caller[Work, Result]) -> tuple[list[tuple[_Caller[Work, Result], Work]], int]:
+    def _fill(self, caller: _Caller[Key, Work, Result]) -> tuple[list[tuple[_Caller[Key, Work, Result], Work]], Key]:
         length = min(caller.waiting)
         size = self._size(length)
-        batch: list[tuple[_Caller[Work, Result], Work]] = []
+        batch: list[tuple[_Caller[Key, Work, Result], Work]] = []
         for other in (caller, *self._callers):
             queue = other.waiting.get(length)
             while queue and len(batch) < size:
@@ -118,7 +122,7 @@ class SharedBatches(Generic[Work, Result]):
         return batch, length
 
     def _compute(
-        self, caller: _Caller[Work, Result], batch: list[tuple[_Caller[Work, Result], Work]], length: int
+        self, caller: _Caller[Key, Work, Result], batch: list[tuple[_Caller[Key, Work, Result], Work]], length: Key
     ) -> None:
         results: list[Result] = []
         failure: BaseException | None = None

@@ -8,27 +8,34 @@ from typing import Any
 from jina_client.models import MODELS, Model, canonical_id
 
 from .errors import not_found
+from .reading.fields import Catalogue
 
+_STAND_IN = "Answered by a stand-in, all-MiniLM-L6-v2, not by the model of this name"
 _READABLE = ("text", "image", "pdf")
 
 
-def model_cards() -> dict[str, Any]:
-    """Every known model, in the published shape."""
-    return {"data": [_card(model) for model in MODELS.values()]}
+def model_cards(served: Catalogue = MODELS, *, stand_in: bool = True) -> dict[str, Any]:
+    """The models that are answered for, in the published shape.
+
+    Args:
+        served: by default all.
+        stand_in: whether another model answers in their place.
+    """
+    return {"data": [_card(model, stand_in) for model in served.values()]}
 
 
-def model_card(name: str) -> dict[str, Any]:
+def model_card(name: str, served: Catalogue = MODELS, *, stand_in: bool = True) -> dict[str, Any]:
     """One model, by its id with or without the hub's prefix; raises RefusedRequest (404) if there is none."""
-    found = MODELS.get(canonical_id(name))
+    found = served.get(canonical_id(name))
     if found is None:
         raise not_found("Model", name)
-    return _card(found)
+    return _card(found, stand_in)
 
 
-def _card(model: Model) -> dict[str, Any]:
+def _card(model: Model, stand_in: bool) -> dict[str, Any]:
     free = dict.fromkeys(("prompt", "completion", "image", "request", "input_cache_read", "input_cache_write"), "0")
-    # What can be sent to this engine: without the extra it reads no pictures.
-    readable = _READABLE if find_spec("rapidocr") else _READABLE[:1]
+    # What can be sent to this engine: without the extra the stand-in reads no pictures.
+    readable = _READABLE if find_spec("rapidocr") or not stand_in else _READABLE[:1]
     embeds = any(endpoint in model.fields for endpoint in ("embeddings", "multi-vector", "sparse"))
     return {
         "id": f"jina-ai/{model.id}",
@@ -43,6 +50,6 @@ def _card(model: Model) -> dict[str, Any]:
         "pricing": free,
         "supported_sampling_parameters": [],
         "supported_features": [],
-        "description": "Answered by a stand-in, all-MiniLM-L6-v2, not by the model of this name",
+        "description": _STAND_IN if stand_in else "Answered by the model of this name, from its open weights",
         "datacenters": [],
     }

@@ -28,7 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, or 1 after one line on stderr that says what went wrong.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command == "serve" and options.model is None and (options.model_id or options.trust_remote_code):
+        parser.error("--model-id and --trust-remote-code belong to --model")
     try:
         if options.command == "serve":
             _serve(options)
@@ -47,7 +50,7 @@ class _MissingExtra(Exception):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="jina-local", description="Jina AI's API, answered by a small local model.")
+    parser = argparse.ArgumentParser(prog="jina-local", description="Jina AI's API, answered on this machine.")
     parser.add_argument("--version", action="version", version=f"jina-local {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="serve the API over HTTP")
@@ -56,7 +59,20 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--api-key", help=f"a key that requests must carry; {KEY_VARIABLE} keeps it out of the list of processes"
     )
-    serve.add_argument("--model-path", help="the folder of the model's files (default: wherever they are found)")
+    answering = serve.add_mutually_exclusive_group()
+    answering.add_argument("--model-path", help="the folder of the stand-in's files (default: wherever they are found)")
+    answering.add_argument(
+        "--model",
+        metavar="PATH_OR_ID",
+        help="serve one of Jina's open models instead of the stand-in: a folder, or an id on the hub; needs "
+        '"jina-local[torch]"',
+    )
+    serve.add_argument(
+        "--model-id", metavar="ID", help="the id that --model answers under (default: by the name of the folder)"
+    )
+    serve.add_argument(
+        "--trust-remote-code", action="store_true", help="run the code that comes with --model, as some models need"
+    )
     serve.add_argument("--threads", type=int, help="threads that compute (default: one for each core)")
     serve.add_argument("--state", metavar="DIR", help="where trained classifiers are kept (default: in memory only)")
     serve.add_argument(
@@ -92,7 +108,15 @@ def _serve(options: argparse.Namespace) -> None:
 
     # Told to stop, the server finishes what it can, and that is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    engine = Engine(options.model_path, options.threads, allow_fetch=options.allow_fetch, state=options.state)
+    engine = Engine(
+        options.model_path,
+        options.threads,
+        model=options.model,
+        model_id=options.model_id,
+        trust_remote_code=options.trust_remote_code,
+        allow_fetch=options.allow_fetch,
+        state=options.state,
+    )
     # A missing model is better said now than in the answer to the first request.
     engine.load()
     limits = Limits(options.rpm, options.tpm, options.concurrency)

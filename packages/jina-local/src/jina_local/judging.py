@@ -7,115 +7,94 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from jina_client.models import MODELS, Model
 from numpy.typing import NDArray
 
 from . import ranking
+from .backend import Backend
 from .classification import head_scores, label_scores, train_head
 from .classifiers import Classifier, Classifiers, now
-from .embedding import count
-from .encoder import Encoder
-from .errors import FlatRefusal, RefusedRequest, token_limit_exceeded
-from .lift import normalize, to_dimensions
+from .errors import FlatRefusal, RefusedRequest
 from .limits import Charge
-from .reading.requests import DEFAULT_DOC_LENGTH, RerankRequest
+from .reading.items import Item
+from .reading.requests import RerankRequest
 from .reading.services import MAX_CLASSES, TrainRequest, ZeroShotRequest
 
-RERANK_DIMENSIONS = 512
 MAX_SAMPLES = 16_384
 """The most examples of one classifier, all trainings together."""
 
 _PLANS = "upgrade your plan at https://jina.ai/api-dashboard/key-manager."
 
 
-def rank(
-    encoder: Encoder, asked: RerankRequest, query: str, documents: Sequence[str], charge: Charge
-) -> dict[str, Any]:
-    """The answer to a request for reranking; the texts are those of its query and documents."""
-    [query_ids] = encoder.tokenize([query])
-    sequences = _documents(encoder, asked, documents)
-    tokens = count([query_ids, *sequences])
-    charge(tokens)
-    found = ranking.relevance(encoder, query_ids, sequences)
-    embeddings = to_dimensions(found.means, RERANK_DIMENSIONS) if asked.return_embeddings else ()
+def rank(backend: Backend, asked: RerankRequest, charge: Charge) -> dict[str, Any]:
+    """The answer to a request for reranking."""
+    found = backend.rank(asked, charge)
     results = []
     for index in ranking.best_first(found.scores, asked.top_n):
         result: dict[str, Any] = {"index": index, "relevance_score": found.scores[index]}
         if asked.return_documents:
             result["document"] = asked.echo[index]
-        if asked.return_embeddings:
-            result["embedding"] = embeddings[index]
+        if found.embeddings is not None:
+            result["embedding"] = found.embeddings[index]
         results.append(result)
-    return {"model": asked.model.id, "object": "list", "usage": {"total_tokens": tokens}, "results": results}
+    return {"model": asked.model.id, "object": "list", "usage": {"total_tokens": found.tokens}, "results": results}
 
 
-def classify(encoder: Encoder, asked: ZeroShotRequest, texts: Sequence[str], charge: Charge) -> dict[str, Any]:
-    """The best label, or the best of each group, for each text. The labels' tokens are counted too."""
+def classify(backend: Backend, asked: ZeroShotRequest, charge: Charge) -> dict[str, Any]:
+    """The best label, or the best of each group, for each input. The labels' tokens are counted too."""
     labels = list(dict.fromkeys(label for group in asked.groups.values() for label in group))
-    sequences = _tokenized(encoder, [*texts, *labels], asked.model)
-    charge(count(sequences))
-    vectors = normalize(encoder.mean_vectors(sequences))
-    of_labels = dict(zip(labels, vectors[len(texts) :], strict=True))
-    data: list[dict[str, Any]] = [{"object": "classification", "index": index} for index in range(len(texts))]
+    items = [*asked.inputs, *(Item("text", label, ("labels",)) for label in labels)]
+    tokens, vectors = backend.unit_vectors(asked.model, items, charge)
+    count = len(asked.inputs)
+    of_labels = dict(zip(labels, vectors[count:], strict=True))
+    data: list[dict[str, Any]] = [{"object": "classification", "index": index} for index in range(count)]
     for name, group in asked.groups.items():
-        scores = label_scores(vectors[: len(texts)], np.array([of_labels[label] for label in group]))
+        scores = label_scores(vectors[:count], np.array([of_labels[label] for label in group]))
         for item, row in zip(data, scores, strict=True):
             for key, value in _judged(group, row).items():
                 if asked.grouped:
                     item.setdefault(key, {})[name] = value
                 else:
                     item[key] = value
-    return {"usage": {"total_tokens": count(sequences)}, "data": data}
+    return {"usage": {"total_tokens": tokens}, "data": data}
 
 
-def classify_trained(encoder: Encoder, classifier: Classifier, texts: Sequence[str], charge: Charge) -> dict[str, Any]:
-    """The label that a trained classifier gives to each text."""
-    sequences = _tokenized(encoder, texts, MODELS[classifier.model])
-    charge(count(sequences))
-    scores = head_scores(classifier.head, normalize(encoder.mean_vectors(sequences)))
+def classify_trained(backend: Backend, classifier: Classifier, items: Sequence[Item], charge: Charge) -> dict[str, Any]:
+    """The label that a trained classifier gives to each input."""
+    tokens, vectors = _vectors(backend, classifier, items, charge)
     data = [
         {"object": "classification", "index": index, **_judged(classifier.labels, row)}
-        for index, row in enumerate(scores)
+        for index, row in enumerate(head_scores(classifier.head, vectors))
     ]
-    return {"usage": {"total_tokens": count(sequences)}, "data": data}
+    return {"usage": {"total_tokens": tokens}, "data": data}
 
 
-def train(
-    encoder: Encoder, store: Classifiers, asked: TrainRequest, texts: Sequence[str], charge: Charge
-) -> dict[str, Any]:
+def train(backend: Backend, store: Classifiers, asked: TrainRequest, charge: Charge) -> dict[str, Any]:
     """Train a new classifier, or one that exists with all its examples, old and new."""
     if asked.classifier_id is not None:
         with store.changing(asked.classifier_id) as before:
-            return _trained(encoder, store, before, asked, texts, charge)
+            return _trained(backend, store, before, asked, charge)
     assert asked.model is not None
     store.check_room()
     empty = Classifier(
         model=asked.model.id,
         labels=(),
         access=asked.access,
-        samples=np.empty((0, encoder.dimensions), np.float32),
+        samples=np.empty((0, 0), np.float32),
         sample_labels=(),
-        head=np.empty((encoder.dimensions + 1, 0)),
+        head=np.empty((0, 0)),
         updated_number=-1,
     )
-    return _trained(encoder, store, empty, asked, texts, charge)
+    return _trained(backend, store, empty, asked, charge)
 
 
 def _trained(
-    encoder: Encoder,
-    store: Classifiers,
-    before: Classifier,
-    asked: TrainRequest,
-    texts: Sequence[str],
-    charge: Charge,
+    backend: Backend, store: Classifiers, before: Classifier, asked: TrainRequest, charge: Charge
 ) -> dict[str, Any]:
     sample_labels = (*before.sample_labels, *asked.labels)
     labels = tuple(dict.fromkeys(sample_labels))
     _check_sizes(len(labels), len(sample_labels))
-    sequences = _tokenized(encoder, texts, MODELS[before.model])
-    tokens = count(sequences)
-    charge(tokens)
-    samples = np.vstack([before.samples, normalize(encoder.mean_vectors(sequences))])
+    tokens, vectors = _vectors(backend, before, asked.inputs, charge)
+    samples = np.vstack([before.samples, vectors]) if before.samples.size else vectors
     head = train_head(samples, [labels.index(label) for label in sample_labels], len(labels), asked.num_iters)
     changed = replace(
         before,
@@ -132,6 +111,26 @@ def _trained(
         "num_samples": len(asked.labels),
         "usage": {"total_tokens": tokens},
     }
+
+
+def _vectors(
+    backend: Backend, classifier: Classifier, items: Sequence[Item], charge: Charge
+) -> tuple[int, NDArray[np.float32]]:
+    """The tokens of inputs and the vectors by which a classifier judges them."""
+    model = backend.served.get(classifier.model)
+    if model is None:
+        message = (
+            f"The classifier belongs to '{classifier.model}', which is not served here: {', '.join(backend.served)}"
+        )
+        raise RefusedRequest(message, "INPUT_MODEL_NOT_FOUND")
+    tokens, vectors = backend.unit_vectors(model, items, charge)
+    if classifier.samples.size and classifier.samples.shape[1] != vectors.shape[1]:
+        message = (
+            f"The classifier was trained on vectors of {classifier.samples.shape[1]} numbers, by other weights than "
+            f"those that are loaded ({backend.name}: {vectors.shape[1]}). Train it anew."
+        )
+        raise RefusedRequest(message, "INPUT_MODEL_NOT_FOUND")
+    return tokens, vectors
 
 
 def _check_sizes(labels: int, samples: int) -> None:
@@ -154,25 +153,3 @@ def _judged(labels: Sequence[str], scores: NDArray[np.float64]) -> Mapping[str, 
     best = int(scores.argmax())
     listed = [{"label": label, "score": float(score)} for label, score in zip(labels, scores, strict=True)]
     return {"prediction": labels[best], "score": float(scores[best]), "predictions": listed}
-
-
-def _tokenized(encoder: Encoder, texts: Sequence[str], model: Model) -> list[Sequence[int]]:
-    sequences = encoder.tokenize(texts, most=model.context)
-    if any(len(ids) > model.context for ids in sequences):
-        raise token_limit_exceeded(model.context, "Split it into smaller chunks.")
-    return sequences
-
-
-def _documents(encoder: Encoder, asked: RerankRequest, texts: Sequence[str]) -> list[Sequence[int]]:
-    """Documents cut as the model cuts them. One that is longer than the context is read whole unless it says."""
-    if asked.model.listwise:
-        limit = asked.max_doc_length or DEFAULT_DOC_LENGTH
-    elif asked.truncation is None:
-        return encoder.tokenize(texts)
-    else:
-        limit = asked.model.context
-    documents = encoder.tokenize(texts, most=limit)
-    if asked.truncation is False and not asked.model.listwise and any(len(ids) > limit for ids in documents):
-        advice = "Use 'truncation: true' to automatically truncate, or split into smaller chunks."
-        raise token_limit_exceeded(limit, advice)
-    return [ids[:limit] for ids in documents]

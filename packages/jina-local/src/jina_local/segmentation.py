@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .encoder import Encoder
+from .backend import Backend
 from .reading.services import SegmentRequest
 from .text_tokens import Piece, pieces
 
@@ -29,7 +29,7 @@ _BREAKS = tuple(
 )
 
 
-def segment(encoder: Encoder, asked: SegmentRequest) -> dict[str, Any]:
+def segment(backend: Backend, asked: SegmentRequest) -> dict[str, Any]:
     """Answer a request for segments.
 
     Returns:
@@ -38,7 +38,7 @@ def segment(encoder: Encoder, asked: SegmentRequest) -> dict[str, Any]:
         list for each chunk, of the chunk by itself. With ``head`` or ``tail`` all of it is about those tokens only;
         positions are still in the text that was sent.
     """
-    name, found = pieces(asked.content, asked.tokenizer, encoder)
+    name, found = pieces(asked.content, asked.tokenizer, backend.pieces)
     start, end = 0, len(asked.content)
     if asked.head is not None:
         found = found[: asked.head]
@@ -57,7 +57,7 @@ def segment(encoder: Encoder, asked: SegmentRequest) -> dict[str, Any]:
         chunks = [asked.content[a:b] for a, b in spans]
         answer |= {"num_chunks": len(chunks), "chunk_positions": spans, "chunks": chunks}
         if asked.return_tokens:
-            answer["tokens"] = [pieces(chunk, asked.tokenizer, encoder)[1] for chunk in chunks]
+            answer["tokens"] = [pieces(chunk, asked.tokenizer, backend.pieces)[1] for chunk in chunks]
     elif asked.return_tokens:
         answer["tokens"] = found
     return answer

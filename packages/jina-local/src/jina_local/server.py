@@ -24,7 +24,7 @@ from fastapi.responses import HTMLResponse
 from starlette.requests import ClientDisconnect
 
 from . import __version__
-from .app import Answer, App, default_app, error_answer
+from .app import Answer, App, default_app
 from .docs_page import docs_page
 from .errors import FlatRefusal, ModelNotFoundError, stopping
 from .openapi import openapi_document
@@ -69,7 +69,7 @@ def create_fastapi(app: App, max_body: int = MAX_BODY_BYTES) -> FastAPI:
             async with bodies.reading(request) as body:
                 return _response(await run_in_threadpool(_handle, app, request, body))
         except FlatRefusal as error:
-            return _response(error_answer(error))
+            return _response(app.refusal(error))
         except ClientDisconnect:
             return Response(status_code=400)
 
@@ -110,7 +110,7 @@ def serve(
 
     def announce() -> None:
         print(
-            f"jina-local serves {url} (stand-in model all-MiniLM-L6-v2). Use it with JINA_BASE_URL={url}; "
+            f"jina-local serves {url} ({app.engine.name}). Use it with JINA_BASE_URL={url}; "
             f"its API page is {url.removesuffix('/v1')}/docs",
             flush=True,
         )
@@ -170,7 +170,7 @@ def _handle(app: App, request: Request, body: bytes) -> Answer:
         return app.handle(request.method, path, request.headers, body)
     except ModelNotFoundError as error:
         logger.error("%s", error)
-        return error_answer(FlatRefusal(503, str(error), "SERVICE_UNAVAILABLE"))
+        return app.refusal(FlatRefusal(503, str(error), "SERVICE_UNAVAILABLE"))
 
 
 class _Bodies:

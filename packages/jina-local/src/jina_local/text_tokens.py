@@ -12,13 +12,12 @@ import hashlib
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from .encoder import Encoder
 from .weights import MODEL_NAME
 
 Piece = tuple[str, list[int]]
@@ -49,20 +48,20 @@ _CACHE_VARIABLES = ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR")
 _loading = threading.Lock()
 
 
-def pieces(text: str, tokenizer: str, encoder: Encoder) -> tuple[str, list[Piece]]:
+def pieces(text: str, tokenizer: str, own: Callable[[str], tuple[str, list[Piece]]]) -> tuple[str, list[Piece]]:
     """The tokens of a text, and the name of the tokenizer that found them.
 
     Args:
         text: any text.
         tokenizer: the name that was asked for, such as ``cl100k_base``.
-        encoder: whose tokenizer is used where that one is not at hand.
+        own: gives both by the backend's tokenizer, where that one is not at hand.
 
     Returns:
         The name, and the pieces: joined they are the text.
     """
     loaded = load(tokenizer)
     if loaded is None:
-        return STAND_IN, [(piece, [number]) for piece, number in encoder.pieces(text)]
+        return own(text)
     return tokenizer, list(_grouped(loaded, loaded.encode(text, disallowed_special=())))
 
 

@@ -43,11 +43,33 @@ def page_texts(data: bytes, reader: TextReader, check: Callable[[], None] = lamb
             document.close()
 
 
+def page_pictures(data: bytes) -> list[Any]:
+    """A picture of each page of a PDF, as ``PIL.Image``; raises as :func:`page_texts` does."""
+    import pypdfium2
+
+    with _library:
+        try:
+            document = pypdfium2.PdfDocument(data)
+        except pypdfium2.PdfiumError:
+            raise UnreadableMedium("It is no PDF that can be opened without a password") from None
+        with closing(document):
+            _check_pages(document)
+            found = []
+            for number in range(len(document)):
+                with closing(document[number]) as page:
+                    found.append(_picture(page))
+            return found
+
+
+def _check_pages(document: Any) -> None:
+    if not 1 <= len(document) <= MAX_PAGES:
+        raise UnreadableMedium(f"The PDF has {len(document)} pages: 1 to {MAX_PAGES} are read")
+
+
 def _texts(document: Any, reader: TextReader, check: Callable[[], None]) -> Iterator[str]:
     import pypdfium2
 
-    if not 1 <= len(document) <= MAX_PAGES:
-        raise UnreadableMedium(f"The PDF has {len(document)} pages: 1 to {MAX_PAGES} are read")
+    _check_pages(document)
     for number in range(len(document)):
         check()
         try:

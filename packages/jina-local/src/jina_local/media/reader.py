@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Any
 
 import orjson
 import pybase64
+from jina_client.models import Model
 
 from ..errors import FieldProblem, InvalidRequest, problem, stopping
 from ..reading.items import Item
@@ -58,6 +62,76 @@ def read_texts(
     if problems:
         raise InvalidRequest(problems)
     return texts
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Inputs of a model that sees: texts and pictures apart.
+
+    Attributes:
+        texts: in the order of the inputs.
+        images: ``PIL.Image`` objects, in RGB; each page of a PDF is one.
+        order: for each vector whether it is a picture's.
+        tokens: what the pictures count.
+    """
+
+    texts: list[str]
+    images: list[Any]
+    order: list[bool]
+    tokens: int
+
+
+def read_pictures(items: Sequence[Item], model: Model, *, allow_fetch: bool = False) -> Pictures:
+    """The texts and the pictures of inputs, for a model that computes vectors of both.
+
+    Args:
+        items: inputs as they were sent.
+        model: by whose tiles a picture's tokens are counted; without a published formula it counts none.
+        allow_fetch: whether media may be fetched from public addresses.
+
+    Raises:
+        InvalidRequest: a medium that cannot be read; each is named (422).
+    """
+    found = Pictures([], [], [], 0)
+    tokens = 0
+    problems: list[FieldProblem] = []
+    for item in items:
+        if item.kind == "text":
+            found.texts.append(item.value)
+            found.order.append(False)
+            continue
+        try:
+            images = _images(item, allow_fetch)
+        except UnreadableMedium as error:
+            problems.append(problem(item.field, str(error), "unreadable_medium"))
+            continue
+        except _Unread as unread:
+            problems.append(problem(unread.item.field, str(unread), unread.kind))
+            continue
+        found.images.extend(images)
+        found.order.extend([True] * len(images))
+        if model.image_tile is not None:
+            side, each = model.image_tile
+            tokens += sum(ceil(image.width / side) * ceil(image.height / side) * each for image in images)
+    if problems:
+        raise InvalidRequest(problems)
+    return replace(found, tokens=tokens)
+
+
+def _images(item: Item, allow_fetch: bool) -> list[Any]:
+    from .pictures import decode
+
+    if item.kind not in ("image", "pdf"):
+        raise _Unread(item, f"The loaded model does not read items with '{item.kind}'", "unsupported_modality")
+    data = _data(item, allow_fetch)
+    try:
+        if item.kind == "pdf":
+            from .documents import page_pictures
+
+            return page_pictures(data)
+        return [decode(data)]
+    except ImportError:
+        raise _Unread(item, _INSTALL, "unsupported_modality") from None
 
 
 class _Unread(Exception):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Literal, Optional
 
-from jina_client.models import BATCH_TASKS, EMBEDDING_TYPES, MODELS, Endpoint, Modality, Model, find_model
+from jina_client.models import BATCH_TASKS, EMBEDDING_TYPES, MODELS, Endpoint, Modality, Model, canonical_id
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from ..errors import FieldProblem, InvalidRequest, RefusedRequest, problem
@@ -37,16 +37,23 @@ _MAX_ITERATIONS = 1000
 
 Options = dict[str, Any]
 
+Catalogue = Mapping[str, Model]
+"""The models that are answered for, by id. A row differs from the client's where loaded weights do."""
+
 
 def endpoints_of(path: Path) -> tuple[Endpoint, ...]:
     """The catalogue's endpoints that a path serves."""
     return _ENDPOINTS.get(path, (path,))
 
 
-@cache
-def models_at(path: Path) -> tuple[Model, ...]:
-    """The models that can be asked for at a path, in the catalogue's order."""
-    rows = (row for row in MODELS.values() if any(endpoint in row.fields for endpoint in endpoints_of(path)))
+def models_at(path: Path, served: Catalogue = MODELS) -> tuple[Model, ...]:
+    """The models that can be asked for at a path, in the catalogue's order.
+
+    Args:
+        path: where requests are sent.
+        served: the models that are answered for; by default all.
+    """
+    rows = (row for row in served.values() if any(endpoint in row.fields for endpoint in endpoints_of(path)))
     # The path for vectors of tokens is older than the models that give one vector as well.
     return tuple(row for row in rows if path != "multi-vector" or "embeddings" not in row.fields)
 
@@ -65,13 +72,16 @@ def as_object(body: Any) -> dict[str, Any]:
     return dict(body)
 
 
-def known_model(body: dict[str, Any], path: Path, inputs: Sequence[str]) -> tuple[Model, dict[str, Any]]:
+def known_model(
+    body: dict[str, Any], path: Path, inputs: Sequence[str], served: Catalogue = MODELS
+) -> tuple[Model, dict[str, Any]]:
     """The model that a request names, and its other fields under their canonical names.
 
     Args:
         body: the request.
         path: where it was sent.
         inputs: the fields that hold what is to be computed.
+        served: the models that are answered for.
 
     Raises:
         InvalidRequest: no model is named (422).
@@ -82,9 +92,11 @@ def known_model(body: dict[str, Any], path: Path, inputs: Sequence[str]) -> tupl
         raise InvalidRequest([problem(("model",), "Field required", "missing")])
     if not isinstance(name, str):
         raise InvalidRequest([problem(("model",), "Input should be a valid string", "string_type", name)])
-    model = find_model(name)
-    if model is None or model not in models_at(path):
-        available = ", ".join(row.id for row in models_at(path))
+    model = served.get(canonical_id(name))
+    if model is None or model not in models_at(path, served):
+        available = (
+            ", ".join(row.id for row in models_at(path, served)) or f"none at this endpoint ({', '.join(served)})"
+        )
         raise RefusedRequest(f"Model '{name}' not found. Available models: {available}", "INPUT_MODEL_NOT_FOUND")
     fields = {key: value for key, value in body.items() if key != "model"}
     return model, canonical(fields, (*inputs, *options_model(model, path).model_fields))

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jina_client.models import Model
+from jina_client.models import MODELS, Model
 
 from ..errors import FieldProblem, InvalidRequest, problem
-from .fields import Path, as_object, known_model, read_options, takes
+from .fields import Catalogue, Path, as_object, known_model, read_options, takes
 from .items import Item, read_documents, read_inputs, read_query
 
 DEFAULT_DOC_LENGTH = 2048
@@ -20,7 +20,7 @@ class EmbeddingRequest:
     """A valid request for embeddings: the fields of the wire, defaults filled in.
 
     Attributes:
-        task: checked, and without effect on vectors: the stand-in has one set of weights.
+        task: as it was sent. The stand-in, which has one set of weights, computes the same for all of them.
         multi_vector: whether each token has a vector.
         input_type: of a ColBERT model: ``query`` or ``document``.
         truncate: ``None`` where the model has no such field and cuts by itself.
@@ -60,14 +60,19 @@ class RerankRequest:
     return_embeddings: bool = False
 
 
-def read_embedding_request(body: Any, path: Path = "embeddings") -> EmbeddingRequest:
+def read_embedding_request(body: Any, path: Path = "embeddings", served: Catalogue = MODELS) -> EmbeddingRequest:
     """Read the body of ``POST /v1/embeddings`` or ``/v1/multi-vector``, decoded from JSON.
+
+    Args:
+        body: what was sent.
+        path: where it was sent.
+        served: the models that are answered for.
 
     Raises:
         InvalidRequest: a field is missing, unknown or wrong (422).
         RefusedRequest: the model is not one that is served here (400).
     """
-    model, fields = known_model(as_object(body), path, ("input",))
+    model, fields = known_model(as_object(body), path, ("input",), served)
     problems: list[FieldProblem] = []
     inputs = read_inputs(fields.pop("input", ...), model, takes(model, path), problems)
     options = read_options(model, path, fields, problems)
@@ -83,9 +88,9 @@ def read_embedding_request(body: Any, path: Path = "embeddings") -> EmbeddingReq
     return EmbeddingRequest(model=model, inputs=inputs, multi_vector=always or asked, **options)
 
 
-def read_rerank_request(body: Any) -> RerankRequest:
+def read_rerank_request(body: Any, served: Catalogue = MODELS) -> RerankRequest:
     """Read the body of ``POST /v1/rerank``, decoded from JSON; raises as :func:`read_embedding_request` does."""
-    model, fields = known_model(as_object(body), "rerank", ("query", "documents"))
+    model, fields = known_model(as_object(body), "rerank", ("query", "documents"), served)
     kinds = takes(model, "rerank")
     problems: list[FieldProblem] = []
     query = read_query(fields.pop("query", ...), kinds, problems)

@@ -13,7 +13,7 @@ from jina_client.protocol.segmentation import LONGEST_TEXT, TOKENIZERS
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import FieldProblem, InvalidRequest, RefusedRequest, problem
-from .fields import as_object, canonical, known_model, read_options, takes, validated
+from .fields import Catalogue, as_object, canonical, known_model, read_options, takes, validated
 from .items import Item, read_inputs, read_list
 
 PICTURES: frozenset[Modality] = frozenset({"text", "image"})
@@ -101,7 +101,7 @@ class _FurtherFields(_FewShotFields):
     num_iters: Optional[Annotated[int, Field(ge=1, le=1000)]] = None  # noqa: UP045
 
 
-def read_classify_request(body: Any) -> ZeroShotRequest | FewShotRequest:
+def read_classify_request(body: Any, served: Catalogue = MODELS) -> ZeroShotRequest | FewShotRequest:
     """Read the body of ``POST /v1/classify``, decoded from JSON.
 
     Raises:
@@ -116,7 +116,7 @@ def read_classify_request(body: Any) -> ZeroShotRequest | FewShotRequest:
         if problems:
             raise InvalidRequest(problems)
         return FewShotRequest(classifier_id=options["classifier_id"], inputs=inputs)
-    model, fields = known_model(sent, "classify", ("input", "labels"))
+    model, fields = known_model(sent, "classify", ("input", "labels"), served)
     inputs = _classified(fields.pop("input", ...), takes(model, "classify"), problems, model)
     labels = fields.pop("labels", ...)
     groups = _groups(labels, problems)
@@ -126,7 +126,7 @@ def read_classify_request(body: Any) -> ZeroShotRequest | FewShotRequest:
     return ZeroShotRequest(model=model, inputs=inputs, groups=groups, grouped=isinstance(labels, dict))
 
 
-def read_train_request(body: Any) -> TrainRequest:
+def read_train_request(body: Any, served: Catalogue = MODELS) -> TrainRequest:
     """Read the body of ``POST /v1/train``, decoded from JSON; raises as :func:`read_classify_request` does."""
     sent, problems = as_object(body), list[FieldProblem]()
     model: Model | None = None
@@ -136,7 +136,7 @@ def read_train_request(body: Any) -> TrainRequest:
         inputs, labels = _examples([examples] if isinstance(examples, dict) else examples, PICTURES, problems)
         options = validated(_FurtherFields, fields, problems)
     else:
-        model, fields = known_model(sent, "train", ("input",))
+        model, fields = known_model(sent, "train", ("input",), served)
         inputs, labels = _examples(fields.pop("input", ...), takes(model, "train"), problems)
         options = read_options(model, "train", fields, problems)
     if problems:
@@ -158,9 +158,9 @@ def read_segment_request(fields: Any) -> SegmentRequest:
     return SegmentRequest.model_construct(None, **options)
 
 
-def read_batch_request(body: Any) -> BatchRequest:
+def read_batch_request(body: Any, served: Catalogue = MODELS) -> BatchRequest:
     """Read the body of ``POST /v1/batch/embeddings``; raises as :func:`read_classify_request` does."""
-    model, fields = known_model(as_object(body), "batch", ("input", "input_url"))
+    model, fields = known_model(as_object(body), "batch", ("input", "input_url"), served)
     problems: list[FieldProblem] = []
     lines, url = fields.pop("input", None), fields.pop("input_url", None)
     if (lines is None) == (url is None):
@@ -178,7 +178,9 @@ def read_batch_request(body: Any) -> BatchRequest:
         problems.append(problem(("webhook_url",), message, "unsupported_option"))
     if problems:
         raise InvalidRequest(problems)
-    options.pop("task", None)
+    if options.get("task") == "retrieval":
+        # What is embedded in bulk is what is searched in.
+        options["task"] = model.document_task
     return BatchRequest(model=model, lines=lines, input_url=url, options=options)
 
 

@@ -1,0 +1,247 @@
+"""ColBERT, cross-encoders, CLIP, and models with code of their own."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the extra: uv run --group torch pytest tests/real_weights")
+import transformers
+from jina_local import Engine, ModelNotFoundError
+from safetensors.torch import load_file, save_file
+from tiny_models import (
+    SIZES,
+    TEXTS,
+    bert_tokenizer,
+    close,
+    lively,
+    published_config,
+    tokenizer,
+    unit,
+    v3_config,
+    vectors,
+    xlmr_tokenizer,
+)
+
+Serve = Callable[..., Callable[..., tuple[int, Any]]]
+Picture = Callable[[int], tuple[Any, str]]
+
+
+def test_colbert_marks_queries_and_documents(tmp_path: Path, serve: Serve) -> None:
+    folder = tmp_path / "jina-colbert-v2"
+    own = xlmr_tokenizer(folder, "[QueryMarker]", "[DocumentMarker]")
+    network = lively(transformers.JinaEmbeddingsV3Model(v3_config()))
+    network.save_pretrained(folder)
+    stored = {f"roberta.{name}": weight for name, weight in load_file(folder / "model.safetensors").items()}
+    linear = torch.randn(128, 32, generator=torch.Generator().manual_seed(1))
+    save_file({**stored, "linear.weight": linear}, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(published_config()))
+
+    def expected(ids: list[int], dimensions: int) -> Any:
+        with torch.no_grad():
+            rows = network(torch.tensor([ids])).last_hidden_state[0] @ linear.T
+        return unit(rows[:, :dimensions].numpy())
+
+    def content(text: str) -> list[int]:
+        return own(text, add_special_tokens=False)["input_ids"]
+
+    marks = own.convert_tokens_to_ids(["[QueryMarker]", "[DocumentMarker]"])
+    query = [own.cls_token_id, marks[0], *content(TEXTS[0]), own.sep_token_id]
+    query += [own.mask_token_id] * (32 - len(query))
+    ask = serve(folder)
+    status, body = ask("multi-vector", model="jina-colbert-v2", input=TEXTS[0], input_type="query", dimensions=64)
+    assert (status, body["usage"]["total_tokens"]) == (200, 32)
+    assert close(body["data"][0]["embeddings"], expected(query, 64))
+    documents = []
+    skipped = own.convert_tokens_to_ids([".", ","])
+    for text in TEXTS:
+        ids = [own.cls_token_id, marks[1], *content(text), own.sep_token_id]
+        documents.append(expected(ids, 128)[[number not in skipped for number in ids]])
+    status, body = ask("embeddings", model="jina-colbert-v2", input=TEXTS)
+    assert all(close(item["embeddings"], rows) for item, rows in zip(body["data"], documents, strict=True))
+    status, body = ask("rerank", model="jina-colbert-v2", query=TEXTS[0], documents=TEXTS)
+    scores = [(expected(query, 128) @ rows.T).max(axis=1).sum() for rows in documents]
+    found = {each["index"]: each["relevance_score"] for each in body["results"]}
+    assert np.allclose([found[index] for index in range(3)], scores, atol=1e-3)
+
+
+@pytest.mark.parametrize("layout", ["bert", "xlm-roberta", "as published"])
+def test_a_cross_encoder_gives_the_logits_sigmoid(layout: str, tmp_path: Path, serve: Serve) -> None:
+    name = "jina-reranker-v1-tiny-en" if layout == "bert" else "jina-reranker-v2-base-multilingual"
+    folder = tmp_path / name
+    if layout == "bert":
+        own = bert_tokenizer(folder)
+        config = transformers.BertConfig(**SIZES, max_position_embeddings=64, num_labels=1)
+        network = lively(transformers.BertForSequenceClassification(config))
+    else:
+        own = xlmr_tokenizer(folder)
+        config = transformers.XLMRobertaConfig(
+            **SIZES, max_position_embeddings=66, type_vocab_size=1, pad_token_id=1, num_labels=1
+        )
+        network = lively(transformers.XLMRobertaForSequenceClassification(config))
+    network.save_pretrained(folder)
+    if layout == "as published":
+        save_file(as_published(load_file(folder / "model.safetensors")), folder / "model.safetensors")
+        said = published_config(position_embedding_type="absolute", max_position_embeddings=66, num_labels=1)
+        (folder / "config.json").write_text(json.dumps(said))
+    ask = serve(folder)
+    scores = {}
+    for index, text in enumerate(TEXTS):
+        with torch.no_grad():
+            logit = network(**own("a city", text, return_tensors="pt")).logits[0, 0]
+        scores[index] = float(torch.sigmoid(logit))
+    status, body = ask("rerank", model=name, query="a city", documents=TEXTS)
+    assert status == 200
+    found = {each["index"]: each["relevance_score"] for each in body["results"]}
+    assert found == pytest.approx(scores, abs=1e-5)
+    assert len(set(found.values())) == 3
+    long = " ".join(["rivers"] * 200)
+    assert ask("rerank", model=name, query="a city", documents=[long], truncation=False)[0] == 400
+    assert ask("rerank", model=name, query="a city", documents=[long])[0] == 200
+    assert ask("rerank", model=name, query="a city", documents=["a"], return_embeddings=True)[0] == 422
+    assert ask("embeddings", model=name, input="a")[0] == 400
+
+
+def as_published(tensors: dict[str, Any]) -> dict[str, Any]:
+    """XLM-RoBERTa's tensors under the names of Jina's implementation, the projections of attention in one."""
+    names = {
+        "embeddings.LayerNorm": "emb_ln",
+        "encoder.layer.": "encoder.layers.",
+        "attention.output.dense": "mixer.out_proj",
+        "attention.output.LayerNorm": "norm1",
+        "intermediate.dense": "mlp.fc1",
+        "output.dense": "mlp.fc2",
+        "output.LayerNorm": "norm2",
+    }
+    found = {}
+    for name, weight in tensors.items():
+        if ".attention.self." in name:
+            if ".query." in name:
+                parts = [tensors[name.replace(".query.", f".{each}.")] for each in ("query", "key", "value")]
+                name = name.replace("attention.self.query", "mixer.Wqkv").replace("encoder.layer.", "encoder.layers.")
+                found[name] = torch.cat(parts)
+            continue
+        for before, after in names.items():
+            name = name.replace(before, after)
+        found[name] = weight.clone()
+    return found
+
+
+def test_clip_embeds_texts_and_pictures_together(tmp_path: Path, serve: Serve, picture: Picture) -> None:
+    folder = tmp_path / "jina-clip-v1"
+    first = ["<pad>", "<unk>", "<start>", "<end>"]
+    own = tokenizer(
+        folder, first, before="<start>", after="<end>", pad_token="<pad>", unk_token="<unk>", eos_token="<end>"
+    )
+    config = transformers.CLIPConfig(
+        text_config={**SIZES, "max_position_embeddings": 20, "eos_token_id": 3, "pad_token_id": 0},
+        vision_config={key: value for key, value in SIZES.items() if key != "vocab_size"}
+        | {"image_size": 16, "patch_size": 8},
+        projection_dim=24,
+    )
+    network = lively(transformers.CLIPModel(config))
+    network.save_pretrained(folder)
+    processor = transformers.CLIPImageProcessor(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16})
+    processor.save_pretrained(folder)
+    images = [picture(seed) for seed in (1, 2)]
+    with torch.no_grad():
+        seen = network.get_image_features(**processor([image for image, _ in images], return_tensors="pt"))
+        read = [network.get_text_features(**own(text, return_tensors="pt")) for text in TEXTS[:2]]
+    of_images = unit(getattr(seen, "pooler_output", seen).numpy())
+    of_texts = unit(np.stack([getattr(each, "pooler_output", each)[0].numpy() for each in read]))
+    ask = serve(folder)
+    mixed = [{"image": images[0][1]}, TEXTS[0], {"image": images[1][1]}, {"text": TEXTS[1]}]
+    status, body = ask("embeddings", model="jina-clip-v1", input=mixed)
+    assert status == 200
+    assert close(vectors(body), [of_images[0], of_texts[0], of_images[1], of_texts[1]])
+    # Tokens of a picture: one tile of 224 pixels, 1,000 tokens.
+    assert body["usage"]["total_tokens"] == 2000 + sum(len(own(text)["input_ids"]) for text in TEXTS[:2])
+    status, body = ask("embeddings", model="jina-clip-v1", input=["a", {"image": "aGVsbG8="}])
+    assert (status, body["errors"][0]["field"]) == (422, "body -> input -> 1 -> image")
+    status, body = ask("classify", model="jina-clip-v1", input=[{"image": images[0][1]}], labels=TEXTS[:2])
+    assert status == 200
+
+
+OWN_CODE = """
+import torch
+from transformers import PretrainedConfig, PreTrainedModel
+
+
+class TinyConfig(PretrainedConfig):
+    model_type = "tiny_own"
+
+
+class Tiny(PreTrainedModel):
+    config_class = TinyConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.weight = torch.nn.Linear(4, 4)
+        self.post_init()
+
+    def forward(self, x):
+        return self.weight(x)
+
+"""
+EMBEDS = """
+    def encode_text(self, texts, task=None, prompt_name=None, return_multivector=False, **kwargs):
+        sides = {None: 0.0, "query": 1.0, "passage": 2.0}
+        adapters = {None: 0.0, "retrieval": 1.0, "text-matching": 2.0, "code": 3.0}
+        rows = [torch.tensor([len(text), adapters[task], sides[prompt_name], 1.0]) for text in texts]
+        return [torch.stack([row, row]) for row in rows] if return_multivector else rows
+"""
+RANKS = """
+    def rerank(self, query, documents, top_n=None, max_doc_length=2048, max_query_length=512, return_embeddings=False):
+        found = [
+            {"index": index, "document": text, "relevance_score": len(text) / 100, "embedding": [1.0, float(len(text))]}
+            for index, text in enumerate(documents)
+        ]
+        return sorted(found, key=lambda each: -each["relevance_score"])
+"""
+
+
+def own_code(folder: Path, methods: str) -> Path:
+    own = xlmr_tokenizer(folder)
+    assert own is not None
+    (folder / "modeling.py").write_text(OWN_CODE + methods)
+    save_file(
+        {"weight.weight": torch.eye(4), "weight.bias": torch.zeros(4)}, folder / "model.safetensors", {"format": "pt"}
+    )
+    code = {"AutoConfig": "modeling.TinyConfig", "AutoModel": "modeling.Tiny"}
+    (folder / "config.json").write_text(json.dumps({"model_type": "tiny_own", "auto_map": code}))
+    return folder
+
+
+def test_code_that_comes_with_a_model_runs_only_where_it_is_trusted(tmp_path: Path) -> None:
+    folder = own_code(tmp_path / "jina-embeddings-v4", EMBEDS)
+    with pytest.raises(ModelNotFoundError, match="--trust-remote-code"):
+        Engine(model=folder).load()
+    Engine(model=folder, trust_remote_code=True).load()
+
+
+def test_an_option_that_the_models_code_does_not_take_is_refused(tmp_path: Path, serve: Serve) -> None:
+    ask = serve(own_code(tmp_path / "jina-embeddings-v4", EMBEDS), trust_remote_code=True)
+    status, body = ask("embeddings", task="code.passage", input=["abc"])
+    assert status == 200
+    assert close(vectors(body)[0], unit(np.array([3.0, 3.0, 2.0, 1.0])))
+    status, body = ask("embeddings", task="retrieval.query", input=["abc"], return_multivector=True)
+    assert np.array(body["data"][0]["embeddings"]).shape == (2, 4)
+    for option in ({"late_chunking": True}, {"return_multivector": True, "return_tokenized_input": True}):
+        status, body = ask("embeddings", input=["abc"], **option)
+        assert (status, body["detail"]["code"]) == (400, "INPUT_UNSUPPORTED")
+    # It would vanish in **kwargs.
+    clip = serve(own_code(tmp_path / "jina-clip-v2", EMBEDS), trust_remote_code=True)
+    status, body = clip("embeddings", input=["abc"], normalized=False)
+    assert (status, body["detail"]["code"]) == (400, "INPUT_UNSUPPORTED")
+    assert "normalized" in body["detail"]["message"]
+
+
+def test_a_listwise_reranker_is_asked_for_all_documents_at_once(tmp_path: Path, serve: Serve) -> None:
+    ask = serve(own_code(tmp_path / "jina-reranker-v3", RANKS), trust_remote_code=True)
+    status, body = ask("rerank", query="a", documents=["a", "a city", "it"], top_n=2, return_embeddings=True)
+    assert status == 200
+    assert [(each["index"], each["relevance_score"]) for each in body["results"]] == [(1, 0.06), (2, 0.02)]
+    assert close(body["results"][0]["embedding"], unit(np.array([1.0, 6.0])))
