@@ -34,7 +34,7 @@ class Machine:
             self.go.set()
         self._interrupted = False
         self._alone = threading.Lock()
-        self.shared = SharedBatches[str, str](self._run, lambda _: size)
+        self.shared = SharedBatches[int, str, str](self._run, lambda _: size)
 
     def _run(self, work: list[str], length: int) -> list[str]:
         assert self._alone.acquire(blocking=False), "two batches at once"
