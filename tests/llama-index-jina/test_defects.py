@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
+import threading
 import time
 from collections.abc import Callable
 from io import BytesIO
@@ -220,10 +221,18 @@ def test_texts_without_documents_are_not_chunks_of_one(server: Recorder) -> None
     assert "late_chunking" not in server.sent[0].body
 
 
-def test_defect_17_asynchronous_requests_are_bounded(server: Recorder) -> None:
+def test_defect_17_asynchronous_requests_are_bounded_and_not_one_by_one(server: Recorder) -> None:
+    three = threading.Barrier(3)
+
+    def answer(sent: Sent) -> Answer:
+        # Nobody goes on before there are three.
+        three.wait(30)
+        return right_answer(sent)
+
+    server.answer = answer
     embedding = JinaEmbedding(base_url=server.url, embed_batch_size=1, max_concurrency=3)
-    asyncio.run(embedding.aget_text_embedding_batch([str(number) for number in range(40)]))
-    assert 1 < server.most_in_flight <= 3
+    asyncio.run(embedding.aget_text_embedding_batch([str(number) for number in range(30)]))
+    assert server.most_in_flight == 3
 
 
 @pytest.mark.parametrize("call", TEXT_CALLS)

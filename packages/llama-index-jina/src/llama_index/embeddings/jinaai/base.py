@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
-from jina_client import Embeddings, JinaArgumentError
+from jina_client import JinaArgumentError
 from jina_client.components import Embedder
 from jina_client.models import Role, find_model
-from jina_client.quantization import unpack
 from llama_index.core.bridge.pydantic import Field
 from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
 from llama_index.core.embeddings import MultiModalEmbedding
@@ -233,10 +232,11 @@ class JinaEmbedding(JinaConnection, MultiModalEmbedding):
         with self._events(chunks) as embeddings, self._callback(chunks, embeddings):
             if self.rate_limiter is not None:
                 self.rate_limiter.acquire()
-            result = self._embedder().embed_chunks(
+            embedder = self._embedder()
+            result = embedder.embed_chunks(
                 chunks, documents, embedding_type=self.encoding_documents, show_progress=show_progress
             )
-            embeddings += self._vectors(result)
+            embeddings += embedder.rows(result)
         return embeddings
 
     async def _aget_chunk_embeddings(self, nodes: Sequence[BaseNode], show_progress: bool) -> list[Embedding]:
@@ -246,17 +246,20 @@ class JinaEmbedding(JinaConnection, MultiModalEmbedding):
         with self._events(chunks) as embeddings, self._callback(chunks, embeddings):
             if self.rate_limiter is not None:
                 await self.rate_limiter.async_acquire()
-            result = await self._embedder().aembed_chunks(
+            embedder = self._embedder()
+            result = await embedder.aembed_chunks(
                 chunks, documents, embedding_type=self.encoding_documents, show_progress=show_progress
             )
-            embeddings += self._vectors(result)
+            embeddings += embedder.rows(result)
         return embeddings
 
     def _embed(self, inputs: Sequence[Any], role: Role) -> list[Embedding]:
-        return self._vectors(self._embedder().embed(inputs, role, embedding_type=self._encoding(role)))
+        embedder = self._embedder()
+        return embedder.rows(embedder.embed(inputs, role, embedding_type=self._encoding(role)))
 
     async def _aembed(self, inputs: Sequence[Any], role: Role) -> list[Embedding]:
-        return self._vectors(await self._embedder().aembed(inputs, role, embedding_type=self._encoding(role)))
+        embedder = self._embedder()
+        return embedder.rows(await embedder.aembed(inputs, role, embedding_type=self._encoding(role)))
 
     def _embedder(self) -> Embedder:
         return Embedder(
@@ -273,13 +276,6 @@ class JinaEmbedding(JinaConnection, MultiModalEmbedding):
 
     def _encoding(self, role: Role) -> Encoding:
         return self.encoding_queries if role == "query" else self.encoding_documents
-
-    def _vectors(self, result: Embeddings) -> list[Embedding]:
-        vectors = result.vectors
-        if vectors.dtype.kind == "f":
-            return result.tolist()
-        bits: list[Embedding] = unpack(vectors, self.dimensions).tolist()
-        return bits
 
     def _by_kind(self, nodes: Sequence[BaseNode]) -> tuple[list[BaseNode], list[BaseNode]]:
         """The nodes that are embedded as texts, and those that are embedded as images."""
