@@ -122,9 +122,7 @@ def ways(vectors: Any, index: BinaryIndex, disk: int, codes: Any, oversampling: 
     ivf.train(codes[:: max(1, len(codes) // 50_000)])
     ivf.add(codes)
     ivf.nprobe = 32
-    found["bits, faiss IVF, 32 of 1,000 lists"] = Way(
-        lambda q: ivf.search(bits(q), K)[1], codes.nbytes + 8 * len(codes)
-    )
+    found["bits, faiss IVF, 32 lists"] = Way(lambda q: ivf.search(bits(q), K)[1], codes.nbytes + 8 * len(codes))
     if graphs:
         hnsw = faiss.IndexBinaryHNSW(dimensions, 16)
         hnsw.add(codes)
