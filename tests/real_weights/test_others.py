@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import requests
 
 torch = pytest.importorskip("torch", reason="needs the extra: uv run --group torch pytest tests/real_weights")
 import transformers
-from jina_local import Engine, ModelNotFoundError
+from jina_local import App, Engine, ModelNotFoundError
+from jina_local.server import running
 from safetensors.torch import load_file, save_file
 from tiny_models import (
     SIZES,
@@ -193,6 +196,16 @@ EMBEDS = """
         rows = [torch.tensor([len(text), adapters[task], sides[prompt_name], 1.0]) for text in texts]
         return [torch.stack([row, row]) for row in rows] if return_multivector else rows
 """
+WAITS = """
+    def encode_text(self, texts, task=None, prompt_name=None, **kwargs):
+        import pathlib, time
+
+        for _ in range(500):
+            if (pathlib.Path(self.config._name_or_path) / "go").exists():
+                return [torch.ones(4) for _ in texts]
+            time.sleep(0.05)
+        raise RuntimeError("nobody came")
+"""
 RANKS = """
     def rerank(self, query, documents, top_n=None, max_doc_length=2048, max_query_length=512, return_embeddings=False):
         found = [
@@ -245,3 +258,25 @@ def test_a_listwise_reranker_is_asked_for_all_documents_at_once(tmp_path: Path, 
     assert status == 200
     assert [(each["index"], each["relevance_score"]) for each in body["results"]] == [(1, 0.06), (2, 0.02)]
     assert close(body["results"][0]["embedding"], unit(np.array([1.0, 6.0])))
+
+
+def test_over_http_it_says_what_it_serves_and_that_it_runs_meanwhile(tmp_path: Path) -> None:
+    folder = own_code(tmp_path / "jina-embeddings-v4", WAITS)
+    app = App(Engine(model=folder, trust_remote_code=True))
+    with running(app=app) as url, ThreadPoolExecutor(1) as beside:
+        root = url.removesuffix("/v1")
+        computing = beside.submit(requests.post, f"{url}/embeddings", json={"input": "a"}, timeout=60)
+        # The model's code waits for the file, which is written once the server has said that it runs.
+        assert requests.get(f"{root}/health", timeout=10).json() == {"status": "ok"}
+        assert not computing.done()
+        (folder / "go").touch()
+        answer = computing.result(60)
+        assert answer.status_code == 200
+        assert "X-Jina-Stand-In" not in answer.headers
+        assert [card["id"] for card in requests.get(f"{url}/models", timeout=10).json()["data"]] == [
+            "jina-ai/jina-embeddings-v4"
+        ]
+        body = requests.get(f"{root}/openapi.json", timeout=10).json()["paths"]["/v1/embeddings"]["post"]["requestBody"]
+        assert [each["title"] for each in body["content"]["application/json"]["schema"]["oneOf"]] == [
+            "jina-embeddings-v4"
+        ]

@@ -105,7 +105,10 @@ class Engine:
         if self._model is None:
             find_model_files(self._model_path)
         else:
-            self.load()
+            # Loading takes long, and whoever asks whether the engine is ready is not to wait for it.
+            from .open_models.files import find_row
+
+            find_row(*self._model[:2])
 
     def close(self) -> None:
         """Compute nothing more: requests that are being computed are refused with 503 within a moment."""
@@ -126,17 +129,17 @@ class Engine:
             ``{"model", "object", "usage", "data"}``. Vectors are base64 strings, or float32 arrays that become JSON
             lists.
         """
-        asked = read_embedding_request(self._named(request), path, self._served())
+        asked = read_embedding_request(self._named(request), path, self.served)
         return embedding.answer(self._backend(), asked, charge)
 
     def rerank(self, request: Any, charge: Charge = free) -> dict[str, Any]:
         """Answer ``POST /v1/rerank``: ``{"model", "object", "usage", "results"}``, sorted by descending score."""
-        asked = read_rerank_request(self._named(request), self._served())
+        asked = read_rerank_request(self._named(request), self.served)
         return judging.rank(self._backend(), asked, charge)
 
     def classify(self, request: Any, charge: Charge = free) -> dict[str, Any]:
         """Answer ``POST /v1/classify``: ``{"usage", "data"}``."""
-        asked = read_classify_request(self._named(request), self._served())
+        asked = read_classify_request(self._named(request), self.served)
         if isinstance(asked, FewShotRequest):
             classifier = self._classifiers.use(asked.classifier_id)
             return judging.classify_trained(self._backend(), classifier, asked.inputs, charge)
@@ -144,7 +147,7 @@ class Engine:
 
     def train(self, request: Any, charge: Charge = free) -> dict[str, Any]:
         """Answer ``POST /v1/train``: ``{"classifier_id", "num_samples", "usage"}``."""
-        asked = read_train_request(self._named(request), self._served())
+        asked = read_train_request(self._named(request), self.served)
         return judging.train(self._backend(), self._classifiers, asked, charge)
 
     def classifiers(self) -> list[dict[str, Any]]:
@@ -163,7 +166,7 @@ class Engine:
 
     def create_batch(self, request: Any) -> dict[str, Any]:
         """Answer ``POST /v1/batch/embeddings``: the status of the new job; see :attr:`jobs` for the rest."""
-        asked = read_batch_request(self._named(request), self._served())
+        asked = read_batch_request(self._named(request), self.served)
         self.check()
         if asked.lines is None:
             from .media.reader import read_lines
@@ -173,13 +176,14 @@ class Engine:
 
     def models(self) -> dict[str, Any]:
         """Answer ``GET /v1/models``."""
-        return cards.model_cards(self._served(), stand_in=self._model is None)
+        return cards.model_cards(self.served, stand_in=self._model is None)
 
     def model(self, name: str) -> Mapping[str, Any]:
         """Answer ``GET /v1/models/{model_id}``."""
-        return cards.model_card(name, self._served(), stand_in=self._model is None)
+        return cards.model_card(name, self.served, stand_in=self._model is None)
 
-    def _served(self) -> Catalogue:
+    @property
+    def served(self) -> Catalogue:
         """The models that are answered for. The stand-in's are known without loading it."""
         return MODELS if self._model is None else self._backend().served
 
@@ -187,7 +191,7 @@ class Engine:
         """A request that names its model: where one model is served, it may be left out."""
         if self._model is None or not isinstance(request, dict) or not {"model", "classifier_id"}.isdisjoint(request):
             return request
-        return {"model": next(iter(self._served())), **request}
+        return {"model": next(iter(self.served)), **request}
 
     def _texts(self, items: Sequence[Item]) -> list[str]:
         return read_texts(items, allow_fetch=self._allow_fetch, threads=self._threads, stopped=lambda: self._closed)

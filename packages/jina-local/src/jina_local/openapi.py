@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from jina_client.models import Modality, Model
+from jina_client.models import MODELS, Modality, Model
 from jina_client.protocol.batch import MAX_INLINE
 from jina_client.protocol.classification import MAX_EXAMPLES, MAX_GROUP_LABELS, MAX_GROUPS, MAX_LABELS
 
 from . import __version__
-from .reading.fields import PATHS, Path, models_at, options_model, takes
+from .reading.fields import PATHS, Catalogue, Path, models_at, options_model, takes
 from .reading.services import PICTURES, SegmentRequest
 from .routes import ROUTES, Route
 
@@ -97,11 +97,15 @@ _EXAMPLES: Mapping[str, Schema] = {
 }
 
 
-def openapi_document() -> Schema:
-    """The description as OpenAPI 3.1."""
+def openapi_document(served: Catalogue = MODELS) -> Schema:
+    """The description as OpenAPI 3.1.
+
+    Args:
+        served: the models that are answered for; by default all.
+    """
     paths: Schema = {}
     for route in ROUTES:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, served)
     return {
         "openapi": "3.1.0",
         "info": {"title": "jina-local", "version": __version__, "description": _DESCRIPTION},
@@ -110,7 +114,7 @@ def openapi_document() -> Schema:
     }
 
 
-def _operation(route: Route) -> Schema:
+def _operation(route: Route, served: Catalogue) -> Schema:
     parameters: list[Schema] = [
         {"name": name, "in": "path", "required": True, "schema": _STRING}
         for name in re.findall(r"\{(\w+)\}", route.path)
@@ -133,9 +137,10 @@ def _operation(route: Route) -> Schema:
     if parameters:
         operation["parameters"] = parameters
     if route.metered and route.method == "POST":
-        content: Schema = {"schema": _body(route.path)}
-        if route.path in _EXAMPLES:
-            content["examples"] = _EXAMPLES[route.path]
+        content: Schema = {"schema": _body(route.path, served)}
+        examples = _EXAMPLES.get(route.path, {})
+        if shown := {name: each for name, each in examples.items() if each["value"].get("model", "") in {"", *served}}:
+            content["examples"] = shown
         operation["requestBody"] = {"required": True, "content": {"application/json": content}}
     return operation
 
@@ -147,11 +152,11 @@ def _responses(route: Route) -> Schema:
     return done | fails
 
 
-def _body(path: str) -> Schema:
+def _body(path: str, served: Catalogue) -> Schema:
     if path == "/v1/segment":
         return SegmentRequest.model_json_schema()
     found = next(each for each in PATHS if path in (f"/v1/{each}", _BEFORE.get(each)))
-    return {"oneOf": [*(_of_model(model, found) for model in models_at(found)), *_without_model(found)]}
+    return {"oneOf": [*(_of_model(model, found) for model in models_at(found, served)), *_without_model(found)] or [{}]}
 
 
 def _of_model(model: Model, path: Path) -> Schema:

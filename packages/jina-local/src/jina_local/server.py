@@ -59,7 +59,7 @@ def create_fastapi(app: App, max_body: int = MAX_BODY_BYTES) -> FastAPI:
             eight times that; what exceeds it is answered with 503.
     """
     api = FastAPI(title="jina-local", version=__version__, docs_url=None, redoc_url=None)
-    api.openapi = lru_cache(openapi_document)  # type: ignore[method-assign]
+    api.openapi = lru_cache(lambda: openapi_document(app.engine.served))  # type: ignore[method-assign]
     bodies = _Bodies(max_body)
 
     async def answer(request: Request) -> Response:

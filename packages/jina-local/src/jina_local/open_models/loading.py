@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -104,8 +105,8 @@ def _tasks(row: Model, folder: ModelFolder, adapters: TaskAdapters) -> tuple[str
     if row.id.startswith("jina-code-"):
         # These differ by their prefixes alone.
         return row.tasks
-    name = folder.name.rstrip("/")
-    family = next((each for each in _FAMILIES if name.endswith(f"-{each}")), None)
+    parts = Path(folder.name).parts
+    family = next((each for each in _FAMILIES if any(part.endswith(f"-{each}") for part in parts)), None)
     if family is not None:
         return tuple(task for task in row.tasks if task.partition(".")[0] == family)
     if row.tasks and row.fields["embeddings"].get("task") is not None:
