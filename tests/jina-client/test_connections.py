@@ -201,6 +201,24 @@ def test_a_client_in_a_cycle_that_is_never_closed_leaves_no_warning(server: Reco
     assert [str(warning.message) for warning in caught] == []
 
 
+def test_loops_that_are_closed_carelessly_leave_no_session(server: Recorder) -> None:
+    """As LlamaIndex closes them: without their asynchronous generators."""
+    program = (
+        "import asyncio, gc\n"
+        "from jina_client import AsyncJinaClient\n"
+        f"client = AsyncJinaClient(base_url={server.url!r})\n"
+        "for _ in range(3):\n"
+        "    loop = asyncio.new_event_loop()\n"
+        "    loop.run_until_complete(client.embed(['a']))\n"
+        "    loop.close()\n"
+        "asyncio.run(client.embed(['a']))\n"
+        "del client\n"
+        "gc.collect()\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert run.stderr == ""
+
+
 def test_a_cancelled_call_leaves_no_request_running(server: Recorder) -> None:
     server.answer = _slowly
 

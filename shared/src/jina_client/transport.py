@@ -224,8 +224,10 @@ class AiohttpTransport:
         loop = asyncio.get_running_loop()
         if loop not in self._sessions:
             for known in [known for known in self._sessions if known.is_closed()]:
-                # A loop that was closed has closed its session: see _session.
-                self._sessions.pop(known).kept.detach()
+                # A loop that was closed as it should be has closed its session: see _session. Some are not.
+                opened = self._sessions.pop(known)
+                opened.kept.detach()
+                await opened.session.close()
             generator = _session(self._connections)
             session = await anext(generator)
             # Were the generator reachable from here alone, the collector of a cycle that holds this transport would
