@@ -13,6 +13,7 @@ import requests
 torch = pytest.importorskip("torch", reason="needs the extra: uv run --group torch pytest tests/real_weights")
 import transformers
 from jina_local import App, Engine, ModelNotFoundError
+from jina_local.open_models.listwise import SYSTEM
 from jina_local.server import running
 from safetensors.torch import load_file, save_file
 from tiny_models import (
@@ -20,6 +21,7 @@ from tiny_models import (
     TEXTS,
     bert_tokenizer,
     close,
+    decoder_tokenizer,
     lively,
     published_config,
     tokenizer,
@@ -253,7 +255,7 @@ def test_an_option_that_the_models_code_does_not_take_is_refused(tmp_path: Path,
 
 
 def test_a_listwise_reranker_is_asked_for_all_documents_at_once(tmp_path: Path, serve: Serve) -> None:
-    ask = serve(own_code(tmp_path / "jina-reranker-v3", RANKS), trust_remote_code=True)
+    ask = serve(own_code(tmp_path / "jina-reranker-v3.5", RANKS), trust_remote_code=True)
     status, body = ask("rerank", query="a", documents=["a", "a city", "it"], top_n=2, return_embeddings=True)
     assert status == 200
     assert [(each["index"], each["relevance_score"]) for each in body["results"]] == [(1, 0.06), (2, 0.02)]
@@ -280,3 +282,61 @@ def test_over_http_it_says_what_it_serves_and_that_it_runs_meanwhile(tmp_path: P
         assert [each["title"] for each in body["content"]["application/json"]["schema"]["oneOf"]] == [
             "jina-embeddings-v4"
         ]
+
+
+@pytest.mark.parametrize("blocks", [1, 3])
+def test_the_listwise_reranker_reads_documents_in_blocks(blocks: int, tmp_path: Path, serve: Serve) -> None:
+    """Its own code, named by its configuration, is not needed."""
+    folder = tmp_path / "jina-reranker-v3"
+    own = decoder_tokenizer(folder)
+    own.add_special_tokens({"additional_special_tokens": ["<|embed_token|>", "<|rerank_token|>"]})
+    own.save_pretrained(folder)
+    positions = 4096 if blocks == 1 else 790
+    config = transformers.Qwen3Config(
+        **{**SIZES, "vocab_size": 300}, num_key_value_heads=2, head_dim=8, max_position_embeddings=positions
+    )
+    network = lively(transformers.Qwen3Model(config))
+    network.save_pretrained(folder)
+    generator = torch.Generator().manual_seed(2)
+    inner, outer = torch.randn(16, 32, generator=generator), torch.randn(24, 16, generator=generator)
+    stored = {f"model.{name}": each for name, each in load_file(folder / "model.safetensors").items()}
+    save_file({**stored, "projector.0.weight": inner, "projector.2.weight": outer}, folder / "model.safetensors")
+    said = json.loads((folder / "config.json").read_text())
+    said |= {"architectures": ["JinaForRanking"], "auto_map": {"AutoModel": "modeling.JinaForRanking"}}
+    (folder / "config.json").write_text(json.dumps(said))
+    query, documents = "a city", [*TEXTS, "the capital", "<|embed_token|>rivers"]
+    # In the smaller conversation there is room for 109 tokens: with what is around them the documents take 62, 36, 72,
+    # 41 and 36.
+    groups = [range(5)] if blocks == 1 else [range(2), range(2, 3), range(3, 5)]
+    of_queries, of_documents, weights = [], [], []
+    for group in groups:
+        texts = [documents[index].replace("<|embed_token|>", "") for index in group]
+        ids = own(conversation(query, texts), return_tensors="pt", return_token_type_ids=False)["input_ids"]
+        assert ids.shape[1] <= positions
+        with torch.no_grad():
+            states = network(ids).last_hidden_state[0]
+            rows = (torch.relu(states @ inner.T) @ outer.T).numpy()
+        marks = own.convert_tokens_to_ids(["<|embed_token|>", "<|rerank_token|>"])
+        vectors_of = [rows[ids[0] == mark] for mark in marks]
+        of_documents.append(unit(vectors_of[0]))
+        of_queries.append(vectors_of[1][0])
+        weights.append(((1 + of_documents[-1] @ unit(of_queries[-1])) / 2).max())
+    expected = np.concatenate(of_documents) @ unit(np.average(of_queries, axis=0, weights=weights))
+    status, body = serve(folder)("rerank", query=query, documents=documents, return_embeddings=True)
+    assert status == 200
+    results = sorted(body["results"], key=lambda each: each["index"])
+    assert close([each["relevance_score"] for each in results], expected)
+    assert close([each["embedding"] for each in results], np.concatenate(of_documents))
+
+
+def conversation(query: str, documents: list[str]) -> str:
+    """The prompt as it was published, but for the system's words."""
+    passages = "\n".join(
+        f'<passage id="{index}">\n{text}<|embed_token|>\n</passage>' for index, text in enumerate(documents)
+    )
+    return (
+        f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n"
+        f"I will provide you with {len(documents)} passages, each indicated by a numerical identifier. "
+        f"Rank the passages based on their relevance to query: {query}\n{passages}\n"
+        f"<query>\n{query}<|rerank_token|>\n</query><|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+    )

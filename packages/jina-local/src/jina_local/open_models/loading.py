@@ -17,6 +17,7 @@ from .answering import narrowed
 from .colbert import ColBert, Markers, projected, punctuation
 from .cross_encoder import CrossEncoder
 from .files import ModelFolder, find_folder, find_row
+from .listwise import is_listwise, load_listwise
 from .network import Network, Pool, first_token, last_token, mean
 from .texts import TextEmbedder, hidden_states
 from .tokens import Tokenizer
@@ -54,6 +55,8 @@ def load_backend(name: str, model_id: str | None, trust_remote_code: bool, allow
 
 
 def _load(row: Model, folder: ModelFolder, trust_remote_code: bool, allow_fetch: bool) -> Backend:
+    if row.listwise and is_listwise(row, folder, tensors := flash_xlmr.read_tensors(folder.path)):
+        return load_listwise(row, folder, tensors, Tokenizer(_listwise_tokenizer(folder)))
     if folder.has_own_code and not flash_xlmr.is_flash_xlmr(folder.config):
         if not trust_remote_code:
             raise ModelNotFoundError(
@@ -178,7 +181,7 @@ def _cross_encoder(row: Model, folder: ModelFolder) -> CrossEncoder:
         kind = JinaEmbeddingsV3ForSequenceClassification if rotary else XLMRobertaForSequenceClassification
         named = flash_xlmr.native_names(flash_xlmr.read_tensors(folder.path), folder.config)
         tensors = {name if name.startswith("classifier.") else f"roberta.{name}": each for name, each in named.items()}
-        network = _complete(kind, config, tensors)
+        network = complete(kind, config, tensors)
     else:
         network = from_folder(AutoModelForSequenceClassification, folder)
     if network.config.num_labels != 1:
@@ -200,6 +203,12 @@ def _tokenizer(folder: ModelFolder) -> Tokenizer:
     return Tokenizer(AutoTokenizer.from_pretrained(folder.path, config=_tokenizer_config(folder)))
 
 
+def _listwise_tokenizer(folder: ModelFolder) -> Any:
+    from transformers import AutoTokenizer, Qwen3Config
+
+    return AutoTokenizer.from_pretrained(folder.path, config=Qwen3Config())
+
+
 def _tokenizer_config(folder: ModelFolder) -> Any:
     return flash_xlmr.native_config(folder.config) if flash_xlmr.is_flash_xlmr(folder.config) else None
 
@@ -215,7 +224,7 @@ def _network(folder: ModelFolder) -> tuple[Any, flash_xlmr.Tensors | None]:
     tensors = flash_xlmr.read_tensors(folder.path)
     named = flash_xlmr.native_names(tensors, folder.config)
     body = {name: each for name, each in named.items() if not name.startswith(("linear.", "lm_head.", "pooler."))}
-    return _complete(JinaEmbeddingsV3Model if rotary else XLMRobertaModel, config, body), tensors
+    return complete(JinaEmbeddingsV3Model if rotary else XLMRobertaModel, config, body), tensors
 
 
 def from_folder(kind: Any, folder: ModelFolder) -> Any:
@@ -224,7 +233,8 @@ def from_folder(kind: Any, folder: ModelFolder) -> Any:
     return _checked(found, report, folder.name)
 
 
-def _complete(kind: Any, config: Any, tensors: flash_xlmr.Tensors) -> Any:
+def complete(kind: Any, config: Any, tensors: flash_xlmr.Tensors) -> Any:
+    """A network of one of transformers' classes, with weights that were read already."""
     found, report = kind.from_pretrained(None, config=config, state_dict=tensors, output_loading_info=True)
     return _checked(found.float(), report, kind.__name__)
 

@@ -154,17 +154,8 @@ class OwnCode(OpenModel):
         return found
 
     def _within(self, text: str, truncate: bool | None) -> str:
-        [ids] = self.within_context([self.tokenizer.content(text)], truncate)
-        if len(ids) < self.row.context:
-            return text
-        kept = 0
-        parts = []
-        for piece, numbers in self.tokenizer.pieces(text):
-            kept += len(numbers)
-            if kept > self.row.context:
-                break
-            parts.append(piece)
-        return "".join(parts)
+        self.within_context([self.tokenizer.content(text)], truncate)
+        return self.tokenizer.cut(text, self.row.context)
 
     def _method(self, name: str) -> Callable[..., Any]:
         method = getattr(self._model, name, None)

@@ -43,6 +43,19 @@ class Tokenizer:
         """Ids with the special tokens around them."""
         return [*self.head, *content, *self.tail]
 
+    def cut(self, text: str, limit: int) -> str:
+        """As much of a text as its first ``limit`` tokens stand for."""
+        kept = 0
+        parts = []
+        if len(self.content(text)) <= limit:
+            return text
+        for piece, numbers in self.pieces(text):
+            kept += len(numbers)
+            if kept > limit:
+                break
+            parts.append(piece)
+        return "".join(parts)
+
     def pieces(self, text: str) -> list[Piece]:
         """A text in the pieces that its tokens stand for, with their ids; joined they are the text."""
         encoded = self.own(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
