@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 from jina_client import JinaClient
-from jina_client.quantization import hamming, quantize, unpack
+from jina_client.late_interaction import maxsim
+from jina_client.quantization import calibrate, dequantize, hamming, quantize, unpack
 from jina_local.encoder import Encoder, Rows
 from jina_local.ranking import relevance
 from jina_local.weights import find_model_files
@@ -94,29 +95,11 @@ def rescored(first: Array, queries: Array, documents: Array, count: int) -> Arra
     return np.take_along_axis(found, best(again, count), axis=1)
 
 
-def maxsim(queries: Sequence[Array], documents: Sequence[Array]) -> Array:
-    """For each query and document the sum, over the query's vectors, of the largest product."""
-    starts = np.cumsum([0, *(len(each) for each in documents[:-1])])
-    rows = np.concatenate(documents).T
-    return np.array([np.maximum.reduceat(each @ rows, starts, axis=1).sum(axis=0) for each in queries])
-
-
 def ndcg(found: Array, at: int = 10) -> float:
     """nDCG where query ``i`` has one right document, document ``i``, and the ideal is to have it first."""
     ranks = np.argmax(found[:, :at] == np.arange(len(found))[:, np.newaxis], axis=1)
     hits = (found[:, :at] == np.arange(len(found))[:, np.newaxis]).any(axis=1)
     return float(np.where(hits, 1 / np.log2(ranks + 2), 0).mean())
-
-
-def to_int8(vectors: Array, low: Array, high: Array) -> NDArray[np.int8]:
-    """Each dimension's range in 256 steps. The ranges are the calibration: those of the documents."""
-    steps = (vectors - low) / (high - low) * 255
-    return (np.clip(np.rint(steps), 0, 255) - 128).astype(np.int8)
-
-
-def from_int8(codes: NDArray[np.int8], low: Array, high: Array) -> Array:
-    """The numbers that the codes stand for."""
-    return ((codes.astype(np.float32) + 128) / 255 * (high - low) + low).astype(np.float32)
 
 
 @dataclass
@@ -147,11 +130,11 @@ def ways(vectors: Vectors, tokens: tuple[list[Array], list[Array]]) -> Iterator[
             4 * dimensions,
             lambda cut=cut: best(cut.queries @ cut.documents.T, CANDIDATES),  # type: ignore[misc]
         )
-    low, high = documents.min(axis=0), documents.max(axis=0)
-    restored = from_int8(to_int8(documents, low, high), low, high)
+    ranges = calibrate(documents)
+    restored = dequantize(quantize(documents, "int8", ranges), ranges)
     yield f"int8, {size} dimensions", size, lambda: best(queries @ restored.T, CANDIDATES)
     bits, asked = quantize(documents, "ubinary"), quantize(queries, "ubinary")
-    distances = np.stack([hamming(each, bits) for each in asked])
+    distances = hamming(asked, bits)
     yield f"binary, {size} bits", size / 8, lambda: best(-distances, CANDIDATES)
     signs = unpack(bits).astype(np.float32) * 2 - 1
     yield "binary, float query", size / 8, lambda: best(queries @ signs.T, CANDIDATES)

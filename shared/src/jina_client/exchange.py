@@ -44,7 +44,6 @@ class Exchange:
         self._first = time.monotonic()
         self._joined = self._begun = self._first
         self._in_line = 0.0
-        self.reads_media = job.reads_media
 
     def join(self, wake: Callable[[], None]) -> Turn:
         """Stand in line for the next attempt."""

@@ -1,7 +1,7 @@
 """What every framework's retriever stands on, so that they only translate types.
 
-An :class:`IndexFolder` is an index that is made when the first vectors come; :class:`MultiVectorEmbedder` is a model of
-one vector a token with its options on a connection.
+An :class:`IndexFolder` is an index that is made when the first vectors come. The models themselves are in
+:mod:`jina_client.components`.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ from typing import Any, Unpack
 
 from haystack import Document, component, default_to_dict
 from haystack.utils import Secret
-from haystack_integrations.common.jina import DEFAULT_API_KEY
+from haystack_integrations.common.jina import DEFAULT_API_KEY, DocumentInputs, text_of
 from haystack_integrations.common.jina.late_interaction import LateInteractionComponent
-from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient, JinaInputError
+from jina_client import AsyncJinaClient, JinaClient
 from jina_client.arguments import known_arguments
 from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions
 from jina_client.index.originals import Originals
@@ -125,9 +125,4 @@ class JinaLateInteractionWriter(LateInteractionComponent):
 
 
 def _texts(documents: list[Document]) -> list[str]:
-    if not isinstance(documents, list) or not all(isinstance(document, Document) for document in documents):
-        raise JinaArgumentError("JinaLateInteractionWriter takes a list of Documents")
-    for document in documents:
-        if document.content is None:
-            raise JinaInputError(f"the Document with id {document.id} has no text")
-    return [document.content or "" for document in documents]
+    return DocumentInputs(documents, lambda document: text_of(document, (), ""), raise_on_failure=True).inputs
