@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from loopback import Sent, embeddings
 
@@ -427,10 +427,10 @@ def dying(after: int, seconds: float) -> Behaviour:
 
 @dataclass
 class AtOnce:
-    """A limit of requests at once; those beyond it are refused."""
+    """A limit of requests at once; those beyond it are refused, with the limit, or a code alone, or nothing said."""
 
     limit: int
-    names_it: bool = True
+    says: Literal["limit", "code", "nothing"] = "limit"
     running: int = 0
     most: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -442,8 +442,9 @@ class AtOnce:
             self.running += not refused
             self.most = max(self.most, self.running)
         if refused:
-            said = f"Concurrency limit exceeded: {count}/{self.limit} concurrent requests." if self.names_it else "no"
-            exchange.send({"detail": said, "code": "RATE_CONCURRENCY_LIMIT_EXCEEDED"}, 429)
+            named = f"Concurrency limit exceeded: {count}/{self.limit} concurrent requests."
+            said = {"detail": named if self.says == "limit" else "no", "code": "RATE_CONCURRENCY_LIMIT_EXCEEDED"}
+            exchange.send({"detail": "no"} if self.says == "nothing" else said, 429)
             return
         try:
             time.sleep(0.01)

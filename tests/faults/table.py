@@ -64,6 +64,7 @@ BATCH = 4
 """Inputs in one request, where a framework does not choose itself."""
 TEXTS = [f"text number {index}" for index in range(12)]
 TEXTS[7] += " poison"
+MANY = [f"text number {index}" for index in range(128)]
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,6 @@ class Fault:
         batch_size: of them in one request.
         options: of the client.
         everywhere: whether it is run through the frameworks too, and as a stream: rows that take long are not.
-        open: by the way to embed, why it does not hold yet.
     """
 
     name: str
@@ -135,7 +135,6 @@ class Fault:
     batch_size: int | None = BATCH
     options: dict[str, Any] = field(default_factory=dict)
     everywhere: bool = True
-    open: dict[str, str] = field(default_factory=dict)
 
 
 def once(name: str, fault: Callable[[], Behaviour] | Behaviour, **more: Any) -> Fault:
@@ -296,16 +295,24 @@ TAKEN = [
     ),
     Fault("413 above a size", lambda: above_bytes(260, refuse(413, b"Payload Too Large")), Succeeds(at_most=12)),
     Fault(
+        "413 above 5 items",
+        lambda: above(5, refuse(413)),
+        # Two refusals at each of 128, 64, 32, 16 and 8, and then 32 requests of 4.
+        Succeeds(at_most=9 + 32),
+        MANY,
+        batch_size=None,
+    ),
+    Fault(
         "422 above 16 items",
         lambda: too_many_items(16),
-        Succeeds(1 + 2 + 4),
+        Succeeds(1 + 4),
         batch_size=None,
         texts=[f"text number {index}" for index in range(64)],
     ),
     Fault("two requests at once", lambda: AtOnce(2), Succeeds(at_most=24), batch_size=1),
     Fault(
         "two requests at once, the limit not named",
-        lambda: AtOnce(2, names_it=False),
+        lambda: AtOnce(2, says="code"),
         Succeeds(at_most=36),
         batch_size=1,
         options={"max_retries": 6},
@@ -367,6 +374,14 @@ REFUSED = [
     Fault("403", lambda: refuse(403, {"readableMessage": "no"}), Fails(PermissionDeniedError), everywhere=False),
     Fault("404", lambda: refuse(404, {"detail": "Not Found"}), Fails(NotFoundError)),
     Fault("413 for everything", lambda: refuse(413), Fails(RequestTooLargeError, 23), everywhere=False),
+    Fault(
+        "413 for everything of a large request",
+        lambda: refuse(413),
+        Fails(RequestTooLargeError, 30),
+        MANY,
+        batch_size=None,
+        everywhere=False,
+    ),
     Fault("422 that names an option", lambda: refuse(422, OPTION), Fails(BadRequestError, says="dimensions")),
     Fault("422 without a reason", lambda: refuse(422), Fails(BadRequestError, 21), everywhere=False),
     Fault(
@@ -416,7 +431,6 @@ REFUSED = [
         Fails(JinaTimeoutError, 3),
         options={"timeout": 0.2, "max_retries": 0},
         everywhere=False,
-        open={"sync": "the limit is one of each read until the headers are complete"},
     ),
     Fault("a gzip bomb", lambda: bomb(), Fails(JinaResponseError, says="larger than"), everywhere=False),
     Fault("a gzip bomb as an error", lambda: bomb(400), Fails(JinaResponseError, says="larger than"), everywhere=False),

@@ -200,6 +200,22 @@ def test_after_an_unexplained_refusal_requests_go_one_by_one_and_soon_together()
     assert line.at_once() == 8
 
 
+def test_a_refusal_while_widening_is_taken_for_one_too_many() -> None:
+    line = Line()
+    line.refuse(line.begin())
+    while line.at_once() < 3:
+        line.finish(line.begin())
+        line.clock.now += 1
+    line.refuse(line.begin())
+    assert line.at_once() == 1
+    for _ in range(8):
+        line.finish(line.begin())
+    assert line.at_once() == 1
+    for _ in range(100):
+        line.finish(line.begin())
+    assert line.at_once() > 2
+
+
 def test_a_pause_holds_everything_and_a_shorter_one_does_not_shorten_it() -> None:
     line = Line()
     line.pacer.pause(10)
@@ -219,10 +235,11 @@ def test_what_remains_bounds_what_is_in_flight(remaining: str, wide: int) -> Non
     assert line.at_once() == wide
 
 
-@pytest.mark.parametrize(("named", "most"), [(True, 8), (False, 8), (True, 40)])
-def test_forty_calls_at_once_where_two_are_allowed(named: bool, most: int) -> None:
+@pytest.mark.parametrize("most", [8, 40])
+@pytest.mark.parametrize("says", ["limit", "code", "nothing"])
+def test_forty_calls_at_once_where_two_are_allowed(says: Any, most: int) -> None:
     texts = [f"text number {index}" for index in range(40)]
-    limit = AtOnce(2, names_it=named)
+    limit = AtOnce(2, says)
     with (
         FaultServer(limit) as server,
         JinaClient(KEY, server.url, max_concurrency=most) as client,
@@ -232,10 +249,11 @@ def test_forty_calls_at_once_where_two_are_allowed(named: bool, most: int) -> No
     _check(results, texts, limit)
 
 
-@pytest.mark.parametrize(("named", "most"), [(True, 8), (False, 8), (True, 40)])
-async def test_forty_calls_at_once_where_two_are_allowed_async(named: bool, most: int) -> None:
+@pytest.mark.parametrize("most", [8, 40])
+@pytest.mark.parametrize("says", ["limit", "code", "nothing"])
+async def test_forty_calls_at_once_where_two_are_allowed_async(says: Any, most: int) -> None:
     texts = [f"text number {index}" for index in range(40)]
-    limit = AtOnce(2, names_it=named)
+    limit = AtOnce(2, says)
     with FaultServer(limit) as server:
         async with AsyncJinaClient(KEY, server.url, max_concurrency=most) as client:
             results = await asyncio.gather(*(client.embed([text], **MODEL) for text in texts))

@@ -523,7 +523,7 @@ class AsyncJinaClient(BaseClient):
 
     async def _complete(self, job: Job[Any], batch: range) -> None:
         """Send a batch, in pieces where it must be; what fails for good is noted in the job."""
-        found = Isolation(batch, divisible=job.divisible)
+        found = Isolation(batch, job.sizes, divisible=job.divisible)
         while job.stopped is None and (piece := found.next()) is not None:
             try:
                 await self._exchange(job, piece, retry=found.retries)
@@ -536,10 +536,14 @@ class AsyncJinaClient(BaseClient):
 
         async def attempt() -> None:
             async with self._turn(exchange) as turn:
-                # Reading files and encoding images would hold up the event loop.
+                # Reading files, encoding images and writing to a cache would hold up the event loop.
                 made = asyncio.to_thread(exchange.request) if job.reads_media else None
                 request = await made if made else exchange.request()
-                job.take(piece, exchange.answer(turn, await self._transport.asend(request)))
+                answer = exchange.answer(turn, await self._transport.asend(request))
+                if job.keeps:
+                    await _to_the_end(asyncio.to_thread(job.take, piece, answer))
+                else:
+                    job.take(piece, answer)
 
         await exchange.aretrying(attempt)
 
@@ -563,6 +567,16 @@ class AsyncJinaClient(BaseClient):
             yield turn
         finally:
             self.pacer.leave(turn)
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for something that was paid for, even where the task is cancelled meanwhile."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 from .cache import keys_of
 from .errors import JinaInputError
 from .inputs import Item, as_item, as_items, as_list, as_text, as_texts, kind_of
+from .isolation import Sizes
 from .models import LIST_LIMIT, EmbeddingType, Model, Role
 from .planning import (
     ChunksJob,
@@ -150,50 +152,64 @@ class Stream:
         )
         self._waiting: list[Item] = []
         self._first = 0
+        self._sizes = Sizes()
 
-    def add(self, item: Any) -> list[EmbedJob]:
-        """Take one more input; the job of those before it, where a request is full, else none.
+    def jobs(self, inputs: Iterable[Any]) -> Iterator[EmbedJob]:
+        """The jobs of inputs, as they are asked for.
 
         Raises:
             JinaInputError: an input that cannot be sent.
         """
-        name = f"inputs[{self._first + len(self._waiting)}]"
-        made = as_item(item, name, self._request.modalities, self._request.model, self._max_image_side)
-        self._service.dialect.check([made])
-        jobs = self.rest() if self._filling.add(made) else []
-        self._waiting.append(made)
-        return jobs
-
-    def jobs(self, inputs: Iterable[Any]) -> Iterator[EmbedJob]:
-        """The jobs of inputs, as they are asked for."""
-        if isinstance(inputs, (str, bytes)) or not isinstance(inputs, Iterable):
-            raise JinaInputError(f"inputs must be an iterable of inputs, got {type(inputs).__name__}")
-        for item in inputs:
-            yield from self.add(item)
-        yield from self.rest()
+        for item in _iterable(inputs):
+            if full := self._filled(item):
+                yield self._job(full)
+        if self._waiting:
+            yield self._job(self._waiting)
 
     async def ajobs(self, inputs: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[EmbedJob]:
-        """:meth:`jobs` of an asynchronous iterable too."""
-        if not isinstance(inputs, AsyncIterable):
-            for job in self.jobs(inputs):
-                yield job
-            return
-        async for item in inputs:
-            for job in self.add(item):
-                yield job
-        for job in self.rest():
-            yield job
+        """:meth:`jobs` of an asynchronous iterable too; the cache is asked in a thread."""
+
+        async def made(items: list[Item]) -> EmbedJob:
+            return self._job(items) if self._service.cache is None else await asyncio.to_thread(self._job, items)
+
+        async for item in inputs if isinstance(inputs, AsyncIterable) else _asynchronous(_iterable(inputs)):
+            if full := self._filled(item):
+                yield await made(full)
+        if self._waiting:
+            yield await made(self._waiting)
 
     @staticmethod
     def total(inputs: Any) -> int | None:
         """How many inputs there are, where that is known."""
         return len(inputs) if isinstance(inputs, Sized) else None
 
-    def rest(self) -> list[EmbedJob]:
-        """The job of the last inputs, if there are any."""
-        items, first = self._waiting, self._first
-        self._waiting, self._first = [], first + len(items)
-        return [_embed_job(self._service, self._request, items, offset=first)] if items else []
+    def _filled(self, item: Any) -> list[Item]:
+        """Take one more input; those before it where they fill a request, else none."""
+        name = f"inputs[{self._first + len(self._waiting)}]"
+        made = as_item(item, name, self._request.modalities, self._request.model, self._max_image_side)
+        self._service.dialect.check([made])
+        full: list[Item] = []
+        if self._filling.add(made):
+            full, self._waiting = self._waiting, full
+        self._waiting.append(made)
+        return full
+
+    def _job(self, items: list[Item]) -> EmbedJob:
+        job = _embed_job(self._service, self._request, items, offset=self._first)
+        job.sizes = self._sizes
+        self._first += len(items)
+        return job
+
+
+def _iterable(inputs: Any) -> Iterable[Any]:
+    if isinstance(inputs, (str, bytes)) or not isinstance(inputs, Iterable):
+        raise JinaInputError(f"inputs must be an iterable of inputs, got {type(inputs).__name__}")
+    return inputs
+
+
+async def _asynchronous(items: Iterable[Any]) -> AsyncIterator[Any]:
+    for item in items:
+        yield item
 
 
 def embed_chunked(

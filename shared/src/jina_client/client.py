@@ -772,7 +772,7 @@ class JinaClient(BaseClient):
 
     def _complete(self, job: Job[Any], batch: range, stop: Stop) -> None:
         """Send a batch, in pieces where it must be; what fails for good is noted in the job."""
-        found = Isolation(batch, divisible=job.divisible)
+        found = Isolation(batch, job.sizes, divisible=job.divisible)
         while job.stopped is None and (piece := found.next()) is not None:
             try:
                 self._exchange(job, piece, stop, retry=found.retries)

@@ -13,7 +13,7 @@ from tenacity import AsyncRetrying, RetryCallState, Retrying, retry_if_exception
 
 from .errors import JinaConnectionError, JinaError, JinaInputError, JinaResponseError, JinaStatusError, RateLimitError
 from .observation import Attempt, tell
-from .pacing import Turn
+from .pacing import Turn, exceeded
 from .planning import Job
 from .policy import Wait, is_retried
 from .protocol import usage_of
@@ -138,7 +138,7 @@ class Exchange:
     def _before_sleep(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         assert isinstance(error, JinaError)
-        if isinstance(error, RateLimitError) and "CONCURRENCY" not in error.code.upper():
+        if isinstance(error, RateLimitError) and exceeded(error)[0] != "concurrent":
             # Whatever is sent meanwhile would be refused as well.
             self._pacer.pause(state.upcoming_sleep)
         self._tell(error=error, retry_in=state.upcoming_sleep)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import deque
 from collections.abc import Set
@@ -25,7 +26,9 @@ _OF_INPUTS = ("INPUT_TOKEN_LIMIT_EXCEEDED",)
 _OF_REQUEST = ("INPUT_MODEL_NOT_FOUND", "INPUT_INVALID_LABELS", "INPUT_LABEL_LIMIT_EXCEEDED")
 _LISTS = ("input", "documents", "texts", "inputs", "data")
 _TOO_MANY = re.compile(
-    r"at most ([\d,]+) (?:items|inputs)|batch size|largest allowed size|too many (?:items|inputs)", re.I
+    r"at most ([\d,]{1,9}) (?:items|inputs)|batch size(?: [\d,]+ > (?:maximum allowed batch size )?([\d,]{1,9}))?"
+    r"|largest allowed size|too many (?:items|inputs)",
+    re.I,
 )
 _CANNOT_ENCODE = re.compile(r"failed to encode|must have less than|maximum (?:context|input) length|too long", re.I)
 
@@ -77,11 +80,56 @@ def _place(field: str) -> int | str | None:
     return "" if parts in ([""], ["body"]) else None
 
 
+class Sizes:
+    """How many inputs a request may have, as far as the service has said: one for all requests of a call.
+
+    That a request is too large may be due to a single input of it. But where two requests that share no input are both
+    too large, the larger one's number of inputs is taken for too many, until as many are answered.
+    """
+
+    def __init__(self) -> None:
+        # The smallest two that were refused, each with the planned request that it is a piece of.
+        self._refused: list[tuple[Isolation, range]] = []
+        self._singles = 0
+        self._named = math.inf
+        self._fitting = 0
+
+    @property
+    def most(self) -> float:
+        """More inputs than this in one request are not worth trying."""
+        second = len(self._refused[1][1]) - 1 if len(self._refused) > 1 else math.inf
+        return max(min(second, self._named), self._fitting, 1)
+
+    @property
+    def nothing_fits(self) -> bool:
+        """Whether so many single inputs were too large, and nothing else was answered, that it is not their size."""
+        return self._singles >= _ENOUGH and not self._fitting
+
+    def answered(self, count: int) -> None:
+        """Take note that a request with so many inputs was not too large."""
+        self._fitting = max(self._fitting, count)
+
+    def refused(self, planned: Isolation, piece: range, error: JinaError) -> None:
+        """Take note that a piece of a planned request was too large."""
+        found = _TOO_MANY.search(str(error))
+        named = found[found.lastindex].replace(",", "") if found and found.lastindex else ""
+        if named and 0 < int(named) < len(piece):
+            self._named = min(self._named, int(named))
+        self._singles += len(piece) == 1
+        apart = [
+            (other, part)
+            for other, part in self._refused
+            if other is not planned or piece.stop <= part.start or part.stop <= piece.start
+        ]
+        self._refused = sorted([*apart, (planned, piece)], key=lambda each: len(each[1]))[:2]
+
+
 class Isolation:
     """One planned request, whole or in pieces.
 
     Args:
         batch: the inputs that it carries.
+        sizes: what is known of how many inputs the service takes.
         divisible: the reasons for which it may be cut.
 
     Attributes:
@@ -91,19 +139,25 @@ class Isolation:
         retries: whether failures that may pass are to be tried again: of pieces after an internal error they are not.
     """
 
-    def __init__(self, batch: range, *, divisible: Set[Blame]) -> None:
+    def __init__(self, batch: range, sizes: Sizes, *, divisible: Set[Blame]) -> None:
         self.failed: list[tuple[range, JinaError]] = []
         self.first: JinaError | None = None
         self.stopped: JinaError | None = None
         self.retries = True
         self.batch = batch
+        self._sizes = sizes
         self._waiting = deque([batch])
         self._divisible = divisible
         self._refusals = 0
 
     def next(self) -> range | None:
         """The next piece to send, the larger ones first; ``None`` when there are none."""
-        return self._waiting.popleft() if self._waiting else None
+        while self._waiting:
+            piece = self._waiting.popleft()
+            if len(piece) <= self._sizes.most or "size" not in self._divisible:
+                return piece
+            self._halve(piece)
+        return None
 
     def refused(self, piece: range, error: JinaError, *, promising: bool) -> None:
         """Take note that a piece has failed, after all retries.
@@ -119,8 +173,12 @@ class Isolation:
             self.failed.append((piece, error))
             self._give_up(error)
             return
+        if reason == "size":
+            self._sizes.refused(self, piece, error)
         if len(piece) == 1 or reason not in self._divisible:
             self.failed.append((piece, error))
+            if self._sizes.nothing_fits:
+                self._give_up(error)
             return
         if places and places[-1] < len(piece):
             self._leave_out(piece, places, error)
@@ -131,6 +189,9 @@ class Isolation:
             self._give_up(error)
             return
         self.retries = self.retries and not isinstance(error, ServerError)
+        self._halve(piece)
+
+    def _halve(self, piece: range) -> None:
         middle = len(piece) // 2
         self._waiting += (piece[:middle], piece[middle:])
 

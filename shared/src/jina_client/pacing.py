@@ -18,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal, cast
 
 from .errors import RateLimitError
 
@@ -31,6 +32,18 @@ _MARGIN = 0.01
 _PATIENCE = 8
 _AFTER_PAUSE = 1
 _LIMIT = re.compile(r"[\d,]+\s*/\s*(\d[\d,]{0,20})\s+(requests per minute|tokens per minute|concurrent requests)")
+
+
+Kind = Literal["requests", "tokens", "concurrent", ""]
+
+
+def exceeded(error: RateLimitError) -> tuple[Kind, int | None]:
+    """Which limit a refusal names, and how high that is; ``""`` and ``None`` where it does not say."""
+    found = _LIMIT.search(error.message)
+    limit = int(found.group(1).replace(",", "")) if found else 0
+    if found and limit:
+        return cast(Kind, found.group(2).partition(" ")[0]), limit
+    return ("concurrent" if "CONCURRENCY" in error.code.upper() else ""), None
 
 
 @dataclass(slots=True, eq=False)
@@ -139,20 +152,19 @@ class Pacer:
 
     def refused(self, turn: Turn, error: RateLimitError) -> None:
         """Take note of a 429: what it says of the limits, and that the service has not counted the request."""
-        found = _LIMIT.search(error.message)
-        limit = int(found.group(1).replace(",", "")) if found else 0
-        kind = found.group(2).partition(" ")[0] if found and limit else ""
-        concurrent = kind == "concurrent" or "CONCURRENCY" in error.code.upper()
+        kind, limit = exceeded(error)
         with self._lock:
             if turn in self._begun:
                 self._begun.remove(turn)
-            if kind == "requests":
+            if kind == "requests" and limit:
                 self._requests = limit if self._requests is None else min(self._requests, limit)
-            elif kind == "tokens":
+            elif kind == "tokens" and limit:
                 self._tokens = limit if self._tokens is None else min(self._tokens, limit)
             elif turn.at is not None and turn.at > self._narrowed_at:
                 # Those that were in flight together are one lesson, not several.
-                self._narrow(limit if kind == "concurrent" else None, concurrent)
+                # One that is refused for no given reason while the number is being widened was one too many.
+                widening = not kind and error.retry_after is None and 1 < self._allowed < self._most
+                self._narrow(limit, kind == "concurrent" or widening)
 
     def _narrow(self, limit: int | None, concurrent: bool) -> None:
         self._narrowed_at = self._clock()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .errors import JinaError, JinaInputError, JinaResponseError, PartialFailureError
 from .inputs import Item, kind_of, size_of, tokens_of
-from .isolation import Blame, Isolation
+from .isolation import Blame, Isolation, Sizes
 from .media import Media
 from .models import LIST_LIMIT
 from .protocol import Call, EmbedRequest, RerankRequest, SegmentRequest, usage_of
@@ -55,17 +55,21 @@ class Job(ABC, Generic[T]):
         failed: by the job's own index, the inputs that failed for good.
         stopped: why nothing more is to be sent, or ``None``.
         reads_media: whether making a request takes long, because files are read and images encoded for it.
+        keeps: whether taking an answer may take long, because it is written to a cache.
         divisible: the reasons for which a batch may be cut: none, where its inputs belong together.
+        sizes: what is known of how many inputs the service takes.
     """
 
     batches: Sequence[range]
     reads_media = False
+    keeps = False
     divisible: Set[Blame] = frozenset()
 
     def __init__(self) -> None:
         self.usage = Usage()
         self.failed: dict[int, JinaError] = {}
         self.stopped: JinaError | None = None
+        self.sizes = Sizes()
         self._answered = False
         self._first_error: JinaError | None = None
         self._taking = threading.Lock()
@@ -102,6 +106,7 @@ class Job(ABC, Generic[T]):
         """:meth:`accept`, from any thread."""
         with self._taking:
             self.accept(piece, answer)
+            self.sizes.answered(len(piece))
             self._answered = True
 
     def give_up(self, found: Isolation) -> None:
@@ -241,6 +246,7 @@ class EmbedJob(Job[Embeddings]):
         self._inputs = inputs
         self._places = range(len(inputs)) if places is None else places
         self._context = context
+        self.keeps = keep is not None
         self._keep = keep
         self._model = request.model
         # A PDF comes alone in its request, and gives as many vectors as it has pages.

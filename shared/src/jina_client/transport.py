@@ -91,7 +91,6 @@ class RequestsTransport:
         import requests
         from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-        deadline = time.monotonic() + request.timeout
         try:
             with self._open().request(
                 request.method,
@@ -107,7 +106,7 @@ class RequestsTransport:
                 body = bytearray()
                 while chunk := answer.raw.read1(_CHUNK, decode_content=True):
                     body += chunk
-                    _check(len(body), deadline, request.timeout)
+                    _check(len(body))
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 return Response(answer.status_code, headers, bytes(body))
         except (requests.Timeout, ReadTimeoutError):
@@ -152,26 +151,67 @@ class RequestsTransport:
         return session
 
     def _pools(self) -> dict[str, Any]:
-        """urllib3's pools, whose connections say which thread uses them, so that :meth:`abort` finds them."""
+        """urllib3's pools, whose connections say which thread uses them, and end in time however slow the answer.
+
+        :meth:`abort` finds them by their thread. urllib3's own timeout is one of each read: a server that sends a byte
+        now and then would never exceed it.
+        """
+        from http.client import HTTPResponse
+
         from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
         in_use = self._in_use
 
-        def noted(pool: Any) -> Any:
+        def own(pool: Any) -> Any:
             class Connection(pool.ConnectionCls):  # type: ignore[misc]
                 def request(self, *args: Any, **kwargs: Any) -> None:
+                    self._deadline = time.monotonic() + self.timeout
                     in_use[threading.get_ident()] = self
+                    if self.sock is not None:  # It may still have what was left to the answer before.
+                        self.sock.settimeout(self.timeout)
                     super().request(*args, **kwargs)
+
+                def response_class(self, connected: Any, *args: Any, **kwargs: Any) -> HTTPResponse:
+                    return HTTPResponse(_UntilDeadline(connected, self._deadline), *args, **kwargs)  # type: ignore[arg-type]
 
             return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
 
-        return {"http": noted(HTTPConnectionPool), "https": noted(HTTPSConnectionPool)}
+        return {"http": own(HTTPConnectionPool), "https": own(HTTPSConnectionPool)}
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_connections": self._connections}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["_connections"])  # type: ignore[misc]
+
+
+class _UntilDeadline(io.RawIOBase):
+    """What a socket receives, up to a point in time; then ``TimeoutError``."""
+
+    def __init__(self, connected: Any, deadline: float) -> None:
+        self._socket = connected
+        self._deadline = deadline
+        # It keeps the socket open until the answer is read, when its connection is closed before.
+        self._received = connected.makefile("rb", buffering=0)
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """As http.client asks a socket for it."""
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._socket.settimeout(left)
+        received: int | None = self._received.readinto(buffer)
+        return received
+
+    def close(self) -> None:
+        self._received.close()
+        super().close()
 
 
 class AiohttpTransport:
@@ -320,13 +360,11 @@ def _proxy(url: str) -> str | None:
     return proxies.get(parts.scheme) or proxies.get("all")
 
 
-def _check(size: int, deadline: float | None = None, timeout: float = 0) -> None:
+def _check(size: int) -> None:
     if size > LARGEST_ANSWER:
         raise JinaResponseError(
             f"the answer is larger than {LARGEST_ANSWER // 2**20} MiB, which no service of this API sends"
         )
-    if deadline is not None and time.monotonic() > deadline:
-        raise _timed_out(timeout)
 
 
 def _timed_out(timeout: float) -> JinaTimeoutError:
