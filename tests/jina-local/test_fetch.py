@@ -318,6 +318,23 @@ def test_an_image_by_its_url_is_the_image(asking: Any, monkeypatch: pytest.Monke
     assert (status, len(body["data"][0]["embedding"])) == (200, 1024)
 
 
+def test_all_that_one_request_has_fetched_is_bounded_in_time(asking: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jina_local.media.reader.fetch", partial(fetch, allowed=loopback))
+    monkeypatch.setattr("jina_local.media.reader._FETCHING", 0.3)
+
+    def slowly(_: Any) -> Answer:
+        time.sleep(0.2)
+        return Answer(drawn("Closed on Sundays"))
+
+    with recorder(slowly) as server:
+        fields = {"model": "jina-clip-v2", "input": [{"image": f"{server.url}/{number}.png"} for number in range(20)]}
+        status, body, _ = asking(App(Engine(allow_fetch=True)))("POST", "/v1/embeddings", fields)
+        asked = len(server.sent)
+    assert status == 422
+    assert asked <= 3
+    assert "send fewer at once" in body["errors"][-1]["message"]
+
+
 def test_a_batch_jobs_file_is_fetched(asking: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jina_local.media.reader.fetch", partial(fetch, allowed=loopback))
     model = "jina-embeddings-v5-text-nano"

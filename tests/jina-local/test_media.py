@@ -15,8 +15,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from jina_client.models import MODELS
 from jina_local.errors import RequestError
 from jina_local.media import documents, pictures
+from jina_local.media import reader as media_reader
 from jina_local.media.pictures import MAX_PIXELS, TextReader, decode, text_reader
 from jina_local.media.reader import MAX_BYTES, read_texts
 from jina_local.reading.items import Item
@@ -403,6 +405,28 @@ def test_a_pdf_does_not_hold_up_others_while_a_page_is_read(reader: TextReader) 
     file = pdf(["first"], ["second"])
     documents.page_texts(file, reader, lambda: seen.extend(documents.page_texts(other, reader)))
     assert seen == ["another", "another"]
+
+
+def test_pictures_for_a_model_that_sees_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = MODELS[CLIP]
+    image = coded(saved(Image.new("RGB", (100, 100))))
+    items = [Item("image", image, ("input", number, "image")) for number in range(3)]
+    monkeypatch.setattr(media_reader, "MAX_PIXELS_TOGETHER", 30_000)
+    assert [picture.size for picture in media_reader.read_pictures(items, row).images] == [(100, 100)] * 3
+    monkeypatch.setattr(media_reader, "MAX_PIXELS_TOGETHER", 29_999)
+    with pytest.raises(RequestError) as refused:
+        media_reader.read_pictures(items, row)
+    assert (refused.value.status, refused.value.body("id")["errors"][0]["field"]) == (
+        422,
+        "body -> input -> 2 -> image",
+    )
+
+
+def test_the_pages_of_a_pdf_for_a_model_that_sees() -> None:
+    item = Item("pdf", coded(pdf(["first"], ["second"])), ("input", "pdf"))
+    found = media_reader.read_pictures([item], MODELS[CLIP])
+    assert [picture.size for picture in found.images] == [(1200, 1600)] * 2
+    assert found.order == [True, True]
 
 
 def test_without_the_extra_the_error_says_what_to_install(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any
 
 from .pictures import TextReader, UnreadableMedium
@@ -29,6 +29,29 @@ def page_texts(data: bytes, reader: TextReader, check: Callable[[], None] = lamb
     Raises:
         UnreadableMedium: it is no PDF, is locked, has too many pages, or has a page without any text.
     """
+    texts = []
+    with _opened(data) as document:
+        for number in range(len(document)):
+            check()
+            with _readable(number):
+                with _library, closing(document[number]) as page:
+                    layer = _text_layer(page)
+                    picture = None if layer else _picture(page)
+                texts.append(layer or reader.text_of(picture))
+    return texts
+
+
+def page_pictures(data: bytes) -> Iterator[Any]:
+    """A picture of each page of a PDF, as ``PIL.Image``; raises as :func:`page_texts` does."""
+    with _opened(data) as document:
+        for number in range(len(document)):
+            with _readable(number), _library, closing(document[number]) as page:
+                picture = _picture(page)
+            yield picture
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[Any]:
     import pypdfium2  # type: ignore[import-untyped]
 
     with _library:
@@ -36,51 +59,27 @@ def page_texts(data: bytes, reader: TextReader, check: Callable[[], None] = lamb
             document = pypdfium2.PdfDocument(data)
         except pypdfium2.PdfiumError:
             raise UnreadableMedium("It is no PDF that can be opened without a password") from None
+        pages = len(document)
     try:
-        return list(_texts(document, reader, check))
+        if not 1 <= pages <= MAX_PAGES:
+            raise UnreadableMedium(f"The PDF has {pages} pages: 1 to {MAX_PAGES} are read")
+        yield document
     finally:
         with _library:
             document.close()
 
 
-def page_pictures(data: bytes) -> list[Any]:
-    """A picture of each page of a PDF, as ``PIL.Image``; raises as :func:`page_texts` does."""
+@contextmanager
+def _readable(number: int) -> Iterator[None]:
+    """Name the page that cannot be read."""
     import pypdfium2
 
-    with _library:
-        try:
-            document = pypdfium2.PdfDocument(data)
-        except pypdfium2.PdfiumError:
-            raise UnreadableMedium("It is no PDF that can be opened without a password") from None
-        with closing(document):
-            _check_pages(document)
-            found = []
-            for number in range(len(document)):
-                with closing(document[number]) as page:
-                    found.append(_picture(page))
-            return found
-
-
-def _check_pages(document: Any) -> None:
-    if not 1 <= len(document) <= MAX_PAGES:
-        raise UnreadableMedium(f"The PDF has {len(document)} pages: 1 to {MAX_PAGES} are read")
-
-
-def _texts(document: Any, reader: TextReader, check: Callable[[], None]) -> Iterator[str]:
-    import pypdfium2
-
-    _check_pages(document)
-    for number in range(len(document)):
-        check()
-        try:
-            with _library, closing(document[number]) as page:
-                layer = _text_layer(page)
-                picture = None if layer else _picture(page)
-            yield layer or reader.text_of(picture)
-        except pypdfium2.PdfiumError:
-            raise UnreadableMedium(f"Page {number + 1} of the PDF cannot be read") from None
-        except UnreadableMedium as error:
-            raise UnreadableMedium(f"Page {number + 1} of the PDF: {error}") from None
+    try:
+        yield
+    except pypdfium2.PdfiumError:
+        raise UnreadableMedium(f"Page {number + 1} of the PDF cannot be read") from None
+    except UnreadableMedium as error:
+        raise UnreadableMedium(f"Page {number + 1} of the PDF: {error}") from None
 
 
 def _text_layer(page: Any) -> str:

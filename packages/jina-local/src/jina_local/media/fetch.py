@@ -19,7 +19,8 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _MAX_REDIRECTIONS = 3
-_SECONDS = 20.0
+SECONDS = 20.0
+"""For one file, redirections included."""
 _BLOCK = 64 * 1024
 # The well-known prefix, and the one that every network may use as it likes (RFC 8215).
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -46,7 +47,7 @@ def is_public(address: Address) -> bool:
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
-def fetch(url: str, largest: int, allowed: Callable[[Address], bool] = is_public, seconds: float = _SECONDS) -> bytes:
+def fetch(url: str, largest: int, allowed: Callable[[Address], bool] = is_public, seconds: float = SECONDS) -> bytes:
     """The file at a URL.
 
     Args:

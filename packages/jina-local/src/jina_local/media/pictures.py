@@ -94,15 +94,19 @@ def decode(data: bytes) -> Any:
             width, height = opened.size
             if width * height > MAX_PIXELS:
                 raise UnreadableMedium(f"The picture has {width} x {height} pixels: at most {MAX_PIXELS:,} are read")
-            turned = ImageOps.exif_transpose(opened).convert("RGBA")
+            turned = ImageOps.exif_transpose(opened)
+            if not turned.has_transparency_data:
+                return turned.convert("RGB")
+            turned = turned.convert("RGBA")
     except UnreadableMedium:
         raise
     except Image.DecompressionBombError:
         raise UnreadableMedium(f"The picture has too many pixels: at most {MAX_PIXELS:,} are read") from None
     except Exception as error:  # Pillow's decoders raise whatever a broken file leads them to.
         raise UnreadableMedium(f"It is no picture that can be decoded ({type(error).__name__})") from None
-    background = Image.new("RGBA", turned.size, "white")
-    return Image.alpha_composite(background, turned).convert("RGB")
+    background = Image.new("RGB", turned.size, "white")
+    background.paste(turned, mask=turned)
+    return background
 
 
 _readers: dict[int, TextReader] = {}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import binascii
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
@@ -14,8 +15,8 @@ from jina_client.models import Model
 
 from ..errors import FieldProblem, InvalidRequest, problem, stopping
 from ..reading.items import Item
-from .fetch import FetchError, fetch
-from .pictures import TextReader, UnreadableMedium, text_reader
+from .fetch import SECONDS, FetchError, fetch
+from .pictures import MAX_PIXELS, TextReader, UnreadableMedium, text_reader
 
 MAX_BYTES = 8 * 2**20
 """The largest image or PDF: the service's published limit."""
@@ -23,6 +24,12 @@ MAX_BYTES = 8 * 2**20
 MAX_FILE_BYTES = 64 * 2**20
 MAX_FILE_LINES = 50_000
 """The largest file of a batch job."""
+
+MAX_PIXELS_TOGETHER = 4 * MAX_PIXELS
+"""Of all pictures of one request, where they are held at once: 480 MB."""
+
+# Seconds for all that one request has fetched.
+_FETCHING = 60.0
 
 _INSTALL = 'This engine reads text in images and PDFs with an extra: pip install "jina-local[images]"'
 _NO_FETCHING = "This engine does not fetch URLs: send the file in base64, or start the server with --allow-fetch"
@@ -48,6 +55,7 @@ def read_texts(
     """
     texts: list[str] = []
     problems: list[FieldProblem] = []
+    media = _Media(allow_fetch)
 
     def check() -> None:
         if stopped():
@@ -56,7 +64,7 @@ def read_texts(
     for item in items:
         check()
         try:
-            texts.extend(_texts(item, allow_fetch, threads, check))
+            texts.extend(_texts(item, media, threads, check))
         except _Unread as unread:
             problems.append(problem(unread.item.field, str(unread), unread.kind))
     if problems:
@@ -93,15 +101,21 @@ def read_pictures(items: Sequence[Item], model: Model, *, allow_fetch: bool = Fa
         InvalidRequest: a medium that cannot be read; each is named (422).
     """
     found = Pictures([], [], [], 0)
-    tokens = 0
+    tokens = pixels = 0
     problems: list[FieldProblem] = []
+    media = _Media(allow_fetch)
     for item in items:
         if item.kind == "text":
             found.texts.append(item.value)
             found.order.append(False)
             continue
         try:
-            images = _images(item, allow_fetch)
+            images = []
+            for image in _images(item, media):
+                pixels += image.width * image.height
+                if pixels > MAX_PIXELS_TOGETHER:
+                    raise _too_many_pixels(item)
+                images.append(image)
         except UnreadableMedium as error:
             problems.append(problem(item.field, str(error), "unreadable_medium"))
             continue
@@ -118,18 +132,24 @@ def read_pictures(items: Sequence[Item], model: Model, *, allow_fetch: bool = Fa
     return replace(found, tokens=tokens)
 
 
-def _images(item: Item, allow_fetch: bool) -> list[Any]:
+def _too_many_pixels(item: Item) -> InvalidRequest:
+    message = f"The pictures up to this one have more than {MAX_PIXELS_TOGETHER:,} pixels together: send fewer at once"
+    return InvalidRequest([problem(item.field, message, "too_long")])
+
+
+def _images(item: Item, media: _Media) -> Iterator[Any]:
     from .pictures import decode
 
     if item.kind not in ("image", "pdf"):
         raise _Unread(item, f"The loaded model does not read items with '{item.kind}'", "unsupported_modality")
-    data = _data(item, allow_fetch)
+    data = media.data(item)
     try:
         if item.kind == "pdf":
             from .documents import page_pictures
 
-            return page_pictures(data)
-        return [decode(data)]
+            yield from page_pictures(data)
+        else:
+            yield decode(data)
     except ImportError:
         raise _Unread(item, _INSTALL, "unsupported_modality") from None
 
@@ -141,14 +161,57 @@ class _Unread(Exception):
         self.kind = kind
 
 
-def _texts(item: Item, allow_fetch: bool, threads: int | None, check: Callable[[], None]) -> Iterable[str]:
+class _Media:
+    """Where the bytes of a request's media come from.
+
+    Args:
+        allow_fetch: whether they may be fetched.
+    """
+
+    def __init__(self, allow_fetch: bool) -> None:
+        self._allow_fetch = allow_fetch
+        self._deadline = time.monotonic() + _FETCHING
+
+    def data(self, item: Item) -> bytes:
+        """The bytes of a medium that was sent as a URL, as a data URI or in base64."""
+        value = item.value.strip()
+        if value[:8].lower().startswith(("http://", "https://")):
+            return self._fetched(item, value)
+        if value[:5].lower() == "data:":
+            head, _, value = value.partition(",")
+            if not head.lower().endswith(";base64"):
+                raise _Unread(item, "A data URI must hold base64: data:<type>;base64,<data>", "value_error")
+        try:
+            data = pybase64.b64decode(value, validate=True)
+        except (binascii.Error, ValueError):
+            raise _Unread(item, "It is neither a URL nor valid base64", "value_error") from None
+        if len(data) > MAX_BYTES:
+            raise _Unread(item, f"The file is larger than {MAX_BYTES // 2**20} MB", "too_long")
+        if not data:
+            raise _Unread(item, "The file is empty", "value_error")
+        return data
+
+    def _fetched(self, item: Item, url: str) -> bytes:
+        if not self._allow_fetch:
+            raise _Unread(item, _NO_FETCHING, "fetching_not_allowed")
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            message = f"The URLs before it took more than {_FETCHING:g} seconds: send fewer at once"
+            raise _Unread(item, message, "fetching_failed")
+        try:
+            return fetch(url, MAX_BYTES, seconds=min(SECONDS, left))
+        except FetchError as error:
+            raise _Unread(item, f"The URL cannot be fetched: {error}", "fetching_failed") from None
+
+
+def _texts(item: Item, media: _Media, threads: int | None, check: Callable[[], None]) -> Iterable[str]:
     if item.kind == "text":
         return (item.value,)
     if item.kind == "content":
         # One vector for the group: its parts are read as one text.
-        return ("\n".join(text for part in item.parts for text in _texts(part, allow_fetch, threads, check)),)
+        return ("\n".join(text for part in item.parts for text in _texts(part, media, threads, check)),)
     reader = _reader(item, threads)
-    data = _data(item, allow_fetch)
+    data = media.data(item)
     try:
         if item.kind == "pdf":
             from .documents import page_texts
@@ -164,31 +227,6 @@ def _reader(item: Item, threads: int | None) -> TextReader:
         return text_reader(threads)
     except ImportError:
         raise _Unread(item, _INSTALL, "unsupported_modality") from None
-
-
-def _data(item: Item, allow_fetch: bool) -> bytes:
-    """The bytes of a medium that was sent as a URL, as a data URI or in base64."""
-    value = item.value.strip()
-    if value[:8].lower().startswith(("http://", "https://")):
-        if not allow_fetch:
-            raise _Unread(item, _NO_FETCHING, "fetching_not_allowed")
-        try:
-            return fetch(value, MAX_BYTES)
-        except FetchError as error:
-            raise _Unread(item, f"The URL cannot be fetched: {error}", "fetching_failed") from None
-    if value[:5].lower() == "data:":
-        head, _, value = value.partition(",")
-        if not head.lower().endswith(";base64"):
-            raise _Unread(item, "A data URI must hold base64: data:<type>;base64,<data>", "value_error")
-    try:
-        data = pybase64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError):
-        raise _Unread(item, "It is neither a URL nor valid base64", "value_error") from None
-    if len(data) > MAX_BYTES:
-        raise _Unread(item, f"The file is larger than {MAX_BYTES // 2**20} MB", "too_long")
-    if not data:
-        raise _Unread(item, "The file is empty", "value_error")
-    return data
 
 
 def read_lines(url: str, *, allow_fetch: bool = False) -> list[object]:

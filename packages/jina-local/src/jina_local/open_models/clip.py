@@ -95,7 +95,8 @@ def load_clip(row: Model, folder: ModelFolder, allow_fetch: bool) -> Clip:
 
     network = from_folder(CLIPModel, folder)
     tokenizer = Tokenizer(AutoTokenizer.from_pretrained(folder.path))
-    processor = AutoImageProcessor.from_pretrained(folder.path)
+    images: Any = AutoImageProcessor
+    processor = images.from_pretrained(folder.path)
     longest = network.config.text_config.max_position_embeddings
 
     def read(**inputs: torch.Tensor) -> torch.Tensor:
