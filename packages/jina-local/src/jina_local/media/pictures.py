@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 # Before onnxruntime is imported by whoever comes first.
@@ -12,6 +13,9 @@ from .. import runtime
 
 MAX_PIXELS = 40_000_000
 """More is refused before it is decoded: a small file can hold a huge picture."""
+
+# The library reads nothing larger, and takes more memory to make it smaller.
+_LONGEST_SIDE = 2000
 
 # No other of Pillow's decoders sees what was sent: some, such as the one for EPS, run other programs.
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
@@ -24,7 +28,8 @@ class UnreadableMedium(Exception):
 class TextReader:
     """Reads text in pictures. It may be used by several threads at once.
 
-    Pictures are decoded and read one after another, so that the memory is bounded however many are sent at once.
+    Pictures are decoded and read one after another by one thread of its own, so that the memory is bounded however many
+    are sent at once: each thread that computed would keep 50 MB of what it once needed.
 
     Args:
         threads: how many threads compute; by default one for each core this process may use.
@@ -49,7 +54,7 @@ class TextReader:
             "Det.limit_side_len": 1280,
         }
         self._read: Any = RapidOCR(params=settings)
-        self._reading = threading.Lock()
+        self._reading = ThreadPoolExecutor(1, "jina-local-reader")
 
     def text(self, data: bytes) -> str:
         """The lines of text in a picture file, from top to bottom.
@@ -57,13 +62,11 @@ class TextReader:
         Raises:
             UnreadableMedium: it is no picture, too large a one, or has no text in it.
         """
-        with self._reading:
-            return self._text_of(decode(data))
+        return self._reading.submit(lambda: self._text_of(decode(data, _LONGEST_SIDE))).result()
 
     def text_of(self, picture: Any) -> str:
         """The lines of text in a ``PIL.Image``; raises as :meth:`text` does."""
-        with self._reading:
-            return self._text_of(picture)
+        return self._reading.submit(self._text_of, picture).result()
 
     def _text_of(self, picture: Any) -> str:
         import numpy as np
@@ -79,8 +82,12 @@ class TextReader:
         return text
 
 
-def decode(data: bytes) -> Any:
+def decode(data: bytes, longest_side: int | None = None) -> Any:
     """A picture file as a ``PIL.Image`` in RGB, turned as its camera says, transparent parts white.
+
+    Args:
+        data: the file.
+        longest_side: pixels; a larger picture is made smaller.
 
     Raises:
         UnreadableMedium: it is no picture, or has too many pixels.
@@ -94,6 +101,8 @@ def decode(data: bytes) -> Any:
             width, height = opened.size
             if width * height > MAX_PIXELS:
                 raise UnreadableMedium(f"The picture has {width} x {height} pixels: at most {MAX_PIXELS:,} are read")
+            if longest_side is not None:
+                opened.thumbnail((longest_side, longest_side))
             turned = ImageOps.exif_transpose(opened)
             if not turned.has_transparency_data:
                 return turned.convert("RGB")
