@@ -18,6 +18,7 @@ from ..reading.requests import EmbeddingRequest
 from .answering import OpenModel, narrowed
 from .files import ModelFolder
 from .network import Network, Tokens, whole
+from .pretrained import from_folder
 from .tokens import Tokenizer
 
 # Pictures that are in memory at once, prepared.
@@ -90,8 +91,6 @@ class Clip(OpenModel):
 def load_clip(row: Model, folder: ModelFolder, allow_fetch: bool) -> Clip:
     """Load a folder of transformers' CLIP classes."""
     from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel
-
-    from .loading import from_folder
 
     network = from_folder(CLIPModel, folder)
     tokenizer = Tokenizer(AutoTokenizer.from_pretrained(folder.path))

@@ -23,6 +23,7 @@ from .answering import DECIMALS, OpenModel, narrowed, texts_of
 from .files import ModelFolder
 from .flash_xlmr import Tensors
 from .network import Network, Tokens
+from .pretrained import complete
 from .tokens import Tokenizer
 
 QUERY_LENGTH = 512
@@ -128,8 +129,6 @@ def prompt(query: str, documents: Sequence[str]) -> str:
 def load_listwise(row: Model, folder: ModelFolder, tensors: Tensors, tokenizer: Tokenizer) -> Listwise:
     """Load a model of transformers' Qwen3 class with a projector."""
     from transformers import Qwen3Config, Qwen3Model
-
-    from .loading import complete
 
     said = {name: value for name, value in folder.config.items() if name not in ("auto_map", "architectures")}
     body = {name.removeprefix("model."): each for name, each in tensors.items() if name.startswith("model.")}

@@ -19,6 +19,7 @@ from .cross_encoder import CrossEncoder
 from .files import ModelFolder, find_folder, find_row
 from .listwise import is_listwise, load_listwise
 from .network import Network, Pool, first_token, last_token, mean
+from .pretrained import complete, from_folder
 from .texts import TextEmbedder, hidden_states
 from .tokens import Tokenizer
 
@@ -225,28 +226,6 @@ def _network(folder: ModelFolder) -> tuple[Any, flash_xlmr.Tensors | None]:
     named = flash_xlmr.native_names(tensors, folder.config)
     body = {name: each for name, each in named.items() if not name.startswith(("linear.", "lm_head.", "pooler."))}
     return complete(JinaEmbeddingsV3Model if rotary else XLMRobertaModel, config, body), tensors
-
-
-def from_folder(kind: Any, folder: ModelFolder) -> Any:
-    """A network of one of transformers' classes, read from a folder."""
-    found, report = kind.from_pretrained(folder.path, dtype=torch.float32, output_loading_info=True)
-    return _checked(found, report, folder.name)
-
-
-def complete(kind: Any, config: Any, tensors: flash_xlmr.Tensors) -> Any:
-    """A network of one of transformers' classes, with weights that were read already."""
-    found, report = kind.from_pretrained(None, config=config, state_dict=tensors, output_loading_info=True)
-    return _checked(found.float(), report, kind.__name__)
-
-
-def _checked(network: Any, report: dict[str, Any], name: str) -> Any:
-    """A network whose every weight was read: transformers makes up what it does not find."""
-    # The pooler is no part of what is computed here.
-    missing = sorted(each for each in report["missing_keys"] if "pooler" not in each)
-    if missing or report.get("mismatched_keys"):
-        wrong = ", ".join(map(str, [*missing, *report.get("mismatched_keys", ())][:5]))
-        raise ModelNotFoundError(f"{name} lacks weights that its network needs, or they have another shape: {wrong}")
-    return network.eval()
 
 
 def _positions(network: Any) -> int:
