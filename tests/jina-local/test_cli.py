@@ -62,6 +62,23 @@ def test_a_port_in_use_is_one_line() -> None:
     assert "in use" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "allowed"),
+    [
+        ("--port", "80800", "0 to 65535"),
+        ("--port", "-1", "0 to 65535"),
+        ("--port", "http", "0 to 65535"),
+        ("--rpm", "0", "above 0"),
+        ("--threads", "two", "above 0"),
+    ],
+)
+def test_a_number_out_of_range_is_named(option: str, value: str, allowed: str) -> None:
+    done = run("serve", f"{option}={value}")
+    assert done.returncode == 2
+    assert f"argument {option}: must be a whole number" in done.stderr
+    assert f"{allowed}, got '{value}'" in done.stderr
+
+
 def test_without_the_servers_libraries_the_extra_is_named(tmp_path: Path) -> None:
     (tmp_path / "fastapi.py").write_text("raise ModuleNotFoundError('none', name='fastapi')")
     done = run("serve", PYTHONPATH=os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))

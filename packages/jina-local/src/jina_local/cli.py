@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="serve the API over HTTP")
     serve.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
-    serve.add_argument("--port", type=int, default=8080, help="the port, 0 for a free one (default: %(default)s)")
+    serve.add_argument("--port", type=_port, default=8080, help="the port, 0 for a free one (default: %(default)s)")
     serve.add_argument(
         "--api-key", help=f"a key that requests must carry; {KEY_VARIABLE} keeps it out of the list of processes"
     )
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--trust-remote-code", action="store_true", help="run the code that comes with --model, as some models need"
     )
-    serve.add_argument("--threads", type=int, help="threads that compute (default: one for each core)")
+    serve.add_argument("--threads", type=_positive, help="threads that compute (default: one for each core)")
     serve.add_argument("--state", metavar="DIR", help="where trained classifiers are kept (default: in memory only)")
     serve.add_argument(
         "--allow-fetch", action="store_true", help="fetch images, PDFs and batch files by URL, from public addresses"
@@ -89,10 +89,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number above 0, got {text!r}")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**16:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to 65535, got {text!r}")
+    return int(text)
 
 
 def _serve(options: argparse.Namespace) -> None:
