@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -493,13 +493,13 @@ class AsyncJinaClient(BaseClient):
                 await asyncio.gather(*(start(work()) for _ in range(workers)))
 
     async def _stream(
-        self, jobs: AsyncIterator[EmbedJob], total: int | None, *, partial: bool, show_progress: bool
+        self, jobs: AsyncGenerator[EmbedJob], total: int | None, *, partial: bool, show_progress: bool
     ) -> AsyncIterator[tuple[int, Embeddings]]:
         most, tokens = self.settings.max_concurrency, 0
         # Those whose result the caller does not have yet.
         under_way: dict[EmbedJob, asyncio.Task[None]] = {}
         with Progress(show_progress, total) as progress, handing_over(under_way):
-            async with _tasks() as start:
+            async with aclosing(jobs), _tasks() as start:
                 while True:
                     busy = sum(not task.done() for task in under_way.values())
                     if busy < most and len(under_way) < 2 * most and (job := await anext(jobs, None)) is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -166,7 +166,7 @@ class Stream:
         if self._waiting:
             yield self._job(self._waiting)
 
-    async def ajobs(self, inputs: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[EmbedJob]:
+    async def ajobs(self, inputs: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[EmbedJob]:
         """:meth:`jobs` of an asynchronous iterable too; the cache is asked in a thread."""
 
         async def made(items: list[Item]) -> EmbedJob:
