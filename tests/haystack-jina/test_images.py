@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pypdfium2
 import pytest
 from haystack import Document, Pipeline
 from haystack.components.retrievers.in_memory import InMemoryEmbeddingRetriever
@@ -18,6 +19,8 @@ from haystack.dataclasses import ByteStream
 from haystack.document_stores.in_memory import InMemoryDocumentStore
 from haystack_integrations.components.embedders.jina import JinaDocumentImageEmbedder, JinaTextEmbedder
 from jina_client import JinaArgumentError, JinaInputError, PartialFailureError
+from jina_client.media import PDFIUM
+from jina_local.media.documents import page_pictures
 from loopback import Answer, Recorder, Sent, vector_of
 from pictures import encoded, images_of, of_media
 from PIL import Image, ImageDraw
@@ -223,6 +226,25 @@ def test_pages_are_rendered_in_threads_one_at_a_time(media_server: Recorder, pic
         media_server.sent.clear()
         assert all(document.embedding for document in run(documents)["documents"])
         assert len(media_server.sent) == 24
+
+
+def test_pdfium_is_called_under_one_lock_here_and_in_the_embedded_engine(
+    media_server: Recorder, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[bool] = []
+
+    class Watched(pypdfium2.PdfDocument):
+        def __init__(self, *arguments: Any) -> None:
+            held.append(PDFIUM._is_owned())  # type: ignore[attr-defined]
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(pypdfium2, "PdfDocument", Watched)
+    embedder = JinaDocumentImageEmbedder(base_url=media_server.url)
+    assert embedder.run([_at(pictures / "pages.pdf", page_number=2)])["documents"][0].embedding
+    of_haystack = len(held)
+    assert len(list(page_pictures((pictures / "pages.pdf").read_bytes()))) == 3
+    assert of_haystack == 2
+    assert held == [True] * 3
 
 
 def test_a_text_finds_its_image(tmp_path: Path) -> None:

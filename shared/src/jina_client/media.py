@@ -10,6 +10,7 @@ import io
 import os
 import stat
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -37,6 +38,9 @@ _MADE_BYTES = 2 * _MB
 """What an image that is made when it is sent is taken to have, for planning."""
 _HEAD = 8192
 _JPEG_QUALITY = 95
+
+PDFIUM = threading.RLock()
+"""Held around every call of PDFium: it takes one thread of a process at a time, whoever calls and whatever the file."""
 
 
 class Media:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
+
+from jina_client.media import PDFIUM
 
 from .pictures import TextReader, UnreadableMedium
 
@@ -13,9 +14,6 @@ MAX_PAGES = 100
 # Pixels for one of PDF's points of 1/72 inch: about 150 dots an inch, unless the page is a poster.
 _SCALE = 2.0
 _LONGEST_SIDE = 2500
-
-# The library is not safe to use by several threads. It is held for one page at a time.
-_library = threading.Lock()
 
 
 def page_texts(data: bytes, reader: TextReader, check: Callable[[], None] = lambda: None) -> list[str]:
@@ -30,11 +28,11 @@ def page_texts(data: bytes, reader: TextReader, check: Callable[[], None] = lamb
         UnreadableMedium: it is no PDF, is locked, has too many pages, or has a page without any text.
     """
     texts = []
-    with _opened(data) as document:
-        for number in range(len(document)):
+    with _opened(data) as (document, pages):
+        for number in range(pages):
             check()
             with _readable(number):
-                with _library, closing(document[number]) as page:
+                with PDFIUM, closing(document[number]) as page:
                     layer = _text_layer(page)
                     picture = None if layer else _picture(page)
                 texts.append(layer or reader.text_of(picture))
@@ -43,18 +41,19 @@ def page_texts(data: bytes, reader: TextReader, check: Callable[[], None] = lamb
 
 def page_pictures(data: bytes) -> Iterator[Any]:
     """A picture of each page of a PDF, as ``PIL.Image``; raises as :func:`page_texts` does."""
-    with _opened(data) as document:
-        for number in range(len(document)):
-            with _readable(number), _library, closing(document[number]) as page:
+    with _opened(data) as (document, pages):
+        for number in range(pages):
+            with _readable(number), PDFIUM, closing(document[number]) as page:
                 picture = _picture(page)
             yield picture
 
 
 @contextmanager
-def _opened(data: bytes) -> Iterator[Any]:
+def _opened(data: bytes) -> Iterator[tuple[Any, int]]:
+    """A document and the number of its pages."""
     import pypdfium2  # type: ignore[import-untyped]
 
-    with _library:
+    with PDFIUM:
         try:
             document = pypdfium2.PdfDocument(data)
         except pypdfium2.PdfiumError:
@@ -63,9 +62,9 @@ def _opened(data: bytes) -> Iterator[Any]:
     try:
         if not 1 <= pages <= MAX_PAGES:
             raise UnreadableMedium(f"The PDF has {pages} pages: 1 to {MAX_PAGES} are read")
-        yield document
+        yield document, pages
     finally:
-        with _library:
+        with PDFIUM:
             document.close()
 
 

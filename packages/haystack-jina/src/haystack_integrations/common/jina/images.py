@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-import threading
 from pathlib import Path
 from typing import Any
 
 from haystack import Document
 from haystack.dataclasses import ByteStream
 from jina_client import JinaInputError
-from jina_client.media import LARGEST, Media
+from jina_client.media import LARGEST, PDFIUM, Media
 
 PAGE_NUMBER = "page_number"
 """Where Haystack's converters note the page, counted from 1."""
@@ -22,8 +21,6 @@ _MOST_PIXELS = 25_000_000  # An A3 page at 300 dpi has 17 million.
 _JPEG_QUALITY = 85
 _LARGEST_SIDE = 2**30
 _HEAD = 1024
-_PDFIUM = threading.Lock()
-"""PDFium may only be called by one thread at a time, whatever the document."""
 
 
 class DocumentImages:
@@ -125,7 +122,7 @@ def _opened(source: Path | bytes, name: str) -> Any:
 
 
 def _page_count(source: Path | bytes, name: str) -> int:
-    with _PDFIUM:
+    with PDFIUM:
         document = _opened(source, name)
         try:
             return len(document)
@@ -135,7 +132,7 @@ def _page_count(source: Path | bytes, name: str) -> int:
 
 def _rendered(source: Path | bytes, number: int, size: tuple[int, int] | None, name: str) -> bytes:
     """A page as JPEG, at 300 dpi as Haystack's own converters have it, or less where that would be too large."""
-    with _PDFIUM:
+    with PDFIUM:
         document = _opened(source, name)
         try:
             page = document[number - 1]
