@@ -115,12 +115,17 @@ def test_filters_are_haystacks() -> None:
     assert found == DOCUMENTS[1:]
 
 
+BITS = Document(content="a", embedding=[0.0, 1.0, 1.0])
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
         (lambda: JinaDocumentStore(folder="a"), JinaArgumentError, "has no argument 'folder'"),
         (lambda: JinaDocumentStore().to_dict(), JinaInputError, "temporary folder"),
         (lambda: JinaDocumentStore().write_documents(DOCUMENTS), JinaInputError, "has no embedding"),
+        (lambda: JinaDocumentStore().write_documents([BITS]), JinaInputError, "needs floats, got a vector of zeros"),
+        (lambda: JinaDocumentStore().embedding_retrieval([0.0, 1.0, 1.0], 1), JinaInputError, "needs floats"),
         (lambda: JinaDocumentStore().write_documents("a"), JinaInputError, "list of Documents"),
         (lambda: JinaEmbeddingRetriever("store"), JinaArgumentError, "must be a JinaDocumentStore"),
         (lambda: JinaLateInteractionRetriever("a", topk=1), JinaArgumentError, "did you mean 'top_k'"),

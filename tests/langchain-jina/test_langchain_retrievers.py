@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from jina_client import JinaArgumentError, JinaInputError
 from jina_client.index import IndexFileError
+from langchain_classic.embeddings import CacheBackedEmbeddings
 from langchain_core.documents import Document
+from langchain_core.stores import InMemoryByteStore
 from langchain_jina import JinaEmbeddings, JinaLateInteractionRetriever, JinaRetriever
 
 TEXTS = ["The cat sleeps on the sofa.", "Stocks fell sharply today.", "Bread needs flour, water and salt."]
@@ -104,3 +106,20 @@ def test_reading_alone_changes_nothing(make: Any, tmp_path: Path) -> None:
     with pytest.raises(JinaInputError, match="read-only"):
         reader.add_documents(DOCUMENTS)
     assert len(reader) == 3
+
+
+@pytest.mark.parametrize("encoding", ["binary", "ubinary"])
+def test_bits_are_refused_before_anything_is_embedded(encoding: Any) -> None:
+    bits = JinaEmbeddings(model="jina-embeddings-v3", base_url="http://127.0.0.1:9", embedding_type=encoding)
+    with pytest.raises(JinaInputError, match=f"needs floats, got embedding_type='{encoding}'.*Leave embedding_type"):
+        JinaRetriever(embeddings=bits)
+
+
+def test_bits_of_an_embedder_that_does_not_say_so_are_refused() -> None:
+    bits = JinaEmbeddings(model="jina-embeddings-v3", base_url="local", embedding_type="binary")
+    cached = CacheBackedEmbeddings.from_bytes_store(bits, InMemoryByteStore(), key_encoder="sha256")
+    retriever = JinaRetriever(embeddings=cached)
+    with pytest.raises(JinaInputError, match="needs floats, got a vector of zeros and ones"):
+        retriever.add_documents(DOCUMENTS)
+    with pytest.raises(JinaInputError, match="needs floats, got a vector of zeros and ones"):
+        retriever.invoke("baking")

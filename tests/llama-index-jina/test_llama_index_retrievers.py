@@ -103,3 +103,10 @@ def test_reading_alone_changes_nothing(make: Any, tmp_path: Path) -> None:
     with pytest.raises(JinaInputError, match="read-only"):
         reader.add_nodes(NODES)
     assert len(reader) == 3
+
+
+@pytest.mark.parametrize("option", ["encoding_documents", "encoding_queries"])
+def test_bits_are_refused_before_anything_is_embedded(option: str) -> None:
+    bits = JinaEmbedding(model="jina-embeddings-v3", base_url="http://127.0.0.1:9", **{option: "ubinary"})
+    with pytest.raises(JinaInputError, match=f"needs floats, got {option}='ubinary'"):
+        JinaRetriever(bits)

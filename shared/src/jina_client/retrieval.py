@@ -75,6 +75,7 @@ class IndexFolder:
         """See the index's ``add``; the index is made where there is none."""
         if not len(ids):
             return
+        self._refuse_bits(vectors[0])
         with _opening:
             index = self._found() or self._kept(
                 self._kind(np.shape(vectors[0])[-1], self._path, model=self._model, **self._options)
@@ -83,6 +84,7 @@ class IndexFolder:
 
     def search(self, query: Any, k: int, oversampling: float = OVERSAMPLING) -> list[Hit]:
         """See the index's ``search``; without an index nothing is found."""
+        self._refuse_bits(query)
         index = self._found()
         hits: list[Hit] = [] if index is None else index.search(query, k, oversampling)
         return hits
@@ -125,6 +127,13 @@ class IndexFolder:
             raise JinaInputError("an index in a temporary folder cannot be pickled: save it, or give it a path")
         return {**self.__dict__, "_own": None}
 
+    def _refuse_bits(self, vector: Any) -> None:
+        """Vectors of an embedder that did not say that it gives bits: more than one 1, and else zeros."""
+        if self._kind is BinaryIndex:
+            numbers = np.asarray(vector)
+            if np.count_nonzero(numbers == 1) > 1 and np.isin(numbers, (0, 1)).all():
+                raise _bits("a vector of zeros and ones")
+
     def _found(self) -> AnyIndex | None:
         """The index, or ``None`` where there is none yet."""
         with _opening:
@@ -159,3 +168,21 @@ def model_of(embedder: Any, names: Sequence[str] = ("model_name", "model")) -> s
     """What an embedder of any framework calls its model; empty where it does not say."""
     found = next((getattr(embedder, name) for name in names if isinstance(getattr(embedder, name, None), str)), "")
     return found if found != "unknown" else ""
+
+
+_ENCODINGS = ("embedding_type", "encoding_documents", "encoding_queries")
+
+
+def require_floats(embedder: Any) -> None:
+    """Refuse an embedder of any framework that says that it gives bits, before anything is embedded."""
+    for name in _ENCODINGS:
+        encoding = getattr(embedder, name, None)
+        if encoding in ("binary", "ubinary"):
+            raise _bits(f"{name}={encoding!r}")
+
+
+def _bits(what: str) -> JinaInputError:
+    return JinaInputError(
+        f"the index needs floats, got {what}: it makes the bits of its first stage itself, and ranks with the floats. "
+        f"Leave {', '.join(_ENCODINGS)} of the embedder at 'float'"
+    )

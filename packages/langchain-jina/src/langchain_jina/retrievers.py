@@ -13,7 +13,7 @@ from jina_client import JinaInputError
 from jina_client.arguments import input_error_from_pydantic
 from jina_client.components import MultiVectorEmbedder
 from jina_client.index import BinaryIndex, Hit, MultiVectorIndex
-from jina_client.retrieval import OVERSAMPLING, IndexFolder, model_of
+from jina_client.retrieval import OVERSAMPLING, IndexFolder, model_of, require_floats
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
@@ -124,12 +124,13 @@ class JinaRetriever(IndexRetriever):
         'The cat sleeps.'
 
     Raises:
-        JinaInputError: an unknown argument or a value of the wrong type; an index of another model.
+        JinaInputError: an unknown argument or a value of the wrong type; embeddings that give bits; an index of another
+            model.
         IndexFileError: files that are damaged, or open in another process.
     """
 
     embeddings: Embeddings
-    """What makes the vectors. Floats: bits of their own (``embedding_type``) leave nothing to score again with."""
+    """What makes the vectors. Floats: bits (``embedding_type``) are refused, for they leave nothing to rank with."""
 
     @classmethod
     def from_documents(cls, documents: Sequence[Document], embeddings: Embeddings, **arguments: Any) -> Self:
@@ -159,6 +160,7 @@ class JinaRetriever(IndexRetriever):
         return retriever
 
     def _make_folder(self) -> IndexFolder:
+        require_floats(self.embeddings)
         return IndexFolder(
             BinaryIndex,
             self.path,

@@ -109,7 +109,7 @@ class JinaDocumentStore:
         :param documents: Documents with embeddings.
         :param policy: What to do with an id that is there; by default it is an error.
         :returns: How many were written.
-        :raises JinaInputError: A Document without an embedding, or with one of another length.
+        :raises JinaInputError: A Document without an embedding, or with one of another length or of bits.
         :raises DuplicateDocumentError: An id that is there, unless the policy says otherwise.
         """
         if not isinstance(documents, list) or not all(isinstance(each, Document) for each in documents):

@@ -14,7 +14,7 @@ from jina_client.components import Connection, MultiVectorEmbedder
 from jina_client.index import BinaryIndex, Hit, MultiVectorIndex
 from jina_client.index.originals import Originals
 from jina_client.index.store import FirstStage
-from jina_client.retrieval import OVERSAMPLING, IndexFolder, model_of
+from jina_client.retrieval import OVERSAMPLING, IndexFolder, model_of, require_floats
 from llama_index.core import Settings
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -137,7 +137,7 @@ class JinaRetriever(IndexRetriever):
         callback_manager, verbose: as in every retriever of LlamaIndex.
 
     Raises:
-        JinaInputError: an unknown argument; an index of another model.
+        JinaInputError: an unknown argument; an embedding that gives bits; an index of another model.
         IndexFileError: files that are damaged, or open in another process.
     """
 
@@ -155,6 +155,7 @@ class JinaRetriever(IndexRetriever):
         verbose: bool = False,
     ) -> None:
         self.embed_model = embed_model or Settings.embed_model
+        require_floats(self.embed_model)
         folder = IndexFolder(
             BinaryIndex, path, model=model_of(self.embed_model), read_only=read_only, originals=originals
         )
