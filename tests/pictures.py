@@ -7,7 +7,7 @@ import io
 from typing import Any
 
 from loopback import Answer, Recorder, Sent, vector_of
-from PIL import Image
+from PIL import Image, ImageDraw
 
 
 def of_media(sent: Sent) -> Answer:
@@ -26,6 +26,15 @@ def encoded(colour: str, size: tuple[int, int] = (40, 30), kind: str = "PNG") ->
     """A picture of one colour."""
     with io.BytesIO() as buffer:
         Image.new("RGB", size, colour).save(buffer, kind)
+        return buffer.getvalue()
+
+
+def written(line: str) -> bytes:
+    """A picture of a line of text, which the embedded engine can read."""
+    picture = Image.new("RGB", (520, 90), "white")
+    ImageDraw.Draw(picture).text((10, 25), line, fill="black", font_size=30)
+    with io.BytesIO() as buffer:
+        picture.save(buffer, "PNG")
         return buffer.getvalue()
 
 

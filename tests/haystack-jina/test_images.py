@@ -22,8 +22,8 @@ from jina_client import JinaArgumentError, JinaInputError, PartialFailureError
 from jina_client.media import PDFIUM
 from jina_local.media.documents import page_pictures
 from loopback import Answer, Recorder, Sent, vector_of
-from pictures import encoded, images_of, of_media
-from PIL import Image, ImageDraw
+from pictures import encoded, images_of, of_media, written
+from PIL import Image
 
 
 def _at(path: Any, **meta: Any) -> Document:
@@ -250,9 +250,7 @@ def test_pdfium_is_called_under_one_lock_here_and_in_the_embedded_engine(
 def test_a_text_finds_its_image(tmp_path: Path) -> None:
     store = InMemoryDocumentStore(embedding_similarity_function="cosine")
     for number, line in enumerate(["Departures: Berlin 10:42", "Apple pie: flour and butter"]):
-        picture = Image.new("RGB", (520, 90), "white")
-        ImageDraw.Draw(picture).text((10, 25), line, fill="black", font_size=30)
-        picture.save(tmp_path / f"{number}.png")
+        (tmp_path / f"{number}.png").write_bytes(written(line))
     indexing = Pipeline()
     indexing.add_component(
         "embedder", JinaDocumentImageEmbedder(base_url="local", root_path=str(tmp_path), image_size=(1024, 1024))

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from haystack import Document
+from haystack.dataclasses import ByteStream
 from haystack_integrations.components.embedders.jina import JinaMultiVectorDocumentEmbedder, JinaMultiVectorTextEmbedder
+from haystack_integrations.components.rankers.jina import JinaRanker
+from haystack_integrations.components.retrievers.jina import JinaLateInteractionRetriever
+from haystack_integrations.components.writers.jina import JinaLateInteractionWriter
 from jina_client import JinaClient, JinaInputError
 from loopback import Answer, Recorder
+from pictures import encoded, written
 
 TEXTS = ["Stocks fell sharply today.", "The cat sleeps on the sofa.", "Bread needs flour."]
 QUESTION = "What does the cat do?"
@@ -70,3 +77,73 @@ def test_what_is_saved_is_what_was_set() -> None:
     assert JinaMultiVectorDocumentEmbedder.from_dict(saved).to_dict() == saved
     text = JinaMultiVectorTextEmbedder(prefix="q: ").to_dict()
     assert JinaMultiVectorTextEmbedder.from_dict(text).to_dict() == text
+
+
+LINES = ["Departures: Berlin 10:42", "Apple pie: flour and butter"]
+
+
+def _pictures(folder: Path) -> list[Document]:
+    """One in a file, one in a blob, and a text beside them."""
+    (folder / "train.png").write_bytes(written(LINES[0]))
+    return [
+        Document(id="train", meta={"file_path": "train.png"}),
+        Document(id="pie", blob=ByteStream(written(LINES[1]), mime_type="image/png")),
+        Document(id="text", content="The cat sleeps.", meta={"file_path": "of-the-text.txt"}),
+    ]
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_images_have_the_vectors_that_the_client_gives_them(tmp_path: Path, way: str) -> None:
+    embedder = JinaMultiVectorDocumentEmbedder(
+        model="jina-embeddings-v4", base_url="local", root_path=str(tmp_path), progress_bar=False
+    )
+    given = _pictures(tmp_path)
+    output = embedder.run(given) if way == "sync" else asyncio.run(embedder.run_async(given))
+    inputs = [*({"image": written(line)} for line in LINES), "The cat sleeps."]
+    expected = JinaClient(base_url="local").embed_multi_vector(inputs, model="jina-embeddings-v4")
+    for document, matrix in zip(output["documents"], expected, strict=True):
+        assert np.array_equal(np.asarray(document.meta["multi_vector"], np.float32), matrix)
+    assert type(embedder).from_dict(embedder.to_dict()).root_path == str(tmp_path)
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_images_are_written_and_found_by_late_interaction(tmp_path: Path, way: str) -> None:
+    options: Any = {"model": "jina-embeddings-v4", "base_url": "local"}
+    writer = JinaLateInteractionWriter(tmp_path / "index", root_path=str(tmp_path), **options)
+    retriever = JinaLateInteractionRetriever(tmp_path / "index", top_k=1, **options)
+    given, question = _pictures(tmp_path), "When does the train to Berlin leave?"
+    if way == "sync":
+        writer.run(given)
+        found = retriever.run(question)["documents"]
+    else:
+        asyncio.run(writer.run_async(given))
+        found = asyncio.run(retriever.run_async(question))["documents"]
+    assert [document.id for document in found] == ["train"]
+    writer.close()
+    assert retriever.run("What is in the pie?")["documents"][0].blob == given[1].blob
+    retriever.close()
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_images_are_ranked_by_a_model_that_takes_them(tmp_path: Path, way: str) -> None:
+    ranker = JinaRanker(model="jina-reranker-m0", base_url="local", root_path=str(tmp_path), top_k=1)
+    given, question = _pictures(tmp_path), "When does the train to Berlin leave?"
+    output = ranker.run(question, given) if way == "sync" else asyncio.run(ranker.run_async(question, given))
+    assert [document.id for document in output["documents"]] == ["train"]
+
+
+def test_an_image_is_refused_with_the_model_that_takes_none(tmp_path: Path) -> None:
+    image = Document(blob=ByteStream(encoded("red")))
+    runs: list[Any] = [
+        JinaMultiVectorDocumentEmbedder(base_url="local").run,
+        JinaLateInteractionWriter(tmp_path / "index", base_url="local").run,
+        lambda documents: JinaRanker(base_url="local").run("a question", documents),
+    ]
+    for run in runs:
+        with pytest.raises(JinaInputError, match=r"has no text: .*it has an image, and jina-\S+ is not known to take"):
+            run([image])
+    reported = JinaMultiVectorDocumentEmbedder(base_url="local", raise_on_failure=False).run([image])
+    assert "is not known to take images" in reported["meta"]["failed"][image.id]
+    titled = Document(meta={"file_path": "nowhere.png", "title": "A title"})
+    by_title = JinaMultiVectorDocumentEmbedder(base_url="local", meta_fields_to_embed=["title"]).run([titled])
+    assert by_title["documents"][0].meta["multi_vector"]

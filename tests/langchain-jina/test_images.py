@@ -14,17 +14,16 @@ import pytest
 from jina_client import JinaClient, JinaInputError
 from langchain_jina import JinaEmbeddings
 from loopback import Answer, Recorder, Sent, vector_of
-from PIL import Image, ImageDraw
+from pictures import written
+from PIL import Image
 
 CLIP = "jina-clip-v2"
 
 
 def drawn(path: Path, text: str) -> Path:
     """An image with a line of text."""
-    image = Image.new("RGB", (420, 80), "white")
-    ImageDraw.Draw(image).text((10, 20), text, fill="black", font_size=26)
     path.parent.mkdir(exist_ok=True)
-    image.save(path)
+    path.write_bytes(written(text))
     return path
 
 

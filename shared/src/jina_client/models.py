@@ -322,6 +322,12 @@ def find_model(model: str) -> Model | None:
     return MODELS.get(canonical_id(model))
 
 
+def takes_images(model: str) -> bool:
+    """Whether a model is known to take them."""
+    row = find_model(model)
+    return row is not None and "image" in row.modalities
+
+
 def models_for(endpoint: Endpoint) -> tuple[Model, ...]:
     """The rows that can be called at an endpoint, in the table's order."""
     return tuple(row for row in _ROWS if endpoint in row.fields)

@@ -1,9 +1,9 @@
 """What the Jina components of Haystack have in common."""
 
 from .component import JinaComponent
-from .connection import DEFAULT_API_KEY, JinaConnection, unless
-from .documents import DocumentInputs, as_query, text_of, with_embedding
-from .images import DocumentImages
+from .connection import DEFAULT_API_KEY, JinaConnection
+from .documents import DocumentInputs, as_query, meta_of, text_of, with_embedding
+from .images import DocumentImages, TextOrImage, checked_size
 
 __all__ = [
     "DEFAULT_API_KEY",
@@ -11,8 +11,10 @@ __all__ = [
     "DocumentInputs",
     "JinaComponent",
     "JinaConnection",
+    "TextOrImage",
     "as_query",
+    "checked_size",
+    "meta_of",
     "text_of",
-    "unless",
     "with_embedding",
 ]

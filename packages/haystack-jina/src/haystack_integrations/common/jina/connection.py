@@ -63,17 +63,17 @@ class JinaConnection:
         if self._opened is not None:
             await self._opened.aclose()
 
-    def to_dict(self, **options: Any) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """
-        What a component saves of its options: those that are set, and the key as a reference to where it is found.
+        What a component saves of these options: those that are set, and the key as a reference to where it is found.
 
-        :param options: The component's own, beside those of the connection; `None` is not set.
+        :raises JinaInputError: There is a ready client, whose settings would be lost.
         """
         if self.client is not None:
             raise JinaInputError(
                 "a component with a client of its own cannot be saved: give it api_key, base_url and the other options"
             )
-        given = {name: value for name, value in {**self.options, **options}.items() if value is not None}
+        given = {name: value for name, value in self.options.items() if value is not None}
         return {"api_key": self.api_key.to_dict(), **given}
 
     def _resolved_key(self) -> str | None:
@@ -85,8 +85,3 @@ class JinaConnection:
         except ValueError as error:
             raise JinaInputError(f"the API key is missing: {error}") from None
         return key
-
-
-def unless(value: Any, default: Any) -> Any:
-    """An option as :meth:`JinaConnection.to_dict` takes it: `None` where it is what it is without being given."""
-    return None if value == default else value

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from haystack import Document, logging
-from jina_client import Embeddings, JinaArgumentError, JinaError, JinaInputError, MultiVectors
+from jina_client import Embeddings, JinaArgumentError, JinaError, JinaInputError, MultiVectors, RerankResult
 from jina_client.arguments import OnError
 from jina_client.inputs import as_text
 
@@ -60,7 +60,7 @@ class DocumentInputs:
         indices: Sequence[int] = range(len(result)) if result.input_indices is None else list(result.input_indices)
         rows = {self._places[index]: row for index, row in zip(indices, result.tolist(), strict=True)}
         failed = {**self._failed, **{self._places[index]: error for index, error in result.failed.items()}}
-        meta: dict[str, Any] = {"model": result.model, "usage": result.usage.to_dict()}
+        meta = meta_of(result)
         if failed:
             meta["failed"] = {self._documents[place].id: str(failed[place]) for place in sorted(failed)}
             self._log(meta["failed"])
@@ -78,14 +78,20 @@ class DocumentInputs:
         )
 
 
-def as_query(text: str, prefix: str, suffix: str) -> str:
+def meta_of(result: Embeddings | MultiVectors | RerankResult) -> dict[str, Any]:
+    """What a component gives beside vectors or scores: the model and the tokens counted."""
+    return {"model": result.model, "usage": result.usage.to_dict()}
+
+
+def as_query(text: str, prefix: str = "", suffix: str = "") -> str:
     """The text that is sent for a query.
 
     :raises JinaInputError: What is given is no string (also a TypeError).
     """
     if not isinstance(text, str):
         kind = "None" if text is None else type(text).__name__
-        raise JinaArgumentError(f"a string is needed here, got {kind}; for Documents use JinaDocumentEmbedder")
+        advice = "; for Documents use JinaDocumentEmbedder" if isinstance(text, list) else ""
+        raise JinaArgumentError(f"a string is needed here, got {kind}{advice}")
     return prefix + text + suffix
 
 

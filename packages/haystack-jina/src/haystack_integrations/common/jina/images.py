@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from haystack import Document
 from haystack.dataclasses import ByteStream
 from jina_client import JinaInputError
 from jina_client.media import LARGEST, PDFIUM, Media
+from jina_client.models import takes_images
 
 PAGE_NUMBER = "page_number"
 """Where Haystack's converters note the page, counted from 1."""
@@ -27,11 +29,11 @@ class DocumentImages:
     """Finds the image of each Document. What it gives is read, rendered and made smaller when it is sent.
 
     :param file_path_meta_field: The meta field with the path, or with a ByteStream. A Document without it has its blob.
-    :param root_path: The folder that paths are relative to and cannot lead out of; empty for any path.
+    :param root_path: The folder that paths are relative to and cannot lead out of; empty or `None` for any path.
     :param image_size: Width and height that images are made to fit into.
     """
 
-    def __init__(self, file_path_meta_field: str, root_path: str, image_size: tuple[int, int] | None) -> None:
+    def __init__(self, file_path_meta_field: str, root_path: str | None, image_size: tuple[int, int] | None) -> None:
         self._field = file_path_meta_field
         self._root = Path(root_path).resolve() if root_path else None
         self._size = image_size
@@ -54,6 +56,10 @@ class DocumentImages:
         width, height = picture.pixels()
         scale = min(1, self._size[0] / width, self._size[1] / height)
         return {"image": Media(source, "image", name, max(1, round(max(width, height) * scale))).data}
+
+    def has(self, document: Document) -> bool:
+        """Whether a Document says where its image is."""
+        return document.meta.get(self._field) is not None or document.blob is not None
 
     def _source(self, document: Document, name: str) -> tuple[Path | bytes, dict[str, Any]]:
         """Where the image is, and what else is known of it."""
@@ -94,6 +100,48 @@ class DocumentImages:
         if not 1 <= number <= count:
             raise JinaInputError(f"{name} is page {number} of a PDF that has {count}")
         return lambda: _rendered(source, number, self._size, name)
+
+
+class TextOrImage:
+    """Makes the input of each Document: its text; of one without content its image, if the model takes images.
+
+    :param model: The model's id.
+    :param images: Finds the image.
+    :param text: Makes the text, or raises a JinaInputError.
+    """
+
+    def __init__(self, model: str, images: DocumentImages, text: Callable[[Document], str]) -> None:
+        self._model = model
+        self._images = images
+        self._text = text
+
+    def __call__(self, document: Document) -> Any:
+        """
+        The input of a Document.
+
+        :raises JinaInputError: It has no text, and no image that the model takes and that can be read.
+        """
+        only_image = document.content is None and self._images.has(document)
+        if only_image and takes_images(self._model):
+            return self._images(document)
+        try:
+            return self._text(document)
+        except JinaInputError as error:
+            if not only_image:
+                raise
+            raise JinaInputError(f"{error}; it has an image, and {self._model} is not known to take images") from None
+
+
+def checked_size(size: Any) -> tuple[int, int] | None:
+    """Width and height; saved pipelines may have them as a list.
+
+    :raises JinaInputError: It is no pair of pixels.
+    """
+    if size is None:
+        return None
+    if isinstance(size, (tuple, list)) and len(size) == 2 and all(type(side) is int and side > 0 for side in size):
+        return size[0], size[1]
+    raise JinaInputError(f"image_size must be width and height in pixels, such as (1024, 1024), got {size!r}")
 
 
 def _is_pdf(source: Path | bytes, name: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from haystack.utils import Secret
 from jina_client import AsyncJinaClient, JinaClient
@@ -52,9 +51,6 @@ class LateInteractionComponent(JinaComponent):
         """Close the index and the connections of `run`; a later run opens them anew."""
         self._folder.close()
         super().close()
-
-    def _get_telemetry_data(self) -> dict[str, Any]:
-        return {"model": self.model_name}
 
     def _embedder(self) -> MultiVectorEmbedder:
         return MultiVectorEmbedder(self._connection.open(), self.model_name, dimensions=self.dimensions)

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 
 from jina_client import JinaArgumentError
 from jina_client.components import Embedder
-from jina_client.models import Role, find_model
+from jina_client.models import Role, find_model, takes_images
 from llama_index.core.bridge.pydantic import Field
 from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
 from llama_index.core.embeddings import MultiModalEmbedding
@@ -19,7 +19,7 @@ from llama_index.core.schema import BaseNode, MetadataMode
 
 from .cache import KeyedStore
 from .connection import JinaConnection
-from .images import image_input, image_of, name_of, takes_images
+from .images import image_input, image_of, name_of
 
 Encoding = Literal["float", "binary", "ubinary"]
 Embedding = list[float]

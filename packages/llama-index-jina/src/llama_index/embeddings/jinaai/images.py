@@ -7,16 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from jina_client import JinaInputError
-from jina_client.models import find_model
 from llama_index.core.schema import BaseNode, ImageNode, MediaResource, Node
 
 _SHOWN = 200
-
-
-def takes_images(model: str) -> bool:
-    """Whether a model is known to take them."""
-    row = find_model(model)
-    return row is not None and "image" in row.modalities
 
 
 def image_of(node: BaseNode) -> Any:

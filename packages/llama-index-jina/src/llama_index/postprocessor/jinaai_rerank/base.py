@@ -8,6 +8,7 @@ from typing import Any
 
 from jina_client import JinaInputError, RerankResult
 from jina_client.components import Reranker
+from jina_client.models import takes_images
 from llama_index.core.bridge.pydantic import Field
 from llama_index.core.callbacks import CBEventType, EventPayload
 from llama_index.core.instrumentation import get_dispatcher
@@ -15,7 +16,7 @@ from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRan
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 from llama_index.embeddings.jinaai.connection import JinaConnection
-from llama_index.embeddings.jinaai.images import image_input, image_of, takes_images
+from llama_index.embeddings.jinaai.images import image_input, image_of
 
 dispatcher = get_dispatcher(__name__)
 

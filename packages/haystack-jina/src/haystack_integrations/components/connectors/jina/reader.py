@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Unpack
 
-from haystack import Document, component, default_to_dict
+from haystack import Document, component
 from haystack.utils import Secret
 from haystack_integrations.common.jina import DEFAULT_API_KEY, JinaComponent, JinaConnection
 from jina_client import AsyncJinaClient, Grounding, JinaClient, Page, SearchResults
@@ -28,6 +28,8 @@ class JinaReaderConnector(JinaComponent):
     print(reader.run(query="https://example.com")["documents"][0].content)
     ```
     """
+
+    _ALWAYS_SAVED = ("mode", "json_response")
 
     @known_arguments(*CONNECTION_OPTIONS)
     def __init__(
@@ -56,15 +58,6 @@ class JinaReaderConnector(JinaComponent):
         self.api_key = api_key
         self.json_response = json_response
         self._connection = JinaConnection(api_key, client, options)
-
-    def to_dict(self) -> dict[str, Any]:
-        """
-        Serialize the component. Options that are not set are left out; the key is a reference, never its value.
-
-        :returns: A dictionary for `from_dict`.
-        """
-        options = self._connection.to_dict()
-        return default_to_dict(self, **options, mode=str(self.mode), json_response=self.json_response)
 
     @component.output_types(documents=list[Document])
     def run(self, query: str, headers: dict[str, str] | None = None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from haystack import Document, component, default_to_dict
+from haystack import Document, component
 from haystack.utils import Secret
 from haystack_integrations.common.jina import (
     DEFAULT_API_KEY,
@@ -12,7 +12,6 @@ from haystack_integrations.common.jina import (
     JinaComponent,
     JinaConnection,
     text_of,
-    unless,
     with_embedding,
 )
 from jina_client import AsyncJinaClient, JinaClient
@@ -38,6 +37,16 @@ class JinaDocumentEmbedder(JinaComponent):
     print(len(documents[0].embedding))
     ```
     """
+
+    _ALWAYS_SAVED = (
+        "model",
+        "prefix",
+        "suffix",
+        "batch_size",
+        "progress_bar",
+        "meta_fields_to_embed",
+        "embedding_separator",
+    )
 
     @known_arguments(*CONNECTION_OPTIONS)
     def __init__(
@@ -104,36 +113,6 @@ class JinaDocumentEmbedder(JinaComponent):
         self.truncate = truncate
         self.raise_on_failure = raise_on_failure
         self._connection = JinaConnection(api_key, client, options)
-
-    def _get_telemetry_data(self) -> dict[str, Any]:
-        return {"model": self.model_name}
-
-    def to_dict(self) -> dict[str, Any]:
-        """
-        Serialize the component. Options that are not set are left out; the key is a reference, never its value.
-
-        :returns: A dictionary for `from_dict`.
-        """
-        options = self._connection.to_dict(
-            task=self.task,
-            dimensions=self.dimensions,
-            late_chunking=self.late_chunking,
-            late_chunking_field=unless(self.late_chunking_field, SOURCE_ID),
-            normalized=self.normalized,
-            truncate=self.truncate,
-            raise_on_failure=unless(self.raise_on_failure, True),
-        )
-        return default_to_dict(
-            self,
-            **options,
-            model=self.model_name,
-            prefix=self.prefix,
-            suffix=self.suffix,
-            batch_size=self.batch_size,
-            progress_bar=self.progress_bar,
-            meta_fields_to_embed=self.meta_fields_to_embed,
-            embedding_separator=self.embedding_separator,
-        )
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(self, documents: list[Document]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any, Unpack
 
-from haystack import Document, component, default_to_dict
+from haystack import Document, component
 from haystack.utils import Secret
 from haystack_integrations.common.jina import (
     DEFAULT_API_KEY,
@@ -14,9 +14,9 @@ from haystack_integrations.common.jina import (
     DocumentInputs,
     JinaComponent,
     JinaConnection,
-    unless,
+    checked_size,
 )
-from jina_client import AsyncJinaClient, JinaClient, JinaInputError
+from jina_client import AsyncJinaClient, JinaClient
 from jina_client.arguments import known_arguments
 from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions, Embedder
 
@@ -41,6 +41,8 @@ class JinaDocumentImageEmbedder(JinaComponent):
     print(len(embedder.run(documents=documents)["documents"][0].embedding))
     ```
     """
+
+    _ALWAYS_SAVED = ("model", "file_path_meta_field", "root_path", "embedding_dimension", "image_size", "batch_size")
 
     @known_arguments(*CONNECTION_OPTIONS)
     def __init__(
@@ -88,39 +90,13 @@ class JinaDocumentImageEmbedder(JinaComponent):
         self.file_path_meta_field = file_path_meta_field
         self.root_path = root_path or ""
         self.embedding_dimension = embedding_dimension
-        self.image_size = _checked(image_size)
+        self.image_size = checked_size(image_size)
         self.batch_size = batch_size
         self.task = task
         self.normalized = normalized
         self.progress_bar = progress_bar
         self.raise_on_failure = raise_on_failure
         self._connection = JinaConnection(api_key, client, options)
-
-    def _get_telemetry_data(self) -> dict[str, Any]:
-        return {"model": self.model_name}
-
-    def to_dict(self) -> dict[str, Any]:
-        """
-        Serialize the component. Options that are not set are left out; the key is a reference, never its value.
-
-        :returns: A dictionary for `from_dict`.
-        """
-        options = self._connection.to_dict(
-            task=self.task,
-            normalized=self.normalized,
-            progress_bar=unless(self.progress_bar, False),
-            raise_on_failure=unless(self.raise_on_failure, True),
-        )
-        return default_to_dict(
-            self,
-            **options,
-            model=self.model_name,
-            file_path_meta_field=self.file_path_meta_field,
-            root_path=self.root_path,
-            embedding_dimension=self.embedding_dimension,
-            image_size=self.image_size,
-            batch_size=self.batch_size,
-        )
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(self, documents: list[Document]) -> dict[str, Any]:
@@ -177,12 +153,3 @@ class JinaDocumentImageEmbedder(JinaComponent):
             normalized=self.normalized,
             batch_size=self.batch_size,
         )
-
-
-def _checked(size: Any) -> tuple[int, int] | None:
-    """Width and height; saved pipelines may have them as a list."""
-    if size is None:
-        return None
-    if isinstance(size, (tuple, list)) and len(size) == 2 and all(type(side) is int and side > 0 for side in size):
-        return size[0], size[1]
-    raise JinaInputError(f"image_size must be width and height in pixels, such as (1024, 1024), got {size!r}")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any, Unpack
 
-from haystack import Document, component, default_to_dict
+from haystack import Document, component
 from haystack.utils import Secret
 from haystack_integrations.common.jina import (
     DEFAULT_API_KEY,
+    DocumentImages,
     DocumentInputs,
     JinaComponent,
     JinaConnection,
+    TextOrImage,
+    checked_size,
     text_of,
-    unless,
 )
 from jina_client import AsyncJinaClient, JinaClient
 from jina_client.arguments import known_arguments
@@ -27,6 +30,8 @@ MULTI_VECTOR = "multi_vector"
 class JinaMultiVectorDocumentEmbedder(JinaComponent):
     """
     Embeds Documents for late interaction: each with one vector for each of its tokens.
+
+    A Document without content is embedded by its image, if the model takes images (`jina-embeddings-v4`).
 
     Usage example:
     ```python
@@ -53,6 +58,9 @@ class JinaMultiVectorDocumentEmbedder(JinaComponent):
         dimensions: int | None = None,
         *,
         multi_vector_field: str = MULTI_VECTOR,
+        file_path_meta_field: str = "file_path",
+        root_path: str | None = None,
+        image_size: tuple[int, int] | None = None,
         raise_on_failure: bool = True,
         client: JinaClient | AsyncJinaClient | None = None,
         **options: Unpack[ConnectionOptions],
@@ -70,13 +78,18 @@ class JinaMultiVectorDocumentEmbedder(JinaComponent):
         :param embedding_separator: What stands between the meta fields and the content.
         :param dimensions: The length of the vectors (Matryoshka); by default the model's full length.
         :param multi_vector_field: The meta field that the vectors are put in, as a list of lists of numbers.
+        :param file_path_meta_field: For Documents without content: the meta field with the path of an image or a PDF,
+            or with a ByteStream. A Document without the field has its `blob`.
+        :param root_path: The folder that these paths are relative to and cannot lead out of: give it where the meta
+            come from outside.
+        :param image_size: Width and height; larger images are made to fit before they are sent.
         :param raise_on_failure: Raise an error where Documents cannot be embedded. Else these come back without
             vectors, a warning is logged, and `meta["failed"]` says why, by the Document's id.
         :param client: A ready client to use instead of key and connection options.
         :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
             `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
             `cache`, as of `jina_client.JinaClient`.
-        :raises JinaInputError: An unknown argument.
+        :raises JinaInputError: An unknown argument, or an `image_size` that is no pair of pixels.
         """
         self.api_key = api_key
         self.model_name = model
@@ -88,34 +101,11 @@ class JinaMultiVectorDocumentEmbedder(JinaComponent):
         self.embedding_separator = embedding_separator
         self.dimensions = dimensions
         self.multi_vector_field = multi_vector_field
+        self.file_path_meta_field = file_path_meta_field
+        self.root_path = root_path
+        self.image_size = checked_size(image_size)
         self.raise_on_failure = raise_on_failure
         self._connection = JinaConnection(api_key, client, options)
-
-    def _get_telemetry_data(self) -> dict[str, Any]:
-        return {"model": self.model_name}
-
-    def to_dict(self) -> dict[str, Any]:
-        """
-        Serialize the component. Options that are not set are left out; the key is a reference, never its value.
-
-        :returns: A dictionary for `from_dict`.
-        """
-        options = self._connection.to_dict(
-            dimensions=self.dimensions,
-            multi_vector_field=unless(self.multi_vector_field, MULTI_VECTOR),
-            raise_on_failure=unless(self.raise_on_failure, True),
-        )
-        return default_to_dict(
-            self,
-            **options,
-            model=self.model_name,
-            prefix=self.prefix,
-            suffix=self.suffix,
-            batch_size=self.batch_size,
-            progress_bar=self.progress_bar,
-            meta_fields_to_embed=self.meta_fields_to_embed,
-            embedding_separator=self.embedding_separator,
-        )
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(self, documents: list[Document]) -> dict[str, Any]:
@@ -124,7 +114,8 @@ class JinaMultiVectorDocumentEmbedder(JinaComponent):
 
         :param documents: The Documents; they stay as they are.
         :returns: `documents`: copies with their vectors in a meta field; `meta`: the model and the usage.
-        :raises JinaInputError: What is given is no list of Documents (also a TypeError), or a Document has no text.
+        :raises JinaInputError: What is given is no list of Documents (also a TypeError), or a Document has neither text
+            nor an image that the model takes.
         """
         given = self._inputs(documents)
         result = self._embedder().embed(
@@ -135,13 +126,14 @@ class JinaMultiVectorDocumentEmbedder(JinaComponent):
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     async def run_async(self, documents: list[Document]) -> dict[str, Any]:
         """
-        Embed Documents, asynchronously.
+        Embed Documents, asynchronously. Files are read, and pages rendered, in threads.
 
         :param documents: The Documents; they stay as they are.
         :returns: `documents`: copies with their vectors in a meta field; `meta`: the model and the usage.
-        :raises JinaInputError: What is given is no list of Documents (also a TypeError), or a Document has no text.
+        :raises JinaInputError: What is given is no list of Documents (also a TypeError), or a Document has neither text
+            nor an image that the model takes.
         """
-        given = self._inputs(documents)
+        given = await asyncio.to_thread(self._inputs, documents)
         result = await self._embedder().aembed(
             given.inputs, "document", on_error=given.on_error, show_progress=self.progress_bar
         )
@@ -153,7 +145,9 @@ class JinaMultiVectorDocumentEmbedder(JinaComponent):
                 document, self.meta_fields_to_embed, self.embedding_separator, prefix=self.prefix, suffix=self.suffix
             )
 
-        return DocumentInputs(documents, text, raise_on_failure=self.raise_on_failure)
+        images = DocumentImages(self.file_path_meta_field, self.root_path, self.image_size)
+        make = TextOrImage(self.model_name, images, text)
+        return DocumentInputs(documents, make, raise_on_failure=self.raise_on_failure)
 
     def _embedded(self, document: Document, vectors: list[list[float]] | None) -> Document:
         meta = {name: value for name, value in document.meta.items() if name != self.multi_vector_field}

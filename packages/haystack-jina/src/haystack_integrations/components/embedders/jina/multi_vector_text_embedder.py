@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from haystack import component, default_to_dict
+from haystack import component
 from haystack.utils import Secret
-from haystack_integrations.common.jina import DEFAULT_API_KEY, JinaComponent, JinaConnection, as_query
+from haystack_integrations.common.jina import DEFAULT_API_KEY, JinaComponent, JinaConnection, as_query, meta_of
 from jina_client import AsyncJinaClient, JinaClient, MultiVectors
 from jina_client.arguments import known_arguments
 from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions, MultiVectorEmbedder
@@ -59,18 +59,6 @@ class JinaMultiVectorTextEmbedder(JinaComponent):
         self.dimensions = dimensions
         self._connection = JinaConnection(api_key, client, options)
 
-    def _get_telemetry_data(self) -> dict[str, Any]:
-        return {"model": self.model_name}
-
-    def to_dict(self) -> dict[str, Any]:
-        """
-        Serialize the component. Options that are not set are left out; the key is a reference, never its value.
-
-        :returns: A dictionary for `from_dict`.
-        """
-        options = self._connection.to_dict(dimensions=self.dimensions)
-        return default_to_dict(self, **options, model=self.model_name, prefix=self.prefix, suffix=self.suffix)
-
     @component.output_types(embedding=list[list[float]], meta=dict[str, Any])
     def run(self, text: str) -> dict[str, Any]:
         """
@@ -98,4 +86,4 @@ class JinaMultiVectorTextEmbedder(JinaComponent):
 
 
 def _output(result: MultiVectors) -> dict[str, Any]:
-    return {"embedding": result.tolist()[0], "meta": {"model": result.model, "usage": result.usage.to_dict()}}
+    return {"embedding": result.tolist()[0], "meta": meta_of(result)}

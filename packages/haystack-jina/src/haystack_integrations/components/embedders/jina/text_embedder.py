@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from haystack import component, default_to_dict
+from haystack import component
 from haystack.utils import Secret
-from haystack_integrations.common.jina import DEFAULT_API_KEY, JinaComponent, JinaConnection, as_query
+from haystack_integrations.common.jina import DEFAULT_API_KEY, JinaComponent, JinaConnection, as_query, meta_of
 from jina_client import AsyncJinaClient, Embeddings, JinaClient
 from jina_client.arguments import known_arguments
 from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions, Embedder
@@ -25,6 +25,8 @@ class JinaTextEmbedder(JinaComponent):
     print(len(embedder.run(text="Where does the cat sleep?")["embedding"]))
     ```
     """
+
+    _ALWAYS_SAVED = ("model", "prefix", "suffix")
 
     @known_arguments(*CONNECTION_OPTIONS)
     def __init__(
@@ -72,30 +74,6 @@ class JinaTextEmbedder(JinaComponent):
         self.truncate = truncate
         self._connection = JinaConnection(api_key, client, options)
 
-    def _get_telemetry_data(self) -> dict[str, Any]:
-        return {"model": self.model_name}
-
-    def to_dict(self) -> dict[str, Any]:
-        """
-        Serialize the component. Options that are not set are left out; the key is a reference, never its value.
-
-        :returns: A dictionary for `from_dict`.
-        """
-        options = self._connection.to_dict(
-            task=self.task,
-            dimensions=self.dimensions,
-            late_chunking=self.late_chunking,
-            normalized=self.normalized,
-            truncate=self.truncate,
-        )
-        return default_to_dict(
-            self,
-            **options,
-            model=self.model_name,
-            prefix=self.prefix,
-            suffix=self.suffix,
-        )
-
     @component.output_types(embedding=list[float], meta=dict[str, Any])
     def run(self, text: str) -> dict[str, Any]:
         """
@@ -130,4 +108,4 @@ class JinaTextEmbedder(JinaComponent):
 
 
 def _output(result: Embeddings) -> dict[str, Any]:
-    return {"embedding": result.tolist()[0], "meta": {"model": result.model, "usage": result.usage.to_dict()}}
+    return {"embedding": result.tolist()[0], "meta": meta_of(result)}

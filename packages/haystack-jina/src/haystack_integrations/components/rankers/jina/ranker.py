@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any, Unpack
 
-from haystack import Document, component, default_to_dict
+from haystack import Document, component
 from haystack.utils import Secret
 from haystack_integrations.common.jina import (
     DEFAULT_API_KEY,
+    DocumentImages,
     DocumentInputs,
     JinaComponent,
     JinaConnection,
+    TextOrImage,
+    checked_size,
+    meta_of,
     text_of,
-    unless,
 )
 from jina_client import AsyncJinaClient, JinaClient, JinaInputError, RerankResult
 from jina_client.arguments import known_arguments
@@ -25,6 +29,8 @@ class JinaRanker(JinaComponent):
     """
     Sorts Documents by their relevance to a query.
 
+    A Document without content is judged by its image, if the model takes images (`jina-reranker-m0`).
+
     Usage example:
     ```python
     from haystack import Document
@@ -35,6 +41,9 @@ class JinaRanker(JinaComponent):
     print(ranker.run(query="What does the cat do?", documents=documents)["documents"][0].content)
     ```
     """
+
+    _MODEL = "model"
+    _ALWAYS_SAVED = ("model", "top_k", "score_threshold")
 
     @known_arguments(*CONNECTION_OPTIONS)
     def __init__(
@@ -48,6 +57,9 @@ class JinaRanker(JinaComponent):
         meta_data_separator: str = "\n",
         truncation: bool | None = None,
         max_doc_length: int | None = None,
+        file_path_meta_field: str = "file_path",
+        root_path: str | None = None,
+        image_size: tuple[int, int] | None = None,
         client: JinaClient | AsyncJinaClient | None = None,
         **options: Unpack[ConnectionOptions],
     ) -> None:
@@ -62,11 +74,17 @@ class JinaRanker(JinaComponent):
         :param meta_data_separator: What stands between the meta fields and the content.
         :param truncation: Cut Documents longer than the model's context.
         :param max_doc_length: The tokens of each Document that are read, 1 to 8192 (`jina-reranker-v3` and later).
+        :param file_path_meta_field: For Documents without content: the meta field with the path of an image or a PDF,
+            or with a ByteStream. A Document without the field has its `blob`.
+        :param root_path: The folder that these paths are relative to and cannot lead out of: give it where the meta
+            come from outside.
+        :param image_size: Width and height; larger images are made to fit before they are sent.
         :param client: A ready client to use instead of key and connection options.
         :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
             `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
             `cache`, as of `jina_client.JinaClient`.
-        :raises JinaInputError: An unknown argument, or a `top_k` below 1 (also a ValueError).
+        :raises JinaInputError: An unknown argument, a `top_k` below 1, or an `image_size` that is no
+            pair of pixels (also a ValueError).
         """
         self.model = model
         self.api_key = api_key
@@ -76,26 +94,10 @@ class JinaRanker(JinaComponent):
         self.meta_data_separator = meta_data_separator
         self.truncation = truncation
         self.max_doc_length = max_doc_length
+        self.file_path_meta_field = file_path_meta_field
+        self.root_path = root_path
+        self.image_size = checked_size(image_size)
         self._connection = JinaConnection(api_key, client, options)
-
-    def _get_telemetry_data(self) -> dict[str, Any]:
-        return {"model": self.model}
-
-    def to_dict(self) -> dict[str, Any]:
-        """
-        Serialize the component. Options that are not set are left out; the key is a reference, never its value.
-
-        :returns: A dictionary for `from_dict`.
-        """
-        options = self._connection.to_dict(
-            meta_fields_to_embed=unless(self.meta_fields_to_embed, []),
-            meta_data_separator=unless(self.meta_data_separator, "\n"),
-            truncation=self.truncation,
-            max_doc_length=self.max_doc_length,
-        )
-        return default_to_dict(
-            self, **options, model=self.model, top_k=self.top_k, score_threshold=self.score_threshold
-        )
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(
@@ -113,9 +115,10 @@ class JinaRanker(JinaComponent):
         :param top_k: Above the component's own.
         :param score_threshold: Above the component's own.
         :returns: `documents`: copies with their `score`, best first; `meta`: the model and the usage.
-        :raises JinaInputError: A `top_k` below 1, what is no list of Documents, or a Document without text.
+        :raises JinaInputError: A `top_k` below 1, what is no list of Documents, or a Document with neither text nor an
+            image that the model takes.
         """
-        result = self._reranker().rerank(query, self._texts(documents), _checked(top_k) or self.top_k)
+        result = self._reranker().rerank(query, self._inputs(documents), _checked(top_k) or self.top_k)
         return self._output(documents, result, score_threshold)
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
@@ -134,16 +137,19 @@ class JinaRanker(JinaComponent):
         :param top_k: Above the component's own.
         :param score_threshold: Above the component's own.
         :returns: `documents`: copies with their `score`, best first; `meta`: the model and the usage.
-        :raises JinaInputError: A `top_k` below 1, what is no list of Documents, or a Document without text.
+        :raises JinaInputError: A `top_k` below 1, what is no list of Documents, or a Document with neither text nor an
+            image that the model takes.
         """
-        result = await self._reranker().arerank(query, self._texts(documents), _checked(top_k) or self.top_k)
+        inputs = await asyncio.to_thread(self._inputs, documents)
+        result = await self._reranker().arerank(query, inputs, _checked(top_k) or self.top_k)
         return self._output(documents, result, score_threshold)
 
-    def _texts(self, documents: list[Document]) -> list[str]:
+    def _inputs(self, documents: list[Document]) -> list[Any]:
         def text(document: Document) -> str:
             return text_of(document, self.meta_fields_to_embed, self.meta_data_separator)
 
-        return DocumentInputs(documents, text, raise_on_failure=True).inputs
+        images = DocumentImages(self.file_path_meta_field, self.root_path, self.image_size)
+        return DocumentInputs(documents, TextOrImage(self.model, images, text), raise_on_failure=True).inputs
 
     def _reranker(self) -> Reranker:
         return Reranker(
@@ -157,7 +163,7 @@ class JinaRanker(JinaComponent):
             for found in result
             if threshold is None or found.relevance_score >= threshold
         ]
-        return {"documents": ranked, "meta": {"model": result.model, "usage": result.usage.to_dict()}}
+        return {"documents": ranked, "meta": meta_of(result)}
 
 
 def _checked(top_k: int | None) -> int | None:

@@ -6,12 +6,12 @@ import asyncio
 from pathlib import Path
 from typing import Any, Unpack
 
-from haystack import Document, component, default_to_dict
+from haystack import Document, component
 from haystack.utils import Secret
-from haystack_integrations.common.jina import DEFAULT_API_KEY
+from haystack_integrations.common.jina import DEFAULT_API_KEY, as_query
 from haystack_integrations.common.jina.late_interaction import LateInteractionComponent
 from haystack_integrations.document_stores.jina.document_store import documents_of
-from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient
+from jina_client import AsyncJinaClient, JinaClient
 from jina_client.arguments import known_arguments
 from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions
 from jina_client.retrieval import OVERSAMPLING
@@ -69,22 +69,6 @@ class JinaLateInteractionRetriever(LateInteractionComponent):
             options=options,
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """
-        Serialize the component. Options that are not set are left out; the key is a reference, never its value.
-
-        :returns: A dictionary for `from_dict`.
-        """
-        return default_to_dict(
-            self,
-            **self._connection.to_dict(dimensions=self.dimensions),
-            path=self.path,
-            model=self.model_name,
-            top_k=self.top_k,
-            oversampling=self.oversampling,
-            read_only=self.read_only,
-        )
-
     @component.output_types(documents=list[Document])
     def run(self, query: str, top_k: int | None = None) -> dict[str, list[Document]]:
         """
@@ -94,7 +78,7 @@ class JinaLateInteractionRetriever(LateInteractionComponent):
         :param top_k: How many to find, instead of the component's own number.
         :returns: `documents`, best first, with their `score`.
         """
-        return self._found(self._embedder().embed([_text(query)], "query")[0], top_k)
+        return self._found(self._embedder().embed([as_query(query)], "query")[0], top_k)
 
     @component.output_types(documents=list[Document])
     async def run_async(self, query: str, top_k: int | None = None) -> dict[str, list[Document]]:
@@ -105,16 +89,9 @@ class JinaLateInteractionRetriever(LateInteractionComponent):
         :param top_k: How many to find, instead of the component's own number.
         :returns: `documents`, best first, with their `score`.
         """
-        (vectors,) = await self._embedder().aembed([_text(query)], "query")
+        (vectors,) = await self._embedder().aembed([as_query(query)], "query")
         return await asyncio.to_thread(self._found, vectors, top_k)
 
     def _found(self, vectors: Any, top_k: int | None) -> dict[str, list[Document]]:
         hits = self._folder.search(vectors, self.top_k if top_k is None else top_k, self.oversampling)
         return {"documents": documents_of(hits)}
-
-
-def _text(query: str) -> str:
-    if not isinstance(query, str):
-        kind = "None" if query is None else type(query).__name__
-        raise JinaArgumentError(f"JinaLateInteractionRetriever takes a string, got {kind}")
-    return query

@@ -7,9 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
-from haystack import Document, component, default_to_dict
+from haystack import Document, component
 from haystack.utils import Secret
-from haystack_integrations.common.jina import DEFAULT_API_KEY, DocumentInputs, text_of
+from haystack_integrations.common.jina import (
+    DEFAULT_API_KEY,
+    DocumentImages,
+    DocumentInputs,
+    TextOrImage,
+    checked_size,
+    text_of,
+)
 from haystack_integrations.common.jina.late_interaction import LateInteractionComponent
 from jina_client import AsyncJinaClient, JinaClient
 from jina_client.arguments import known_arguments
@@ -22,6 +29,8 @@ from jina_client.index.store import FirstStage
 class JinaLateInteractionWriter(LateInteractionComponent):
     """
     Embeds Documents with one vector a token and writes them to an index, for JinaLateInteractionRetriever.
+
+    A Document without content is embedded by its image, if the model takes images (`jina-embeddings-v4`).
 
     Usage example:
     ```python
@@ -49,6 +58,9 @@ class JinaLateInteractionWriter(LateInteractionComponent):
         dimensions: int | None = None,
         originals: Originals = "int8",
         first_stage: FirstStage = "bits",
+        file_path_meta_field: str = "file_path",
+        root_path: str | None = None,
+        image_size: tuple[int, int] | None = None,
         client: JinaClient | AsyncJinaClient | None = None,
         **options: Unpack[ConnectionOptions],
     ) -> None:
@@ -61,14 +73,22 @@ class JinaLateInteractionWriter(LateInteractionComponent):
         :param dimensions: The length of the vectors (Matryoshka); by default the model's full length.
         :param originals: How the vectors lie on disk: `int8` or `int16`.
         :param first_stage: What of the pooled vectors is in memory: `bits`, or `float` with 32 times the memory.
+        :param file_path_meta_field: For Documents without content: the meta field with the path of an image or a PDF,
+            or with a ByteStream. A Document without the field has its `blob`.
+        :param root_path: The folder that these paths are relative to and cannot lead out of: give it where the meta
+            come from outside.
+        :param image_size: Width and height; larger images are made to fit before they are sent.
         :param client: A ready client to use instead of key and connection options.
         :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
             `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
             `cache`, as of `jina_client.JinaClient`.
-        :raises JinaInputError: An unknown argument.
+        :raises JinaInputError: An unknown argument, or an `image_size` that is no pair of pixels.
         """
         self.originals = originals
         self.first_stage = first_stage
+        self.file_path_meta_field = file_path_meta_field
+        self.root_path = root_path
+        self.image_size = checked_size(image_size)
         self._set_up(
             path,
             api_key,
@@ -80,22 +100,6 @@ class JinaLateInteractionWriter(LateInteractionComponent):
             options=options,
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """
-        Serialize the component. Options that are not set are left out; the key is a reference, never its value.
-
-        :returns: A dictionary for `from_dict`.
-        """
-        options = self._connection.to_dict(dimensions=self.dimensions)
-        return default_to_dict(
-            self,
-            **options,
-            path=self.path,
-            model=self.model_name,
-            originals=self.originals,
-            first_stage=self.first_stage,
-        )
-
     @component.output_types(documents_written=int)
     def run(self, documents: list[Document]) -> dict[str, int]:
         """
@@ -103,9 +107,10 @@ class JinaLateInteractionWriter(LateInteractionComponent):
 
         :param documents: The Documents.
         :returns: `documents_written`: how many.
-        :raises JinaInputError: What is given is no list of Documents (also a TypeError), or a Document has no text.
+        :raises JinaInputError: What is given is no list of Documents (also a TypeError), or a Document has neither text
+            nor an image that the model takes.
         """
-        return self._written(documents, self._embedder().embed(_texts(documents), "document"))
+        return self._written(documents, self._embedder().embed(self._inputs(documents), "document"))
 
     @component.output_types(documents_written=int)
     async def run_async(self, documents: list[Document]) -> dict[str, int]:
@@ -115,14 +120,16 @@ class JinaLateInteractionWriter(LateInteractionComponent):
         :param documents: The Documents.
         :returns: `documents_written`: how many.
         """
-        vectors = await self._embedder().aembed(_texts(documents), "document")
+        inputs = await asyncio.to_thread(self._inputs, documents)
+        vectors = await self._embedder().aembed(inputs, "document")
         return await asyncio.to_thread(self._written, documents, vectors)
+
+    def _inputs(self, documents: list[Document]) -> list[Any]:
+        images = DocumentImages(self.file_path_meta_field, self.root_path, self.image_size)
+        make = TextOrImage(self.model_name, images, lambda document: text_of(document, (), ""))
+        return DocumentInputs(documents, make, raise_on_failure=True).inputs
 
     def _written(self, documents: list[Document], vectors: Any) -> dict[str, int]:
         payloads = [replace(document, embedding=None, score=None).to_dict(flatten=False) for document in documents]
         self._folder.add([document.id for document in documents], vectors, payloads)
         return {"documents_written": len(documents)}
-
-
-def _texts(documents: list[Document]) -> list[str]:
-    return DocumentInputs(documents, lambda document: text_of(document, (), ""), raise_on_failure=True).inputs
