@@ -23,7 +23,6 @@ from jina_client.media import PDFIUM
 from jina_local.media.documents import page_pictures
 from loopback import Answer, Recorder, Sent, vector_of
 from pictures import encoded, images_of, of_media, written
-from PIL import Image
 
 
 def _at(path: Any, **meta: Any) -> Document:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from jina_client import JinaArgumentError, JinaInputError
-from llama_index.core import Document
-from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
+from llama_index.core import Document, MockEmbedding
+from llama_index.core.schema import ImageNode, NodeRelationship, QueryBundle, RelatedNodeInfo, TextNode
 from llama_index.embeddings.jinaai import JinaEmbedding
 from llama_index.retrievers.jinaai import JinaLateInteractionRetriever, JinaRetriever
+from pictures import written
 
 TEXTS = ["The cat sleeps on the sofa.", "Stocks fell sharply today.", "Bread needs flour, water and salt."]
 NODES = [TextNode(text=text, id_=str(number), metadata={"page": number}) for number, text in enumerate(TEXTS)]
@@ -110,3 +111,38 @@ def test_bits_are_refused_before_anything_is_embedded(option: str) -> None:
     bits = JinaEmbedding(model="jina-embeddings-v3", base_url="http://127.0.0.1:9", **{option: "ubinary"})
     with pytest.raises(JinaInputError, match=f"needs floats, got {option}='ubinary'"):
         JinaRetriever(bits)
+
+
+@pytest.mark.parametrize("use_async", [False, True])
+@pytest.mark.parametrize("kind", [JinaRetriever, JinaLateInteractionRetriever])
+def test_images_are_found_and_asked_with(tmp_path: Path, kind: Any, use_async: bool) -> None:
+    path = tmp_path / "train.png"
+    path.write_bytes(written("Departures: Berlin 10:42"))
+    nodes = [*NODES, ImageNode(id_="train", image_path=str(path))]
+    options: Any = (
+        {"embed_model": JinaEmbedding("jina-clip-v2", base_url="local")}
+        if kind is JinaRetriever
+        else {"model": "jina-embeddings-v4", "base_url": "local"}
+    )
+
+    async def asked(query: Any) -> Any:
+        retriever = await kind.afrom_nodes(nodes, similarity_top_k=1, **options)
+        return await retriever.aretrieve(query)
+
+    def found(query: Any) -> str:
+        if use_async:
+            return str(asyncio.run(asked(query))[0].node_id)
+        return str(kind.from_nodes(nodes, similarity_top_k=1, **options).retrieve(query)[0].node_id)
+
+    assert found("When does the train to Berlin depart?") == "train"
+    assert found(QueryBundle(query_str="", image_path=str(path))) == "train"
+
+
+def test_what_cannot_be_embedded_is_refused() -> None:
+    picture = ImageNode(id_="picture", image_path="picture.png")
+    with pytest.raises(JinaInputError, match="node picture has an image and no text, and jina-colbert-v2 takes no im"):
+        late().add_nodes([picture])
+    with pytest.raises(JinaInputError, match="the query is empty"):
+        dense().retrieve("")
+    with pytest.raises(JinaInputError, match="the query is an image, and MockEmbedding embeds texts only"):
+        JinaRetriever(MockEmbedding(8)).retrieve(QueryBundle(query_str="", image_path="picture.png"))

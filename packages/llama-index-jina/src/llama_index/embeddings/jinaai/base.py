@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 
 from jina_client import JinaArgumentError
 from jina_client.components import Embedder
-from jina_client.models import Role, find_model, takes_images
+from jina_client.models import Role, find_model
 from llama_index.core.bridge.pydantic import Field
 from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
 from llama_index.core.embeddings import MultiModalEmbedding
@@ -19,7 +19,7 @@ from llama_index.core.schema import BaseNode, MetadataMode
 
 from .cache import KeyedStore
 from .connection import JinaConnection
-from .images import image_input, image_of, name_of
+from .images import image_input, is_image, name_of
 
 Encoding = Literal["float", "binary", "ubinary"]
 Embedding = list[float]
@@ -281,10 +281,8 @@ class JinaEmbedding(JinaConnection, MultiModalEmbedding):
         """The nodes that are embedded as texts, and those that are embedded as images."""
         texts: list[BaseNode] = []
         images: list[BaseNode] = []
-        images_are_taken = takes_images(self.model)
         for node in nodes:
-            is_image = images_are_taken and image_of(node) is not None
-            (images if is_image and not node.get_content(MetadataMode.NONE).strip() else texts).append(node)
+            (images if is_image(node, self.model) else texts).append(node)
         return texts, images
 
     def _warn_of_unknown_documents(self, texts: Sequence[str]) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from jina_client import JinaInputError
-from llama_index.core.schema import BaseNode, ImageNode, MediaResource, Node
+from jina_client.models import takes_images
+from llama_index.core.schema import BaseNode, ImageNode, MediaResource, MetadataMode, Node, QueryBundle
 
 _SHOWN = 200
 
@@ -20,6 +21,16 @@ def image_of(node: BaseNode) -> Any:
     if isinstance(node, Node) and node.image_resource is not None:
         return _from_resource(node.image_resource)
     return None
+
+
+def is_image(node: BaseNode, model: str) -> bool:
+    """Whether a node is embedded by its image: it has one and no text, and the model takes images."""
+    return takes_images(model) and image_of(node) is not None and not node.get_content(MetadataMode.NONE).strip()
+
+
+def query_input(query: QueryBundle) -> Any:
+    """A query as an input of the client: its text; its image where it has no text."""
+    return image_input(query.image_path) if query.image_path and not query.query_str else query.query_str
 
 
 def image_input(source: Any) -> dict[str, Any]:

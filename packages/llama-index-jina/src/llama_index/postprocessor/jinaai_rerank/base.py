@@ -16,7 +16,7 @@ from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRan
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 from llama_index.embeddings.jinaai.connection import JinaConnection
-from llama_index.embeddings.jinaai.images import image_input, image_of
+from llama_index.embeddings.jinaai.images import image_input, image_of, query_input
 
 dispatcher = get_dispatcher(__name__)
 
@@ -79,7 +79,7 @@ class JinaRerank(JinaConnection, BaseNodePostprocessor):
     ) -> list[NodeWithScore]:
         query = _required(query_bundle)
         with self._event(nodes, query) as ranked:
-            result = self._reranker().rerank(self._query(query), self._documents(nodes), self.top_n)
+            result = self._reranker().rerank(query_input(query), self._documents(nodes), self.top_n)
             ranked += _ranked(nodes, result)
         return ranked
 
@@ -88,7 +88,7 @@ class JinaRerank(JinaConnection, BaseNodePostprocessor):
     ) -> list[NodeWithScore]:
         query = _required(query_bundle)
         with self._event(nodes, query) as ranked:
-            result = await self._reranker().arerank(self._query(query), self._documents(nodes), self.top_n)
+            result = await self._reranker().arerank(query_input(query), self._documents(nodes), self.top_n)
             ranked += _ranked(nodes, result)
         return ranked
 
@@ -100,10 +100,6 @@ class JinaRerank(JinaConnection, BaseNodePostprocessor):
             max_doc_length=self.max_doc_length,
             max_image_side=self.max_image_side,
         )
-
-    def _query(self, query: QueryBundle) -> Any:
-        """Its text; its image where it has no text."""
-        return image_input(query.image_path) if query.image_path and not query.query_str else query.query_str
 
     def _documents(self, nodes: list[NodeWithScore]) -> list[Any]:
         images_are_taken = takes_images(self.model)

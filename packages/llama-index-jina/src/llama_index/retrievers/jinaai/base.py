@@ -19,9 +19,11 @@ from llama_index.core import Settings
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.callbacks import CallbackManager
+from llama_index.core.embeddings import MultiModalEmbedding
 from llama_index.core.ingestion import run_transformations
 from llama_index.core.schema import BaseNode, Document, MetadataMode, NodeWithScore, QueryBundle
 from llama_index.core.storage.docstore.utils import doc_to_json, json_to_doc
+from llama_index.embeddings.jinaai.images import image_input, image_of, is_image, query_input
 
 
 class IndexRetriever(BaseRetriever):
@@ -169,11 +171,19 @@ class JinaRetriever(IndexRetriever):
         return [node.embedding for node in await self.embed_model.acall([node.model_copy() for node in nodes])]
 
     def _embed_query(self, query_bundle: QueryBundle) -> Any:
-        return query_bundle.embedding or self.embed_model.get_agg_embedding_from_queries(query_bundle.embedding_strs)
+        if query_bundle.embedding:
+            return query_bundle.embedding
+        if not query_bundle.embedding_strs:
+            model, image = _with_image(self.embed_model, query_bundle)
+            return model.get_image_embedding(image)
+        return self.embed_model.get_agg_embedding_from_queries(query_bundle.embedding_strs)
 
     async def _aembed_query(self, query_bundle: QueryBundle) -> Any:
         if query_bundle.embedding:
             return query_bundle.embedding
+        if not query_bundle.embedding_strs:
+            model, image = _with_image(self.embed_model, query_bundle)
+            return await model.aget_image_embedding(image)
         return await self.embed_model.aget_agg_embedding_from_queries(query_bundle.embedding_strs)
 
 
@@ -236,6 +246,7 @@ class JinaLateInteractionRetriever(IndexRetriever):
             dialect=dialect,
             transport=transport,
         )
+        self._model = model
         self._embedder = MultiVectorEmbedder(self._opened, model, dimensions=dimensions)
         folder = IndexFolder(
             MultiVectorIndex, path, model=model, read_only=read_only, originals=originals, first_stage=first_stage
@@ -252,16 +263,16 @@ class JinaLateInteractionRetriever(IndexRetriever):
         await self._opened.aclose()
 
     def _embed(self, nodes: Sequence[BaseNode]) -> Any:
-        return self._embedder.embed(_texts(nodes), "document")
+        return self._embedder.embed(_inputs(nodes, self._model), "document")
 
     async def _aembed(self, nodes: Sequence[BaseNode]) -> Any:
-        return await self._embedder.aembed(_texts(nodes), "document")
+        return await self._embedder.aembed(_inputs(nodes, self._model), "document")
 
     def _embed_query(self, query_bundle: QueryBundle) -> Any:
-        return self._embedder.embed([query_bundle.query_str], "query")[0]
+        return self._embedder.embed([query_input(query_bundle)], "query")[0]
 
     async def _aembed_query(self, query_bundle: QueryBundle) -> Any:
-        return (await self._embedder.aembed([query_bundle.query_str], "query"))[0]
+        return (await self._embedder.aembed([query_input(query_bundle)], "query"))[0]
 
 
 def _checked(nodes: Sequence[BaseNode]) -> Sequence[BaseNode]:
@@ -271,8 +282,24 @@ def _checked(nodes: Sequence[BaseNode]) -> Sequence[BaseNode]:
     return nodes
 
 
-def _texts(nodes: Sequence[BaseNode]) -> list[str]:
-    return [node.get_content(metadata_mode=MetadataMode.EMBED) for node in nodes]
+def _inputs(nodes: Sequence[BaseNode], model: str) -> list[Any]:
+    """Their texts; of those without text their images, if the model takes them."""
+    inputs: list[Any] = []
+    for node in nodes:
+        text = node.get_content(metadata_mode=MetadataMode.EMBED)
+        if not text and image_of(node) is not None and not is_image(node, model):
+            raise JinaInputError(f"node {node.node_id} has an image and no text, and {model} takes no images")
+        inputs.append(image_input(node) if is_image(node, model) else text)
+    return inputs
+
+
+def _with_image(embed_model: BaseEmbedding, query_bundle: QueryBundle) -> tuple[MultiModalEmbedding, str]:
+    """The image of a query without text, and what embeds it."""
+    if not query_bundle.image_path:
+        raise JinaInputError("the query is empty: it has no text, no image_path and no embedding")
+    if not isinstance(embed_model, MultiModalEmbedding):
+        raise JinaInputError(f"the query is an image, and {type(embed_model).__name__} embeds texts only")
+    return embed_model, query_bundle.image_path
 
 
 def _nodes(hits: list[Hit]) -> list[NodeWithScore]:
