@@ -44,6 +44,39 @@ CONNECTION_OPTIONS = tuple(ConnectionOptions.__annotations__)
 """Their names."""
 
 
+class ConnectionFields:
+    """The same as attributes. Pydantic makes them the fields of its models that have this class as a base."""
+
+    base_url: str | None = None
+    """The API's root; ``"local"`` is the embedded engine."""
+    timeout: float | None = None
+    """Seconds for one exchange; 60 by default."""
+    max_retries: int | None = None
+    """How often a request that failed in a way that may pass is sent again; 4 by default."""
+    retry_timeout: float | None = None
+    """Seconds after which a request is not sent again; 300 by default."""
+    max_concurrency: int | None = None
+    """Exchanges in flight at once; 8 by default."""
+    requests_per_minute: int | None = None
+    """The most that are sent; by default what the service takes."""
+    tokens_per_minute: int | None = None
+    """The most that are sent; by default what the service takes."""
+    dialect: str | None = None
+    """The protocol that the service speaks: ``jina`` by default, ``vllm``, ``infinity`` or ``tei``."""
+    cache: str | None = None
+    """A file to keep vectors in, so that none is paid for twice."""
+
+    _opened: Connection
+
+    def close(self) -> None:
+        """Close the connections of the synchronous methods; a later call opens them anew."""
+        self._opened.close()
+
+    async def aclose(self) -> None:
+        """Close the connections of the asynchronous methods; a later call opens them anew."""
+        await self._opened.aclose()
+
+
 class Connection:
     """Both clients of one configuration, each made when it is first used.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient
 from jina_client.arguments import input_error_from_pydantic
-from jina_client.components import CONNECTION_OPTIONS, Connection
+from jina_client.components import CONNECTION_OPTIONS, Connection, ConnectionFields
 from jina_client.settings import KEY_VARIABLES
 from langchain_core.load.serializable import Serializable, SerializedConstructor, SerializedNotImplemented
 from pydantic import AliasChoices, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
@@ -18,7 +18,7 @@ REPLACED = {
 """Arguments of ``langchain_community`` that have no meaning here, with what there is instead."""
 
 
-class JinaConnection(Serializable):
+class JinaConnection(ConnectionFields, Serializable):
     """Where to call; ``None`` stands for the default of :class:`jina_client.JinaClient`.
 
     LangChain's ``dumpd`` saves every option but the key, of which it saves the name; ``load`` makes the object again.
@@ -33,24 +33,6 @@ class JinaConnection(Serializable):
     )
     """The key, also taken as ``api_key`` and ``jina_auth_token``; else ``JINA_API_KEY``, ``JINAAI_API_KEY`` or
     ``JINA_AUTH_TOKEN``."""
-    base_url: str | None = None
-    """The API's root; ``"local"`` is the embedded engine."""
-    timeout: float | None = None
-    """Seconds for one exchange; 60 by default."""
-    max_retries: int | None = None
-    """How often a request that failed in a way that may pass is sent again; 4 by default."""
-    retry_timeout: float | None = None
-    """Seconds after which a request is not sent again; 300 by default."""
-    max_concurrency: int | None = None
-    """Exchanges in flight at once; 8 by default."""
-    requests_per_minute: int | None = None
-    """The most that are sent; by default what the service takes."""
-    tokens_per_minute: int | None = None
-    """The most that are sent; by default what the service takes."""
-    dialect: str | None = None
-    """The protocol that the service speaks: ``jina`` by default, ``vllm``, ``infinity`` or ``tei``."""
-    cache: str | None = None
-    """A file to keep vectors in, so that none is paid for twice."""
     transport: Any = Field(default=None, exclude=True, repr=False)
     """An object to send with instead of HTTP; it is not saved."""
     client: JinaClient | AsyncJinaClient | None = Field(default=None, exclude=True, repr=False)
@@ -91,11 +73,3 @@ class JinaConnection(Serializable):
             **{name: getattr(self, name) for name in CONNECTION_OPTIONS},
         )
         return self._opened
-
-    def close(self) -> None:
-        """Close the connections of the synchronous methods; a later call opens them anew."""
-        self._opened.close()
-
-    async def aclose(self) -> None:
-        """Close the connections of the asynchronous methods; a later call opens them anew."""
-        await self._opened.aclose()

@@ -53,6 +53,8 @@ class JinaRerank(JinaConnection, RunnableSerializable[RerankInput, list[Document
     """Cut documents longer than the model's context."""
     max_doc_length: int | None = None
     """The tokens of each document that are read, 1 to 8192 (``jina-reranker-v3`` and later)."""
+    max_image_side: int | None = None
+    """Pixels of the longer side above which an image is made smaller before it is sent (needs Pillow)."""
 
     def rerank(
         self,
@@ -135,6 +137,7 @@ class JinaRerank(JinaConnection, RunnableSerializable[RerankInput, list[Document
             model or self.model,
             truncation=self.truncation,
             max_doc_length=self.max_doc_length,
+            max_image_side=self.max_image_side,
         )
 
 

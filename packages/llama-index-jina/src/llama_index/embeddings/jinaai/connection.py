@@ -6,12 +6,12 @@ from typing import Any
 
 from jina_client import AsyncJinaClient, JinaClient
 from jina_client.arguments import input_error_from_pydantic
-from jina_client.components import CONNECTION_OPTIONS, Connection
+from jina_client.components import CONNECTION_OPTIONS, Connection, ConnectionFields
 from llama_index.core.bridge.pydantic import ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 from llama_index.core.schema import BaseComponent
 
 
-class JinaConnection(BaseComponent):
+class JinaConnection(ConnectionFields, BaseComponent):
     """Where to call; ``None`` stands for the default of :class:`jina_client.JinaClient`.
 
     Key, transport and client are in no ``to_dict``, ``repr`` or event, and so in no cache's hash; a pickle keeps them.
@@ -21,24 +21,6 @@ class JinaConnection(BaseComponent):
 
     api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
     """The key; else ``JINA_API_KEY``, ``JINAAI_API_KEY`` or ``JINA_AUTH_TOKEN``, read when it is first needed."""
-    base_url: str | None = None
-    """The API's root; ``"local"`` is the embedded engine."""
-    timeout: float | None = None
-    """Seconds for one exchange; 60 by default."""
-    max_retries: int | None = None
-    """How often a request that failed in a way that may pass is sent again; 4 by default."""
-    retry_timeout: float | None = None
-    """Seconds after which a request is not sent again; 300 by default."""
-    max_concurrency: int | None = None
-    """Exchanges in flight at once; 8 by default."""
-    requests_per_minute: int | None = None
-    """The most that are sent; by default what the service takes."""
-    tokens_per_minute: int | None = None
-    """The most that are sent; by default what the service takes."""
-    dialect: str | None = None
-    """The protocol that the service speaks: ``jina`` by default, ``vllm``, ``infinity`` or ``tei``."""
-    cache: str | None = None
-    """A file to keep vectors in, so that none is paid for twice."""
     transport: Any = Field(default=None, exclude=True, repr=False)
     """An object to send with instead of HTTP."""
     client: JinaClient | AsyncJinaClient | None = Field(default=None, exclude=True, repr=False)
@@ -60,11 +42,3 @@ class JinaConnection(BaseComponent):
             **{name: getattr(self, name) for name in CONNECTION_OPTIONS},
         )
         return self._opened
-
-    def close(self) -> None:
-        """Close the connections of the synchronous methods; a later call opens them anew."""
-        self._opened.close()
-
-    async def aclose(self) -> None:
-        """Close the connections of the asynchronous methods; a later call opens them anew."""
-        await self._opened.aclose()

@@ -6,11 +6,11 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from jina_client import AsyncJinaClient, JinaClient, JinaInputError
 from jina_client.arguments import known_arguments
-from jina_client.components import Connection, MultiVectorEmbedder
+from jina_client.components import CONNECTION_OPTIONS, Connection, ConnectionOptions, MultiVectorEmbedder
 from jina_client.index import BinaryIndex, Hit, MultiVectorIndex
 from jina_client.index.originals import Originals
 from jina_client.index.store import FirstStage
@@ -205,7 +205,8 @@ class JinaLateInteractionRetriever(IndexRetriever):
         first_stage: what of the pooled vectors is in memory: ``bits``, or ``float`` with 32 times the memory.
         path, read_only, similarity_top_k, oversampling, originals, callback_manager, verbose: as in
             :class:`JinaRetriever`.
-        base_url, timeout, max_retries, max_concurrency, dialect, transport, client: as in
+        max_image_side: pixels of the longer side above which an image is made smaller before it is sent.
+        transport, client, **options: those of the connection, as in
             :class:`llama_index.embeddings.jinaai.JinaEmbedding`.
 
     Raises:
@@ -213,7 +214,7 @@ class JinaLateInteractionRetriever(IndexRetriever):
         IndexFileError: files that are damaged, or open in another process.
     """
 
-    @known_arguments()
+    @known_arguments(*CONNECTION_OPTIONS)
     def __init__(
         self,
         model: str = "jina-colbert-v2",
@@ -226,28 +227,16 @@ class JinaLateInteractionRetriever(IndexRetriever):
         similarity_top_k: int = 2,
         oversampling: float = OVERSAMPLING,
         originals: Originals = "int8",
-        base_url: str | None = None,
-        timeout: float | None = None,
-        max_retries: int | None = None,
-        max_concurrency: int | None = None,
-        dialect: str | None = None,
+        max_image_side: int | None = None,
         transport: Any = None,
         client: JinaClient | AsyncJinaClient | None = None,
         callback_manager: CallbackManager | None = None,
         verbose: bool = False,
+        **options: Unpack[ConnectionOptions],
     ) -> None:
-        self._opened = Connection(
-            client,
-            api_key=api_key,
-            base_url=base_url,
-            timeout=timeout,
-            max_retries=max_retries,
-            max_concurrency=max_concurrency,
-            dialect=dialect,
-            transport=transport,
-        )
+        self._opened = Connection(client, api_key=api_key, transport=transport, **options)
         self._model = model
-        self._embedder = MultiVectorEmbedder(self._opened, model, dimensions=dimensions)
+        self._embedder = MultiVectorEmbedder(self._opened, model, dimensions=dimensions, max_image_side=max_image_side)
         folder = IndexFolder(
             MultiVectorIndex, path, model=model, read_only=read_only, originals=originals, first_stage=first_stage
         )
