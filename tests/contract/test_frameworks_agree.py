@@ -2,105 +2,62 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from haystack import Document as HaystackDocument
 from haystack_integrations.components.embedders.jina import JinaDocumentEmbedder, JinaTextEmbedder
 from haystack_integrations.components.rankers.jina import JinaRanker
-from jina_client import AsyncJinaClient, BadRequestError, JinaClient, JinaError, JinaInputError
-from jina_client.components import CONNECTION_OPTIONS
-from langchain_core.documents import Document as LangChainDocument
+from jina_client import (
+    AsyncJinaClient,
+    AuthenticationError,
+    BadRequestError,
+    JinaArgumentError,
+    JinaClient,
+    JinaError,
+    JinaInputError,
+)
+from jina_client.components import CONNECTION_OPTIONS, ConnectionFields, ConnectionOptions
+from jina_local.server import running
 from langchain_jina import JinaEmbeddings
 from langchain_jina import JinaRerank as LangChainRerank
-from llama_index.core.schema import NodeWithScore, TextNode
 from llama_index.embeddings.jinaai import JinaEmbedding
 from llama_index.postprocessor.jinaai_rerank import JinaRerank as LlamaIndexRerank
 from loopback import Answer, Recorder, Sent, vector_of
+from pictures import encoded, written
+from ways import CHUNK_VECTORS, DOCUMENT_VECTORS, IMAGE_VECTORS, QUERY_VECTORS, RANKINGS, haystack_documents
 
-EMBEDDER, RERANKER = "jina-embeddings-v3", "jina-reranker-v2-base-multilingual"
+EMBEDDER, RERANKER, CLIP = "jina-embeddings-v3", "jina-reranker-v2-base-multilingual", "jina-clip-v2"
 PASSAGE = "Represent the document for retrieval: "
 QUERY = "What does the cat do?"
 TEXTS = ["Stocks fell sharply today.", "The cat sleeps on the sofa.", "", "Köln, 東京 and 🐈", "A cat. " * 300]
-
-Ways = dict[str, Callable[..., Any]]
-
-
-def _haystack_documents(texts: list[str]) -> list[HaystackDocument]:
-    return [HaystackDocument(content=text, id=str(number)) for number, text in enumerate(texts)]
-
-
-def _nodes(texts: list[str]) -> list[NodeWithScore]:
-    return [NodeWithScore(node=TextNode(text=text, id_=str(number))) for number, text in enumerate(texts)]
-
-
-def _haystack_embedder(**options: Any) -> JinaDocumentEmbedder:
-    return JinaDocumentEmbedder(progress_bar=False, **options)
+# Chunks of three documents that lie in each other's way; one document is of a single, empty chunk.
+CHUNKS = [
+    ("berlin", "Berlin is the capital of Germany."),
+    ("bread", "Bread needs flour."),
+    ("berlin", "It has 3.8 million inhabitants."),
+    ("empty", ""),
+    ("bread", "It is baked for an hour."),
+    ("berlin", "It has 3.8 million inhabitants."),
+]
 
 
-DOCUMENT_VECTORS: Ways = {
-    "client": lambda texts, model, **options: JinaClient(**options).embed(texts, model=model).tolist(),
-    "async client": lambda texts, model, **options: asyncio.run(
-        AsyncJinaClient(**options).embed(texts, model=model)
-    ).tolist(),
-    "langchain": lambda texts, **options: JinaEmbeddings(**options).embed_documents(texts),
-    "async langchain": lambda texts, **options: asyncio.run(JinaEmbeddings(**options).aembed_documents(texts)),
-    "llama-index": lambda texts, **options: JinaEmbedding(**options).get_text_embedding_batch(texts),
-    "async llama-index": lambda texts, **options: asyncio.run(
-        JinaEmbedding(**options).aget_text_embedding_batch(texts)
-    ),
-    "haystack": lambda texts, **options: [
-        document.embedding for document in _haystack_embedder(**options).run(_haystack_documents(texts))["documents"]
-    ],
-    "async haystack": lambda texts, **options: [
-        document.embedding
-        for document in asyncio.run(_haystack_embedder(**options).run_async(_haystack_documents(texts)))["documents"]
-    ],
-}
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[Path]:
+    """Two pictures of texts, which the embedded engine reads."""
+    paths = [tmp_path / "train.png", tmp_path / "pie.png"]
+    for path, line in zip(paths, ["Departures: Berlin 10:42", "Apple pie: flour and butter"], strict=True):
+        path.write_bytes(written(line))
+    return paths
 
-QUERY_VECTORS: Ways = {
-    "langchain": lambda text, **options: JinaEmbeddings(**options).embed_query(text),
-    "async langchain": lambda text, **options: asyncio.run(JinaEmbeddings(**options).aembed_query(text)),
-    "llama-index": lambda text, **options: JinaEmbedding(**options).get_query_embedding(text),
-    "async llama-index": lambda text, **options: asyncio.run(JinaEmbedding(**options).aget_query_embedding(text)),
-    "haystack": lambda text, **options: JinaTextEmbedder(**options).run(text)["embedding"],
-    "async haystack": lambda text, **options: asyncio.run(JinaTextEmbedder(**options).run_async(text))["embedding"],
-}
 
-RANKINGS: Ways = {
-    "langchain": lambda query, texts, top_n, **options: [
-        (int(found.id), found.metadata["relevance_score"])
-        for found in LangChainRerank(top_n=top_n, **options).compress_documents(
-            [LangChainDocument(text, id=str(number)) for number, text in enumerate(texts)], query
-        )
-    ],
-    "async langchain": lambda query, texts, top_n, **options: [
-        (int(found.id), found.metadata["relevance_score"])
-        for found in asyncio.run(
-            LangChainRerank(top_n=top_n, **options).acompress_documents(
-                [LangChainDocument(text, id=str(number)) for number, text in enumerate(texts)], query
-            )
-        )
-    ],
-    "llama-index": lambda query, texts, top_n, **options: [
-        (int(found.node_id), found.score)
-        for found in LlamaIndexRerank(top_n=top_n, **options).postprocess_nodes(_nodes(texts), query_str=query)
-    ],
-    "async llama-index": lambda query, texts, top_n, **options: [
-        (int(found.node_id), found.score)
-        for found in asyncio.run(
-            LlamaIndexRerank(top_n=top_n, **options).apostprocess_nodes(_nodes(texts), query_str=query)
-        )
-    ],
-    "haystack": lambda query, texts, top_n, **options: [
-        (int(found.id), found.score)
-        for found in JinaRanker(top_k=top_n, **options).run(query, _haystack_documents(texts))["documents"]
-    ],
-}
+@pytest.fixture(scope="module")
+def locked_url() -> Iterator[str]:
+    """The root of an embedded engine that asks for a key."""
+    with running(api_key="the-right-key") as url:
+        yield url
 
 
 @pytest.mark.parametrize("way", DOCUMENT_VECTORS)
@@ -111,54 +68,205 @@ def test_documents_have_the_same_vectors_to_the_last_bit(engine_url: str, way: s
 
 
 @pytest.mark.parametrize("way", QUERY_VECTORS)
-def test_queries_have_the_same_vectors_to_the_last_bit(engine_url: str, way: str) -> None:
+@pytest.mark.parametrize("query", [QUERY, ""])
+def test_queries_have_the_same_vectors_to_the_last_bit(engine_url: str, way: str, query: str) -> None:
     client = JinaClient(base_url="local")
-    expected = client.embed([QUERY], model=EMBEDDER, task="retrieval.query").vectors[0]
-    found = QUERY_VECTORS[way](QUERY, model=EMBEDDER, base_url=engine_url)
+    expected = client.embed([query], model=EMBEDDER, task="retrieval.query").vectors[0]
+    found = QUERY_VECTORS[way](query, model=EMBEDDER, base_url=engine_url)
     assert np.array_equal(np.asarray(found, dtype=np.float32), expected)
 
 
+@pytest.mark.parametrize("way", IMAGE_VECTORS)
+@pytest.mark.parametrize("options", [{"model": CLIP}, {"model": "jina-embeddings-v4", "dimensions": 128}])
+def test_pictures_have_the_same_vectors_to_the_last_bit(
+    engine_url: str, way: str, pictures: list[Path], options: dict[str, Any]
+) -> None:
+    given = [{"image": path.read_bytes()} for path in pictures]
+    expected = JinaClient(base_url="local").embed(given, **options).vectors
+    found = IMAGE_VECTORS[way](pictures, base_url=engine_url, **options)
+    assert np.array_equal(np.asarray(found, dtype=np.float32), expected)
+
+
+async def test_a_picture_as_a_query_has_the_same_vector_to_the_last_bit(engine_url: str, pictures: list[Path]) -> None:
+    # Elsewhere a picture is always a document.
+    given, model = {"image": pictures[0].read_bytes()}, "jina-embeddings-v4"
+    expected = JinaClient(base_url="local").embed([given], model=model, task="retrieval.query").vectors[0]
+    embeddings = JinaEmbeddings(model=model, base_url=engine_url)
+    for found in (embeddings.embed_image_query(pictures[0]), await embeddings.aembed_image_query(pictures[0])):
+        assert np.array_equal(np.asarray(found, dtype=np.float32), expected)
+    await embeddings.aclose()
+
+
+@pytest.mark.parametrize("way", CHUNK_VECTORS)
+def test_chunks_of_a_document_have_the_same_vectors_to_the_last_bit(engine_url: str, way: str) -> None:
+    berlin, bread, empty = JinaClient(base_url="local").embed_chunked(
+        [[text for document, text in CHUNKS if document == name] for name in ("berlin", "bread", "empty")],
+        model=EMBEDDER,
+    )
+    expected = [berlin[0], bread[0], berlin[1], empty[0], bread[1], berlin[2]]
+    found = CHUNK_VECTORS[way](CHUNKS, model=EMBEDDER, base_url=engine_url)
+    assert np.array_equal(np.asarray(found, dtype=np.float32), np.stack(expected))
+    alone = JinaClient(base_url="local").embed([CHUNKS[2][1]], model=EMBEDDER).vectors[0]
+    assert not np.allclose(found[2], alone, atol=1e-3)
+
+
 @pytest.mark.parametrize("way", RANKINGS)
-def test_rankings_have_the_same_order_and_scores(engine_url: str, way: str) -> None:
-    expected = JinaClient(base_url="local").rerank(QUERY, TEXTS, model=RERANKER, top_n=3)
-    found = RANKINGS[way](QUERY, TEXTS, 3, model=RERANKER, base_url=engine_url)
+@pytest.mark.parametrize("query", [QUERY, ""])
+def test_rankings_have_the_same_order_and_scores(engine_url: str, way: str, query: str) -> None:
+    expected = JinaClient(base_url="local").rerank(query, TEXTS, model=RERANKER, top_n=3)
+    found = RANKINGS[way](query, TEXTS, 3, model=RERANKER, base_url=engine_url)
     assert found == [(ranked.index, ranked.relevance_score) for ranked in expected]
 
 
-MISTAKES: dict[str, tuple[dict[str, Any], type[JinaError], str]] = {
-    "no key": ({}, JinaInputError, "JINA_API_KEY"),
-    "a task the model lacks": ({"task": "translation", "base_url": "local"}, JinaInputError, "it has: retrieval.query"),
-    "dimensions out of range": ({"dimensions": 4096, "base_url": "local"}, JinaInputError, "1 to 1024"),
-    "a reranker": ({"model": "jina-reranker-v3", "base_url": "local"}, JinaInputError, "use one of: jina-embeddings"),
-    "an unknown model": ({"model": "jina-embeddings-v99", "base_url": "local"}, BadRequestError, "Available models:"),
-    "an unknown argument": ({"dimensoins": 64}, JinaInputError, "did you mean 'dimensions'"),
-    "a dialect that is none": ({"dialect": "klingon", "base_url": "local"}, JinaInputError, "infinity"),
-    "a base_url that is none": ({"base_url": "localhost"}, JinaInputError, "base_url must be 'local' or a URL"),
+FRAMEWORKS = ("langchain", "llama-index", "haystack")
+
+
+@pytest.mark.parametrize("mode", ["", "async "])
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_nothing_gives_nothing_without_a_request(server: Recorder, framework: str, mode: str) -> None:
+    way, options = mode + framework, {"base_url": server.url}
+    assert DOCUMENT_VECTORS[way]([], model=EMBEDDER, **options) == []
+    assert IMAGE_VECTORS[way]([], model=CLIP, **options) == []
+    assert CHUNK_VECTORS[way]([], model=EMBEDDER, **options) == []
+    assert RANKINGS[way](QUERY, [], 3, model=RERANKER, **options) == []
+    assert server.sent == []
+
+
+# What is embedded or ranked, by what it is called, and the ways to it.
+CALLS: dict[str, tuple[dict[str, Callable[..., Any]], Callable[[Path], tuple[Any, ...]], dict[str, Any]]] = {
+    "documents": (DOCUMENT_VECTORS, lambda folder: (["a text"],), {"model": EMBEDDER}),
+    "query": (QUERY_VECTORS, lambda folder: (QUERY,), {"model": EMBEDDER}),
+    "pictures": (IMAGE_VECTORS, lambda folder: ([folder / "train.png"],), {"model": CLIP}),
+    "chunks": (CHUNK_VECTORS, lambda folder: (CHUNKS,), {"model": EMBEDDER}),
+    "ranking": (RANKINGS, lambda folder: (QUERY, TEXTS, 3), {"model": RERANKER}),
+}
+EMBEDDING_CALLS = ("documents", "query", "pictures", "chunks")
+
+# By what it is: for which calls, the options, the error, and what it says.
+MISTAKES: dict[str, tuple[tuple[str, ...], dict[str, Any], type[JinaError], str]] = {
+    "no key": (tuple(CALLS), {"base_url": None}, JinaInputError, "JINA_API_KEY"),
+    "a task the model lacks": (EMBEDDING_CALLS, {"task": "translation"}, JinaInputError, "it has: retrieval.query"),
+    "dimensions out of range": (EMBEDDING_CALLS, {"dimensions": 4096}, JinaInputError, "1 to 1024"),
+    "no late chunking": (("chunks",), {"model": "jina-clip-v1"}, JinaInputError, "does not take late_chunking"),
+    "a model of another kind": (
+        ("documents", "query", "chunks"),
+        {"model": "jina-reranker-v3"},
+        JinaInputError,
+        "use one of: jina-embeddings",
+    ),
+    "an embedding model to rank": (("ranking",), {"model": EMBEDDER}, JinaInputError, "use one of: jina-colbert"),
+    "an unknown model": (
+        ("documents", "query", "ranking"),
+        {"model": "jina-embeddings-v99"},
+        BadRequestError,
+        "Available models:",
+    ),
+    "an unknown argument": (("documents", "query", "chunks"), {"dimensoins": 64}, JinaArgumentError, "mean 'dimen"),
+    "an unknown argument to rank": (("ranking",), {"truncatoin": True}, JinaArgumentError, "mean 'truncation'"),
+    "a dialect that is none": (tuple(CALLS), {"dialect": "klingon"}, JinaInputError, "infinity"),
+    "a base_url that is none": (tuple(CALLS), {"base_url": "localhost"}, JinaInputError, "base_url must be 'local' or"),
+    "an option of another model": (
+        ("ranking",),
+        {"max_doc_length": 5},
+        JinaInputError,
+        "does not take max_doc_length; it takes",
+    ),
+    "pictures for a model of texts": (("pictures",), {"model": EMBEDDER}, JinaInputError, "takes text only|not known"),
+}
+CASES = [
+    pytest.param(call, way, mistake, id=f"{mistake}: {call}, {way}")
+    for mistake, (calls, *_) in MISTAKES.items()
+    for call in calls
+    for way in CALLS[call][0]
+]
+
+
+@pytest.mark.parametrize(("call", "way", "mistake"), CASES)
+def test_the_same_mistake_gets_the_same_error(
+    engine_url: str, tmp_path: Path, call: str, way: str, mistake: str
+) -> None:
+    ways, given, usual = CALLS[call]
+    (tmp_path / "train.png").write_bytes(encoded("red"))
+    _, options, kind, message = MISTAKES[mistake]
+    with pytest.raises(kind, match=message):
+        ways[way](*given(tmp_path), **{"base_url": engine_url, **usual, **options})
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_key_is_asked_for_and_the_wrong_one_is_refused_alike(locked_url: str, tmp_path: Path, call: str) -> None:
+    ways, given, options = CALLS[call]
+    (tmp_path / "train.png").write_bytes(written("Departures: Berlin 10:42"))
+    for way in ways.values():
+        assert way(*given(tmp_path), base_url=locked_url, api_key="the-right-key", **options)
+        for key in ("the-wrong-key", None):
+            wrong = {} if key is None else {"api_key": key}
+            with pytest.raises(AuthenticationError) as caught:
+                way(*given(tmp_path), base_url=locked_url, **wrong, **options)
+            assert "the-wrong-key" not in f"{caught.value} {caught.value!r}"
+
+
+WRONG: dict[str, tuple[str, tuple[Any, ...], str]] = {
+    "no texts": ("documents", (None,), "list"),
+    "a text for a list": ("documents", ("a text",), "list"),
+    "no text in a list": ("documents", (["a", None],), r"inputs\[1\] must be a string|has no text"),
+    "what UTF-8 cannot carry": ("documents", (["a\ud800"],), "lone surrogate at character 1"),
+    "no query": ("query", (None,), "string"),
+    "a number": ("query", (7,), "string"),
+    "a list for a query": ("query", (["a"],), "string"),
+    "no query to rank by": ("ranking", (None, TEXTS, 3), "query"),
+    "no places": ("ranking", (QUERY, TEXTS, 0), "1|> 0"),
 }
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
-@pytest.mark.parametrize("way", QUERY_VECTORS)
-def test_the_same_mistake_gets_the_same_error(way: str, mistake: str) -> None:
-    options, kind, message = MISTAKES[mistake]
-    with pytest.raises(kind, match=message):
-        QUERY_VECTORS[way](QUERY, **{"model": EMBEDDER, **options})
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_no_input_is_refused_everywhere_before_it_is_sent(server: Recorder, wrong: str) -> None:
+    call, given, message = WRONG[wrong]
+    ways, _, options = CALLS[call]
+    for way in ways.values():
+        with pytest.raises(JinaInputError, match=message):
+            way(*given, base_url=server.url, **options)
+    assert server.sent == []
 
 
-def test_usage_is_the_same_everywhere(engine_url: str) -> None:
-    def used(run: Callable[[JinaClient], Any]) -> int:
-        with JinaClient(base_url=engine_url) as client:
-            run(client)
-            return client.usage.total_tokens
+@pytest.mark.parametrize("way", IMAGE_VECTORS)
+def test_a_file_that_is_no_picture_is_refused_everywhere_before_it_is_sent(
+    server: Recorder, tmp_path: Path, way: str
+) -> None:
+    (tmp_path / "notes.png").write_text("a secret")
+    for name, message in {"notes.png": "is no image", "missing.png": "No such file|no file"}.items():
+        with pytest.raises(JinaInputError, match=message):
+            IMAGE_VECTORS[way]([tmp_path / name], model=CLIP, base_url=server.url)
+    assert server.sent == []
 
-    counts = {
-        used(lambda client: client.embed(TEXTS, model=EMBEDDER)),
-        used(lambda client: JinaEmbeddings(model=EMBEDDER, client=client).embed_documents(TEXTS)),
-        used(lambda client: JinaEmbedding(EMBEDDER, client=client).get_text_embedding_batch(TEXTS)),
-        used(lambda client: _haystack_embedder(model=EMBEDDER, client=client).run(_haystack_documents(TEXTS))),
-    }
-    reported = _haystack_embedder(model=EMBEDDER, base_url=engine_url).run(_haystack_documents(TEXTS))["meta"]["usage"]
-    assert counts == {reported["total_tokens"]}
+
+@pytest.mark.parametrize("way", IMAGE_VECTORS)
+def test_a_picture_without_text_is_refused_alike_by_the_embedded_engine(
+    engine_url: str, tmp_path: Path, way: str
+) -> None:
+    (tmp_path / "red.png").write_bytes(encoded("red"))
+    with pytest.raises(BadRequestError, match="no text in this picture"):
+        IMAGE_VECTORS[way]([tmp_path / "red.png"], model=CLIP, base_url=engine_url)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_usage_is_the_same_everywhere(engine_url: str, tmp_path: Path, call: str) -> None:
+    ways, given, options = CALLS[call]
+    (tmp_path / "train.png").write_bytes(written("Departures: Berlin 10:42"))
+    counts = {}
+    for name, way in ways.items():
+        client: Any = (AsyncJinaClient if name.startswith("async") else JinaClient)(base_url=engine_url)
+        way(*given(tmp_path), client=client, **options)
+        counts[name] = client.usage.total_tokens
+    assert len(set(counts.values())) == 1, counts
+    assert min(counts.values()) > 0
+
+
+def test_haystack_reports_the_usage_of_the_client(engine_url: str) -> None:
+    with JinaClient(base_url=engine_url) as client:
+        client.embed(TEXTS, model=EMBEDDER)
+        expected = client.usage.total_tokens
+    embedder = JinaDocumentEmbedder(model=EMBEDDER, base_url=engine_url, progress_bar=False)
+    assert embedder.run(haystack_documents(TEXTS))["meta"]["usage"]["total_tokens"] == expected
 
 
 @pytest.mark.parametrize("dialect", ["vllm", "infinity", "tei"])
@@ -193,6 +301,12 @@ OPTIONS: dict[str, Any] = {
     "tokens_per_minute": 90_000,
     "dialect": "jina",
 }
+
+
+def test_the_options_of_the_connection_are_the_same_as_fields() -> None:
+    fields = {name: kind for name, kind in ConnectionFields.__annotations__.items() if not name.startswith("_")}
+    options = {name: kind.__forward_arg__ for name, kind in ConnectionOptions.__annotations__.items()}
+    assert fields == options
 
 
 @pytest.mark.parametrize("kind", [JinaEmbeddings, LangChainRerank, JinaEmbedding, LlamaIndexRerank])

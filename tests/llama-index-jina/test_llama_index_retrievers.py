@@ -140,7 +140,7 @@ def test_images_are_found_and_asked_with(tmp_path: Path, kind: Any, use_async: b
 
 def test_what_cannot_be_embedded_is_refused() -> None:
     picture = ImageNode(id_="picture", image_path="picture.png")
-    with pytest.raises(JinaInputError, match="node picture has an image and no text, and jina-colbert-v2 takes no im"):
+    with pytest.raises(JinaInputError, match="node picture has an image and no text, and jina-colbert-v2 is not kn"):
         late().add_nodes([picture])
     with pytest.raises(JinaInputError, match="the query is empty"):
         dense().retrieve("")

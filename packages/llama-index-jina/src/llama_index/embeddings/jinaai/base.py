@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 
 from jina_client import JinaArgumentError
 from jina_client.components import Embedder
+from jina_client.inputs import as_list
 from jina_client.models import Role, find_model
 from llama_index.core.bridge.pydantic import Field
 from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
@@ -168,7 +169,7 @@ class JinaEmbedding(JinaConnection, MultiModalEmbedding):
     def get_text_embedding_batch(self, texts: list[str], show_progress: bool = False, **kwargs: Any) -> list[Embedding]:
         """The vectors of documents, in their order."""
         keyed = self._with_keyed_cache("document")
-        return super(JinaEmbedding, keyed).get_text_embedding_batch(texts, show_progress, **kwargs)
+        return super(JinaEmbedding, keyed).get_text_embedding_batch(_listed(texts), show_progress, **kwargs)
 
     @_spanned_by_its_base
     async def aget_text_embedding_batch(
@@ -176,7 +177,7 @@ class JinaEmbedding(JinaConnection, MultiModalEmbedding):
     ) -> list[Embedding]:
         """:meth:`get_text_embedding_batch`, asynchronously."""
         keyed = self._with_keyed_cache("document")
-        return await super(JinaEmbedding, keyed).aget_text_embedding_batch(texts, show_progress, **kwargs)
+        return await super(JinaEmbedding, keyed).aget_text_embedding_batch(_listed(texts), show_progress, **kwargs)
 
     def _with_keyed_cache(self, role: Role) -> JinaEmbedding:
         """This object, with a cache in which a text in this role is known by all that its vector depends on."""
@@ -320,6 +321,11 @@ def _label(model: str, model_name: str | None) -> str:
             f"model_name only labels events, and the model would be {model}: pass model={model_name!r}"
         )
     return model_name
+
+
+def _listed(texts: Any) -> list[str]:
+    """Texts as a list; LlamaIndex would take a string for the list of its letters."""
+    return texts if isinstance(texts, list) else as_list(texts, "texts")
 
 
 def _contents(nodes: Sequence[BaseNode]) -> list[str]:

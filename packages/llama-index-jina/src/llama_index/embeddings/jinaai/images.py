@@ -24,8 +24,16 @@ def image_of(node: BaseNode) -> Any:
 
 
 def is_image(node: BaseNode, model: str) -> bool:
-    """Whether a node is embedded by its image: it has one and no text, and the model takes images."""
-    return takes_images(model) and image_of(node) is not None and not node.get_content(MetadataMode.NONE).strip()
+    """Whether a node is embedded by its image: it has one and no text, and the model takes images.
+
+    Raises:
+        JinaInputError: it has an image and neither text nor metadata, and the model is not known to take images.
+    """
+    if image_of(node) is None or node.get_content(MetadataMode.NONE).strip():
+        return False
+    if not takes_images(model) and not node.get_content(MetadataMode.EMBED):
+        raise JinaInputError(f"node {node.node_id} has an image and no text, and {model} is not known to take images")
+    return takes_images(model)
 
 
 def query_input(query: QueryBundle) -> Any:

@@ -23,7 +23,7 @@ from llama_index.core.embeddings import MultiModalEmbedding
 from llama_index.core.ingestion import run_transformations
 from llama_index.core.schema import BaseNode, Document, MetadataMode, NodeWithScore, QueryBundle
 from llama_index.core.storage.docstore.utils import doc_to_json, json_to_doc
-from llama_index.embeddings.jinaai.images import image_input, image_of, is_image, query_input
+from llama_index.embeddings.jinaai.images import image_input, is_image, query_input
 
 
 class IndexRetriever(BaseRetriever):
@@ -206,7 +206,7 @@ class JinaLateInteractionRetriever(IndexRetriever):
         path, read_only, similarity_top_k, oversampling, originals, callback_manager, verbose: as in
             :class:`JinaRetriever`.
         max_image_side: pixels of the longer side above which an image is made smaller before it is sent.
-        transport, client, **options: those of the connection, as in
+        transport, client, ``**options``: those of the connection, as in
             :class:`llama_index.embeddings.jinaai.JinaEmbedding`.
 
     Raises:
@@ -273,13 +273,10 @@ def _checked(nodes: Sequence[BaseNode]) -> Sequence[BaseNode]:
 
 def _inputs(nodes: Sequence[BaseNode], model: str) -> list[Any]:
     """Their texts; of those without text their images, if the model takes them."""
-    inputs: list[Any] = []
-    for node in nodes:
-        text = node.get_content(metadata_mode=MetadataMode.EMBED)
-        if not text and image_of(node) is not None and not is_image(node, model):
-            raise JinaInputError(f"node {node.node_id} has an image and no text, and {model} takes no images")
-        inputs.append(image_input(node) if is_image(node, model) else text)
-    return inputs
+    return [
+        image_input(node) if is_image(node, model) else node.get_content(metadata_mode=MetadataMode.EMBED)
+        for node in nodes
+    ]
 
 
 def _with_image(embed_model: BaseEmbedding, query_bundle: QueryBundle) -> tuple[MultiModalEmbedding, str]:
