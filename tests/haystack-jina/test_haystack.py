@@ -15,6 +15,7 @@ from haystack.document_stores.in_memory import InMemoryDocumentStore
 from haystack.utils import Secret
 from haystack_integrations.components.embedders.jina import JinaDocumentEmbedder, JinaTextEmbedder
 from haystack_integrations.components.rankers.jina import JinaRanker
+from haystack_integrations.components.writers.jina import JinaLateInteractionWriter
 from jina_client import JinaArgumentError, JinaClient, JinaInputError
 from loopback import Recorder, vector_of
 
@@ -230,6 +231,28 @@ def test_what_cannot_be_done_is_refused(server: Recorder, run: Any) -> None:
     with pytest.raises(JinaInputError):
         run(server.url)
     assert server.sent == []
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: JinaTextEmbedder(api_key=KEY), "api_key must be a Secret, such as .* got a str"),
+        (lambda: JinaRanker(api_key=None), "got a NoneType; leave it out where the service needs none"),
+        (lambda: JinaDocumentEmbedder(meta_fields_to_embed="title"), "must be a list of names, got 'title'"),
+        (lambda: JinaTextEmbedder(model=None, base_url="local").run("a"), "model must be a model id such as"),
+        (lambda: JinaDocumentEmbedder(base_url="local").run("a"), "got a str; JinaTextEmbedder embeds a string"),
+        (
+            lambda: JinaDocumentEmbedder(base_url="local").run(Document(content="a")),
+            r"got a Document; pass \[document\]",
+        ),
+        (lambda: JinaRanker(base_url="local").run("q", [*_documents("a"), "b"]), "its item 1 is a str"),
+        (lambda: JinaLateInteractionWriter(None), "path must be the index's folder, got None"),
+    ],
+)
+def test_a_mistake_is_named(make: Any, message: str) -> None:
+    with pytest.raises(JinaInputError, match=message) as caught:
+        make()
+    assert KEY not in str(caught.value)
 
 
 def test_a_missing_key_says_what_to_do() -> None:

@@ -121,6 +121,18 @@ def test_rerank_takes_texts_documents_and_dicts_and_another_top_n(server: Record
     assert [pair["index"] for pair in asyncio.run(reranker.arerank(["a", "bb"], "q", top_n=1))] == [1]
 
 
+def test_texts_are_no_documents_to_compress(server: Recorder) -> None:
+    reranker = JinaRerank(base_url=server.url)
+    for run in (
+        lambda: reranker.compress_documents(["a text"], "q"),  # type: ignore[list-item]
+        lambda: asyncio.run(reranker.acompress_documents(["a text"], "q")),  # type: ignore[list-item]
+        lambda: reranker.invoke({"query": "q", "documents": ["a text"]}),  # type: ignore[list-item]
+    ):
+        with pytest.raises(JinaArgumentError, match=r"documents\[0\] must be a Document, got str; rerank\(…\) takes"):
+            run()
+    assert server.sent == []
+
+
 @pytest.mark.parametrize("name", ["jina_api_key", "api_key"])
 def test_the_key_is_sent_and_shows_nowhere(server: Recorder, name: str) -> None:
     options: dict[str, Any] = {"base_url": server.url, name: KEY}

@@ -18,6 +18,7 @@ from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.schema import NodeRelationship, NodeWithScore, RelatedNodeInfo, TextNode
 from llama_index.embeddings.jinaai import JinaEmbedding
 from llama_index.postprocessor.jinaai_rerank import JinaRerank
+from llama_index.retrievers.jinaai import JinaRetriever
 from loopback import Recorder, vector_of
 
 KEY = "jina_0123456789abcdef"
@@ -148,6 +149,25 @@ def test_nothing_to_do_sends_nothing(server: Recorder) -> None:
 def test_a_reranker_without_a_query_is_an_error(server: Recorder) -> None:
     with pytest.raises(JinaInputError, match="query_str"):
         JinaRerank(base_url=server.url).postprocess_nodes(_nodes("a"))
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        (lambda: JinaEmbedding(base_url="local")("a text"), "nodes must be a list, got str"),
+        (lambda: JinaEmbedding(base_url="local")(["a text"]), r"nodes\[0\] must be a node, got str"),
+        (lambda: JinaEmbedding(base_url="local").get_text_embedding_batch("a text"), "texts must be a list, got a str"),
+        (lambda: JinaEmbedding(base_url="local").get_text_embedding_batch(None), "texts must be a list, got None"),
+        (
+            lambda: JinaRerank(base_url="local").postprocess_nodes([TextNode(text="a")], query_str="q"),
+            r"nodes\[0\] must be a NodeWithScore, got TextNode",
+        ),
+        (lambda: JinaRetriever("jina-embeddings-v3"), "embed_model must be an embedding, got str"),
+    ],
+)
+def test_a_mistake_is_named(run: Any, message: str) -> None:
+    with pytest.raises(JinaInputError, match=message):
+        run()
 
 
 def test_the_key_is_sent_and_shows_nowhere(server: Recorder) -> None:

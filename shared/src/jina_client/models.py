@@ -319,7 +319,7 @@ def canonical_id(model: str) -> str:
 
 def find_model(model: str) -> Model | None:
     """The row of a model id, or ``None``: a model newer than this table is passed to the service unvalidated."""
-    return MODELS.get(canonical_id(model))
+    return MODELS.get(canonical_id(model)) if isinstance(model, str) else None
 
 
 def takes_images(model: str) -> bool:

@@ -97,13 +97,13 @@ class JinaRerank(JinaConnection, RunnableSerializable[RerankInput, list[Document
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> list[Document]:
         """The best ``top_n`` documents with ``relevance_score`` in their metadata; the given ones stay as they are."""
-        return _scored(documents, self._reranker().rerank(query, _texts(documents), self.top_n))
+        return _scored(documents, self._reranker().rerank(query, _contents(documents), self.top_n))
 
     async def acompress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> list[Document]:
         """:meth:`compress_documents`, asynchronously."""
-        return _scored(documents, await self._reranker().arerank(query, _texts(documents), self.top_n))
+        return _scored(documents, await self._reranker().arerank(query, _contents(documents), self.top_n))
 
     def invoke(self, input: RerankInput, config: RunnableConfig | None = None, **options: Any) -> list[Document]:
         """:meth:`compress_documents` as a step of a chain, with its callbacks and traces.
@@ -121,11 +121,11 @@ class JinaRerank(JinaConnection, RunnableSerializable[RerankInput, list[Document
 
     def _invoke(self, input: RerankInput, *, model: str | None = None, top_n: int | None = -1) -> list[Document]:
         query, documents = _parts(input)
-        return _scored(documents, self._reranker(model).rerank(query, _texts(documents), self._top_n(top_n)))
+        return _scored(documents, self._reranker(model).rerank(query, _contents(documents), self._top_n(top_n)))
 
     async def _ainvoke(self, input: RerankInput, *, model: str | None = None, top_n: int | None = -1) -> list[Document]:
         query, documents = _parts(input)
-        ranking = await self._reranker(model).arerank(query, _texts(documents), self._top_n(top_n))
+        ranking = await self._reranker(model).arerank(query, _contents(documents), self._top_n(top_n))
         return _scored(documents, ranking)
 
     def _top_n(self, top_n: int | None) -> int | None:
@@ -145,6 +145,16 @@ def _texts(documents: Sequence[Rerankable]) -> Any:
     if not isinstance(documents, (list, tuple)):
         return documents
     return [document.page_content if isinstance(document, Document) else document for document in documents]
+
+
+def _contents(documents: Sequence[Document]) -> Any:
+    """The texts of documents that come back with their scores, so that nothing else will do."""
+    for place, document in enumerate(documents if isinstance(documents, (list, tuple)) else ()):
+        if not isinstance(document, Document):
+            raise JinaArgumentError(
+                f"documents[{place}] must be a Document, got {type(document).__name__}; rerank(…) takes texts"
+            )
+    return _texts(documents)
 
 
 def _parts(input: Any) -> tuple[str, Sequence[Document]]:

@@ -2,7 +2,7 @@
 
 from .component import JinaComponent
 from .connection import DEFAULT_API_KEY, JinaConnection
-from .documents import DocumentInputs, as_query, meta_of, text_of, with_embedding
+from .documents import DocumentInputs, as_query, meta_fields, meta_of, text_of, with_embedding
 from .images import DocumentImages, TextOrImage, checked_size
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "TextOrImage",
     "as_query",
     "checked_size",
+    "meta_fields",
     "meta_of",
     "text_of",
     "with_embedding",

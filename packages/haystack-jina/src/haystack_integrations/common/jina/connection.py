@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from haystack.utils import Secret
-from jina_client import AsyncJinaClient, JinaClient, JinaInputError
+from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient, JinaInputError
 from jina_client.components import Connection, ConnectionOptions
 
 DEFAULT_API_KEY = Secret.from_env_var("JINA_API_KEY")
@@ -18,6 +18,7 @@ class JinaConnection:
     :param api_key: The key. It is resolved when the component is warmed up, not before.
     :param client: A ready client to use instead of key and options. A component that has one cannot be saved.
     :param options: Those of `jina_client.components.ConnectionOptions`.
+    :raises JinaInputError: A key that is no Secret (also a TypeError).
     """
 
     def __init__(
@@ -26,6 +27,11 @@ class JinaConnection:
         client: JinaClient | AsyncJinaClient | None,
         options: ConnectionOptions,
     ) -> None:
+        if not isinstance(api_key, Secret):
+            raise JinaArgumentError(
+                "api_key must be a Secret, such as Secret.from_env_var('JINA_API_KEY') or Secret.from_token(…), "
+                f"got a {type(api_key).__name__}; leave it out where the service needs none"
+            )
         self.api_key = api_key
         self.client = client
         self.options = options

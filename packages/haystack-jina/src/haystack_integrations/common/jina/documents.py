@@ -27,7 +27,7 @@ class DocumentInputs:
 
     def __init__(self, documents: list[Document], make: Callable[[Document], Any], *, raise_on_failure: bool) -> None:
         if not isinstance(documents, list) or not all(isinstance(document, Document) for document in documents):
-            raise JinaArgumentError("a list of Documents is needed here; for a string use JinaTextEmbedder")
+            raise _no_documents(documents)
         self._documents = documents
         self._places: list[int] = []
         self._failed: dict[int, JinaError] = {}
@@ -68,7 +68,9 @@ class DocumentInputs:
         return {"documents": documents, "meta": meta}
 
     def _log(self, failed: dict[str, str]) -> None:
-        shown = "; ".join(f"{name}: {reason}" for name, reason in list(failed.items())[:_SHOWN])
+        shown = "; ".join(
+            reason if name in reason else f"{name}: {reason}" for name, reason in list(failed.items())[:_SHOWN]
+        )
         logger.warning(
             "{failed} of {total} Documents have no embedding ({shown}{more})",
             failed=len(failed),
@@ -76,6 +78,28 @@ class DocumentInputs:
             shown=shown,
             more="; …" if len(failed) > _SHOWN else "",
         )
+
+
+def _no_documents(given: Any) -> JinaArgumentError:
+    """The error for what is no list of Documents."""
+    if isinstance(given, list):
+        place, wrong = next((place, each) for place, each in enumerate(given) if not isinstance(each, Document))
+        return JinaArgumentError(
+            f"a list of Documents is needed here, and its item {place} is a {type(wrong).__name__}"
+        )
+    advice = {str: "; JinaTextEmbedder embeds a string", Document: "; pass [document]"}.get(type(given), "")
+    kind = "None" if given is None else f"a {type(given).__name__}"
+    return JinaArgumentError(f"a list of Documents is needed here, got {kind}{advice}")
+
+
+def meta_fields(names: list[str] | None) -> list[str]:
+    """The meta fields that go before the content.
+
+    :raises JinaInputError: A single string, whose letters would be taken for names (also a TypeError).
+    """
+    if names is not None and not isinstance(names, (list, tuple)):
+        raise JinaArgumentError(f"meta_fields_to_embed must be a list of names, got {names!r}")
+    return list(names or ())
 
 
 def meta_of(result: Embeddings | MultiVectors | RerankResult) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from haystack.utils import Secret
-from jina_client import AsyncJinaClient, JinaClient
+from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient
 from jina_client.components import ConnectionOptions, MultiVectorEmbedder
 from jina_client.index import MultiVectorIndex
 from jina_client.index.originals import Originals
@@ -33,6 +33,8 @@ class LateInteractionComponent(JinaComponent):
         options: ConnectionOptions,
     ) -> None:
         """What `__init__` does in both; Haystack makes a component a class anew, in which `super()` does not work."""
+        if not isinstance(path, (str, Path)) or not str(path):
+            raise JinaArgumentError(f"path must be the index's folder, got {path!r}")
         self.path = str(path)
         self.api_key = api_key
         self.model_name = model

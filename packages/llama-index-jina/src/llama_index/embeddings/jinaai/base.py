@@ -20,7 +20,7 @@ from llama_index.core.schema import BaseNode, MetadataMode
 
 from .cache import KeyedStore
 from .connection import JinaConnection
-from .images import image_input, is_image, name_of
+from .images import checked_nodes, image_input, is_image, name_of
 
 Encoding = Literal["float", "binary", "ubinary"]
 Embedding = list[float]
@@ -282,7 +282,7 @@ class JinaEmbedding(JinaConnection, MultiModalEmbedding):
         """The nodes that are embedded as texts, and those that are embedded as images."""
         texts: list[BaseNode] = []
         images: list[BaseNode] = []
-        for node in nodes:
+        for node in checked_nodes(nodes):
             (images if is_image(node, self.model) else texts).append(node)
         return texts, images
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,20 @@ def image_of(node: BaseNode) -> Any:
     if isinstance(node, Node) and node.image_resource is not None:
         return _from_resource(node.image_resource)
     return None
+
+
+def checked_nodes(nodes: Sequence[BaseNode]) -> Sequence[BaseNode]:
+    """Nodes.
+
+    Raises:
+        JinaInputError: what is no list, or no node.
+    """
+    if isinstance(nodes, str) or not isinstance(nodes, Sequence):
+        raise JinaInputError(f"nodes must be a list, got {type(nodes).__name__}")
+    for place, node in enumerate(nodes):
+        if not isinstance(node, BaseNode):
+            raise JinaInputError(f"nodes[{place}] must be a node, got {type(node).__name__}")
+    return nodes
 
 
 def is_image(node: BaseNode, model: str) -> bool:

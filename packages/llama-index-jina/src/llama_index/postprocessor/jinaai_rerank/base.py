@@ -77,7 +77,7 @@ class JinaRerank(JinaConnection, BaseNodePostprocessor):
     def _postprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
-        query = _required(query_bundle)
+        query = _checked(nodes, query_bundle)
         with self._event(nodes, query) as ranked:
             result = self._reranker().rerank(query_input(query), self._documents(nodes), self.top_n)
             ranked += _ranked(nodes, result)
@@ -86,7 +86,7 @@ class JinaRerank(JinaConnection, BaseNodePostprocessor):
     async def _apostprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
-        query = _required(query_bundle)
+        query = _checked(nodes, query_bundle)
         with self._event(nodes, query) as ranked:
             result = await self._reranker().arerank(query_input(query), self._documents(nodes), self.top_n)
             ranked += _ranked(nodes, result)
@@ -129,7 +129,11 @@ class JinaRerank(JinaConnection, BaseNodePostprocessor):
         dispatcher.event(ReRankEndEvent(nodes=ranked))
 
 
-def _required(query_bundle: QueryBundle | None) -> QueryBundle:
+def _checked(nodes: list[NodeWithScore], query_bundle: QueryBundle | None) -> QueryBundle:
+    """The query, which must be there, and so must be what the events take for nodes."""
+    for place, node in enumerate(nodes):
+        if not isinstance(node, NodeWithScore):
+            raise JinaInputError(f"nodes[{place}] must be a NodeWithScore, got {type(node).__name__}")
     if query_bundle is None:
         raise JinaInputError("a reranker needs the query: pass query_str=… or query_bundle=…")
     return query_bundle

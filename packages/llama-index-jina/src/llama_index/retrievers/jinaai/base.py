@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self, Unpack
 
-from jina_client import AsyncJinaClient, JinaClient, JinaInputError
+from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient, JinaInputError
 from jina_client.arguments import known_arguments
 from jina_client.components import CONNECTION_OPTIONS, Connection, ConnectionOptions, MultiVectorEmbedder
 from jina_client.index import BinaryIndex, Hit, MultiVectorIndex
@@ -23,7 +23,7 @@ from llama_index.core.embeddings import MultiModalEmbedding
 from llama_index.core.ingestion import run_transformations
 from llama_index.core.schema import BaseNode, Document, MetadataMode, NodeWithScore, QueryBundle
 from llama_index.core.storage.docstore.utils import doc_to_json, json_to_doc
-from llama_index.embeddings.jinaai.images import image_input, is_image, query_input
+from llama_index.embeddings.jinaai.images import checked_nodes, image_input, is_image, query_input
 
 
 class IndexRetriever(BaseRetriever):
@@ -70,11 +70,11 @@ class IndexRetriever(BaseRetriever):
 
     def add_nodes(self, nodes: Sequence[BaseNode]) -> list[str]:
         """Embed and add nodes; one with the id of another takes its place. They are on disk when it returns."""
-        return self._add(nodes, self._embed(_checked(nodes)))
+        return self._add(nodes, self._embed(checked_nodes(nodes)))
 
     async def aadd_nodes(self, nodes: Sequence[BaseNode]) -> list[str]:
         """:meth:`add_nodes`, asynchronously."""
-        return await asyncio.to_thread(self._add, nodes, await self._aembed(_checked(nodes)))
+        return await asyncio.to_thread(self._add, nodes, await self._aembed(checked_nodes(nodes)))
 
     def delete_nodes(self, node_ids: Sequence[str]) -> int:
         """Remove nodes, and say how many; those that are not there are passed over."""
@@ -157,6 +157,8 @@ class JinaRetriever(IndexRetriever):
         verbose: bool = False,
     ) -> None:
         self.embed_model = embed_model or Settings.embed_model
+        if not isinstance(self.embed_model, BaseEmbedding):
+            raise JinaArgumentError(f"embed_model must be an embedding, got {type(self.embed_model).__name__}")
         require_floats(self.embed_model)
         folder = IndexFolder(
             BinaryIndex, path, model=model_of(self.embed_model), read_only=read_only, originals=originals
@@ -262,13 +264,6 @@ class JinaLateInteractionRetriever(IndexRetriever):
 
     async def _aembed_query(self, query_bundle: QueryBundle) -> Any:
         return (await self._embedder.aembed([query_input(query_bundle)], "query"))[0]
-
-
-def _checked(nodes: Sequence[BaseNode]) -> Sequence[BaseNode]:
-    for place, node in enumerate(nodes):
-        if not isinstance(node, BaseNode):
-            raise JinaInputError(f"nodes[{place}] must be a node, got {type(node).__name__}")
-    return nodes
 
 
 def _inputs(nodes: Sequence[BaseNode], model: str) -> list[Any]:

@@ -11,6 +11,7 @@ from haystack_integrations.common.jina import (
     DocumentInputs,
     JinaComponent,
     JinaConnection,
+    meta_fields,
     text_of,
     with_embedding,
 )
@@ -103,7 +104,7 @@ class JinaDocumentEmbedder(JinaComponent):
         self.suffix = suffix
         self.batch_size = batch_size
         self.progress_bar = progress_bar
-        self.meta_fields_to_embed = meta_fields_to_embed or []
+        self.meta_fields_to_embed = meta_fields(meta_fields_to_embed)
         self.embedding_separator = embedding_separator
         self.task = task
         self.dimensions = dimensions

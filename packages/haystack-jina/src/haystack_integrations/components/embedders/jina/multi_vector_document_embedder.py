@@ -16,6 +16,7 @@ from haystack_integrations.common.jina import (
     JinaConnection,
     TextOrImage,
     checked_size,
+    meta_fields,
     text_of,
 )
 from jina_client import AsyncJinaClient, JinaClient
@@ -97,7 +98,7 @@ class JinaMultiVectorDocumentEmbedder(JinaComponent):
         self.suffix = suffix
         self.batch_size = batch_size
         self.progress_bar = progress_bar
-        self.meta_fields_to_embed = meta_fields_to_embed or []
+        self.meta_fields_to_embed = meta_fields(meta_fields_to_embed)
         self.embedding_separator = embedding_separator
         self.dimensions = dimensions
         self.multi_vector_field = multi_vector_field

@@ -16,6 +16,7 @@ from haystack_integrations.common.jina import (
     JinaConnection,
     TextOrImage,
     checked_size,
+    meta_fields,
     meta_of,
     text_of,
 )
@@ -90,7 +91,7 @@ class JinaRanker(JinaComponent):
         self.api_key = api_key
         self.top_k = _checked(top_k)
         self.score_threshold = score_threshold
-        self.meta_fields_to_embed = meta_fields_to_embed or []
+        self.meta_fields_to_embed = meta_fields(meta_fields_to_embed)
         self.meta_data_separator = meta_data_separator
         self.truncation = truncation
         self.max_doc_length = max_doc_length
