@@ -32,7 +32,7 @@ KINDS: list[Any] = [
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_run_and_run_async_have_the_same_parameters_and_sockets(kind: Any) -> None:
+def test_trap_run_and_run_async_have_the_same_parameters_and_sockets(kind: Any) -> None:
     assert inspect.signature(kind.run).parameters == inspect.signature(kind.run_async).parameters
     assert kind.run._output_types_cache == kind.run_async._output_types_cache
 
@@ -108,7 +108,7 @@ def test_defect_21_connections_are_reused(server: Recorder) -> None:
     ranker.close()
 
 
-def test_what_is_closed_can_be_used_again(server: Recorder) -> None:
+def test_trap_what_is_closed_can_be_used_again(server: Recorder) -> None:
     pipeline = Pipeline()
     pipeline.add_component("text", JinaTextEmbedder(base_url=server.url))
 

@@ -69,7 +69,7 @@ def test_queries_and_documents_have_their_own_task(server: Recorder) -> None:
     assert [sent.body["task"] for sent in server.sent] == ["retrieval.passage", "retrieval.query"]
 
 
-def test_documents_are_copied_in_order_with_their_vectors(server: Recorder) -> None:
+def test_trap_documents_are_copied_in_order_with_their_vectors(server: Recorder) -> None:
     given = _documents(*(str(number) for number in range(300)))
     embedder = JinaDocumentEmbedder(base_url=server.url, progress_bar=False)
     for documents in (embedder.run(given)["documents"], asyncio.run(embedder.run_async(given))["documents"]):
@@ -118,7 +118,7 @@ def test_late_chunking_groups_documents_by_their_source(server: Recorder) -> Non
         assert all(np.array_equal(document.embedding, vector_of(document.content)) for document in result)
 
 
-def test_every_socket_is_returned_on_the_empty_path(server: Recorder) -> None:
+def test_trap_every_socket_is_returned_on_the_empty_path(server: Recorder) -> None:
     embedder, ranker = JinaDocumentEmbedder(base_url=server.url), JinaRanker(base_url=server.url)
     assert embedder.run([]) == {"documents": [], "meta": {"model": "jina-embeddings-v3", "usage": NO_USAGE}}
     assert ranker.run("q", []) == {"documents": [], "meta": {"model": "jina-reranker-v1-base-en", "usage": NO_USAGE}}
@@ -172,7 +172,7 @@ def test_defect_20_vectors_travel_as_base64_and_no_document_is_sent_back(server:
     assert server.sent[1].body["return_documents"] is False
 
 
-def test_the_key_is_resolved_when_it_is_needed(server: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trap_the_key_is_resolved_when_it_is_needed(server: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     embedder = JinaTextEmbedder(api_key=Secret.from_env_var("MY_KEY"), base_url=server.url)
     with pytest.raises(JinaInputError, match="MY_KEY"):
         embedder.warm_up()

@@ -236,7 +236,7 @@ def test_a_missing_key_is_told_when_it_is_warmed_up(kind: Any) -> None:
         asyncio.run(one.warm_up_async())
 
 
-def test_our_own_options_survive_yaml(tmp_path: Path) -> None:
+def test_trap_our_own_components_are_loaded_from_yaml(tmp_path: Path) -> None:
     pipeline = Pipeline()
     pipeline.add_component("images", JinaDocumentImageEmbedder(root_path=str(tmp_path), image_size=(64, 64)))
     pipeline.add_component("vectors", JinaMultiVectorDocumentEmbedder(base_url="local", cache=str(tmp_path / "c")))

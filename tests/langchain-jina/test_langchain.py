@@ -65,7 +65,7 @@ def test_the_same_answer_asynchronously(engine_url: str) -> None:
     assert (len(found), found[0].id) == (2, "0")
 
 
-def test_queries_and_documents_have_their_own_task(server: Recorder) -> None:
+def test_trap_the_standard_tests_do_not_see_roles(server: Recorder) -> None:
     embeddings = JinaEmbeddings(model=MODEL, base_url=server.url)
     embeddings.embed_documents(["a"])
     embeddings.embed_query("a")
@@ -94,7 +94,7 @@ def test_every_option_reaches_the_wire(server: Recorder) -> None:
     assert (body["dimensions"], body["normalized"], body["truncate"]) == (64, False, True)
 
 
-def test_vectors_are_lists_of_python_floats_in_order(server: Recorder) -> None:
+def test_trap_the_standard_tests_do_not_see_the_order(server: Recorder) -> None:
     vectors = JinaEmbeddings(model=MODEL, base_url=server.url).embed_documents(["a", "b"])
     assert isinstance(vectors[1][0], float)
     assert np.array_equal(vectors, np.stack([vector_of("a"), vector_of("b")]))

@@ -27,7 +27,7 @@ def asked(server: Recorder) -> list[str]:
     return [parse_qs(urlsplit(sent.path).query)["q"][0] for sent in server.sent]
 
 
-def test_23_a_question_arrives_whole(server: Recorder, wrapper: JinaSearchAPIWrapper) -> None:
+def test_defect_23_a_question_arrives_whole(server: Recorder, wrapper: JinaSearchAPIWrapper) -> None:
     questions = ["What is C# used for?", "100% of a/b & c?", "https://example.com/?a=b#c", "東京 🐈"]
     tool = JinaSearch(search_wrapper=wrapper)
     for question in questions:

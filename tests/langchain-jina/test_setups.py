@@ -128,7 +128,7 @@ def test_the_indexing_api_embeds_what_is_new(server: Recorder) -> None:
     assert asyncio.run(aindex(changed, records, store, **options))["num_skipped"] == 3
 
 
-def test_a_compression_retriever_keeps_the_best(engine_url: str) -> None:
+def test_trap_the_compression_retriever_of_langchain_classic_keeps_the_best(engine_url: str) -> None:
     retriever = ContextualCompressionRetriever(
         base_compressor=JinaRerank(model=RERANKER, base_url=engine_url, top_n=1),
         base_retriever=filled_store(engine_url).as_retriever(),

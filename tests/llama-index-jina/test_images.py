@@ -173,7 +173,7 @@ class Events(BaseEventHandler):
         self.seen.append(event)
 
 
-def test_images_send_their_events(images: Recorder, path: Path) -> None:
+def test_trap_images_send_their_events(images: Recorder, path: Path) -> None:
     handler, debug = Events(), LlamaDebugHandler(print_trace_on_end=False)
     embedding = JinaEmbedding(CLIP, base_url=images.url, callback_manager=CallbackManager([debug]))
     get_dispatcher().add_event_handler(handler)

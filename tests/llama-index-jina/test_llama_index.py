@@ -86,7 +86,7 @@ def test_vectors_are_lists_in_order(server: Recorder) -> None:
     assert np.array_equal(asyncio.run(embedding.aget_text_embedding_batch(texts)), expected)
 
 
-def test_many_small_batches_stay_within_the_clients_bound(server: Recorder) -> None:
+def test_trap_many_small_batches_stay_within_the_clients_bound(server: Recorder) -> None:
     embedding = JinaEmbedding(base_url=server.url, embed_batch_size=1, max_concurrency=2)
     asyncio.run(embedding.aget_text_embedding_batch([str(number) for number in range(20)]))
     assert server.most_in_flight <= 2
@@ -120,7 +120,7 @@ class Events(BaseEventHandler):
         self.names.append(event.class_name())
 
 
-def test_reranking_and_late_chunking_send_their_events(server: Recorder) -> None:
+def test_trap_reranking_and_late_chunking_send_their_events(server: Recorder) -> None:
     handler, debug = Events(), LlamaDebugHandler(print_trace_on_end=False)
     get_dispatcher().add_event_handler(handler)
     callbacks = CallbackManager([debug])

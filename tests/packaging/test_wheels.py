@@ -70,12 +70,15 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
-def test_a_wheel_holds_its_types_and_licence_and_no_file_of_a_namespace(wheels: Path, name: str) -> None:
+def test_trap_a_wheel_holds_its_types_and_licence_and_no_file_of_a_namespace(wheels: Path, name: str) -> None:
     (wheel,) = wheels.glob(f"{name.replace('-', '_')}-*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert any(entry.endswith("py.typed") for entry in names)
     assert any(entry.endswith("licenses/LICENSE") for entry in names)
     assert not set(DISTRIBUTIONS[name][2]) & set(names)
+    (metadata,) = (entry for entry in names if entry.endswith(".dist-info/METADATA"))
+    # The newest Haystack and LangChain need it.
+    assert b"Requires-Python: >=3.11\n" in zipfile.ZipFile(wheel).read(metadata)
 
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)

@@ -359,6 +359,28 @@ class Embedder:
         return Embeddings(np.empty((0, 0), np.float32), Usage(), self._model)
 
 
+class EmbeddingFields:
+    """Options of an :class:`Embedder` as attributes; for pydantic models, as :class:`ConnectionFields`."""
+
+    task: str | None = None
+    """One task for queries and documents alike, such as ``text-matching``; by default each has its own."""
+    query_task: str | None = None
+    """The task for queries; by default the model's, such as ``retrieval.query``."""
+    document_task: str | None = None
+    """The task for documents; by default the model's, such as ``retrieval.passage``."""
+    dimensions: int | None = None
+    """The length of the vectors (Matryoshka); by default the model's full length."""
+    normalized: bool | None = None
+    """Scale vectors to length 1; by default yes, where the model takes the option."""
+    truncate: bool | None = None
+    """Cut texts longer than the model's context; by default the service refuses them."""
+    max_image_side: int | None = None
+    """Pixels of the longer side above which an image is made smaller before it is sent (needs Pillow)."""
+
+    def _embedding_options(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in EmbeddingFields.__annotations__}
+
+
 class MultiVectorEmbedder:
     """A model that gives one vector for each token, with its options.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jina_client.components import Embedder
+from jina_client.components import Embedder, EmbeddingFields
 from jina_client.models import EmbeddingType
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
@@ -17,7 +17,7 @@ from .connection import JinaConnection
 from .late_chunking import ready_for, texts_and_documents
 
 
-class JinaEmbeddings(JinaConnection, Embeddings):
+class JinaEmbeddings(EmbeddingFields, JinaConnection, Embeddings):
     """Embeddings of texts and images by Jina AI's models.
 
     Queries and documents are embedded with the task that the model has for each, from this one object.
@@ -34,25 +34,11 @@ class JinaEmbeddings(JinaConnection, Embeddings):
 
     model_name: str = Field(default="jina-embeddings-v2-base-en", validation_alias=AliasChoices("model_name", "model"))
     """The model, also taken as ``model``. The default is that of ``langchain_community``, for stored vectors."""
-    task: str | None = None
-    """One task for queries and documents alike, such as ``text-matching``; by default each has its own."""
-    query_task: str | None = None
-    """The task for queries; by default the model's, such as ``retrieval.query``."""
-    document_task: str | None = None
-    """The task for documents; by default the model's, such as ``retrieval.passage``."""
-    dimensions: int | None = None
-    """The length of the vectors (Matryoshka); by default the model's full length."""
     embedding_type: EmbeddingType = "float"
     """``binary`` or ``ubinary``: one bit a dimension travels, and a vector is a list of 0.0 and 1.0, of which the
     Euclidean and the Manhattan distance give the order of the Hamming distance. ``base64`` is the same as ``float``."""
-    normalized: bool | None = None
-    """Scale vectors to length 1; by default yes, where the model takes the option."""
-    truncate: bool | None = None
-    """Cut texts longer than the model's context; by default the service refuses them."""
     batch_size: int | None = None
     """Texts in one request, at most 512; 128 by default."""
-    max_image_side: int | None = None
-    """Pixels of the longer side above which an image is made smaller before it is sent (needs Pillow)."""
     show_progress: bool = False
     """Show a progress bar while documents and images are embedded."""
 
@@ -196,14 +182,8 @@ class JinaEmbeddings(JinaConnection, Embeddings):
         return Embedder(
             self._connection(),
             self.model_name,
-            task=self.task,
-            query_task=self.query_task,
-            document_task=self.document_task,
-            dimensions=self.dimensions,
-            normalized=self.normalized,
-            truncate=self.truncate,
             batch_size=self.batch_size,
-            max_image_side=self.max_image_side,
+            **self._embedding_options(),
         )
 
 

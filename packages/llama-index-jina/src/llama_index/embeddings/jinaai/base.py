@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
 from jina_client import JinaArgumentError
-from jina_client.components import Embedder
+from jina_client.components import Embedder, EmbeddingFields
 from jina_client.inputs import as_list
 from jina_client.models import Role, find_model
 from llama_index.core.bridge.pydantic import Field
@@ -39,7 +39,7 @@ def _spanned_by_its_base(method: Method) -> Method:
     return method
 
 
-class JinaEmbedding(JinaConnection, MultiModalEmbedding):
+class JinaEmbedding(EmbeddingFields, JinaConnection, MultiModalEmbedding):
     """Embeddings of texts and images by Jina AI's models.
 
     Queries and documents are embedded with the task that the model has for each, from this one object. An image is a
@@ -76,14 +76,7 @@ class JinaEmbedding(JinaConnection, MultiModalEmbedding):
     model: str = DEFAULT_MODEL
     encoding_queries: Encoding = "float"
     encoding_documents: Encoding = "float"
-    task: str | None = None
-    query_task: str | None = None
-    document_task: str | None = None
-    dimensions: int | None = None
     late_chunking: bool = False
-    normalized: bool | None = None
-    truncate: bool | None = None
-    max_image_side: int | None = None
     embed_batch_size: int = Field(default=EMBED_BATCH_SIZE, gt=0, le=2048)
 
     def __init__(
@@ -266,13 +259,7 @@ class JinaEmbedding(JinaConnection, MultiModalEmbedding):
         return Embedder(
             self._connection(),
             self.model,
-            task=self.task,
-            query_task=self.query_task,
-            document_task=self.document_task,
-            dimensions=self.dimensions,
-            normalized=self.normalized,
-            truncate=self.truncate,
-            max_image_side=self.max_image_side,
+            **self._embedding_options(),
         )
 
     def _encoding(self, role: Role) -> Encoding:
