@@ -13,8 +13,8 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from pydantic import AliasChoices, Field
 
+from .chunks import ready_for, texts_and_documents
 from .connection import JinaConnection
-from .late_chunking import ready_for, texts_and_documents
 
 
 class JinaEmbeddings(EmbeddingFields, JinaConnection, Embeddings):

@@ -1,0 +1,83 @@
+"""The chunks of LangChain's documents: which document each was cut from, and vectors made before a store asks."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from jina_client import JinaError, JinaInputError
+from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
+
+
+def texts_and_documents(chunks: Sequence[Document], group_by: str) -> tuple[list[str], list[Hashable]]:
+    """The chunks' texts, and for each what its document is known by.
+
+    Raises:
+        JinaInputError: a chunk that is no document, or has no such metadata.
+    """
+    if not isinstance(chunks, (list, tuple)):
+        raise JinaInputError(f"chunks must be a list of documents, got {type(chunks).__name__}")
+    for index, chunk in enumerate(chunks):
+        if not isinstance(chunk, Document):
+            raise JinaInputError(f"chunks[{index}] must be a Document, got {type(chunk).__name__}")
+        key = chunk.metadata.get(group_by)
+        if key is None or not isinstance(key, Hashable):
+            has = ", ".join(sorted(map(str, chunk.metadata))) or "none"
+            raise JinaInputError(
+                f"chunks[{index}].metadata[{group_by!r}] must say which document it was cut from, got {key!r}; "
+                f"another key can be named with group_by=… (it has: {has})"
+            )
+    return [chunk.page_content for chunk in chunks], [chunk.metadata[group_by] for chunk in chunks]
+
+
+class Ready:
+    """Vectors that are made already, by their text; where a text comes twice, in the order of its chunks."""
+
+    def __init__(self, owner: Embeddings, texts: Sequence[str], vectors: Sequence[list[float]]) -> None:
+        self.owner = owner
+        self.left = len(texts)
+        self._vectors: dict[str, deque[list[float]]] = {}
+        for text, vector in zip(texts, vectors, strict=True):
+            self._vectors.setdefault(text, deque()).append(vector)
+
+    def take(self, texts: Sequence[str]) -> list[list[float]]:
+        """The vectors of these texts, each of which is given out once."""
+        if not all(self._vectors.get(text) for text in texts):
+            raise JinaInputError("the store asks for the vector of a text that is none of the chunks")
+        self.left -= len(texts)
+        return [self._vectors[text].popleft() for text in texts]
+
+
+_current: ContextVar[Ready | None] = ContextVar("_current", default=None)
+
+
+def ready_for(embeddings: Embeddings) -> Ready | None:
+    """The vectors that :func:`add_chunks` has made with this very object, while it runs."""
+    ready = _current.get()
+    return ready if ready is not None and ready.owner is embeddings else None
+
+
+@contextmanager
+def ready_while(
+    store: Any, chunks: Sequence[Document], embeddings: Embeddings, vectors: list[list[float]]
+) -> Iterator[None]:
+    """Keep the chunks' vectors ready while a store is given the chunks.
+
+    Raises:
+        JinaError: the store did not take them all.
+    """
+    ready = Ready(embeddings, [chunk.page_content for chunk in chunks], vectors)
+    token = _current.set(ready)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+    if ready.left:
+        raise JinaError(
+            f"{type(store).__name__} took {len(chunks) - ready.left} of the {len(chunks)} vectors made for it: "
+            "what it has stored was embedded without its document, or not at all"
+        )
