@@ -144,6 +144,11 @@ def test_the_ranker_scores_filters_and_cuts(server: Recorder) -> None:
     ]
     assert len(ranker.run("q", documents, top_k=1)["documents"]) == 1
     assert len(ranker.run("q", documents, top_k=4, score_threshold=0.0)["documents"]) == 4
+    sent = len(server.sent)
+    for refused in (lambda: JinaRanker(score_threshold="high"), lambda: ranker.run("q", documents, score_threshold=[])):
+        with pytest.raises(JinaInputError, match="score_threshold must be a number"):
+            refused()
+    assert len(server.sent) == sent
     assert documents[0].score is None
 
 

@@ -84,13 +84,13 @@ class JinaRanker(JinaComponent):
         :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
             `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
             `cache`, as of `jina_client.JinaClient`.
-        :raises JinaInputError: An unknown argument, a `top_k` below 1, or an `image_size` that is no
-            pair of pixels (also a ValueError).
+        :raises JinaInputError: An unknown argument, a `top_k` below 1, a `score_threshold` that is no number, or an
+            `image_size` that is no pair of pixels (also a ValueError).
         """
         self.model = model
         self.api_key = api_key
         self.top_k = _checked(top_k)
-        self.score_threshold = score_threshold
+        self.score_threshold = _threshold(score_threshold)
         self.meta_fields_to_embed = meta_fields(meta_fields_to_embed)
         self.meta_data_separator = meta_data_separator
         self.truncation = truncation
@@ -119,8 +119,9 @@ class JinaRanker(JinaComponent):
         :raises JinaInputError: A `top_k` below 1, what is no list of Documents, or a Document with neither text nor an
             image that the model takes.
         """
+        threshold = self._threshold_of(score_threshold)
         result = self._reranker().rerank(query, self._inputs(documents), _checked(top_k) or self.top_k)
-        return self._output(documents, result, score_threshold)
+        return _output(documents, result, threshold)
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     async def run_async(
@@ -141,9 +142,10 @@ class JinaRanker(JinaComponent):
         :raises JinaInputError: A `top_k` below 1, what is no list of Documents, or a Document with neither text nor an
             image that the model takes.
         """
+        threshold = self._threshold_of(score_threshold)
         inputs = await asyncio.to_thread(self._inputs, documents)
         result = await self._reranker().arerank(query, inputs, _checked(top_k) or self.top_k)
-        return self._output(documents, result, score_threshold)
+        return _output(documents, result, threshold)
 
     def _inputs(self, documents: list[Document]) -> list[Any]:
         def text(document: Document) -> str:
@@ -157,14 +159,23 @@ class JinaRanker(JinaComponent):
             self._connection.open(), self.model, truncation=self.truncation, max_doc_length=self.max_doc_length
         )
 
-    def _output(self, documents: list[Document], result: RerankResult, score_threshold: float | None) -> dict[str, Any]:
-        threshold = self.score_threshold if score_threshold is None else score_threshold
-        ranked = [
-            replace(documents[found.index], score=found.relevance_score)
-            for found in result
-            if threshold is None or found.relevance_score >= threshold
-        ]
-        return {"documents": ranked, "meta": meta_of(result)}
+    def _threshold_of(self, score_threshold: float | None) -> float | None:
+        return self.score_threshold if score_threshold is None else _threshold(score_threshold)
+
+
+def _output(documents: list[Document], result: RerankResult, threshold: float | None) -> dict[str, Any]:
+    ranked = [
+        replace(documents[found.index], score=found.relevance_score)
+        for found in result
+        if threshold is None or found.relevance_score >= threshold
+    ]
+    return {"documents": ranked, "meta": meta_of(result)}
+
+
+def _threshold(value: float | None) -> float | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        raise JinaInputError(f"score_threshold must be a number, but got {value!r}")
+    return value
 
 
 def _checked(top_k: int | None) -> int | None:
