@@ -1,0 +1,73 @@
+"""The same notebooks with a service and a language model behind them, each named by a variable of the environment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from jina_local.server import running
+from loopback import Answer, Recorder, Sent, recorder
+from nbclient import NotebookClient
+
+COOKBOOKS = Path(__file__).resolve().parents[2] / "cookbooks"
+
+
+def _printed(name: str, folder: Path) -> str:
+    notebook = nbformat.read(COOKBOOKS / f"{name}.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=280, kernel_name="python3", resources={"metadata": {"path": folder}}).execute()
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
+    return "".join(output.text for output in outputs if output.output_type == "stream")
+
+
+@pytest.fixture(autouse=True)
+def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+
+
+def test_one_variable_points_a_notebook_at_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(api_key="key-0123456789") as base_url:
+        monkeypatch.setenv("JINA_BASE_URL", base_url)
+        monkeypatch.setenv("JINA_API_KEY", "key-0123456789")
+        assert "A kitten needs to be fed" in _printed("01_quickstart", tmp_path)
+
+
+@pytest.fixture
+def language_model() -> Iterator[Recorder]:
+    """A service that speaks OpenAI's protocol: its model asks the first tool, and then says what it was told."""
+
+    def answer(sent: Sent) -> Answer:
+        last = sent.body["messages"][-1]
+        message: dict[str, object] = {"role": "assistant", "content": None}
+        if last["role"] == "tool":
+            content = last["content"] if isinstance(last["content"], str) else last["content"][0]["text"]
+            message["content"] = f"I was told: {content.strip().splitlines()[0]}"
+        else:
+            function = sent.body["tools"][0]["function"]
+            arguments = json.dumps({next(iter(function["parameters"]["properties"])): "bicycle on the train"})
+            call = {"id": "call-1", "type": "function", "function": {"name": function["name"], "arguments": arguments}}
+            message["tool_calls"] = [call]
+        choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if "tool_calls" in message else "stop"}
+        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+        head = {"id": "1", "object": "chat.completion", "created": 1, "model": sent.body["model"]}
+        return Answer({**head, "choices": [choice], "usage": usage})
+
+    with recorder(answer) as server:
+        yield server
+
+
+def test_an_agent_takes_a_language_model_where_there_is_a_key(
+    language_model: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("langchain_openai", reason="uv run --group llm")
+    pytest.importorskip("llama_index.llms.openai", reason="uv run --group llm")
+    monkeypatch.setenv("OPENAI_API_KEY", "key-0123456789")
+    monkeypatch.setenv("OPENAI_BASE_URL", language_model.url)
+    printed = _printed("08_agents", tmp_path)
+    for framework in ("LangGraph", "LlamaIndex", "Haystack"):
+        assert f"{framework:11} I was told: Bicycles travel free of charge" in printed
+    # Each asked twice: what to do, and what to say of what the tool found.
+    assert [sent.path.endswith("/chat/completions") for sent in language_model.sent] == [True] * 6
+    assert {sent.body["model"] for sent in language_model.sent} == {"gpt-4o-mini"}
