@@ -6,20 +6,27 @@ import importlib
 import re
 from typing import Any
 
+from sphinx.util.logging import getLogger
+
 # Imported beforehand: autodoc imports modules with typing.TYPE_CHECKING set, which LlamaIndex does not survive.
-for _name in (
+_PUBLIC = (
     "haystack_integrations.components.connectors.jina",
     "haystack_integrations.components.embedders.jina",
     "haystack_integrations.components.rankers.jina",
     "haystack_integrations.components.retrievers.jina",
     "haystack_integrations.components.writers.jina",
+    "haystack_integrations.document_stores.jina",
     "jina_client",
-    "jina_local.server",
+    "jina_client.dialects",
+    "jina_client.index",
+    "jina_client.quantization",
+    "jina_local",
     "langchain_jina",
     "llama_index.embeddings.jinaai",
     "llama_index.postprocessor.jinaai_rerank",
     "llama_index.retrievers.jinaai",
-):
+)
+for _name in (*_PUBLIC, "jina_local.server"):
     importlib.import_module(_name)
 
 project = "Jina components"
@@ -56,6 +63,16 @@ def _fenced(app: Any, what: str, name: str, object: Any, options: Any, lines: li
     lines[:] = text.split("\n")
 
 
+def _complete(app: Any, error: Exception | None) -> None:
+    """Warn of each public name that the reference does not have: with -W the build fails."""
+    shown = {name.rpartition(".")[2] for name, *_ in app.env.get_domain("py").get_objects()}
+    for module in _PUBLIC:
+        for name in importlib.import_module(module).__all__:
+            if name not in shown and name != "__version__":
+                getLogger(__name__).warning("%s.%s is not in the reference", module, name)
+
+
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     app.connect("autodoc-process-docstring", _fenced)
+    app.connect("build-finished", _complete)
