@@ -108,8 +108,8 @@ licence. They are the defaults of older integrations, which keep them because pe
 table below says which task each role gets. Vectors of different models, or of tasks that do not belong together, cannot
 be compared.
 
-**Dimensions.** Fewer numbers save memory and time, and cost a little quality. The Matryoshka lengths are those that a model was
-trained for.
+**Dimensions.** Fewer numbers save memory and time, and cost a little quality. The Matryoshka lengths are those that a
+model was trained for.
 """
 
 
