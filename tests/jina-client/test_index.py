@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from jina_client import JinaInputError
 from jina_client.index import BinaryIndex, IndexFileError, MultiVectorIndex
-from jina_client.index.nearest import _faiss
+from jina_client.index.nearest import faiss
 from jina_client.late_interaction import maxsim
 
 DIMENSIONS = 40
@@ -411,7 +411,7 @@ def test_late_interaction_finds_what_maxsim_over_everything_finds(tmp_path: Path
 
 
 def test_without_faiss_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jina_client.index.nearest._faiss", _faiss.__wrapped__)
+    monkeypatch.setattr("jina_client.index.nearest.faiss", faiss.__wrapped__)
     monkeypatch.setitem(sys.modules, "faiss", None)
     for call in (lambda: BinaryIndex(8), lambda: BinaryIndex.load("anywhere")):
         with pytest.raises(JinaInputError, match="pip install 'jina-client\\[index\\]'"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,8 +18,9 @@ from numpy.typing import NDArray
 from ..errors import JinaInputError
 from . import store
 from .hits import Hit
+from .lists import Lists
 from .locks import ReadWriteLock
-from .nearest import nearest_bits, nearest_floats, require_faiss
+from .nearest import nearest_bits, nearest_bits_in_lists, nearest_floats, require_faiss
 from .originals import Originals
 from .store import FirstStage, Id, IndexFileError, Kind, Settings, Store
 
@@ -77,17 +79,40 @@ class Index:
         return index
 
     def _open(self, opened: Store) -> None:
-        self._store = opened
         self._lock = ReadWriteLock()
+        # Held as long as rows must keep their numbers.
+        self._renumbering = threading.Lock()
         self._closed = False
+        self._read(opened)
+
+    def _read(self, opened: Store) -> None:
+        self._store = opened
         codes = opened.read_codes()
-        # For each place in memory its row on disk; None stands for the same, as long as nothing was removed.
-        self._rows = opened.live_rows()
+        # For each place in memory its row on disk; None stands for the same, as long as nothing was removed or sorted.
+        self._rows: NDArray[Any] | None = opened.live_rows()
         if self._rows is not None:
             codes = codes[self._rows]
         self._codes = codes
         self._count = len(codes)
+        self._lists: Lists | None = None
         self._vectors = opened.map_vectors()
+        lists = opened.read_lists()
+        if lists is not None:
+            self._sort(lists)
+
+    def _sort(self, lists: store.Clustering) -> None:
+        """Put the rows in memory into the order of lists; those that are in none go behind them."""
+        centroids, members = lists
+        number_of = np.full(self._store.rows, len(members), np.int32)
+        for number, rows in enumerate(members):
+            number_of[rows] = number
+        live = np.arange(self._count) if self._rows is None else self._rows[: self._count]
+        numbers = number_of[live]
+        # Rows ascend in each list, which settles what comes first among equals.
+        order = np.lexsort((live, numbers))
+        rows = live[order].astype(_type_of_rows(self._store.rows))
+        self._codes, self._rows = self._codes[order], rows
+        self._lists = Lists(centroids, np.searchsorted(numbers[order], np.arange(len(members) + 1)))
 
     @property
     def path(self) -> Path:
@@ -117,7 +142,8 @@ class Index:
     @property
     def memory(self) -> int:
         """The bytes that the first stage takes in memory."""
-        return self._count * self._store.settings.code_width + (0 if self._rows is None else 8 * self._count)
+        each = self._store.settings.code_width + (0 if self._rows is None else self._rows.itemsize)
+        return self._count * each + (0 if self._lists is None else self._lists.memory)
 
     def __len__(self) -> int:
         return self._count
@@ -173,22 +199,20 @@ class Index:
         Raises:
             IndexFileError: the folder's index is open elsewhere.
         """
-        with self._lock.write():
+        with self._renumbering, self._lock.write():
             self._check_open()
             own = self._store.folder
             folder = own if path is None else Path(path)
             folder.mkdir(parents=True, exist_ok=True)
             if folder.resolve() != own.resolve():
-                store.publish_generation(folder, store.write_generation(folder, self._store.settings, self._batches()))
+                store.publish_generation(folder, self._write_generation(folder))
                 return
             if self._store.read_only:
                 raise JinaInputError(f"the index in {own} was opened read-only")
-            generation = store.write_generation(folder, self._store.settings, self._batches())
+            generation = self._write_generation(folder)
             self._store.close()
             store.publish_generation(folder, generation)
-            lock = self._lock
-            self._open(Store(folder))
-            self._lock = lock
+            self._read(Store(folder))
 
     def close(self) -> None:
         """Give the files free. An index without a path is gone."""
@@ -245,6 +269,7 @@ class Index:
             places = slice(self._count, self._count + len(listed))
             self._codes[places] = codes
             if self._rows is not None:
+                self._rows = self._rows.astype(_type_of_rows(self._store.rows), copy=False)
                 self._rows[places] = np.arange(first, first + len(listed))
             self._count = places.stop
             self._vectors = self._store.map_vectors()
@@ -258,24 +283,35 @@ class Index:
                 self._rows = _enlarged(self._rows[: self._count], room)
 
     def _forget(self, rows: Sequence[int]) -> None:
-        """Take rows out of memory; the last ones take their places."""
+        """Take rows out of memory; what is behind them moves up."""
         if self._rows is None:
-            self._rows = _enlarged(np.arange(self._count), len(self._codes))
+            self._rows = _enlarged(np.arange(self._count, dtype=_type_of_rows(self._store.rows)), len(self._codes))
         gone = np.isin(self._rows[: self._count], rows)
-        left = self._count - len(rows)
-        holes, movers = np.flatnonzero(gone[:left]), left + np.flatnonzero(~gone[left:])
-        self._rows[holes] = self._rows[movers]
-        self._codes[holes] = self._codes[movers]
-        self._count = left
+        places = np.flatnonzero(gone)
+        if self._lists is not None:
+            self._lists.forget(places)
+        end = int(places[0])
+        for start in range(end, self._count, _ROWS_AT_ONCE):
+            part = slice(start, min(start + _ROWS_AT_ONCE, self._count))
+            left = ~gone[part]
+            moved = slice(end, end + int(left.sum()))
+            self._codes[moved], self._rows[moved] = self._codes[part][left], self._rows[part][left]
+            end = moved.stop
+        self._count = end
 
-    def _candidates(self, queries: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-        """The rows on disk of the nearest by the first stage: ``(q, count)``."""
+    def _candidates(self, queries: NDArray[np.float32], count: int, probes: int | None = None) -> NDArray[np.int64]:
+        """The rows on disk of the nearest by the first stage: ``(q, count)``, in no order."""
         codes = self._codes[: self._count]
-        if self._store.settings.first_stage == "bits":
-            places = nearest_bits(np.packbits(queries > 0, axis=1), codes, count)
-        else:
+        rows = None if self._rows is None else self._rows[: self._count]
+        if self._store.settings.first_stage == "float":
             places = nearest_floats(queries, codes.view("<f4"), count)
-        return places if self._rows is None else self._rows[places]
+            return places if rows is None else rows[places]
+        bits = np.packbits(queries > 0, axis=1)
+        if self._lists is None or rows is None or probes is None or probes >= len(self._lists):
+            return nearest_bits(bits, codes, count, rows, ascending=self._lists is None)
+        bounds = self._lists.bounds
+        chosen = self._lists.choose(queries, probes, count - (self._count - int(bounds[-1])))
+        return nearest_bits_in_lists(bits, codes, count, rows, bounds, chosen)
 
     def _hits(self, rows: Sequence[Sequence[int]], scores: Sequence[Sequence[float]]) -> list[list[Hit]]:
         """Results from rows on disk."""
@@ -298,13 +334,23 @@ class Index:
         if self._closed:
             raise JinaInputError("the index is closed")
 
-    def _batches(self) -> Iterator[store.Batch]:
+    def _write_generation(self, folder: Path) -> str:
         """What is not removed, row after row, as new rows."""
+        order = None if self._rows is None else np.argsort(self._rows[: self._count])
+        lists = None
+        if self._lists is not None and order is not None:
+            new = np.empty(self._count, np.int64)
+            new[order] = np.arange(self._count)
+            lists = self._lists.centroids, np.split(new, self._lists.bounds[1:])[:-1]
+        return store.write_generation(folder, self._store.settings, self._batches(order), lists)
+
+    def _batches(self, order: NDArray[np.int64] | None) -> Iterator[store.Batch]:
         row = vector = 0
-        live = np.arange(self._count) if self._rows is None else np.sort(self._rows[: self._count])
-        places = np.arange(self._count) if self._rows is None else np.argsort(self._rows[: self._count])
         for start in range(0, self._count, _ROWS_AT_ONCE):
-            rows = live[start : start + _ROWS_AT_ONCE].tolist()
+            places = np.arange(start, min(start + _ROWS_AT_ONCE, self._count))
+            if order is not None:
+                places = order[places]
+            rows = (places if self._rows is None else self._rows[places]).tolist()
             old = self._store.items(rows)
             items, kept = [], []
             for each in rows:
@@ -312,7 +358,12 @@ class Index:
                 items.append(store.Item(row, item.id, item.payload, vector, item.vectors))
                 kept.append(np.arange(item.first_vector, item.first_vector + item.vectors))
                 row, vector = row + 1, vector + item.vectors
-            yield items, self._codes[places[start : start + _ROWS_AT_ONCE]], self._vectors[np.concatenate(kept)]
+            yield items, self._codes[places], self._vectors[np.concatenate(kept)]
+
+
+def _type_of_rows(rows: int) -> type[np.signedinteger[Any]]:
+    """What holds the numbers of so many rows."""
+    return np.int32 if rows <= np.iinfo(np.int32).max else np.int64
 
 
 def _enlarged(array: NDArray[Any], rows: int) -> NDArray[Any]:

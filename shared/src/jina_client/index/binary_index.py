@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import JinaInputError
 from ..quantization.arrays import as_vectors
+from . import lists as lists_of_rows
 from . import originals as on_disk
 from .base import Index
 from .hits import Hit
@@ -75,13 +76,55 @@ class BinaryIndex(Index):
         encoded = on_disk.encode(floats, self.originals)
         self._append(ids, payloads, np.packbits(floats > 0, axis=1), encoded, [1] * len(floats), replace=replace)
 
-    @overload
-    def search(self, queries: Sequence[float], k: int = 10, oversampling: float = OVERSAMPLING) -> list[Hit]: ...
+    @property
+    def lists(self) -> int:
+        """How many lists it was sorted into, 0 where it was not."""
+        return 0 if self._lists is None else len(self._lists)
+
+    def cluster(self, lists: int | None = None) -> None:
+        """Sort the vectors into lists of like ones, so that a search can look at a few lists only: see ``probes``.
+
+        When it returns, the lists are on disk; a crash before leaves those that were there. It takes minutes for
+        millions of vectors, in which others may search, add and remove. What is added after it began is in no list and
+        compared with every query, until the index is clustered again.
+
+        Args:
+            lists: how many, at most as many as vectors; by default the square root of their number.
+
+        Raises:
+            JinaInputError: another number, or the index was opened read-only.
+        """
+        if lists is not None and (isinstance(lists, bool) or not isinstance(lists, (int, np.integer)) or lists < 1):
+            raise JinaInputError(f"lists must be a whole number above 0, got {lists!r}")
+        with self._renumbering:
+            with self._lock.read():
+                self._check_open()
+                self._store.check_writable()
+                vectors = self._vectors
+                rows = np.arange(self._count) if self._rows is None else np.sort(self._rows[: self._count])
+            count = max(1, round(len(rows) ** 0.5)) if lists is None else int(lists)
+            if not len(rows) and lists is None:
+                return
+            if count > len(rows):
+                raise JinaInputError(f"lists must be at most the number of vectors, {len(rows)}, got {lists}")
+            # Each row of this kind has one vector, and the same number as it.
+            found = lists_of_rows.cluster(rows, count, lambda some: on_disk.decode(vectors[some], self.originals))
+            with self._lock.write():
+                self._check_open()
+                self._store.write_lists(found)
+                self._sort(found)
 
     @overload
-    def search(self, queries: Any, k: int = 10, oversampling: float = OVERSAMPLING) -> Any: ...
+    def search(
+        self, queries: Sequence[float], k: int = 10, oversampling: float = OVERSAMPLING, probes: int | None = None
+    ) -> list[Hit]: ...
 
-    def search(self, queries: Any, k: int = 10, oversampling: float = OVERSAMPLING) -> Any:
+    @overload
+    def search(
+        self, queries: Any, k: int = 10, oversampling: float = OVERSAMPLING, probes: int | None = None
+    ) -> Any: ...
+
+    def search(self, queries: Any, k: int = 10, oversampling: float = OVERSAMPLING, probes: int | None = None) -> Any:
         """The nearest vectors.
 
         Args:
@@ -89,6 +132,8 @@ class BinaryIndex(Index):
             k: how many to find.
             oversampling: how many times ``k`` candidates the bits choose, 1 or more. More find more of the true
                 nearest and cost little: see ``docs/binary-search.md``.
+            probes: how many lists to look at where the index was clustered, or more where those hold less than ``k *
+                oversampling`` vectors; by default all. Few are many times faster and may miss what is in another list.
 
         Returns:
             For one query a list of :class:`Hit`, best first, shorter than ``k`` only where the index is; for several a
@@ -97,6 +142,8 @@ class BinaryIndex(Index):
         Raises:
             JinaInputError: a shape that does not fit, or a number that is not finite.
         """
+        if probes is not None and (isinstance(probes, bool) or not isinstance(probes, (int, np.integer)) or probes < 1):
+            raise JinaInputError(f"probes must be a whole number above 0, or None for all lists, got {probes!r}")
         floats = self._as_floats(queries, "queries")
         asked = np.atleast_2d(floats)
         with self._lock.read():
@@ -105,7 +152,7 @@ class BinaryIndex(Index):
             if not wanted:
                 found: list[list[Hit]] = [[] for _ in asked]
             else:
-                rows, scores = self._rescored(asked, self._candidates(asked, candidates), wanted)
+                rows, scores = self._rescored(asked, self._candidates(asked, candidates, probes), wanted)
                 found = self._hits(rows.tolist(), scores.tolist())
         return found[0] if floats.ndim == 1 else found
 

@@ -1,9 +1,10 @@
 """The files of an index, and what makes them survive a crash.
 
 A folder holds ``index.sqlite3``, ``codes-<generation>.bin`` and ``vectors-<generation>.bin``. SQLite has the ids, the
-payloads and the checksums; what it says is there is there. The other two only grow: a batch is appended and flushed to
-the disk, then one SQLite transaction makes it count. What a crash left behind after the last one is overwritten by the
-next batch. A file that is shorter than SQLite says, or of other content, is refused.
+payloads, the checksums and, where an index was clustered, its lists; what it says is there is there. The other two only
+grow: a batch is appended and flushed to the disk, then one SQLite transaction makes it count. What a crash left behind
+after the last one is overwritten by the next batch. A file that is shorter than SQLite says, or of other content, is
+refused.
 """
 
 from __future__ import annotations
@@ -45,6 +46,10 @@ _SCHEMA = (
     "first_vector INTEGER NOT NULL, vectors INTEGER NOT NULL, vectors_crc INTEGER NOT NULL)",
     "CREATE TABLE items (row INTEGER PRIMARY KEY, id NOT NULL UNIQUE, payload BLOB, first_vector INTEGER NOT NULL, "
     "vectors INTEGER NOT NULL, crc INTEGER NOT NULL)",
+)
+# Made when an index is clustered for the first time.
+_SCHEMA_OF_LISTS = (
+    "CREATE TABLE lists (number INTEGER PRIMARY KEY, centroid BLOB NOT NULL, rows BLOB NOT NULL, crc INTEGER NOT NULL)"
 )
 
 
@@ -123,6 +128,7 @@ class Store:
         self._database = _connect(folder, read_only=read_only)
         try:
             with self._told_by_the_files():
+                self._has_lists = self._read_schema()
                 self.settings, self._generation = self._read_settings()
                 self.rows, self.vectors = self._read_totals()
                 self._paths = [folder / f"{name}-{self._generation}.bin" for name in ("codes", "vectors")]
@@ -173,7 +179,7 @@ class Store:
             lengths: how many vectors each item has.
             replaced: rows that are removed in the same step.
         """
-        self._check_writable()
+        self.check_writable()
         for path, content, offset in (
             (self._paths[0], codes, self.rows * self.settings.code_width),
             (self._paths[1], vectors, self.vectors * self.settings.vector_width),
@@ -200,9 +206,51 @@ class Store:
 
     def remove(self, rows: Sequence[int]) -> None:
         """Remove items. When it returns, they are gone for good; their bytes go when the index is saved anew."""
-        self._check_writable()
+        self.check_writable()
         with _transaction(self._database):
             self._database.executemany("DELETE FROM items WHERE row = ?", [(row,) for row in rows])
+
+    def write_lists(self, lists: Clustering) -> None:
+        """Put lists in the place of those that are there. When it returns, they are on disk."""
+        self.check_writable()
+        with _transaction(self._database):
+            if self._has_lists:
+                self._database.execute("DELETE FROM lists")
+            _insert_lists(self._database, lists, create=not self._has_lists)
+        self._has_lists = True
+
+    def read_lists(self) -> Clustering | None:
+        """The lists, or ``None`` where there are none. Rows may be among them that were removed since.
+
+        Raises:
+            IndexFileError: they are damaged.
+        """
+        if not self._has_lists:
+            return None
+        with self._told_by_the_files():
+            lists = [self._list(place, *columns) for place, columns in enumerate(self._database.execute(_SELECT_LISTS))]
+        if not lists:
+            return None
+        rows = np.concatenate([own for _, own in lists])
+        known = np.zeros(self.rows, np.bool_)
+        if len(rows):
+            if rows.min() < 0 or rows.max() >= self.rows:
+                raise self._damaged(f"the lists of {DATABASE}")
+            known[rows] = True
+        if np.count_nonzero(known) < len(rows):
+            raise self._damaged(f"the lists of {DATABASE}")
+        return np.stack([centroid for centroid, _ in lists]), [own for _, own in lists]
+
+    def _list(
+        self, place: int, number: int, centroid: bytes, rows: bytes, crc: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        if (
+            number != place
+            or crc != _crc_of_list(number, centroid, rows)
+            or len(centroid) != self.settings.dimensions * _CENTROID.itemsize
+        ):
+            raise self._damaged(f"list {place} of {DATABASE}")
+        return np.frombuffer(centroid, _CENTROID), np.frombuffer(rows, _ROWS)
 
     def rows_of(self, ids: Sequence[Id]) -> dict[Id, int]:
         """The rows of those ids that are there."""
@@ -303,18 +351,22 @@ class Store:
                 found += self._database.execute(f"{statement} ({marks})", part)
         return found
 
-    def _read_settings(self) -> tuple[Settings, str]:
-        database = self._database
-        (application,) = database.execute("PRAGMA application_id").fetchone()
-        (version,) = database.execute("PRAGMA user_version").fetchone()
+    def _read_schema(self) -> bool:
+        """Whether there is a place for lists."""
+        (application,) = self._database.execute("PRAGMA application_id").fetchone()
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
         if application != _APPLICATION_ID:
             raise IndexFileError(f"{self.folder / DATABASE} is no index")
         if version != _VERSION:
             raise IndexFileError(f"{self.folder} was written in version {version} of the format, this reads {_VERSION}")
-        schema = [sql for (sql,) in database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")]
-        if sorted(schema) != sorted(_SCHEMA):
+        found = [sql for (sql,) in self._database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")]
+        has_lists = _SCHEMA_OF_LISTS in found
+        if sorted(found) != sorted((*_SCHEMA, _SCHEMA_OF_LISTS) if has_lists else _SCHEMA):
             raise self._damaged(f"the schema of {DATABASE}")
-        values = dict(database.execute("SELECT name, value FROM settings"))
+        return has_lists
+
+    def _read_settings(self) -> tuple[Settings, str]:
+        values = dict(self._database.execute("SELECT name, value FROM settings"))
         generation = values.pop("generation", None)
         if not isinstance(generation, str) or not _GENERATION.fullmatch(generation):
             raise self._damaged(f"the generation in {DATABASE}")
@@ -356,7 +408,8 @@ class Store:
             if found and found.group(1) != self._generation:
                 path.unlink()
 
-    def _check_writable(self) -> None:
+    def check_writable(self) -> None:
+        """Raise :class:`jina_client.JinaInputError` where it was opened read-only."""
         if self.read_only:
             raise JinaInputError(f"the index in {self.folder} was opened read-only")
 
@@ -365,16 +418,22 @@ class Store:
 
 
 _SELECT_ITEMS = "SELECT row, id, payload, first_vector, vectors, crc FROM items"
+_SELECT_LISTS = "SELECT number, centroid, rows, crc FROM lists ORDER BY number"
+_CENTROID = np.dtype("<f4")
+_ROWS = np.dtype("<i8")
 Batch = tuple[Sequence[Item], NDArray[np.uint8], NDArray[np.uint8]]
+Clustering = tuple[NDArray[np.float32], Sequence[NDArray[np.int64]]]
+"""The centroids of lists ``(lists, dims)``, and the rows of each."""
 
 
-def write_generation(folder: Path, settings: Settings, batches: Any) -> str:
+def write_generation(folder: Path, settings: Settings, batches: Any, lists: Clustering | None = None) -> str:
     """Write new files beside those that are there, which they do not touch.
 
     Args:
         folder: where.
         settings: of the index.
         batches: an iterable of items with their codes and vectors, rows and vectors counted from 0.
+        lists: of these rows, if there are any.
 
     Returns:
         The generation's name, for :func:`publish_generation`.
@@ -402,6 +461,8 @@ def write_generation(folder: Path, settings: Settings, batches: Any) -> str:
                 first = (items[0].row, len(items), _crc(codes), items[0].first_vector, len(vectors), _crc(vectors))
                 database.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)", first)
                 database.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)", map(_columns, items))
+            if lists is not None:
+                _insert_lists(database, lists, create=True)
             for file in (codes_file, vectors_file):
                 file.flush()
                 os.fsync(file.fileno())
@@ -463,6 +524,19 @@ def _is_utf8(text: str) -> bool:
 
 def _columns(item: Item) -> tuple[Any, ...]:
     return (*item, item.crc)
+
+
+def _insert_lists(database: sqlite3.Connection, lists: Clustering, *, create: bool) -> None:
+    if create:
+        database.execute(_SCHEMA_OF_LISTS)
+    for number, (own, rows) in enumerate(zip(*lists, strict=True)):
+        content = own.astype(_CENTROID).tobytes(), rows.astype(_ROWS).tobytes()
+        columns = (number, *content, _crc_of_list(number, *content))
+        database.execute("INSERT INTO lists VALUES (?, ?, ?, ?)", columns)
+
+
+def _crc_of_list(number: int, centroid: bytes, rows: bytes) -> int:
+    return zlib.crc32(rows, zlib.crc32(centroid, zlib.crc32(repr((number, len(rows))).encode())))
 
 
 def _crc(content: Any) -> int:
