@@ -12,6 +12,7 @@ differ and are noisy, so read the ratios. Recall is the share of the true ten ne
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import statistics
 import subprocess
@@ -27,12 +28,14 @@ from typing import Any
 import faiss
 import numpy as np
 from jina_client.index import BinaryIndex
+from jina_client.index.binary_index import OVERSAMPLING
 from jina_client.quantization import hamming
 
 K = 10
 QUERIES = (1, 32, 1000)
 CHUNK = 50_000
 NOISE = 0.7
+EXACT = ("exact float32, BLAS", "exact float32, faiss flat")
 
 
 @dataclass
@@ -93,19 +96,21 @@ def build(kind: str, count: int, dimensions: int, folder: Path) -> float:
     return seconds
 
 
-def ways(vectors: Any, index: BinaryIndex, disk: int, codes: Any, oversampling: list[int], graphs: bool) -> Any:
+def ways(
+    vectors: Any, index: BinaryIndex, clustered: BinaryIndex, folder: Path, codes: Any, options: argparse.Namespace
+) -> Any:
     """Every way by its name."""
     dimensions = vectors.shape[1]
 
     def bits(queries: Any) -> Any:
         return np.packbits(queries > 0, axis=1)
 
-    def two_stages(factor: int) -> Callable[[Any], Any]:
-        return lambda queries: [[hit.id for hit in hits] for hits in index.search(queries, K, factor)]
+    def two_stages(index: BinaryIndex, factor: int, probes: int | None = None) -> Callable[[Any], Any]:
+        return lambda queries: [[hit.id for hit in hits] for hits in index.search(queries, K, factor, probes)]
 
     found = {
-        "exact float32, BLAS": Way(lambda queries: blas(vectors, queries), vectors.nbytes),
-        "exact float32, faiss flat": Way(
+        EXACT[0]: Way(lambda queries: blas(vectors, queries), vectors.nbytes),
+        EXACT[1]: Way(
             lambda queries: faiss.knn(queries, vectors, K, metric=faiss.METRIC_INNER_PRODUCT)[1], vectors.nbytes
         ),
         "bits, numpy": Way(
@@ -123,7 +128,7 @@ def ways(vectors: Any, index: BinaryIndex, disk: int, codes: Any, oversampling: 
     ivf.add(codes)
     ivf.nprobe = 32
     found["bits, faiss IVF, 32 lists"] = Way(lambda q: ivf.search(bits(q), K)[1], codes.nbytes + 8 * len(codes))
-    if graphs:
+    if options.graphs:
         hnsw = faiss.IndexBinaryHNSW(dimensions, 16)
         hnsw.add(codes)
         hnsw.hnsw.efSearch = 128
@@ -137,7 +142,7 @@ def ways(vectors: Any, index: BinaryIndex, disk: int, codes: Any, oversampling: 
             codes.nbytes,
             most=32,
         )
-        if graphs:
+        if options.graphs:
             graph = Index(ndim=dimensions, metric=MetricKind.Hamming, dtype="b1", connectivity=16, expansion_search=128)
             graph.add(np.arange(len(codes)), codes)
             found["bits, usearch HNSW"] = Way(
@@ -145,9 +150,23 @@ def ways(vectors: Any, index: BinaryIndex, disk: int, codes: Any, oversampling: 
             )
     except ImportError:
         print("usearch is not installed")
-    for factor in oversampling:
-        found[f"two stages, {factor} times"] = Way(two_stages(factor), index.memory, disk)
+    disk = size(folder)
+    for factor in options.oversampling:
+        found[f"two stages, {factor} times"] = Way(two_stages(index, factor), index.memory, disk)
+    for probes in options.probes:
+        name = f"{probes} of {clustered.lists} lists, {OVERSAMPLING} times"
+        found[name] = Way(two_stages(clustered, OVERSAMPLING, probes), clustered.memory, disk)
     return found
+
+
+def size(folder: Path) -> int:
+    """The bytes of a folder's files."""
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def copied_or_shared(source: str, target: str) -> None:
+    """The database is copied, the other files are linked."""
+    (shutil.copy if source.endswith(".sqlite3") else os.link)(source, target)
 
 
 def reading(codes: Any) -> float:
@@ -190,7 +209,7 @@ def process_memory(folder: Path) -> str:
 
 
 def report(found: dict[str, Way], limit: float, codes: Any) -> None:
-    base = found["exact float32, BLAS"]
+    base = found[EXACT[0]]
     print(
         f"\n{'':36}{'1 query':>10}{'':7}{'32':>10}{'':7}{'1,000':>10}{'':7}{'recall@10':>11}{'memory':>10}{'disk':>8}"
     )
@@ -201,10 +220,17 @@ def report(found: dict[str, Way], limit: float, codes: Any) -> None:
                 line += f"{'-':>10}{'':>7}"
                 continue
             median = statistics.median(way.times[count])
-            line += f"{median * 1e3:>7,.0f} ms{statistics.median(base.times[count]) / median:>6.1f}x"
+            shown = f"{median * 1e3:,.{0 if median >= 0.1 else 1}f}"
+            line += f"{shown:>7} ms{statistics.median(base.times[count]) / median:>6.1f}x"
         print(f"{line}{way.recall:>11.3f}{way.memory / 1e6:>7,.0f} MB{way.disk / 1e6:>5,.0f} MB")
     print(f"\nreading the {codes.nbytes / 1e6:,.0f} MB of bits once: {limit * 1e3:.1f} ms, ", end="")
     print(f"{codes.nbytes / limit / 1e9:.1f} GB/s; x: times faster than exact float32 by BLAS")
+    print("\ntimes faster than exact float32 by faiss flat")
+    base = found[EXACT[1]]
+    for name, way in found.items():
+        if name not in EXACT and all(way.times.values()):
+            medians = (statistics.median(base.times[count]) / statistics.median(way.times[count]) for count in QUERIES)
+            print(f"{name:36}" + "".join(f"{times:>16.1f}x" for times in medians))
 
 
 def compare(kind: str, options: argparse.Namespace, folder: Path) -> None:
@@ -213,14 +239,19 @@ def compare(kind: str, options: argparse.Namespace, folder: Path) -> None:
         vectors[number * CHUNK : number * CHUNK + len(part)] = part
     queries = next(chunks(kind, options.count, options.dimensions, seed=2))[: QUERIES[-1]]
     codes = np.concatenate([np.packbits(part > 0, axis=1) for part in np.array_split(vectors, 100)])
-    seconds = build(kind, options.count, options.dimensions, folder)
-    disk = sum(path.stat().st_size for path in folder.iterdir())
+    seconds = build(kind, options.count, options.dimensions, folder / "index")
     print(f"\n{kind}, {options.count:,} x {options.dimensions}; added in {seconds:.0f} s, ", end="")
-    print(f"{options.count / seconds:,.0f} vectors a second; a process takes {process_memory(folder)} for the index")
+    print(f"{options.count / seconds:,.0f} vectors a second; ", end="")
+    print(f"a process takes {process_memory(folder / 'index')} for the index")
     start = time.perf_counter()
-    with BinaryIndex.load(folder) as index:
-        print(f"opened and verified in {time.perf_counter() - start:.1f} s", flush=True)
-        found = ways(vectors, index, disk, codes, options.oversampling, options.graphs)
+    # A second one to sort into lists; what is only read, it shares with the first.
+    shutil.copytree(folder / "index", folder / "lists", copy_function=copied_or_shared)
+    with BinaryIndex.load(folder / "index") as index, BinaryIndex.load(folder / "lists", verify=False) as clustered:
+        print(f"both opened, and one verified, in {time.perf_counter() - start:.1f} s", flush=True)
+        start = time.perf_counter()
+        clustered.cluster(options.lists)
+        print(f"sorted into {clustered.lists} lists in {time.perf_counter() - start:.0f} s", flush=True)
+        found = ways(vectors, index, clustered, folder / "index", codes, options)
         exact = blas(vectors, queries)
         limits = []
         for count, runs in zip(QUERIES, options.runs, strict=True):
@@ -244,7 +275,7 @@ def compare(kind: str, options: argparse.Namespace, folder: Path) -> None:
 def alone(kind: str, options: argparse.Namespace, folder: Path) -> None:
     """The index without anything to compare it with, for more vectors than fit in memory."""
     seconds = build(kind, options.count, options.dimensions, folder)
-    disk = sum(path.stat().st_size for path in folder.iterdir())
+    disk = size(folder)
     print(
         f"{kind}, {options.count:,} x {options.dimensions}; added in {seconds:.0f} s; disk {disk / 1e9:.1f} GB; ",
         end="",
@@ -269,6 +300,8 @@ def main() -> None:
     parser.add_argument("--dimensions", type=int, default=1024)
     parser.add_argument("--kinds", nargs="+", default=["clustered", "random"], choices=["clustered", "random"])
     parser.add_argument("--oversampling", nargs="+", type=int, default=[4, 10, 20, 40, 100])
+    parser.add_argument("--lists", type=int, help="by default the square root of the number of vectors")
+    parser.add_argument("--probes", nargs="+", type=int, default=[1, 2, 4, 8, 16, 32])
     parser.add_argument("--runs", nargs=3, type=int, default=[9, 5, 1], help="for 1, 32 and 1,000 queries")
     parser.add_argument("--graphs", action="store_true", help="HNSW too, which takes long to build")
     parser.add_argument("--index-only", action="store_true")

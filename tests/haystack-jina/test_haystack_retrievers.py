@@ -95,6 +95,23 @@ def test_what_happens_to_an_id_that_is_there() -> None:
     assert sorted(document.content or "" for document in store.filter_documents()) == ["b", "changed"]
 
 
+def test_a_few_lists_are_looked_at(tmp_path: Path) -> None:
+    store = JinaDocumentStore(tmp_path / "index")
+    with pytest.raises(JinaInputError, match="nothing was added yet"):
+        store.cluster()
+    store.write_documents(embedded(*DOCUMENTS))
+    store.cluster(3)
+    retriever = JinaEmbeddingRetriever(store, top_k=1, oversampling=1, probes=1)
+    loaded = JinaEmbeddingRetriever.from_dict(retriever.to_dict())
+    assert loaded.probes == 1
+    for each in (retriever, loaded):
+        assert each.run([0.0, 0.0, 1.0, 0.0])["documents"][0].id == "2"
+    with pytest.raises(JinaInputError, match="probes must be a whole number"):
+        JinaEmbeddingRetriever(store, probes=0).run([0.0, 0.0, 1.0, 0.0])
+    with pytest.raises(JinaInputError, match="at most the number of vectors, 3"):
+        store.cluster(4)
+
+
 def test_reading_alone_changes_nothing(tmp_path: Path) -> None:
     store = JinaDocumentStore(tmp_path / "index")
     store.write_documents(embedded(*DOCUMENTS))
@@ -106,6 +123,22 @@ def test_reading_alone_changes_nothing(tmp_path: Path) -> None:
     reader.close()
     late = JinaLateInteractionRetriever(tmp_path / "index", base_url="local", read_only=True)
     assert JinaLateInteractionRetriever.from_dict(late.to_dict()).read_only
+
+
+def test_a_writer_embeds_nothing_for_a_folder_that_is_open_for_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = JinaLateInteractionWriter(tmp_path / "index", base_url="local")
+    writer.run(DOCUMENTS)
+    writer.close()
+    reader = JinaLateInteractionRetriever(tmp_path / "index", base_url="local", read_only=True)
+    assert reader.run("baking")["documents"][0].id == "2"
+    monkeypatch.setattr(writer, "_embedder", None)
+    with pytest.raises(JinaInputError, match="read-only"):
+        writer.run(DOCUMENTS)
+    with pytest.raises(JinaInputError, match="read-only"):
+        asyncio.run(writer.run_async(DOCUMENTS))
+    reader.close()
 
 
 def test_filters_are_haystacks() -> None:

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 from jina_client import JinaInputError
-from jina_client.index import BinaryIndex, IndexFileError, store
+from jina_client.index import BinaryIndex, IndexFileError, MultiVectorIndex, store
+from jina_client.retrieval import IndexFolder
 
 DIMENSIONS = 24
 
@@ -315,6 +316,16 @@ def test_an_index_for_reading_is_not_clustered(tmp_path: Path) -> None:
         index.cluster()
     with pytest.raises(JinaInputError, match="closed"):
         index.cluster()
+
+
+def test_an_index_of_tokens_has_no_lists(tmp_path: Path) -> None:
+    folder = IndexFolder(MultiVectorIndex, tmp_path, model="")
+    folder.add(["a"], [clustered(5)], [None])
+    with pytest.raises(JinaInputError, match="has no lists"):
+        folder.cluster()
+    with pytest.raises(JinaInputError, match="has no lists"):
+        folder.search(clustered(2), 1, probes=1)
+    folder.close()
 
 
 def test_threads_search_and_change_while_another_clusters() -> None:

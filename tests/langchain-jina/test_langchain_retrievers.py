@@ -97,15 +97,42 @@ def test_bad_arguments_are_refused(make: Any) -> None:
     assert make().invoke("a question to nothing") == []
 
 
+def test_a_few_lists_are_looked_at(tmp_path: Path) -> None:
+    retriever = dense(path=tmp_path / "index", k=2, oversampling=1, probes=1)
+    with pytest.raises(JinaInputError, match="nothing was added yet"):
+        retriever.cluster()
+    retriever.add_documents(DOCUMENTS)
+    assert retriever.invoke("baking")[0].id == "2"
+    retriever.cluster(3)
+    assert retriever.invoke("baking")[0].id == "2"
+    assert len(retriever.invoke("baking")) == 2
+    with pytest.raises(JinaInputError, match="at most the number of vectors, 3"):
+        retriever.cluster(4)
+    with pytest.raises(JinaInputError, match="probes: Input should be greater"):
+        dense(probes=0)
+    with pytest.raises(JinaArgumentError, match="probes"):
+        late(probes=1)
+
+
 @BOTH
-def test_reading_alone_changes_nothing(make: Any, tmp_path: Path) -> None:
+def test_reading_alone_changes_nothing_and_embeds_nothing(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     retriever = make(path=tmp_path / "index")
     retriever.add_documents(DOCUMENTS)
     retriever.close()
     reader = make(path=tmp_path / "index", read_only=True)
     with pytest.raises(JinaInputError, match="read-only"):
-        reader.add_documents(DOCUMENTS)
+        reader.delete(["0"])
     assert len(reader) == 3
+    for method in ("_embed", "_aembed"):
+        monkeypatch.setattr(type(reader), method, None)
+    with pytest.raises(JinaInputError, match="read-only"):
+        reader.add_documents(DOCUMENTS)
+    with pytest.raises(JinaInputError, match="read-only"):
+        asyncio.run(reader.aadd_documents(DOCUMENTS))
+    with pytest.raises(JinaInputError, match="read-only"):
+        make(path=tmp_path / "new", read_only=True).add_documents(DOCUMENTS)
 
 
 @pytest.mark.parametrize("encoding", ["binary", "ubinary"])

@@ -95,15 +95,37 @@ def test_bad_arguments_are_refused(make: Any) -> None:
     assert make().retrieve("a question to nothing") == []
 
 
+def test_a_few_lists_are_looked_at() -> None:
+    retriever = dense(similarity_top_k=2, oversampling=1, probes=1)
+    with pytest.raises(JinaInputError, match="nothing was added yet"):
+        retriever.cluster()
+    retriever.add_nodes(NODES)
+    retriever.cluster(3)
+    assert retriever.retrieve("baking")[0].node_id == "2"
+    assert len(asyncio.run(retriever.aretrieve("baking"))) == 2
+    with pytest.raises(JinaInputError, match="at most the number of vectors, 3"):
+        retriever.cluster(4)
+    with pytest.raises(JinaInputError, match="probes must be a whole number"):
+        JinaRetriever.from_nodes(NODES, EMBEDDING, probes=0).retrieve("baking")
+
+
 @BOTH
-def test_reading_alone_changes_nothing(make: Any, tmp_path: Path) -> None:
+def test_reading_alone_changes_nothing_and_embeds_nothing(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     retriever = make(path=tmp_path / "index")
     retriever.add_nodes(NODES)
     retriever.close()
     reader = make(path=tmp_path / "index", read_only=True)
     with pytest.raises(JinaInputError, match="read-only"):
-        reader.add_nodes(NODES)
+        reader.delete_nodes(["0"])
     assert len(reader) == 3
+    for method in ("_embed", "_aembed"):
+        monkeypatch.setattr(reader, method, None)
+    with pytest.raises(JinaInputError, match="read-only"):
+        reader.add_nodes(NODES)
+    with pytest.raises(JinaInputError, match="read-only"):
+        asyncio.run(reader.aadd_nodes(NODES))
 
 
 @pytest.mark.parametrize("option", ["encoding_documents", "encoding_queries"])

@@ -75,6 +75,7 @@ class IndexFolder:
         """See the index's ``add``; the index is made where there is none."""
         if not len(ids):
             return
+        self.check_writable()
         self._refuse_bits(vectors[0])
         with _opening:
             index = self._found() or self._kept(
@@ -82,12 +83,37 @@ class IndexFolder:
             )
         index.add(ids, vectors, payloads, replace=replace)
 
-    def search(self, query: Any, k: int, oversampling: float = OVERSAMPLING) -> list[Hit]:
+    def search(self, query: Any, k: int, oversampling: float = OVERSAMPLING, probes: int | None = None) -> list[Hit]:
         """See the index's ``search``; without an index nothing is found."""
         self._refuse_bits(query)
         index = self._found()
-        hits: list[Hit] = [] if index is None else index.search(query, k, oversampling)
-        return hits
+        if index is None:
+            return []
+        if isinstance(index, BinaryIndex):
+            hits: list[Hit] = index.search(query, k, oversampling, probes)
+            return hits
+        if probes is not None:
+            raise JinaInputError("probes are of a BinaryIndex: a MultiVectorIndex has no lists")
+        return index.search(query, k, oversampling)
+
+    def cluster(self, lists: int | None = None) -> None:
+        """See the index's ``cluster``."""
+        self.check_writable()
+        index = self._found()
+        if not isinstance(index, BinaryIndex):
+            raise JinaInputError("nothing was added yet" if index is None else "a MultiVectorIndex has no lists")
+        index.cluster(lists)
+
+    def check_writable(self) -> None:
+        """Ask before anything is embedded for an index.
+
+        Raises:
+            JinaInputError: it is open to change nothing.
+        """
+        with _opening:
+            index = self._current()
+        if self._read_only or (index is not None and index.read_only):
+            raise JinaInputError(f"the index in {self._path} was opened read-only")
 
     def get(self, ids: Sequence[Id]) -> list[Any]:
         """The payloads of ids, ``None`` for one that is not there."""
@@ -101,6 +127,7 @@ class IndexFolder:
 
     def remove(self, ids: Sequence[Id]) -> int:
         """See the index's ``remove``."""
+        self.check_writable()
         index = self._found()
         return 0 if index is None else index.remove(ids)
 

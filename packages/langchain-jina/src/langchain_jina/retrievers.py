@@ -54,10 +54,12 @@ class IndexRetriever(BaseRetriever):
         Returns:
             Their ids; a document without one gets one.
         """
+        self._folder.check_writable()
         return self._add(documents, self._embed(_texts(documents)))
 
     async def aadd_documents(self, documents: Sequence[Document]) -> list[str]:
         """:meth:`add_documents`, asynchronously."""
+        self._folder.check_writable()
         vectors = await self._aembed(_texts(documents))
         return await asyncio.to_thread(self._add, documents, vectors)
 
@@ -81,13 +83,16 @@ class IndexRetriever(BaseRetriever):
         return len(self._folder)
 
     def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
-        return _documents(self._folder.search(self._embed_query(query), self.k, self.oversampling))
+        return _documents(self._search(self._embed_query(query)))
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun
     ) -> list[Document]:
         vector = await self._aembed_query(query)
-        return _documents(await asyncio.to_thread(self._folder.search, vector, self.k, self.oversampling))
+        return _documents(await asyncio.to_thread(self._search, vector))
+
+    def _search(self, vector: Any) -> list[Hit]:
+        return self._folder.search(vector, self.k, self.oversampling)
 
     def _add(self, documents: Sequence[Document], vectors: Any) -> list[str]:
         ids = [document.id or str(uuid4()) for document in documents]
@@ -131,6 +136,8 @@ class JinaRetriever(IndexRetriever):
 
     embeddings: Embeddings
     """What makes the vectors. Floats: bits (``embedding_type``) are refused, for they leave nothing to rank with."""
+    probes: int | None = Field(default=None, ge=1)
+    """How many lists to look at once :meth:`cluster` was called; by default all, so that none is missed."""
 
     @classmethod
     def from_documents(cls, documents: Sequence[Document], embeddings: Embeddings, **arguments: Any) -> Self:
@@ -139,7 +146,7 @@ class JinaRetriever(IndexRetriever):
         Args:
             documents: they are added to what is at ``path``.
             embeddings: what makes the vectors.
-            **arguments: ``path``, ``k``, ``oversampling``, ``originals``.
+            **arguments: ``path``, ``k``, ``oversampling``, ``probes``, ``originals``.
         """
         retriever = cls(embeddings=embeddings, **arguments)
         retriever.add_documents(documents)
@@ -158,6 +165,16 @@ class JinaRetriever(IndexRetriever):
         retriever = cls(embeddings=embeddings, path=path, **arguments)
         retriever._folder.open()
         return retriever
+
+    def cluster(self, lists: int | None = None) -> None:
+        """Sort the documents into lists, by default the square root of their number, for ``probes``.
+
+        It takes minutes for millions. What is added later is in no list, and is compared with every query.
+        """
+        self._folder.cluster(lists)
+
+    def _search(self, vector: Any) -> list[Hit]:
+        return self._folder.search(vector, self.k, self.oversampling, self.probes)
 
     def _make_folder(self) -> IndexFolder:
         require_floats(self.embeddings)

@@ -135,6 +135,11 @@ class Index:
         return self._store.settings.model
 
     @property
+    def read_only(self) -> bool:
+        """Whether it was opened to change nothing."""
+        return self._store.read_only
+
+    @property
     def closed(self) -> bool:
         """Whether it was closed."""
         return self._closed

@@ -181,7 +181,7 @@ class JinaDocumentStore:
         await asyncio.to_thread(self.delete_documents, document_ids)
 
     def embedding_retrieval(
-        self, query_embedding: list[float], top_k: int, oversampling: float = OVERSAMPLING
+        self, query_embedding: list[float], top_k: int, oversampling: float = OVERSAMPLING, probes: int | None = None
     ) -> list[Document]:
         """
         Find the Documents whose embeddings are nearest.
@@ -189,9 +189,21 @@ class JinaDocumentStore:
         :param query_embedding: The query's.
         :param top_k: How many to find.
         :param oversampling: How many times as many candidates the bits choose.
+        :param probes: How many lists to look at once `cluster` was called; by default all, so that none is missed.
         :returns: The Documents, best first, with their `score`.
         """
-        return documents_of(self._folder.search(query_embedding, top_k, oversampling))
+        return documents_of(self._folder.search(query_embedding, top_k, oversampling, probes))
+
+    def cluster(self, lists: int | None = None) -> None:
+        """
+        Sort the Documents into lists of like ones, for the `probes` of JinaEmbeddingRetriever.
+
+        It takes minutes for millions. What is written later is in no list, and is compared with every query.
+
+        :param lists: How many; by default the square root of the number of Documents.
+        :raises JinaInputError: More lists than Documents, no Documents yet, or the store is read-only.
+        """
+        self._folder.cluster(lists)
 
     def save(self, path: str | Path) -> None:
         """

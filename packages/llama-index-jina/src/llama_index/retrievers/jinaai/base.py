@@ -70,10 +70,12 @@ class IndexRetriever(BaseRetriever):
 
     def add_nodes(self, nodes: Sequence[BaseNode]) -> list[str]:
         """Embed and add nodes; one with the id of another takes its place. They are on disk when it returns."""
+        self._folder.check_writable()
         return self._add(nodes, self._embed(checked_nodes(nodes)))
 
     async def aadd_nodes(self, nodes: Sequence[BaseNode]) -> list[str]:
         """:meth:`add_nodes`, asynchronously."""
+        self._folder.check_writable()
         return await asyncio.to_thread(self._add, nodes, await self._aembed(checked_nodes(nodes)))
 
     def delete_nodes(self, node_ids: Sequence[str]) -> int:
@@ -92,11 +94,13 @@ class IndexRetriever(BaseRetriever):
         return len(self._folder)
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        return _nodes(self._folder.search(self._embed_query(query_bundle), self.similarity_top_k, self.oversampling))
+        return _nodes(self._search(self._embed_query(query_bundle)))
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        query = await self._aembed_query(query_bundle)
-        return _nodes(await asyncio.to_thread(self._folder.search, query, self.similarity_top_k, self.oversampling))
+        return _nodes(await asyncio.to_thread(self._search, await self._aembed_query(query_bundle)))
+
+    def _search(self, vector: Any) -> list[Hit]:
+        return self._folder.search(vector, self.similarity_top_k, self.oversampling)
 
     def _add(self, nodes: Sequence[BaseNode], vectors: Any) -> list[str]:
         ids = [node.node_id for node in nodes]
@@ -135,6 +139,7 @@ class JinaRetriever(IndexRetriever):
         read_only: change nothing: several processes may have one ``path`` open that way, or one may write.
         similarity_top_k: how many nodes to find.
         oversampling: how many times as many candidates the first stage chooses.
+        probes: how many lists to look at once :meth:`cluster` was called; by default all, so that none is missed.
         originals: how the vectors lie on disk, ``int8`` or ``int16``.
         callback_manager, verbose: as in every retriever of LlamaIndex.
 
@@ -152,6 +157,7 @@ class JinaRetriever(IndexRetriever):
         read_only: bool = False,
         similarity_top_k: int = 2,
         oversampling: float = OVERSAMPLING,
+        probes: int | None = None,
         originals: Originals = "int16",
         callback_manager: CallbackManager | None = None,
         verbose: bool = False,
@@ -160,10 +166,21 @@ class JinaRetriever(IndexRetriever):
         if not isinstance(self.embed_model, BaseEmbedding):
             raise JinaArgumentError(f"embed_model must be an embedding, got {type(self.embed_model).__name__}")
         require_floats(self.embed_model)
+        self.probes = probes
         folder = IndexFolder(
             BinaryIndex, path, model=model_of(self.embed_model), read_only=read_only, originals=originals
         )
         super().__init__(folder, similarity_top_k, oversampling, callback_manager, verbose)
+
+    def cluster(self, lists: int | None = None) -> None:
+        """Sort the nodes into lists, by default the square root of their number, for ``probes``.
+
+        It takes minutes for millions. What is added later is in no list, and is compared with every query.
+        """
+        self._folder.cluster(lists)
+
+    def _search(self, vector: Any) -> list[Hit]:
+        return self._folder.search(vector, self.similarity_top_k, self.oversampling, self.probes)
 
     def _embed(self, nodes: Sequence[BaseNode]) -> Any:
         # The model itself is called, and not its method for texts, for it may embed the chunks of a document together.

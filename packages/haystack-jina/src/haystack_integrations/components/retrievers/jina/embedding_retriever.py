@@ -38,7 +38,12 @@ class JinaEmbeddingRetriever:
 
     @known_arguments()
     def __init__(
-        self, document_store: JinaDocumentStore, top_k: int = 10, *, oversampling: float = OVERSAMPLING
+        self,
+        document_store: JinaDocumentStore,
+        top_k: int = 10,
+        *,
+        oversampling: float = OVERSAMPLING,
+        probes: int | None = None,
     ) -> None:
         """
         Create a JinaEmbeddingRetriever.
@@ -46,6 +51,8 @@ class JinaEmbeddingRetriever:
         :param document_store: Where the Documents are.
         :param top_k: How many to find.
         :param oversampling: How many times as many candidates the bits choose.
+        :param probes: How many lists to look at once the store's `cluster` was called; by default all, so that none is
+            missed.
         :raises JinaInputError: An unknown argument, or another document store.
         """
         if not isinstance(document_store, JinaDocumentStore):
@@ -53,6 +60,7 @@ class JinaEmbeddingRetriever:
         self.document_store = document_store
         self.top_k = top_k
         self.oversampling = oversampling
+        self.probes = probes
 
     def to_dict(self) -> dict[str, Any]:
         """
@@ -65,6 +73,7 @@ class JinaEmbeddingRetriever:
             document_store=self.document_store.to_dict(),
             top_k=self.top_k,
             oversampling=self.oversampling,
+            probes=self.probes,
         )
 
     @classmethod
@@ -90,7 +99,8 @@ class JinaEmbeddingRetriever:
         :returns: `documents`, best first, with their `score`.
         """
         top_k = self.top_k if top_k is None else top_k
-        return {"documents": self.document_store.embedding_retrieval(query_embedding, top_k, self.oversampling)}
+        found = self.document_store.embedding_retrieval(query_embedding, top_k, self.oversampling, self.probes)
+        return {"documents": found}
 
     @component.output_types(documents=list[Document])
     async def run_async(self, query_embedding: list[float], top_k: int | None = None) -> dict[str, list[Document]]:

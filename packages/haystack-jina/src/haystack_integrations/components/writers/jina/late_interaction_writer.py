@@ -110,6 +110,7 @@ class JinaLateInteractionWriter(LateInteractionComponent):
         :raises JinaInputError: What is given is no list of Documents (also a TypeError), or a Document has neither text
             nor an image that the model takes.
         """
+        self._folder.check_writable()
         return self._written(documents, self._embedder().embed(self._inputs(documents), "document"))
 
     @component.output_types(documents_written=int)
@@ -120,6 +121,7 @@ class JinaLateInteractionWriter(LateInteractionComponent):
         :param documents: The Documents.
         :returns: `documents_written`: how many.
         """
+        self._folder.check_writable()
         inputs = await asyncio.to_thread(self._inputs, documents)
         vectors = await self._embedder().aembed(inputs, "document")
         return await asyncio.to_thread(self._written, documents, vectors)
