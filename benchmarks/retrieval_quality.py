@@ -5,6 +5,7 @@ document counts as right. Everything runs on the embedded engine, so the levels 
 an easy set, not those of Jina's models: read the differences.
 
     uv run benchmarks/retrieval_quality.py
+    uv run benchmarks/retrieval_quality.py --pairs 2500 --first-stages  # what those find that the indexes have
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from typing import Any
 
 import numpy as np
 from jina_client import JinaClient
-from jina_client.late_interaction import maxsim
+from jina_client.index import BinaryIndex
+from jina_client.late_interaction import maxsim, mean_pool
 from jina_client.quantization import calibrate, dequantize, hamming, quantize, unpack
 from jina_local.encoder import Encoder, Rows
 from jina_local.ranking import relevance
@@ -149,9 +151,38 @@ def ways(vectors: Vectors, tokens: tuple[list[Array], list[Array]]) -> Iterator[
     yield "multi-vector, 128 a token, MaxSim", 4 * mean, lambda: best(maxsim(of_queries, of_documents), CANDIDATES)
 
 
+def recall(found: Array, exact: Array) -> float:
+    """The share of each row of ``exact`` that is in the same row of ``found``."""
+    return float(np.mean([np.isin(right, own).mean() for own, right in zip(found, exact, strict=True)]))
+
+
+def first_stages(vectors: Vectors, tokens: tuple[list[Array], list[Array]]) -> None:
+    """What of the ten best the first stage of each index leaves to the second one, which then finds it."""
+    exact = best(maxsim(*tokens), 10)
+    queries, documents = (mean_pool(each) for each in tokens)
+    bits = -hamming(quantize(queries, "ubinary"), quantize(documents, "ubinary"))
+    print("| ten best by MaxSim, oversampling | pooled, as bits | pooled, as floats |\n|---|---|---|")
+    for factor in (1, 4, 10, 20, 40):
+        shares = [recall(best(first, 10 * factor), exact) for first in (bits, queries @ documents.T)]
+        print(f"| {factor} | {shares[0]:.3f} | {shares[1]:.3f} |")
+    exact = best(vectors.queries @ vectors.documents.T, 10)
+    with BinaryIndex(vectors.documents.shape[1]) as index:
+        index.add(range(len(vectors.documents)), vectors.documents)
+        index.cluster()
+        print(f"\n| ten best by the dot product, of {index.lists} lists |", end="")
+        print(f" oversampling 4 | 10 | 20 |\n|{'---|' * 4}")
+        for probes in (1, 2, 4, 8, 16, 32, None):
+            line = f"| {probes or 'all'} |"
+            for factor in (4, 10, 20):
+                hits = index.search(vectors.queries, 10, factor, probes)
+                line += f" {recall(np.array([[hit.id for hit in own] for own in hits]), exact):.3f} |"
+            print(line)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=1000, help="how many of the pairs, evenly chosen; 0 for all")
+    parser.add_argument("--first-stages", action="store_true", help="what the indexes' first stages find, and no more")
     options = parser.parse_args()
     everything = pairs()
     step = max(1, len(everything) // options.pairs) if options.pairs else 1
@@ -170,6 +201,10 @@ def main() -> None:
             list(client.embed_multi_vector(queries, input_type="query")),
             list(client.embed_multi_vector(documents, input_type="document")),
         )
+    if options.first_stages:
+        print(f"{count:,} queries, {count:,} documents")
+        first_stages(vectors, tokens)
+        return
     encoder = Encoder(find_model_files())
     known = Remembered(encoder, [*documents, *queries])
     scores: dict[tuple[int, int], float] = {}

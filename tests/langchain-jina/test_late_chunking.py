@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -132,6 +133,14 @@ def test_our_own_retriever_takes_them(engine_url: str) -> None:
     # The same text, in two documents.
     assert scores["berlin-1"] != scores["bread-1"]
     retriever.close()
+
+
+def test_nothing_is_embedded_for_a_retriever_that_is_read_only(server: Recorder, tmp_path: Path) -> None:
+    embeddings = JinaEmbeddings(model=MODEL, base_url=server.url)
+    retriever = JinaRetriever(embeddings=embeddings, path=tmp_path, read_only=True)
+    with pytest.raises(JinaInputError, match="read-only"):
+        add_chunks(retriever, CHUNKS)
+    assert not server.sent
 
 
 def test_what_a_splitter_made_is_grouped_by_what_its_loader_said(server: Recorder) -> None:

@@ -113,7 +113,7 @@ class IndexFolder:
         with _opening:
             index = self._current()
         if self._read_only or (index is not None and index.read_only):
-            raise JinaInputError(f"the index in {self._path} was opened read-only")
+            raise JinaInputError(f"the index in {self._path or 'a temporary folder'} was opened read-only")
 
     def get(self, ids: Sequence[Id]) -> list[Any]:
         """The payloads of ids, ``None`` for one that is not there."""

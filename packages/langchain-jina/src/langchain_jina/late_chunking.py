@@ -33,7 +33,7 @@ def add_chunks(
         What ``add_documents`` returns, the ids.
 
     Raises:
-        JinaInputError: another embedding, or a chunk without the key.
+        JinaInputError: another embedding, a chunk without the key, or a retriever that is read-only.
         JinaError: the store did not take the vectors that were made for it.
     """
     embeddings = _embeddings_of(store)
@@ -51,6 +51,10 @@ async def aadd_chunks(
 
 
 def _embeddings_of(store: VectorStore | JinaRetriever) -> JinaEmbeddings:
+    from .retrievers import JinaRetriever
+
+    if isinstance(store, JinaRetriever):
+        store._folder.check_writable()
     embeddings = store.embeddings
     if not isinstance(embeddings, JinaEmbeddings):
         raise JinaInputError(
