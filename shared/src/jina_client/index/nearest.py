@@ -131,19 +131,24 @@ def _compared(
     """Keys of at least the ``count`` nearest of all rows, in threads: ``(q, count or more)``."""
 
     def search(part: slice) -> NDArray[np.int64]:
-        own = np.arange(part.start, part.stop) if rows is None else rows[part]
-        wanted = min(count, len(own))
+        size = part.stop - part.start
+        wanted = min(count, size)
+
+        def keys_of(nearest: int) -> NDArray[np.int64]:
+            distances, places = faiss().knn_hamming(queries, codes[part], nearest)
+            places += part.start
+            return _keys(distances, places if rows is None else rows[places])
+
         if ascending:
-            return _nearest_keys(queries, codes[part], own, wanted)
+            return keys_of(wanted)
         # Among equals faiss takes the first ones, which are not those of the smallest numbers here. So more are asked
         # for, until all that are as far as the last one wanted are among them.
-        asked = min(len(own), 2 * wanted + _MORE_AMONG_EQUALS)
+        asked = min(size, 2 * wanted + _MORE_AMONG_EQUALS)
         while True:
-            keys = _nearest_keys(queries, codes[part], own, asked)
-            distances = keys >> _DISTANCE
-            if asked == len(own) or (distances[:, -1] > distances[:, wanted - 1]).all():
+            keys = keys_of(asked)
+            if asked == size or (keys[:, -1] >> _DISTANCE > keys[:, wanted - 1] >> _DISTANCE).all():
                 return np.partition(keys, wanted - 1, axis=1)[:, :wanted]
-            asked = min(len(own), 2 * asked)
+            asked = min(size, 2 * asked)
 
     return np.concatenate(_in_parts(search, len(codes)), axis=1)
 
@@ -178,14 +183,6 @@ def _compared_in_lists(
     threads = max(1, min(_threads(), int(ends[:, -1].sum()) // _ROWS_FOR_A_THREAD))
     list(_pool().map(search, (lists[number::threads] for number in range(threads))))
     return keys
-
-
-def _nearest_keys(
-    queries: NDArray[np.uint8], codes: NDArray[np.uint8], rows: NDArray[Any], count: int
-) -> NDArray[np.int64]:
-    """Keys of the ``count`` first rows of smallest distance, in ascending order: ``(q, count)``."""
-    distances, places = faiss().knn_hamming(queries, codes, count)
-    return _keys(distances, rows[places])
 
 
 def _keys(distances: NDArray[np.int32], rows: NDArray[Any]) -> NDArray[np.int64]:
