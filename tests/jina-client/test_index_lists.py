@@ -90,6 +90,7 @@ def test_a_few_lists_find_nearly_everything_where_vectors_are_near_each_other(
     monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
     monkeypatch.setattr("jina_client.index.nearest._KEYS_AT_ONCE", at_once)
+    monkeypatch.setattr("jina_client.index.base._QUERIES_AT_ONCE", 20)
     vectors, queries = clustered(4000), clustered(50, seed=2)
     with BinaryIndex(64) as index:
         index.add(range(4000), vectors)
@@ -107,14 +108,15 @@ def test_a_few_lists_find_nearly_everything_where_vectors_are_near_each_other(
         assert shares[1] > 0.97
 
 
-def test_only_some_rows_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A vector on the other side of everything is not found by one list, and is by all."""
-    vectors = clustered(1000)
+def test_only_some_rows_are_compared() -> None:
+    """One list does not have what is nearest to random vectors; but as many are taken as the candidates need."""
+    vectors = np.random.default_rng(0).standard_normal((1000, 64))
     with BinaryIndex(64) as index:
         index.add(range(1000), vectors)
         index.cluster(20)
-        alone = {id for id, _ in found(index, vectors[:1], 10, 1, 1)[0]}
-        assert 0 in alone
+        one, all_ = found(index, vectors[:50], 10, 2, 1), found(index, vectors[:50], 10, 2)
+        assert [hits[0] for hits in one] == [hits[0] for hits in all_]
+        assert sum(a != b for a, b in zip(one, all_, strict=True)) > 40
         assert len({id for id, _ in found(index, vectors[:1], 1000, 1, 1)[0]}) == 1000  # more lists than were asked for
         assert len(found(index, vectors[:1], 30, 30, 1)[0]) == 30
 
@@ -283,6 +285,7 @@ def test_tiny_indexes_are_clustered_too() -> None:
         index.add(range(50), np.repeat(vectors[:1], 50, axis=0))
         index.cluster(10)
         assert len(index.search(vectors[0], 50, 1, 1)) == 50
+        assert index.search(np.empty((0, 64)), 5, 1, 1) == []
     with BinaryIndex(64) as index:
         index.add(range(50), np.zeros((50, 64)))
         index.cluster()

@@ -26,6 +26,8 @@ from .store import FirstStage, Id, IndexFileError, Kind, Settings, Store
 
 # Rows copied at once when an index is saved elsewhere.
 _ROWS_AT_ONCE = 16_384
+# Queries for which lists are chosen at once: for each query and list some bytes are needed.
+_QUERIES_AT_ONCE = 1024
 
 
 class Index:
@@ -315,8 +317,13 @@ class Index:
         if self._lists is None or rows is None or probes is None or probes >= len(self._lists):
             return nearest_bits(bits, codes, count, rows, ascending=self._lists is None)
         bounds = self._lists.bounds
-        chosen = self._lists.choose(queries, probes, count - (self._count - int(bounds[-1])))
-        return nearest_bits_in_lists(bits, codes, count, rows, bounds, chosen)
+        in_lists = count - (self._count - int(bounds[-1]))
+        found = []
+        for start in range(0, len(queries), _QUERIES_AT_ONCE):
+            part = slice(start, start + _QUERIES_AT_ONCE)
+            chosen = self._lists.choose(queries[part], probes, in_lists)
+            found.append(nearest_bits_in_lists(bits[part], codes, count, rows, bounds, chosen))
+        return np.concatenate(found)
 
     def _hits(self, rows: Sequence[Sequence[int]], scores: Sequence[Sequence[float]]) -> list[list[Hit]]:
         """Results from rows on disk."""

@@ -149,7 +149,7 @@ class BinaryIndex(Index):
         with self._lock.read():
             self._check_open()
             wanted, candidates = self._how_many(k, oversampling)
-            if not wanted:
+            if not wanted or not len(asked):
                 found: list[list[Hit]] = [[] for _ in asked]
             else:
                 rows, scores = self._rescored(asked, self._candidates(asked, candidates, probes), wanted)
