@@ -51,8 +51,6 @@ async def aadd_chunks(
 
 
 def _embeddings_of(store: VectorStore | JinaRetriever) -> JinaEmbeddings:
-    from .retrievers import JinaRetriever
-
     if isinstance(store, JinaRetriever):
         store._folder.check_writable()
     embeddings = store.embeddings

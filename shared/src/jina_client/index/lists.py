@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from .nearest import faiss, in_threads
 
-# With all vectors once more after the sample, the nearest one of 707 lists had 0.999 of the ten nearest of 500,000 vectors
-# in clusters instead of 0.986. Twice the sample did as well, and takes twice the memory.
+# With all vectors once more after the sample, one list of 707 had 0.999 of the ten nearest of 500,000 vectors in clusters
+# instead of 0.986. Twice the sample did as well, and takes twice the memory.
 _VECTORS_FOR_A_LIST = 64
 _ITERATIONS = 8
 _ROWS_AT_ONCE = 16_384
