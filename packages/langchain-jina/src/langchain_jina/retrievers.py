@@ -219,8 +219,8 @@ class JinaLateInteractionRetriever(JinaConnection, IndexRetriever):
     """The model, one of those that give a vector for each token."""
     dimensions: int | None = None
     """The length of the vectors (Matryoshka); by default the model's full length."""
-    first_stage: Literal["bits", "float"] = "bits"
-    """What of the pooled vectors is in memory."""
+    first_stage: Literal["bits", "float"] = "float"
+    """What of the pooled vectors is in memory; bits take 1/32 of it and find less."""
 
     @classmethod
     def from_documents(cls, documents: Sequence[Document], **arguments: Any) -> Self:

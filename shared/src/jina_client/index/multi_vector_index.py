@@ -31,8 +31,8 @@ class MultiVectorIndex(Index):
         dimensions: the length of the vectors.
         path: a folder for its files; by default a temporary one that goes with the object.
         originals: what is on disk: ``int8`` or ``int16``.
-        first_stage: the pooled vectors as ``bits``, or as ``float`` with 32 times the memory: it finds more with the
-            same oversampling.
+        first_stage: the pooled vectors as ``float``, or as ``bits`` in 1/32 of the memory, which find less with the
+            same oversampling: see ``docs/late-interaction.md``.
         model: what the vectors are made with; kept with them.
 
     Raises:
@@ -47,7 +47,7 @@ class MultiVectorIndex(Index):
         path: str | Path | None = None,
         *,
         originals: Originals = "int8",
-        first_stage: FirstStage = "bits",
+        first_stage: FirstStage = "float",
         model: str = "",
     ) -> None:
         super().__init__(dimensions, path, originals=originals, first_stage=first_stage, model=model)

@@ -221,7 +221,7 @@ class JinaLateInteractionRetriever(IndexRetriever):
         model: one of the models that give a vector for each token.
         api_key: else from the environment, when it is first needed.
         dimensions: the length of the vectors (Matryoshka); by default the model's full length.
-        first_stage: what of the pooled vectors is in memory: ``bits``, or ``float`` with 32 times the memory.
+        first_stage: what of the pooled vectors is in memory: ``float``, or ``bits`` in 1/32 of it, which find less.
         path, read_only, similarity_top_k, oversampling, originals, callback_manager, verbose: as in
             :class:`JinaRetriever`.
         max_image_side: pixels of the longer side above which an image is made smaller before it is sent.
@@ -240,7 +240,7 @@ class JinaLateInteractionRetriever(IndexRetriever):
         api_key: Any = None,
         *,
         dimensions: int | None = None,
-        first_stage: FirstStage = "bits",
+        first_stage: FirstStage = "float",
         path: str | Path | None = None,
         read_only: bool = False,
         similarity_top_k: int = 2,

@@ -57,7 +57,7 @@ class JinaLateInteractionWriter(LateInteractionComponent):
         *,
         dimensions: int | None = None,
         originals: Originals = "int8",
-        first_stage: FirstStage = "bits",
+        first_stage: FirstStage = "float",
         file_path_meta_field: str = "file_path",
         root_path: str | None = None,
         image_size: tuple[int, int] | None = None,
@@ -72,7 +72,7 @@ class JinaLateInteractionWriter(LateInteractionComponent):
         :param model: The model, one of those that give a vector for each token.
         :param dimensions: The length of the vectors (Matryoshka); by default the model's full length.
         :param originals: How the vectors lie on disk: `int8` or `int16`.
-        :param first_stage: What of the pooled vectors is in memory: `bits`, or `float` with 32 times the memory.
+        :param first_stage: What of the pooled vectors is in memory: `float`, or `bits` in 1/32 of it, which find less.
         :param file_path_meta_field: For Documents without content: the meta field with the path of an image or a PDF,
             or with a ByteStream. A Document without the field has its `blob`.
         :param root_path: The folder that these paths are relative to and cannot lead out of: give it where the meta
