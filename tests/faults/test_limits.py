@@ -14,7 +14,7 @@ from jina_client.pacing import Pacer, Turn
 from loopback import vector_of
 
 from .runs import KEY, MODEL
-from .server import DIMENSIONS, AtOnce, FaultServer
+from .server import DIMENSIONS, AtOnce, FaultServer, above_bytes, refuse
 
 MARGIN = 1.01
 
@@ -275,3 +275,15 @@ async def test_a_client_sends_no_more_than_its_limit() -> None:
             with pytest.raises(asyncio.CancelledError):
                 await call
         assert len(server.seen) == 3
+
+
+def test_a_document_is_not_cut_because_others_were_too_large() -> None:
+    long, short = ["a long chunk " * 20] * 8, ["short"] * 8
+    with (
+        FaultServer(above_bytes(1000, refuse(413))) as server,
+        JinaClient(KEY, server.url, max_concurrency=1) as client,
+    ):
+        results = client.embed_chunked([long, long, short], **MODEL)
+        sizes = [len(seen.texts) for seen in server.seen]
+    assert [len(result) for result in results] == [8, 8, 8]
+    assert sizes[-1] == 8

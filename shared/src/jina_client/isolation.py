@@ -85,20 +85,23 @@ class Sizes:
 
     That a request is too large may be due to a single input of it. But where two requests that share no input are both
     too large, the larger one's number of inputs is taken for too many, until as many are answered.
+
+    Attributes:
+        named: the most, where the service has named it.
     """
 
     def __init__(self) -> None:
         # The smallest two that were refused, each with the planned request that it is a piece of.
         self._refused: list[tuple[Isolation, range]] = []
         self._singles = 0
-        self._named = math.inf
+        self.named = math.inf
         self._fitting = 0
 
     @property
     def most(self) -> float:
         """More inputs than this in one request are not worth trying."""
         second = len(self._refused[1][1]) - 1 if len(self._refused) > 1 else math.inf
-        return max(min(second, self._named), self._fitting, 1)
+        return max(min(second, self.named), self._fitting, 1)
 
     @property
     def nothing_fits(self) -> bool:
@@ -114,7 +117,7 @@ class Sizes:
         found = _TOO_MANY.search(str(error))
         named = found[found.lastindex].replace(",", "") if found and found.lastindex else ""
         if named and 0 < int(named) < len(piece):
-            self._named = min(self._named, int(named))
+            self.named = min(self.named, int(named))
         self._singles += len(piece) == 1
         apart = [
             (other, part)
@@ -154,10 +157,17 @@ class Isolation:
         """The next piece to send, the larger ones first; ``None`` when there are none."""
         while self._waiting:
             piece = self._waiting.popleft()
-            if len(piece) <= self._sizes.most or "size" not in self._divisible:
+            if len(piece) <= self._most:
                 return piece
             self._halve(piece)
         return None
+
+    @property
+    def _most(self) -> float:
+        """More inputs than this are cut before they are sent; those that belong together only where it is certain."""
+        if "size" not in self._divisible:
+            return math.inf
+        return self._sizes.most if "unknown" in self._divisible else self._sizes.named
 
     def refused(self, piece: range, error: JinaError, *, promising: bool) -> None:
         """Take note that a piece has failed, after all retries.
