@@ -308,12 +308,3 @@ def test_the_command_takes_all_limits() -> None:
         (200, None),
         (429, "RATE_REQUEST_LIMIT_EXCEEDED"),
     ]
-
-
-@pytest.mark.parametrize("option", ["--rpm", "--tpm", "--concurrency", "--max-body"])
-@pytest.mark.parametrize("value", ["0", "-1", "many"])
-def test_a_limit_that_is_no_positive_number_is_refused(option: str, value: str) -> None:
-    command = [sys.executable, "-m", "jina_local.cli", "serve", f"{option}={value}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
-    assert done.returncode == 2
-    assert f"argument {option}: invalid" in done.stderr
