@@ -216,6 +216,21 @@ def test_a_refusal_while_widening_is_taken_for_one_too_many() -> None:
     assert line.at_once() > 2
 
 
+def test_a_refusal_of_the_only_request_in_flight_is_for_a_rate() -> None:
+    line = Line()
+    for _ in range(2):
+        line.refuse(line.begin())
+        line.clock.now += 1
+    while line.at_once() < 3:
+        line.finish(line.begin())
+        line.clock.now += 1
+    line.refuse(line.begin())
+    assert line.at_once() == 1
+    for _ in range(8):
+        line.finish(line.begin())
+    assert line.at_once() > 2
+
+
 def test_a_pause_holds_everything_and_a_shorter_one_does_not_shorten_it() -> None:
     line = Line()
     line.pacer.pause(10)

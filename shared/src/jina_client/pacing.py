@@ -94,6 +94,7 @@ class Pacer:
         self._answers = 0
         self._patience = self._concurrency_patience = _PATIENCE
         self._narrowed_at = -math.inf
+        self._alone_refused = False
 
     def join(self, tokens: int, wake: Callable[[], None], *, first: bool = False) -> Turn:
         """Stand in line: at its end, or before all others as one who was refused does."""
@@ -162,8 +163,11 @@ class Pacer:
                 self._tokens = limit if self._tokens is None else min(self._tokens, limit)
             elif turn.at is not None and turn.at > self._narrowed_at:
                 # Those that were in flight together are one lesson, not several.
-                # One that is refused for no given reason while the number is being widened was one too many.
-                widening = not kind and error.retry_after is None and 1 < self._allowed < self._most
+                # One that is refused for no given reason while the number is being widened was one too many, unless
+                # one was refused that was alone in flight: then it is for a rate.
+                explained = bool(kind) or error.retry_after is not None
+                self._alone_refused |= self._allowed == 1
+                widening = not explained and not self._alone_refused and self._allowed < self._most
                 self._narrow(limit, kind == "concurrent" or widening)
 
     def _narrow(self, limit: int | None, concurrent: bool) -> None:
