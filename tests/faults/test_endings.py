@@ -25,6 +25,7 @@ from jina_client import (
     EmbeddingCache,
     JinaClient,
     JinaInputError,
+    JinaTimeoutError,
     PartialFailureError,
     ServerError,
     policy,
@@ -32,7 +33,7 @@ from jina_client import (
 from loopback import vector_of
 
 from .runs import CLIENTS, KEY, MODEL
-from .server import DIMENSIONS, Behaviour, FaultServer, first, on_text, refuse, stall_before
+from .server import DIMENSIONS, Behaviour, FaultServer, drip, first, on_text, refuse, stall_before
 
 TEXTS = [f"text number {index}" for index in range(12)]
 # Two of six requests are never answered.
@@ -505,3 +506,16 @@ def test_a_forked_child_has_connections_a_line_and_a_cache_of_its_own(tmp_path: 
 
 def test_the_ceiling_of_waits_is_the_one_that_is_documented() -> None:
     assert policy.LONGEST_RETRY_AFTER == 60
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["headers", "body"])
+def test_an_answer_that_drips_through_a_proxy_ends_in_time(head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with FaultServer(drip(head, b"x")) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url.removesuffix("/v1"))
+        with (
+            JinaClient(KEY, "http://jina.invalid/v1", timeout=0.2, max_retries=0) as client,
+            pytest.raises(JinaTimeoutError),
+        ):
+            client.embed(["a"], **MODEL)

@@ -144,26 +144,37 @@ class RequestsTransport:
         session.headers.clear()
         # No service of this API needs one, and a gateway's would tie all requests to one of its servers.
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=self._connections)
-        adapter.poolmanager.pool_classes_by_scheme = self._pools()
+        own = self._own
+
+        class Adapter(HTTPAdapter):
+            def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+                known = proxy in self.proxy_manager
+                manager = super().proxy_manager_for(proxy, **kwargs)
+                return manager if known else own(manager)
+
+        adapter = Adapter(pool_connections=1, pool_maxsize=self._connections)
+        own(adapter.poolmanager)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
         return session
 
-    def _pools(self) -> dict[str, Any]:
-        """urllib3's pools, whose connections say which thread uses them, and end in time however slow the answer.
+    def _own(self, manager: Any) -> Any:
+        """Have a manager of urllib3 make connections that say which thread uses them, and that end in time.
 
         :meth:`abort` finds them by their thread. urllib3's own timeout is one of each read: a server that sends a byte
         now and then would never exceed it.
         """
         from http.client import HTTPResponse
 
-        from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-
         in_use = self._in_use
 
         def own(pool: Any) -> Any:
             class Connection(pool.ConnectionCls):  # type: ignore[misc]
+                def connect(self) -> None:
+                    # A tunnel through a proxy is asked for before the request is.
+                    self._deadline = time.monotonic() + self.timeout
+                    super().connect()
+
                 def request(self, *args: Any, **kwargs: Any) -> None:
                     self._deadline = time.monotonic() + self.timeout
                     in_use[threading.get_ident()] = self
@@ -176,7 +187,8 @@ class RequestsTransport:
 
             return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
 
-        return {"http": own(HTTPConnectionPool), "https": own(HTTPSConnectionPool)}
+        manager.pool_classes_by_scheme = {name: own(pool) for name, pool in manager.pool_classes_by_scheme.items()}
+        return manager
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_connections": self._connections}
