@@ -10,9 +10,8 @@ from typing import Any, Literal, Self
 from uuid import uuid4
 
 from jina_client import JinaInputError
-from jina_client.arguments import input_error_from_pydantic
-from jina_client.components import MultiVectorEmbedder
 from jina_client.index import BinaryIndex, Hit, MultiVectorIndex
+from jina_client.integration import AsyncMultiVectorEmbedder, MultiVectorEmbedder, input_error_from_pydantic
 from jina_client.retrieval import OVERSAMPLING, IndexFolder, model_of, require_floats
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
@@ -20,7 +19,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict, Field, PrivateAttr, ValidationError
 
-from .connection import JinaConnection
+from .connection import LangChainConnection
 
 
 class IndexRetriever(BaseRetriever):
@@ -199,7 +198,7 @@ class JinaRetriever(IndexRetriever):
         return await self.embeddings.aembed_query(query)
 
 
-class JinaLateInteractionRetriever(JinaConnection, IndexRetriever):
+class JinaLateInteractionRetriever(LangChainConnection, IndexRetriever):
     """Documents by late interaction: a pooled vector of each in memory chooses candidates, MaxSim ranks them.
 
     Example:
@@ -250,7 +249,7 @@ class JinaLateInteractionRetriever(JinaConnection, IndexRetriever):
 
     def close(self) -> None:
         """Give the index's files free, and close connections; a later call opens them anew."""
-        JinaConnection.close(self)
+        LangChainConnection.close(self)
         IndexRetriever.close(self)
 
     def _make_folder(self) -> IndexFolder:
@@ -270,13 +269,19 @@ class JinaLateInteractionRetriever(JinaConnection, IndexRetriever):
         return self._embedder().embed(texts, "document")
 
     async def _aembed(self, texts: list[str]) -> Any:
-        return await self._embedder().aembed(texts, "document")
+        return await AsyncMultiVectorEmbedder(self._connection(), self.model, dimensions=self.dimensions).embed(
+            texts, "document"
+        )
 
     def _embed_query(self, query: str) -> Any:
         return self._embedder().embed([query], "query")[0]
 
     async def _aembed_query(self, query: str) -> Any:
-        return (await self._embedder().aembed([query], "query"))[0]
+        return (
+            await AsyncMultiVectorEmbedder(self._connection(), self.model, dimensions=self.dimensions).embed(
+                [query], "query"
+            )
+        )[0]
 
 
 def _texts(documents: Sequence[Document]) -> list[str]:

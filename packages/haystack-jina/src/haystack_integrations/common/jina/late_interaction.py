@@ -6,14 +6,14 @@ from pathlib import Path
 
 from haystack.utils import Secret
 from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient
-from jina_client.components import ConnectionOptions, MultiVectorEmbedder
 from jina_client.index import MultiVectorIndex
 from jina_client.index.originals import Originals
 from jina_client.index.store import FirstStage
+from jina_client.integration import AsyncMultiVectorEmbedder, ConnectionOptions, MultiVectorEmbedder
 from jina_client.retrieval import IndexFolder
 
 from .component import JinaComponent
-from .connection import JinaConnection
+from .connection import ComponentConnection
 
 
 class LateInteractionComponent(JinaComponent):
@@ -47,7 +47,7 @@ class LateInteractionComponent(JinaComponent):
             originals=originals,
             first_stage=first_stage,
         )
-        self._connection = JinaConnection(api_key, client, options)
+        self._connection = ComponentConnection(api_key, client, options)
 
     def close(self) -> None:
         """Close the index and the connections of `run`; a later run opens them anew."""
@@ -56,3 +56,6 @@ class LateInteractionComponent(JinaComponent):
 
     def _embedder(self) -> MultiVectorEmbedder:
         return MultiVectorEmbedder(self._connection.open(), self.model_name, dimensions=self.dimensions)
+
+    def _async_embedder(self) -> AsyncMultiVectorEmbedder:
+        return AsyncMultiVectorEmbedder(self._connection.open(), self.model_name, dimensions=self.dimensions)

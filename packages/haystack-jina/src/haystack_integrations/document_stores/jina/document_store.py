@@ -12,9 +12,9 @@ from haystack.document_stores.errors import DuplicateDocumentError
 from haystack.document_stores.types import DuplicatePolicy
 from haystack.utils.filters import document_matches_filter
 from jina_client import JinaInputError
-from jina_client.arguments import known_arguments
 from jina_client.index import BinaryIndex, Hit
 from jina_client.index.originals import Originals
+from jina_client.integration import known_arguments
 from jina_client.retrieval import OVERSAMPLING, IndexFolder
 
 

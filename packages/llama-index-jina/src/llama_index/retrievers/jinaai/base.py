@@ -9,11 +9,17 @@ from pathlib import Path
 from typing import Any, Self, Unpack
 
 from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient, JinaInputError
-from jina_client.arguments import known_arguments
-from jina_client.components import CONNECTION_OPTIONS, Connection, ConnectionOptions, MultiVectorEmbedder
 from jina_client.index import BinaryIndex, Hit, MultiVectorIndex
 from jina_client.index.originals import Originals
 from jina_client.index.store import FirstStage
+from jina_client.integration import (
+    CONNECTION_OPTIONS,
+    AsyncMultiVectorEmbedder,
+    Connection,
+    ConnectionOptions,
+    MultiVectorEmbedder,
+    known_arguments,
+)
 from jina_client.retrieval import OVERSAMPLING, IndexFolder, model_of, require_floats
 from llama_index.core import Settings
 from llama_index.core.base.base_retriever import BaseRetriever
@@ -256,6 +262,9 @@ class JinaLateInteractionRetriever(IndexRetriever):
         self._opened = Connection(client, api_key=api_key, transport=transport, **options)
         self._model = model
         self._embedder = MultiVectorEmbedder(self._opened, model, dimensions=dimensions, max_image_side=max_image_side)
+        self._async_embedder = AsyncMultiVectorEmbedder(
+            self._opened, model, dimensions=dimensions, max_image_side=max_image_side
+        )
         folder = IndexFolder(
             MultiVectorIndex, path, model=model, read_only=read_only, originals=originals, first_stage=first_stage
         )
@@ -274,13 +283,13 @@ class JinaLateInteractionRetriever(IndexRetriever):
         return self._embedder.embed(_inputs(nodes, self._model), "document")
 
     async def _aembed(self, nodes: Sequence[BaseNode]) -> Any:
-        return await self._embedder.aembed(_inputs(nodes, self._model), "document")
+        return await self._async_embedder.embed(_inputs(nodes, self._model), "document")
 
     def _embed_query(self, query_bundle: QueryBundle) -> Any:
         return self._embedder.embed([query_input(query_bundle)], "query")[0]
 
     async def _aembed_query(self, query_bundle: QueryBundle) -> Any:
-        return (await self._embedder.aembed([query_input(query_bundle)], "query"))[0]
+        return (await self._async_embedder.embed([query_input(query_bundle)], "query"))[0]
 
 
 def _inputs(nodes: Sequence[BaseNode], model: str) -> list[Any]:

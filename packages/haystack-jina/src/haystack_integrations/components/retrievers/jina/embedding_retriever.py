@@ -8,7 +8,7 @@ from typing import Any
 from haystack import Document, component, default_from_dict, default_to_dict
 from haystack_integrations.document_stores.jina import JinaDocumentStore
 from jina_client import JinaArgumentError
-from jina_client.arguments import known_arguments
+from jina_client.integration import known_arguments
 from jina_client.retrieval import OVERSAMPLING
 
 

@@ -12,8 +12,7 @@ from haystack_integrations.common.jina import DEFAULT_API_KEY, as_query
 from haystack_integrations.common.jina.late_interaction import LateInteractionComponent
 from haystack_integrations.document_stores.jina.document_store import documents_of
 from jina_client import AsyncJinaClient, JinaClient
-from jina_client.arguments import known_arguments
-from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions
+from jina_client.integration import CONNECTION_OPTIONS, ConnectionOptions, known_arguments
 from jina_client.retrieval import OVERSAMPLING
 
 
@@ -89,7 +88,7 @@ class JinaLateInteractionRetriever(LateInteractionComponent):
         :param top_k: How many to find, instead of the component's own number.
         :returns: `documents`, best first, with their `score`.
         """
-        (vectors,) = await self._embedder().aembed([as_query(query)], "query")
+        (vectors,) = await self._async_embedder().embed([as_query(query)], "query")
         return await asyncio.to_thread(self._found, vectors, top_k)
 
     def _found(self, vectors: Any, top_k: int | None) -> dict[str, list[Document]]:

@@ -19,10 +19,9 @@ from haystack_integrations.common.jina import (
 )
 from haystack_integrations.common.jina.late_interaction import LateInteractionComponent
 from jina_client import AsyncJinaClient, JinaClient
-from jina_client.arguments import known_arguments
-from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions
 from jina_client.index.originals import Originals
 from jina_client.index.store import FirstStage
+from jina_client.integration import CONNECTION_OPTIONS, ConnectionOptions, known_arguments
 
 
 @component
@@ -123,7 +122,7 @@ class JinaLateInteractionWriter(LateInteractionComponent):
         """
         self._folder.check_writable()
         inputs = await asyncio.to_thread(self._inputs, documents)
-        vectors = await self._embedder().aembed(inputs, "document")
+        vectors = await self._async_embedder().embed(inputs, "document")
         return await asyncio.to_thread(self._written, documents, vectors)
 
     def _inputs(self, documents: list[Document]) -> list[Any]:
