@@ -1,4 +1,4 @@
-"""The index sorted into lists: the same answers with all of them, nearly the same with a few, and nothing lost."""
+"""IVF cells: the same results with all cells, nearly the same with a few, and no lost vectors."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 from jina_client import JinaInputError
-from jina_client.index import BinaryIndex, IndexFileError, MultiVectorIndex, store
-from jina_client.retrieval import IndexFolder
+from jina_index import BinaryIndex, IndexFileError, IndexFolder, MultiVectorIndex, store
+from jina_index.cells import Clustering
 
 DIMENSIONS = 24
 
@@ -34,18 +34,18 @@ def few_signs(count: int, seed: int = 0) -> Any:
     return np.random.default_rng(seed).integers(-1, 2, (count, DIMENSIONS)).astype(np.float32)
 
 
-def found(index: BinaryIndex, queries: Any, *arguments: Any) -> list[list[tuple[Any, float]]]:
+def results_of(index: BinaryIndex, queries: Any, *arguments: Any) -> list[list[tuple[Any, float]]]:
     return [[(hit.id, hit.score) for hit in hits] for hits in index.search(queries, *arguments)]
 
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("rows_for_a_thread", [30, 50_000])
-def test_with_all_lists_it_finds_what_an_index_without_lists_finds(
+def test_with_all_cells_the_results_equal_those_without_cells(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seed: int, rows_for_a_thread: int
 ) -> None:
-    """Also in which order, whatever was added, replaced and removed before and after, and after opening it anew."""
-    monkeypatch.setattr("jina_client.index.nearest._ROWS_FOR_A_THREAD", rows_for_a_thread)
-    monkeypatch.setattr("jina_client.index.nearest._MORE_AMONG_EQUALS", 0)
+    """The order is equal too, after any additions, replacements, removals and openings."""
+    monkeypatch.setattr("jina_index.threads.ROWS_PER_THREAD", rows_for_a_thread)
+    monkeypatch.setattr("jina_index.nearest._TIE_MARGIN", 0)
     chance = random.Random(seed)
     vectors, queries = few_signs(400, seed), few_signs(7, seed + 100)
     there: set[int] = set()
@@ -74,54 +74,54 @@ def test_with_all_lists_it_finds_what_an_index_without_lists_finds(
             sorted_.cluster()
         assert list(plain.ids()) == list(sorted_.ids())
         for k, oversampling in ((1, 1), (3, 2), (10, 5)):
-            expected = found(plain, queries, k, oversampling)
-            assert found(sorted_, queries, k, oversampling) == expected
-            assert found(sorted_, queries, k, oversampling, max(1, sorted_.lists)) == expected
-            # One less than all goes another way: what it misses can only be in the one list that is left out.
-            if sorted_.lists > 2:
-                nearly = found(sorted_, queries, k, oversampling, sorted_.lists - 1)
+            expected = results_of(plain, queries, k, oversampling)
+            assert results_of(sorted_, queries, k, oversampling) == expected
+            assert results_of(sorted_, queries, k, oversampling, max(1, sorted_.nlist)) == expected
+            # With one cell less than all, a search takes another path; it may miss the vectors of that one cell only.
+            if sorted_.nlist > 2:
+                nearly = results_of(sorted_, queries, k, oversampling, sorted_.nlist - 1)
                 assert [len(hits) for hits in nearly] == [len(hits) for hits in expected]
     plain.close()
     sorted_.close()
 
 
 @pytest.mark.parametrize("at_once", [1, 2**22])
-def test_a_few_lists_find_nearly_everything_where_vectors_are_near_each_other(
+def test_a_few_cells_hold_nearly_all_near_vectors_of_clustered_data(
     monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    monkeypatch.setattr("jina_client.index.nearest._KEYS_AT_ONCE", at_once)
-    monkeypatch.setattr("jina_client.index.base._QUERIES_AT_ONCE", 20)
+    monkeypatch.setattr("jina_index.nearest._KEYS_PER_STEP", at_once)
+    monkeypatch.setattr("jina_index.code_table._QUERIES_PER_STEP", 20)
     vectors, queries = clustered(4000), clustered(50, seed=2)
     with BinaryIndex(64) as index:
         index.add(range(4000), vectors)
         index.cluster(20)
-        assert index.lists == 20
+        assert index.nlist == 20
         exact = np.argsort(-(queries @ vectors.T), axis=1)[:, :10]
         shares = []
-        for probes in (1, 3):
-            results = found(index, queries, 10, 20, probes)
+        for nprobe in (1, 3):
+            results = results_of(index, queries, 10, 20, nprobe)
             own = [{id for id, _ in hits} for hits in results]
             shares.append(np.mean([len(a & set(b.tolist())) / 10 for a, b in zip(own, exact, strict=True)]))
             # A query alone finds what it finds among others.
-            assert results == [found(index, query[None], 10, 20, probes)[0] for query in queries]
+            assert results == [results_of(index, query[None], 10, 20, nprobe)[0] for query in queries]
         assert shares[0] > 0.9
         assert shares[1] > 0.97
 
 
 def test_only_some_rows_are_compared() -> None:
-    """One list does not have what is nearest to random vectors; but as many are taken as the candidates need."""
+    """One cell does not hold the nearest of random vectors; a search probes more if it needs more candidates."""
     vectors = np.random.default_rng(0).standard_normal((1000, 64))
     with BinaryIndex(64) as index:
         index.add(range(1000), vectors)
         index.cluster(20)
-        one, all_ = found(index, vectors[:50], 10, 2, 1), found(index, vectors[:50], 10, 2)
+        one, all_ = results_of(index, vectors[:50], 10, 2, 1), results_of(index, vectors[:50], 10, 2)
         assert [hits[0] for hits in one] == [hits[0] for hits in all_]
         assert sum(a != b for a, b in zip(one, all_, strict=True)) > 40
-        assert len({id for id, _ in found(index, vectors[:1], 1000, 1, 1)[0]}) == 1000  # more lists than were asked for
-        assert len(found(index, vectors[:1], 30, 30, 1)[0]) == 30
+        assert len({id for id, _ in results_of(index, vectors[:1], 1000, 1, 1)[0]}) == 1000  # more cells than nprobe
+        assert len(results_of(index, vectors[:1], 30, 30, 1)[0]) == 30
 
 
-def test_what_is_added_later_is_found_and_what_is_removed_or_replaced_is_not() -> None:
+def test_searches_see_vectors_that_were_added_removed_or_replaced_after_clustering() -> None:
     vectors = clustered(1200)
     with BinaryIndex(64) as index:
         index.add(range(1000), vectors[:1000])
@@ -143,33 +143,33 @@ def test_what_is_added_later_is_found_and_what_is_removed_or_replaced_is_not() -
         assert index.search(vectors[0], 3, 1, 1)[0].id == 7
 
 
-def test_lists_are_kept_in_the_files(tmp_path: Path) -> None:
+def test_cells_are_stored_in_the_files(tmp_path: Path) -> None:
     vectors, queries = clustered(900), clustered(20, seed=3)
     with BinaryIndex(64, tmp_path / "index") as index:
         index.add(range(900), vectors)
         index.cluster()
-        assert index.lists == 30
+        assert index.nlist == 30
         index.remove(range(0, 900, 7))
         index.add(range(2000, 2100), clustered(100, seed=4))
-        expected = found(index, queries, 5, 4, 2)
+        expected = results_of(index, queries, 5, 4, 2)
         index.save(tmp_path / "copy")
         index.save()
-        assert found(index, queries, 5, 4, 2) == expected
+        assert results_of(index, queries, 5, 4, 2) == expected
     for name in ("index", "copy"):
         for read_only in (False, True):
             with BinaryIndex.load(tmp_path / name, read_only=read_only) as index:
-                assert index.lists == 30
-                assert found(index, queries, 5, 4, 2) == expected
+                assert index.nlist == 30
+                assert results_of(index, queries, 5, 4, 2) == expected
                 # A bit a dimension, four bytes a row, and the centroids.
                 assert index.memory == len(index) * (8 + 4) + 30 * 64 * 4 + 31 * 8
 
 
-def test_an_index_that_was_never_clustered_has_the_files_it_always_had(tmp_path: Path) -> None:
+def test_an_index_that_was_never_clustered_has_no_table_of_cells(tmp_path: Path) -> None:
     with BinaryIndex(64, tmp_path) as index:
         index.add(range(100), clustered(100))
-        assert index.lists == 0
+        assert index.nlist == 0
         assert index.memory == 100 * 8
-        assert found(index, clustered(3), 5, 2, 1) == found(index, clustered(3), 5, 2)
+        assert results_of(index, clustered(3), 5, 2, 1) == results_of(index, clustered(3), 5, 2)
     with sqlite3.connect(tmp_path / "index.sqlite3") as database:
         tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     database.close()
@@ -179,7 +179,7 @@ def test_an_index_that_was_never_clustered_has_the_files_it_always_had(tmp_path:
 CHILD = """
 import sys
 import numpy as np
-from jina_client.index import BinaryIndex
+from jina_index import BinaryIndex
 index = BinaryIndex.load(sys.argv[1])
 print("opened", flush=True)
 while True:
@@ -205,13 +205,13 @@ def test_a_process_that_is_killed_while_clustering_leaves_a_whole_index(tmp_path
         child.stdout.close()
         child.wait(30)
         with BinaryIndex.load(tmp_path) as index:
-            assert index.lists in (50, 150)
+            assert index.nlist in (50, 150)
             assert [hits[0].id for hits in index.search(vectors[::100], 1, 1, 1)] == list(range(0, 3000, 100))
 
 
 def test_clustering_that_fails_leaves_the_index_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = clustered(300)
-    insert = store._insert_lists
+    insert = store.insert_cells
 
     def fail(*arguments: Any, **options: Any) -> None:
         insert(*arguments, **options)
@@ -219,19 +219,19 @@ def test_clustering_that_fails_leaves_the_index_as_it_was(tmp_path: Path, monkey
 
     with BinaryIndex(64, tmp_path) as index:
         index.add(range(300), vectors)
-        for lists in (0, 10):
-            if lists:
-                index.cluster(lists)
-            expected = found(index, vectors[:9], 5, 2, 2)
+        for nlist in (0, 10):
+            if nlist:
+                index.cluster(nlist)
+            expected = results_of(index, vectors[:9], 5, 2, 2)
             with monkeypatch.context() as patched:
-                patched.setattr(store, "_insert_lists", fail)
+                patched.setattr(store, "insert_cells", fail)
                 with pytest.raises(OSError, match="no space"):
                     index.cluster(5)
-            assert index.lists == lists
-            assert found(index, vectors[:9], 5, 2, 2) == expected
+            assert index.nlist == nlist
+            assert results_of(index, vectors[:9], 5, 2, 2) == expected
             index.close()
             index = BinaryIndex.load(tmp_path)
-            assert index.lists == lists
+            assert index.nlist == nlist
         index.close()
 
 
@@ -249,7 +249,7 @@ def test_clustering_that_fails_leaves_the_index_as_it_was(tmp_path: Path, monkey
         "ALTER TABLE lists ADD COLUMN more",
     ],
 )
-def test_damaged_lists_are_refused(tmp_path: Path, statement: str) -> None:
+def test_damaged_cells_raise(tmp_path: Path, statement: str) -> None:
     with BinaryIndex(64, tmp_path) as index:
         index.add(range(100), clustered(100))
         index.cluster()
@@ -262,10 +262,10 @@ def test_damaged_lists_are_refused(tmp_path: Path, statement: str) -> None:
 
 
 @pytest.mark.parametrize("rows", [[0, 0], [100], [-1], [2**62]])
-def test_lists_of_rows_that_cannot_be_are_refused(tmp_path: Path, rows: list[int]) -> None:
+def test_cells_of_impossible_rows_raise(tmp_path: Path, rows: list[int]) -> None:
     with BinaryIndex(64, tmp_path) as index:
         index.add(range(100), clustered(100))
-        index._store.write_lists((np.zeros((1, 64), np.float32), [np.array(rows)]))
+        index._store.write_cells(Clustering(np.zeros((1, 64), np.float32), [np.array(rows)]))
     with pytest.raises(IndexFileError, match="lists"):
         BinaryIndex.load(tmp_path)
 
@@ -274,10 +274,10 @@ def test_tiny_indexes_are_clustered_too() -> None:
     vectors = clustered(3)
     with BinaryIndex(64) as index:
         index.cluster()
-        assert index.lists == 0
+        assert index.nlist == 0
         index.add([0], vectors[:1])
         index.cluster()
-        assert index.lists == 1
+        assert index.nlist == 1
         index.add([1, 2], vectors[1:])
         index.cluster(3)
         assert [hit.id for hit in index.search(vectors[2], 1, 1, 1)] == [2]
@@ -295,24 +295,24 @@ def test_tiny_indexes_are_clustered_too() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda index: index.cluster(0), "lists must be a whole number"),
-        (lambda index: index.cluster(True), "lists must be a whole number"),
-        (lambda index: index.cluster(2.0), "lists must be a whole number"),
+        (lambda index: index.cluster(0), "nlist must be a whole number"),
+        (lambda index: index.cluster(True), "nlist must be a whole number"),
+        (lambda index: index.cluster(2.0), "nlist must be a whole number"),
         (lambda index: index.cluster(11), "at most the number of vectors, 10, got 11"),
-        (lambda index: index.search(clustered(1), probes=0), "probes must be a whole number"),
-        (lambda index: index.search(clustered(1), probes=1.5), "probes must be a whole number"),
-        (lambda index: index.search(clustered(1), probes=True), "probes must be a whole number"),
-        (lambda index: index.search(clustered(1), probes="all"), "probes must be a whole number"),
+        (lambda index: index.search(clustered(1), nprobe=0), "nprobe must be a whole number"),
+        (lambda index: index.search(clustered(1), nprobe=1.5), "nprobe must be a whole number"),
+        (lambda index: index.search(clustered(1), nprobe=True), "nprobe must be a whole number"),
+        (lambda index: index.search(clustered(1), nprobe="all"), "nprobe must be a whole number"),
     ],
 )
-def test_what_has_no_meaning_is_refused(call: Any, message: str) -> None:
+def test_invalid_arguments_raise(call: Any, message: str) -> None:
     with BinaryIndex(64) as index:
         index.add(range(10), clustered(10))
         with pytest.raises(JinaInputError, match=message):
             call(index)
 
 
-def test_an_index_for_reading_is_not_clustered(tmp_path: Path) -> None:
+def test_a_read_only_index_cannot_be_clustered(tmp_path: Path) -> None:
     with BinaryIndex(64, tmp_path) as index:
         index.add(range(10), clustered(10))
     with BinaryIndex.load(tmp_path, read_only=True) as index, pytest.raises(JinaInputError, match="read-only"):
@@ -321,13 +321,13 @@ def test_an_index_for_reading_is_not_clustered(tmp_path: Path) -> None:
         index.cluster()
 
 
-def test_an_index_of_tokens_has_no_lists(tmp_path: Path) -> None:
+def test_a_multi_vector_index_has_no_cells(tmp_path: Path) -> None:
     folder = IndexFolder(MultiVectorIndex, tmp_path, model="")
     folder.add(["a"], [clustered(5)], [None])
-    with pytest.raises(JinaInputError, match="has no lists"):
+    with pytest.raises(JinaInputError, match="has no cells"):
         folder.cluster()
-    with pytest.raises(JinaInputError, match="has no lists"):
-        folder.search(clustered(2), 1, probes=1)
+    with pytest.raises(JinaInputError, match="has no cells"):
+        folder.search(clustered(2), 1, nprobe=1)
     folder.close()
 
 

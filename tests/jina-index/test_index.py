@@ -1,4 +1,4 @@
-"""The index in two stages: what it finds, and what is left after a crash, of damage and between threads."""
+"""Both indexes: search results, changes, crashes, damaged files and threads."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 from jina_client import JinaInputError
-from jina_client.index import BinaryIndex, IndexFileError, MultiVectorIndex
-from jina_client.index.nearest import faiss
 from jina_client.late_interaction import maxsim
+from jina_index import BinaryIndex, IndexFileError, IndexFolder, MultiVectorIndex
+from jina_index.threads import faiss
 
 DIMENSIONS = 40
 
@@ -29,18 +29,18 @@ def unit(count: int, dimensions: int = DIMENSIONS, seed: int = 0) -> Any:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def ids_of(found: Any) -> list[Any]:
-    return [hit.id for hit in found]
+def ids_of(hits: Any) -> list[Any]:
+    return [hit.id for hit in hits]
 
 
-@pytest.mark.parametrize("originals", ["int8", "int16"])
+@pytest.mark.parametrize("stored", ["int8", "int16"])
 @pytest.mark.parametrize("dimensions", [1, 7, 8, 64, 129])
-def test_with_every_vector_a_candidate_the_search_is_exact(originals: Any, dimensions: int) -> None:
+def test_with_every_vector_a_candidate_the_search_is_exact(stored: Any, dimensions: int) -> None:
     vectors, queries = unit(300, dimensions), unit(5, dimensions, seed=1)
-    with BinaryIndex(dimensions, originals=originals) as index:
+    with BinaryIndex(dimensions, stored=stored) as index:
         index.add([f"id {number}" for number in range(300)], vectors)
-        found = index.search(queries, k=10, oversampling=1000)
-    for query, hits in zip(queries, found, strict=True):
+        results = index.search(queries, k=10, oversampling=1000)
+    for query, hits in zip(queries, results, strict=True):
         exact = np.sort(vectors @ query)[::-1][:10]
         assert np.allclose([hit.score for hit in hits], exact, atol=0.01)
         assert all(abs(hit.score - vectors[int(hit.id[3:])] @ query) < 0.01 for hit in hits)
@@ -56,7 +56,7 @@ def test_the_first_stage_chooses_by_hamming_distance() -> None:
 
 
 def test_many_rows_are_searched_in_several_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jina_client.index.nearest._ROWS_FOR_A_THREAD", 10)
+    monkeypatch.setattr("jina_index.threads.ROWS_PER_THREAD", 10)
     vectors = unit(100)
     with BinaryIndex(DIMENSIONS) as index:
         index.add(range(100), vectors)
@@ -77,8 +77,8 @@ def test_ids_are_strings_or_numbers_and_payloads_come_back(tmp_path: Path) -> No
         assert 2 not in index
 
 
-def test_an_index_lives_through_any_sequence_of_changes(tmp_path: Path) -> None:
-    """Added, removed, opened again and saved at random, it holds what a dictionary holds."""
+def test_random_changes_leave_the_expected_content(tmp_path: Path) -> None:
+    """After random additions, removals, openings and saves, the index holds what a dictionary holds."""
     chance = random.Random(0)
     vectors = unit(400)
     expected: dict[int, Any] = {}
@@ -116,7 +116,7 @@ def test_an_index_lives_through_any_sequence_of_changes(tmp_path: Path) -> None:
     index.close()
 
 
-def test_an_index_without_a_path_can_be_kept(tmp_path: Path) -> None:
+def test_an_index_without_a_path_can_be_saved(tmp_path: Path) -> None:
     index = BinaryIndex(DIMENSIONS)
     index.add([1], unit(1))
     temporary = index.path
@@ -140,7 +140,7 @@ def test_saving_replaces_an_index_that_is_not_open(tmp_path: Path) -> None:
     assert len(list((tmp_path / "b").glob("*.bin"))) == 2
 
 
-def test_removed_vectors_give_their_bytes_back_when_it_is_saved(tmp_path: Path) -> None:
+def test_saving_frees_the_disk_space_of_removed_vectors(tmp_path: Path) -> None:
     with BinaryIndex(DIMENSIONS, tmp_path) as index:
         index.add(range(1000), unit(1000))
         index.remove(range(10, 1000))
@@ -149,7 +149,7 @@ def test_removed_vectors_give_their_bytes_back_when_it_is_saved(tmp_path: Path) 
         assert len(index) == 10
 
 
-def test_reading_alone_is_shared_and_writing_is_not(tmp_path: Path) -> None:
+def test_several_readers_or_one_writer_can_open_an_index(tmp_path: Path) -> None:
     with BinaryIndex(DIMENSIONS, tmp_path) as index:
         index.add([1], unit(1))
         for read_only in (True, False):
@@ -191,7 +191,7 @@ def test_threads_search_while_another_adds_and_removes() -> None:
 CHILD = """
 import sys
 import numpy as np
-from jina_client.index import BinaryIndex
+from jina_index import BinaryIndex
 index = BinaryIndex.load(sys.argv[1])
 vectors = np.random.default_rng(0).standard_normal((100_000, 40)).astype(np.float32)
 start = len(index)
@@ -301,7 +301,7 @@ def _link(path: Path) -> None:
         (_sql("CREATE TRIGGER t AFTER INSERT ON items BEGIN DELETE FROM items; END"), "schema"),
     ],
 )
-def test_damaged_and_hostile_files_are_refused(tmp_path: Path, damage: Callable[[Path], Any], message: str) -> None:
+def test_damaged_and_hostile_files_raise(tmp_path: Path, damage: Callable[[Path], Any], message: str) -> None:
     folder = tmp_path / "index"
     with BinaryIndex(DIMENSIONS, folder) as index:
         index.add([f"id {number}" for number in range(50)], unit(50), ["payload"] * 50)
@@ -310,7 +310,7 @@ def test_damaged_and_hostile_files_are_refused(tmp_path: Path, damage: Callable[
         BinaryIndex.load(folder)
 
 
-def test_without_verifying_damage_shows_where_it_is_met(tmp_path: Path) -> None:
+def test_without_verification_damage_raises_when_it_is_read(tmp_path: Path) -> None:
     with BinaryIndex(DIMENSIONS, tmp_path) as index:
         index.add(range(50), unit(50))
     _sql("UPDATE items SET payload = '{}' WHERE row = 3")(tmp_path)
@@ -320,7 +320,7 @@ def test_without_verifying_damage_shows_where_it_is_met(tmp_path: Path) -> None:
             index.search(unit(50)[3], k=1)
 
 
-def test_files_of_an_interrupted_save_are_cleared_away(tmp_path: Path) -> None:
+def test_opening_deletes_the_files_of_an_interrupted_save(tmp_path: Path) -> None:
     BinaryIndex(DIMENSIONS, tmp_path).close()
     for name in ("codes-0123456789abcdef.bin", "new-0123456789abcdef.sqlite3", "notes.txt"):
         (tmp_path / name).write_text("")
@@ -329,7 +329,7 @@ def test_files_of_an_interrupted_save_are_cleared_away(tmp_path: Path) -> None:
     assert (tmp_path / "notes.txt").exists()
 
 
-def test_a_folder_with_an_index_is_not_made_anew(tmp_path: Path) -> None:
+def test_an_index_does_not_overwrite_another(tmp_path: Path) -> None:
     BinaryIndex(DIMENSIONS, tmp_path).close()
     with pytest.raises(IndexFileError, match="holds an index already"):
         BinaryIndex(DIMENSIONS, tmp_path)
@@ -342,7 +342,7 @@ def test_a_folder_with_an_index_is_not_made_anew(tmp_path: Path) -> None:
         BinaryIndex(DIMENSIONS, tmp_path / "file")
 
 
-def test_an_empty_index_finds_nothing() -> None:
+def test_an_empty_index_returns_nothing() -> None:
     with BinaryIndex(DIMENSIONS) as index:
         index.add([], [])
         assert index.search(unit(1)[0]) == []
@@ -365,22 +365,22 @@ def test_an_empty_index_finds_nothing() -> None:
         (lambda index: index.add(["\ud800"], unit(1)), "ids\\[0\\]"),
         (lambda index: index.add([5, 5], unit(2)), "5 twice"),
         (lambda index: index.add([0], unit(1)), "already"),
-        (lambda index: index.add([1], unit(1), [{1, 2}]), "payloads\\[0\\] is no JSON"),
+        (lambda index: index.add([1], unit(1), [{1, 2}]), "payloads\\[0\\] is not a JSON"),
         (lambda index: index.search(unit(1)[0], k=0), "k must be"),
         (lambda index: index.search(unit(1)[0], oversampling=0.5), "oversampling must be"),
         (lambda index: index.search("a cat"), "queries"),
         (lambda index: BinaryIndex(0), "dimensions"),
-        (lambda index: BinaryIndex(8, originals="int4"), "originals"),
+        (lambda index: BinaryIndex(8, stored="int4"), "stored"),
     ],
 )
-def test_what_has_no_meaning_is_refused(call: Callable[[BinaryIndex], Any], message: str) -> None:
+def test_invalid_arguments_raise(call: Callable[[BinaryIndex], Any], message: str) -> None:
     with BinaryIndex(DIMENSIONS) as index:
         index.add([0], unit(1))
         with pytest.raises(JinaInputError, match=message):
             call(index)
 
 
-def test_a_closed_index_says_so() -> None:
+def test_a_closed_index_raises() -> None:
     index = BinaryIndex(DIMENSIONS)
     index.close()
     index.close()
@@ -389,11 +389,11 @@ def test_a_closed_index_says_so() -> None:
 
 
 @pytest.mark.parametrize("first_stage", ["bits", "float"])
-def test_late_interaction_finds_what_maxsim_over_everything_finds(tmp_path: Path, first_stage: Any) -> None:
+def test_late_interaction_matches_maxsim_over_all_documents(tmp_path: Path, first_stage: Any) -> None:
     generator = np.random.default_rng(0)
     documents = [unit(int(length), 32, seed) for seed, length in enumerate(generator.integers(1, 20, 100))]
     query = unit(6, 32, seed=1000)
-    with MultiVectorIndex(32, tmp_path, first_stage=first_stage, originals="int16") as index:
+    with MultiVectorIndex(32, tmp_path, first_stage=first_stage, stored="int16") as index:
         index.add(range(60), documents[:60], [f"document {number}" for number in range(60)])
         index.add(range(60, 100), documents[60:])
         index.remove([7])
@@ -410,9 +410,9 @@ def test_late_interaction_finds_what_maxsim_over_everything_finds(tmp_path: Path
             index.add(["a", "b"], [documents[0], documents[0][:, :3]])
 
 
-def test_without_faiss_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jina_client.index.nearest.faiss", faiss.__wrapped__)
+def test_without_faiss_the_error_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)
-    for call in (lambda: BinaryIndex(8), lambda: BinaryIndex.load("anywhere")):
-        with pytest.raises(JinaInputError, match="pip install 'jina-client\\[index\\]'"):
+    faiss.cache_clear()
+    for call in (lambda: BinaryIndex(8), lambda: BinaryIndex.load("anywhere"), lambda: IndexFolder(BinaryIndex)):
+        with pytest.raises(JinaInputError, match="pip install faiss-cpu"):
             call()

@@ -1,4 +1,4 @@
-"""Many readers or one writer."""
+"""A lock that many readers share and one writer holds alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class ReadWriteLock:
-    """Readers share it, a writer has it alone; a waiting writer goes before readers that come later."""
+    """A lock that readers share and a writer holds alone. A waiting writer goes before readers that arrive later."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -18,7 +18,7 @@ class ReadWriteLock:
 
     @contextmanager
     def read(self) -> Iterator[None]:
-        """Hold it with other readers."""
+        """Hold the lock together with other readers."""
         with self._changed:
             self._changed.wait_for(lambda: not self._writing and not self._writers_waiting)
             self._readers += 1
@@ -31,7 +31,7 @@ class ReadWriteLock:
 
     @contextmanager
     def write(self) -> Iterator[None]:
-        """Hold it alone."""
+        """Hold the lock alone."""
         with self._changed:
             self._writers_waiting += 1
             try:
