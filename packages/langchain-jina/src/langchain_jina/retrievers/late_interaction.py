@@ -46,11 +46,12 @@ class JinaLateInteractionRetriever(DocumentRetriever):
 
     def __init__(self, **arguments: Any) -> None:
         fields = type(self).model_fields
-        for name in arguments:
-            if name not in fields and name not in _CONNECTION_ARGUMENTS:
+        options = {name: value for name, value in arguments.items() if name not in fields}
+        for name in options:
+            # JinaConnection itself explains the arguments that it replaced.
+            if name not in (*_CONNECTION_ARGUMENTS, *REPLACED):
                 raise unknown_argument(type(self).__name__, name, [*fields, *_CONNECTION_ARGUMENTS])
-        options = {name: value for name, value in arguments.items() if name in _CONNECTION_ARGUMENTS}
-        super().__init__(**{name: value for name, value in arguments.items() if name not in options})
+        super().__init__(**{name: value for name, value in arguments.items() if name in fields})
         self._connection = JinaConnection(**options)
 
     @classmethod
@@ -111,12 +112,12 @@ class JinaLateInteractionRetriever(DocumentRetriever):
         return LateInteractionEncoder(self._connection._connection(), self.model, dimensions=self.dimensions)
 
 
-def _argument_names() -> frozenset[str]:
-    """Return the arguments of :class:`JinaConnection`, with their aliases."""
-    names = {*JinaConnection.model_fields, *REPLACED}
-    for field in JinaConnection.model_fields.values():
-        names.update(map(str, getattr(field.validation_alias, "choices", ())))
-    return frozenset(names)
+def _argument_names() -> tuple[str, ...]:
+    """Return the names of the arguments of :class:`JinaConnection`, with their aliases."""
+    names: list[str] = []
+    for name, field in JinaConnection.model_fields.items():
+        names += map(str, getattr(field.validation_alias, "choices", [name]))
+    return tuple(names)
 
 
 _CONNECTION_ARGUMENTS = _argument_names()
