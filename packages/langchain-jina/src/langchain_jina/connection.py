@@ -16,11 +16,8 @@ REPLACED = {
 """Arguments of ``langchain_community`` that have no meaning here, with what to use instead."""
 
 
-class LangChainConnection(ConnectedModel, Serializable):
-    """Where and how to call; ``None`` stands for the default of :class:`jina_client.JinaClient`.
-
-    LangChain's ``dumpd`` saves every option except the key, of which it saves the name. ``load`` restores the object.
-    """
+class LangChainFields(ConnectedModel):
+    """Where and how to call; ``None`` stands for the default of :class:`jina_client.JinaClient`."""
 
     model_config = ConfigDict(
         arbitrary_types_allowed=True, extra="forbid", populate_by_name=True, protected_namespaces=()
@@ -42,6 +39,16 @@ class LangChainConnection(ConnectedModel, Serializable):
                 raise JinaArgumentError(f"{type(self).__name__} has no argument {name}: {replacement}")
         super().__init__(**arguments)
 
+    def _key(self) -> SecretStr | None:
+        return self.jina_api_key
+
+
+class LangChainConnection(LangChainFields, Serializable):
+    """The same for objects that LangChain can save.
+
+    LangChain's ``dumpd`` saves every option except the key, of which it saves the name. ``load`` restores the object.
+    """
+
     @classmethod
     def is_lc_serializable(cls) -> bool:
         """Return True: LangChain can serialize this class."""
@@ -57,6 +64,3 @@ class LangChainConnection(ConnectedModel, Serializable):
         if self.client is not None or self.transport is not None:
             return self.to_json_not_implemented()
         return super().to_json()
-
-    def _key(self) -> SecretStr | None:
-        return self.jina_api_key
