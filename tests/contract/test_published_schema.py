@@ -77,6 +77,17 @@ def _sizes(row: Model) -> st.SearchStrategy[int]:
     return st.sampled_from(row.dimension_choices) if row.dimension_choices else st.integers(1, row.dimensions or 1)
 
 
+def _embed_call(row: Model, given: dict[str, Any], inputs: Any) -> Call:
+    late_chunking = given.pop("late_chunking", False)
+    return EmbedRequest.build(row.id, given, late_chunking=late_chunking).encode(inputs)
+
+
+def _multi_vector_call(row: Model, given: dict[str, Any], role: Any, inputs: Any) -> Call:
+    tokenized = given.pop("return_tokenized_input", False)
+    request = MultiVectorRequest.build(row.id, given, input_type=role, return_tokenized_input=tokenized)
+    return request.encode(inputs)
+
+
 def _embed(row: Model) -> st.SearchStrategy[Call]:
     options = _options(
         row,
@@ -91,7 +102,7 @@ def _embed(row: Model) -> st.SearchStrategy[Call]:
         },
     )
     return st.builds(
-        lambda given, inputs: EmbedRequest.build(model=row.id, **given).encode(inputs),
+        lambda given, inputs: _embed_call(row, given, inputs),
         options,
         _inputs(row, "embeddings"),
     )
@@ -110,7 +121,7 @@ def _multi_vector(row: Model) -> st.SearchStrategy[Call]:
         },
     )
     return st.builds(
-        lambda given, role, inputs: MultiVectorRequest.build(model=row.id, input_type=role, **given).encode(inputs),
+        lambda given, role, inputs: _multi_vector_call(row, given, role, inputs),
         options,
         st.sampled_from(["query", "document"]),
         _inputs(row, "multi-vector"),
@@ -119,7 +130,7 @@ def _multi_vector(row: Model) -> st.SearchStrategy[Call]:
 
 def _sparse(row: Model) -> st.SearchStrategy[Call]:
     tasks = st.none() | st.sampled_from(row.tasks)
-    return st.builds(lambda task, texts: SparseRequest.build(model=row.id, task=task).encode(texts), tasks, TEXTS)
+    return st.builds(lambda task, texts: SparseRequest.build(row.id, task=task).encode(texts), tasks, TEXTS)
 
 
 def _rerank(row: Model) -> st.SearchStrategy[Call]:

@@ -100,14 +100,14 @@ def test_defect_13_a_reranker_keeps_ids_shows_no_key_and_never_overwrites_a_sess
         kept[0].metadata["tags"].append("y")
     assert given[0].metadata == {"tags": ["x"]}
     assert KEY not in f"{reranker!r} {reranker.model_dump()}"
-    with pytest.raises(JinaArgumentError, match=r"takes no session: .* pass client="):
+    with pytest.raises(JinaArgumentError, match=r"has no argument session: .* pass client="):
         JinaRerank(session=requests.Session(), jina_api_key=KEY)
 
 
 @pytest.mark.parametrize("kind", [JinaEmbeddings, JinaRerank])
 def test_defect_13_arguments_that_have_no_meaning_here_are_refused(kind: Any) -> None:
     assert kind(session=None, user_agent=None)
-    with pytest.raises(JinaArgumentError, match="takes no user_agent"):
+    with pytest.raises(JinaArgumentError, match="has no argument user_agent"):
         kind(user_agent="my-program")
 
 

@@ -160,7 +160,7 @@ def test_a_rerank_step_appears_in_traces(engine_url: str) -> None:
 
 @pytest.mark.parametrize("given", ["a question", {"query": "q"}, {"question": "q", "documents": []}])
 def test_a_rerank_step_says_what_it_takes(server: Recorder, given: Any) -> None:
-    with pytest.raises(JinaInputError, match="is invoked with"):
+    with pytest.raises(JinaInputError, match="must be invoked with"):
         JinaRerank(base_url=server.url).invoke(given)
     assert server.sent == []
 

@@ -49,6 +49,9 @@ class LangChainConnection(LangChainFields, Serializable):
     LangChain's ``dumpd`` saves every option except the key, of which it saves the name. ``load`` restores the object.
     """
 
+    # The configuration of Serializable would ignore unknown arguments.
+    model_config = LangChainFields.model_config
+
     @classmethod
     def is_lc_serializable(cls) -> bool:
         """Return True: LangChain can serialize this class."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
 from llama_index.core.schema import BaseNode, MetadataMode
 from llama_index.core.utils import get_tqdm_iterable
+from tqdm.asyncio import tqdm_asyncio
 
 from .cache import VectorCache
 from .connection import LlamaIndexConnection
@@ -176,8 +178,13 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
         """Embed documents, in their order; see :meth:`get_text_embedding_batch`."""
         batches = self._batches(texts)
         calls = [self._areport(batch, "document", self._aget_text_embeddings) for batch in batches]
-        workers = self.num_workers or max(1, len(calls))
-        parts = await run_jobs(calls, show_progress=show_progress, workers=workers, desc="Generating embeddings")
+        description = "Generating embeddings"
+        if self.num_workers and self.num_workers > 1:
+            parts = await run_jobs(calls, show_progress, workers=self.num_workers, desc=description)
+        elif show_progress:
+            parts = await tqdm_asyncio.gather(*calls, total=len(calls), desc=description)
+        else:
+            parts = await asyncio.gather(*calls)
         return [embedding for part in parts for embedding in part]
 
     def _batches(self, texts: Any) -> list[list[str]]:
