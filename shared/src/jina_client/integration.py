@@ -15,6 +15,7 @@ from .components import (
     MultiVectorEmbedder,
     Reranker,
 )
+from .estimates import image_tokens
 from .inputs import as_list, as_text
 from .media import LARGEST, PDFIUM, Media
 from .models import (
@@ -72,6 +73,7 @@ __all__ = [
     "as_vectors",
     "canonical_id",
     "find_model",
+    "image_tokens",
     "input_error_from_pydantic",
     "known_arguments",
     "models_for",
