@@ -26,7 +26,7 @@ _PUBLIC = (
     "llama_index.postprocessor.jinaai_rerank",
     "llama_index.retrievers.jinaai",
 )
-for _name in (*_PUBLIC, "jina_local.server"):
+for _name in (*_PUBLIC, "jina_local.backend", "jina_local.server"):
     importlib.import_module(_name)
 
 project = "Jina components"

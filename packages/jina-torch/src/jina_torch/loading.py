@@ -88,7 +88,7 @@ def _load_text_embedder(row: Model, folder: ModelFolder) -> TextEmbedder:
         adapters = adapters_from_folder(network, folder, row.tasks)
     else:
         adapters = adapters_from_stacks(network, tensors, folder.config, row.tasks)
-    narrowed = narrow_row(
+    served_row = narrow_row(
         row,
         dimensions=network.config.hidden_size,
         context=_positions(network) - tokenizer.specials,
@@ -99,7 +99,7 @@ def _load_text_embedder(row: Model, folder: ModelFolder) -> TextEmbedder:
     )
     forward: Callable[..., torch.Tensor] = hidden_states(network)
     runner = Network(forward, tokenizer.pad, _positions(network), lambda task: adapters.activate(task or None))
-    return TextEmbedder(narrowed, folder.name, tokenizer, runner, _pool(row, folder))
+    return TextEmbedder(served_row, folder.name, tokenizer, runner, _pool(row, folder))
 
 
 def _supported_tasks(row: Model, folder: ModelFolder, adapters: TaskAdapters) -> tuple[str, ...]:
@@ -131,11 +131,11 @@ def _load_colbert(row: Model, folder: ModelFolder) -> ColBert:
         raise ModelNotFoundError(f"{folder.name} is not a ColBERT model: it has no projection (linear.weight)")
     dimensions = projection.shape[0]
     choices = tuple(size for size in row.dimension_choices if size <= dimensions) or (dimensions,)
-    narrowed = narrow_row(
+    served_row = narrow_row(
         row, dimensions=dimensions, context=_positions(network) - tokenizer.specials - 1, dimension_choices=choices
     )
     runner = Network(project_states(network, projection.float()), tokenizer.pad, _positions(network))
-    return ColBert(narrowed, folder.name, tokenizer, runner, _markers(folder, tokenizer))
+    return ColBert(served_row, folder.name, tokenizer, runner, _markers(folder, tokenizer))
 
 
 def _markers(folder: ModelFolder, tokenizer: ModelTokenizer) -> Markers:
@@ -179,9 +179,9 @@ def _load_cross_encoder(row: Model, folder: ModelFolder) -> CrossEncoder:
         config = flash_xlmr.native_config(folder.config)
         rotary = folder.config["position_embedding_type"] == "rotary"
         network_class = JinaEmbeddingsV3ForSequenceClassification if rotary else XLMRobertaForSequenceClassification
-        renamed = flash_xlmr.native_names(flash_xlmr.read_tensors(folder.path), folder.config)
+        native_tensors = flash_xlmr.native_names(flash_xlmr.read_tensors(folder.path), folder.config)
         tensors = {
-            name if name.startswith("classifier.") else f"roberta.{name}": each for name, each in renamed.items()
+            name if name.startswith("classifier.") else f"roberta.{name}": each for name, each in native_tensors.items()
         }
         network = from_tensors(network_class, config, tensors)
     else:
@@ -196,8 +196,8 @@ def _load_cross_encoder(row: Model, folder: ModelFolder) -> CrossEncoder:
         logits: torch.Tensor = network(**inputs).logits
         return logits
 
-    narrowed = narrow_row(row, dimensions=0, context=longest - tokenizer.specials)
-    return CrossEncoder(narrowed, folder.name, tokenizer, Network(forward, tokenizer.pad, longest))
+    served_row = narrow_row(row, dimensions=0, context=longest - tokenizer.specials)
+    return CrossEncoder(served_row, folder.name, tokenizer, Network(forward, tokenizer.pad, longest))
 
 
 def _tokenizer(folder: ModelFolder) -> ModelTokenizer:
@@ -227,8 +227,10 @@ def _network(folder: ModelFolder) -> tuple[Any, flash_xlmr.Tensors | None]:
     config = flash_xlmr.native_config(folder.config)
     rotary = folder.config["position_embedding_type"] == "rotary"
     tensors = flash_xlmr.read_tensors(folder.path)
-    renamed = flash_xlmr.native_names(tensors, folder.config)
-    body = {name: each for name, each in renamed.items() if not name.startswith(("linear.", "lm_head.", "pooler."))}
+    native_tensors = flash_xlmr.native_names(tensors, folder.config)
+    body = {
+        name: each for name, each in native_tensors.items() if not name.startswith(("linear.", "lm_head.", "pooler."))
+    }
     return from_tensors(JinaEmbeddingsV3Model if rotary else XLMRobertaModel, config, body), tensors
 
 
