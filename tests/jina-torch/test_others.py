@@ -173,7 +173,7 @@ def test_clip_embeds_texts_and_pictures_together(tmp_path: Path, serve: Serve, p
 
 
 def test_a_model_that_needs_its_own_code_is_rejected_before_a_download() -> None:
-    with pytest.raises(ModelNotFoundError, match=r"jina-embeddings-v4 is computed by code .* vLLM"):
+    with pytest.raises(ModelNotFoundError, match=r"jina-embeddings-v4 is computed by code .* Serve it with vLLM"):
         Engine(model="jinaai/jina-embeddings-v4")
 
 
@@ -183,7 +183,9 @@ def test_code_that_comes_with_a_model_never_runs(tmp_path: Path) -> None:
     (folder / "modeling.py").write_text("raise SystemExit('the code ran')")
     code = {"AutoConfig": "modeling.TinyConfig", "AutoModel": "modeling.Tiny"}
     (folder / "config.json").write_text(json.dumps({"model_type": "tiny_own", "auto_map": code}))
-    with pytest.raises(ModelNotFoundError, match=r"modeling\.Tiny.* which jina-torch never runs"):
+    with pytest.raises(
+        ModelNotFoundError, match=r"modeling\.Tiny.* which jina-torch never runs. Serve it with Infinity"
+    ):
         Engine(model=folder).load()
 
 
@@ -216,7 +218,9 @@ def test_over_http_it_says_what_it_serves_and_that_it_runs_meanwhile(
         assert [card["id"] for card in requests.get(f"{url}/models", timeout=10).json()["data"]] == [
             "jina-ai/jina-embeddings-v2-base-en"
         ]
-        body = requests.get(f"{root}/openapi.json", timeout=10).json()["paths"]["/v1/embeddings"]["post"]["requestBody"]
+        description = requests.get(f"{root}/openapi.json", timeout=10).json()
+        assert "stand-in" not in description["info"]["description"]
+        body = description["paths"]["/v1/embeddings"]["post"]["requestBody"]
         assert [each["title"] for each in body["content"]["application/json"]["schema"]["oneOf"]] == [
             "jina-embeddings-v2-base-en"
         ]

@@ -241,6 +241,27 @@ def test_the_last_token_is_pooled(kind: str, tmp_path: Path, serve: Serve) -> No
         assert (status, body["detail"]["code"]) == (400, "INPUT_UNSUPPORTED")
 
 
+def test_files_that_also_name_own_code_are_computed_by_the_native_class(tmp_path: Path, serve: Serve) -> None:
+    name, config = decoders()["EuroBERT"]
+    folder = tmp_path / name
+    decoder_tokenizer(folder)
+    network = lively(transformers.AutoModel.from_config(config))
+    network.save_pretrained(folder)
+    for file in ("config.json", "tokenizer_config.json"):
+        content = json.loads((folder / file).read_text())
+        content["auto_map"] = {
+            "AutoModel": "modeling.Own",
+            "AutoConfig": "modeling.Own",
+            "AutoTokenizer": ["modeling.Own", None],
+        }
+        (folder / file).write_text(json.dumps(content))
+    (folder / "modeling.py").write_text("raise SystemExit('the code ran')")
+    own = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    status, body = serve(folder)("embeddings", task="retrieval.query", input=TEXTS)
+    expected = [unit(rows_of(network, own, f"Query: {text}")[-1]) for text in TEXTS]
+    assert (status, close(vectors(body), expected)) == (200, True)
+
+
 def test_a_bert_is_pooled_by_its_files(tmp_path: Path, serve: Serve) -> None:
     folder = tmp_path / "models--jinaai--jina-embeddings-v2-base-en" / "snapshots" / "0a1b"
     own = bert_tokenizer(folder)

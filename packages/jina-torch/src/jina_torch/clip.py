@@ -107,9 +107,9 @@ def load_clip(row: Model, folder: ModelFolder, allow_fetch: bool) -> ClipEmbedde
     from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel
 
     network = from_folder(CLIPModel, folder)
-    tokenizer = ModelTokenizer(AutoTokenizer.from_pretrained(folder.path))
+    tokenizer = ModelTokenizer(AutoTokenizer.from_pretrained(folder.path, trust_remote_code=False))
     processor_class: Any = AutoImageProcessor
-    processor = processor_class.from_pretrained(folder.path)
+    processor = processor_class.from_pretrained(folder.path, trust_remote_code=False)
     longest = network.config.text_config.max_position_embeddings
 
     def embed_texts(**inputs: torch.Tensor) -> torch.Tensor:

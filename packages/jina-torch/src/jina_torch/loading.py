@@ -16,7 +16,7 @@ from .clip import load_clip
 from .colbert import ColBert, Markers, project_states, punctuation
 from .cross_encoder import CrossEncoder
 from .listwise_reranker import is_listwise_reranker, load_listwise_reranker
-from .model_folder import OTHER_SERVERS, ModelFolder, find_folder
+from .model_folder import ModelFolder, find_folder, needs_own_code
 from .model_tokenizer import ModelTokenizer
 from .network import Network, Pool, first_token, last_token, mean
 from .open_model import narrow_row
@@ -66,12 +66,9 @@ def load_backend(name: str, row: Model, allow_fetch: bool) -> Backend:
 def _load(row: Model, folder: ModelFolder, allow_fetch: bool) -> Backend:
     if row.listwise and is_listwise_reranker(row, folder, tensors := flash_xlmr.read_tensors(folder.path)):
         return load_listwise_reranker(row, folder, tensors, ModelTokenizer(_qwen_tokenizer(folder)))
-    if folder.has_own_code and not flash_xlmr.is_flash_xlmr(folder.config):
+    if not flash_xlmr.is_flash_xlmr(folder.config) and not _is_native(folder.config):
         code = ", ".join(sorted({str(each) for each in folder.config["auto_map"].values()}))
-        raise ModelNotFoundError(
-            f"{folder.name} is computed by code that comes with it ({code}), which jina-torch never runs. "
-            f"{OTHER_SERVERS}"
-        )
+        raise needs_own_code(row, f"{folder.name} ({code})")
     if "multi-vector" in row.fields and "embeddings" not in row.fields:
         return _load_colbert(row, folder)
     if "embeddings" not in row.fields:
@@ -79,6 +76,23 @@ def _load(row: Model, folder: ModelFolder, allow_fetch: bool) -> Backend:
     if folder.config.get("model_type") == "clip":
         return load_clip(row, folder, allow_fetch)
     return _load_text_embedder(row, folder)
+
+
+def _is_native(config: dict[str, Any]) -> bool:
+    """Return whether transformers' own classes compute a model, even if its files also name code of their own.
+
+    EuroBERT's files, for example, name code from before transformers had the class.
+    """
+    if "auto_map" not in config:
+        return True
+    import transformers
+
+    architectures = config.get("architectures") or ()
+    return (
+        config.get("model_type") in transformers.CONFIG_MAPPING
+        and bool(architectures)
+        and all(hasattr(transformers, name) for name in architectures)
+    )
 
 
 def _load_text_embedder(row: Model, folder: ModelFolder) -> TextEmbedder:
@@ -205,13 +219,13 @@ def _tokenizer(folder: ModelFolder) -> ModelTokenizer:
 
     # Jina's configuration points to code in another repository, so the tokenizer gets the native one.
     config = flash_xlmr.native_config(folder.config) if flash_xlmr.is_flash_xlmr(folder.config) else None
-    return ModelTokenizer(AutoTokenizer.from_pretrained(folder.path, config=config))
+    return ModelTokenizer(AutoTokenizer.from_pretrained(folder.path, config=config, trust_remote_code=False))
 
 
 def _qwen_tokenizer(folder: ModelFolder) -> Any:
     from transformers import AutoTokenizer, Qwen3Config
 
-    return AutoTokenizer.from_pretrained(folder.path, config=Qwen3Config())
+    return AutoTokenizer.from_pretrained(folder.path, config=Qwen3Config(), trust_remote_code=False)
 
 
 def _network(folder: ModelFolder) -> tuple[Any, flash_xlmr.Tensors | None]:

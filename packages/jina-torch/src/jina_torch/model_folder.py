@@ -11,9 +11,12 @@ import orjson
 from jina_client.integration import MODELS, Model
 from jina_local.backend import ModelNotFoundError
 
-OTHER_SERVERS = (
-    "Serve it with a server that runs such code: Jina's on-prem server, vLLM, text-embeddings-inference or Infinity. "
-    "The documentation page on open weights says which server supports which model"
+# Servers for models that need their own code. The first pattern that matches a model's id applies.
+_OTHER_SERVERS = (
+    (r"jina-embeddings-v2-.*", "text-embeddings-inference or Jina's on-prem server"),
+    (r"jina-embeddings-v4", "vLLM (with the repositories merged per task) or Jina's on-prem server"),
+    (r"jina-clip-.*", "Infinity or Jina's on-prem server"),
+    (r".*", "Jina's on-prem server"),
 )
 
 # Models whose architecture exists only as code that comes with the weights.
@@ -36,11 +39,6 @@ class ModelFolder:
     path: Path
     name: str
     config: dict[str, Any]
-
-    @property
-    def has_own_code(self) -> bool:
-        """Whether the configuration names code that comes with the model."""
-        return "auto_map" in self.config
 
     def json(self, name: str) -> Any:
         """Return the content of a JSON file of the folder, or ``None`` if there is no such file."""
@@ -99,9 +97,21 @@ def check_supported(row: Model) -> None:
     if "sparse" in row.fields:
         raise ModelNotFoundError(f"{row.id} cannot be served: its weights are not Jina's")
     if _OWN_CODE_ONLY.fullmatch(row.id):
-        raise ModelNotFoundError(
-            f"{row.id} is computed by code that comes with its weights, which jina-torch never runs. {OTHER_SERVERS}"
-        )
+        raise needs_own_code(row, row.id)
+
+
+def needs_own_code(row: Model, description: str) -> ModelNotFoundError:
+    """Return the error for a model that is computed by code that comes with its weights.
+
+    Args:
+        row: The catalog's row.
+        description: The model, and the code if it is known.
+    """
+    servers = next(servers for pattern, servers in _OTHER_SERVERS if re.fullmatch(pattern, row.id))
+    return ModelNotFoundError(
+        f"{description} is computed by code that comes with its weights, which jina-torch never runs. Serve it with "
+        f"{servers} (see docs/real-weights.md in the repository)"
+    )
 
 
 def _download(name: str) -> Path:

@@ -17,7 +17,9 @@ def from_folder(network_class: Any, folder: ModelFolder) -> Any:
     Raises:
         ModelNotFoundError: The folder lacks weights that the network needs.
     """
-    network, report = network_class.from_pretrained(folder.path, dtype=torch.float32, output_loading_info=True)
+    network, report = network_class.from_pretrained(
+        folder.path, dtype=torch.float32, output_loading_info=True, **_without_own_code(network_class)
+    )
     return _checked(network, report, folder.name)
 
 
@@ -29,6 +31,11 @@ def from_tensors(network_class: Any, config: Any, tensors: Tensors) -> Any:
     """
     network, report = network_class.from_pretrained(None, config=config, state_dict=tensors, output_loading_info=True)
     return _checked(network.float(), report, network_class.__name__)
+
+
+def _without_own_code(network_class: Any) -> dict[str, bool]:
+    # Without this option the Auto classes ask on the terminal whether to run a model's own code.
+    return {"trust_remote_code": False} if network_class.__name__.startswith("Auto") else {}
 
 
 def _checked(network: Any, report: dict[str, Any], name: str) -> Any:
