@@ -28,10 +28,11 @@ Schema = dict[str, Any]
 _STRING: Schema = {"type": "string"}
 _ITERATIONS: Schema = {"type": "integer", "minimum": 1, "maximum": 1000, "default": 10}
 _URL_PATHS: Mapping[str, str] = {"batch": "/v1/batch/embeddings"}
-_DESCRIPTION = (
+_STAND_IN = (
     "Jina AI's wire protocol, served by a stand-in: all-MiniLM-L6-v2, a small English model. "
     "The vectors and scores say nothing about the quality of Jina's own models."
 )
+_OPEN_WEIGHTS = "Jina AI's wire protocol, served with the open weights of the model."
 _ERRORS = {
     "400": "A well-formed request that cannot be served",
     "401": "The key is missing or wrong",
@@ -105,18 +106,20 @@ _EXAMPLES: Mapping[str, Schema] = {
 }
 
 
-def openapi_document(served: Catalogue = MODELS) -> Schema:
+def openapi_document(served: Catalogue = MODELS, *, stand_in: bool = True) -> Schema:
     """Return the description as OpenAPI 3.1.
 
     Args:
         served: The models that are served; defaults to the whole catalog.
+        stand_in: Whether another model computes the responses.
     """
+    description = _STAND_IN if stand_in else _OPEN_WEIGHTS
     paths: Schema = {}
     for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, served)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "jina-local", "version": __version__, "description": _DESCRIPTION},
+        "info": {"title": "jina-local", "version": __version__, "description": description},
         "paths": paths,
         "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
     }

@@ -60,7 +60,7 @@ def create_fastapi(app: App, max_body: int = MAX_BODY_BYTES) -> FastAPI:
             times that size; a request that exceeds this gets a 503.
     """
     api = FastAPI(title="jina-local", version=__version__, docs_url=None, redoc_url=None)
-    api.openapi = lru_cache(lambda: openapi_document(app.engine.served))  # type: ignore[method-assign]
+    api.openapi = lru_cache(lambda: openapi_document(app.engine.served, stand_in=app.engine.stand_in is not None))  # type: ignore[method-assign]
     bodies = _Bodies(max_body)
 
     async def respond(request: Request) -> Response:
