@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from jina_client.models import MODELS
+from jina_client.integration import MODELS
 from jina_local.errors import RequestError
 from jina_local.media import documents, pictures
 from jina_local.media import reader as media_reader

@@ -70,7 +70,7 @@ ENTRY_POINT_GROUP = "jina_local.backends"
 """Entry point group in which a package names its :class:`MakeBackendFactory` function."""
 
 MAX_TOKEN_VECTORS = 131_072
-"""Maximum number of token vectors in one response: 64 MB of float32."""
+"""Maximum number of token vectors in one response. Vectors of 128 numbers then take 64 MB as float32."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

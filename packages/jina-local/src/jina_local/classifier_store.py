@@ -23,7 +23,7 @@ from .errors import FlatError, RejectedRequestError, not_found
 from .timestamps import timestamp
 
 MAX_CLASSIFIERS = 16
-"""Maximum number of classifiers: the service's limit per key."""
+"""Maximum number of classifiers, which is the service's limit per key."""
 
 # The engine has a single user.
 _USER = str(uuid.uuid5(uuid.NAMESPACE_URL, "jina-local"))
