@@ -24,7 +24,15 @@ import numpy as np
 from jina_client.integration import Model
 
 from .batching import SharedBatches
-from .errors import FlatError, ModelNotFoundError, RejectedRequestError, RequestError, token_limit_exceeded
+from .errors import (
+    FlatError,
+    ModelNotFoundError,
+    RejectedRequestError,
+    RequestError,
+    document_too_long,
+    input_too_long,
+    token_limit_exceeded,
+)
 from .late_chunking import spans
 from .limits import Charge
 from .media.reader import Pictures, read_pictures
@@ -59,6 +67,8 @@ __all__ = [
     "Vectors",
     "check_token_vectors",
     "cores",
+    "document_too_long",
+    "input_too_long",
     "normalize",
     "read_pictures",
     "spans",

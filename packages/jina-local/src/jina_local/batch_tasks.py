@@ -16,7 +16,14 @@ from typing import Any
 
 import orjson
 
-from .errors import FlatError, InvalidFieldsError, RejectedRequestError, RequestError, not_found, problem
+from .errors import (
+    InvalidFieldsError,
+    RejectedRequestError,
+    RequestError,
+    not_found,
+    problem,
+    resource_limit_exceeded,
+)
 from .timestamps import timestamp
 from .validation.batch import BatchBody
 
@@ -87,12 +94,8 @@ class BatchTaskQueue:
             self._expire()
             unfinished = sum(not each.is_finished for each in self._tasks.values())
             if unfinished >= MAX_UNFINISHED:
-                raise FlatError(
-                    403,
-                    f"Resource limit exceeded for your plan. Current: {unfinished}, limit: {MAX_UNFINISHED}. Wait "
-                    "until a job is finished, or cancel one.",
-                    "AUTHZ_RESOURCE_LIMIT_EXCEEDED",
-                )
+                advice = "Wait until a job is finished, or cancel one."
+                raise resource_limit_exceeded(unfinished, MAX_UNFINISHED, advice)
             self._tasks[task.id] = task
             self._pending.append(task)
             if self._worker is None and not self._closed:

@@ -19,7 +19,7 @@ import orjson
 import pybase64
 from numpy.typing import NDArray
 
-from .errors import FlatError, RejectedRequestError, not_found
+from .errors import UPGRADE_ADVICE, RejectedRequestError, not_found, resource_limit_exceeded
 from .timestamps import timestamp
 
 MAX_CLASSIFIERS = 16
@@ -167,12 +167,8 @@ class ClassifierStore:
 
     def _check_room(self) -> None:
         if len(self._classifiers) >= MAX_CLASSIFIERS:
-            raise FlatError(
-                403,
-                f"Resource limit exceeded for your plan. Current: {len(self._classifiers)}, limit: {MAX_CLASSIFIERS}. "
-                "Delete existing resources or upgrade your plan at https://jina.ai/api-dashboard/key-manager.",
-                "AUTHZ_RESOURCE_LIMIT_EXCEEDED",
-            )
+            advice = f"Delete existing resources or {UPGRADE_ADVICE}"
+            raise resource_limit_exceeded(len(self._classifiers), MAX_CLASSIFIERS, advice)
 
     def _load(self, path: Path) -> None:
         try:

@@ -14,15 +14,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from .batching import SharedBatches
 from .onnx_graph import bert_graph, read_header, read_shape
+from .projection import Vectors
 from .runtime import open_session
 from .weights import ModelFiles
 
-Vectors = NDArray[np.float32]
 Sequences = Sequence[Sequence[int]]
 
 # Both values were measured on two cores. A smaller multiple computes less padding; a larger one makes fewer, fuller

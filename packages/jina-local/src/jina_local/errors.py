@@ -19,6 +19,9 @@ from jina_client import JinaError
 FieldProblem = dict[str, Any]
 """One invalid field: ``field`` (``body -> top_n``), ``message``, ``type`` and, if it is short, the ``input``."""
 
+UPGRADE_ADVICE = "upgrade your plan at https://jina.ai/api-dashboard/key-manager."
+"""End of the messages about limits, in the hosted service's words."""
+
 _LONGEST_ECHO = 200
 
 
@@ -156,6 +159,24 @@ def token_limit_exceeded(limit: int, advice: str) -> RejectedRequestError:
     return RejectedRequestError(
         f"Input text exceeds the model's maximum of {limit} tokens. {advice}", "INPUT_TOKEN_LIMIT_EXCEEDED"
     )
+
+
+def input_too_long(limit: int, field: str) -> RejectedRequestError:
+    """Return the 400 for an input above the context, if the request does not allow truncation by ``field``."""
+    advice = f"Use '{field}: true' to automatically truncate, or split into smaller chunks."
+    return token_limit_exceeded(limit, advice)
+
+
+def document_too_long(limit: int) -> RejectedRequestError:
+    """Return the 400 for the document of a late-chunking request that is above the context."""
+    advice = "Late chunking reads all inputs as one document: send it in several requests."
+    return token_limit_exceeded(limit, advice)
+
+
+def resource_limit_exceeded(current: int, limit: int, advice: str) -> FlatError:
+    """Return the 403 ``AUTHZ_RESOURCE_LIMIT_EXCEEDED`` for too many classifiers, examples or batch jobs."""
+    message = f"Resource limit exceeded for your plan. Current: {current}, limit: {limit}. {advice}"
+    return FlatError(403, message, "AUTHZ_RESOURCE_LIMIT_EXCEEDED")
 
 
 def not_found(kind: str, name: str) -> RejectedRequestError:

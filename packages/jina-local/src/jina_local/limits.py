@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from .errors import RateLimitedError
+from .errors import UPGRADE_ADVICE, RateLimitedError
 
 WINDOW_SECONDS = 60.0
 
 Charge = Callable[[int], None]
 """Counts the tokens of a request before they are computed. It raises an error if a limit is exceeded."""
 
-_UPGRADE = "upgrade your plan at https://jina.ai/api-dashboard/key-manager."
 _RETRY_SECONDS = 1.0
 
 
@@ -80,7 +79,7 @@ class Limits:
             if self._rpm is not None and len(self._recent) >= self._rpm:
                 raise RateLimitedError(
                     f"Request rate limit exceeded: {len(self._recent) + 1}/{self._rpm} requests per minute. "
-                    f"Reduce request frequency or {_UPGRADE}",
+                    f"Reduce request frequency or {UPGRADE_ADVICE}",
                     "RATE_REQUEST_LIMIT_EXCEEDED",
                     self._wait(now, len(self._recent) - self._rpm + 1),
                 )
@@ -125,7 +124,7 @@ class Limits:
                 older += 1
             raise RateLimitedError(
                 f"Token rate limit exceeded: {used + tokens:,}/{self._tpm:,} tokens per minute. "
-                f"Reduce batch sizes or {_UPGRADE}",
+                f"Reduce batch sizes or {UPGRADE_ADVICE}",
                 "RATE_TOKEN_LIMIT_EXCEEDED",
                 self._wait(now, older),
             )

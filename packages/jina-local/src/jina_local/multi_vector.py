@@ -14,8 +14,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .encoder import SPECIAL_TOKENS, Encoder, Vectors
-from .projection import normalize
+from .encoder import SPECIAL_TOKENS, Encoder
+from .projection import Vectors, normalize
 
 QUERY_VECTORS = 32
 DIMENSIONS = 128

@@ -10,7 +10,7 @@ from jina_client.integration import MODELS, Model
 from . import late_chunking, multi_vector, sparse
 from .backend import Catalogue, Charge, EmbeddingOutput, RerankOutput, Vectors, check_token_vectors
 from .encoder import SPECIAL_TOKENS, Encoder
-from .errors import token_limit_exceeded
+from .errors import document_too_long, input_too_long, token_limit_exceeded
 from .media.reader import read_texts
 from .projection import normalize, to_dimensions
 from .rerank import relevance
@@ -141,8 +141,7 @@ class StandIn:
     def _embed_chunks(self, body: EmbeddingBody, chunks: Sequence[Sequence[int]], charge: Charge) -> EmbeddingOutput:
         total = sum(map(len, chunks))
         if total > body.model.context:
-            advice = "Late chunking reads all inputs as one document: send it in several requests."
-            raise token_limit_exceeded(body.model.context, advice)
+            raise document_too_long(body.model.context)
         charge(total + _SPECIAL)
         vectors = _project(late_chunking.chunk_vectors(self._encoder, chunks), body)
         return EmbeddingOutput(tokens=total + _SPECIAL, vectors=vectors)
@@ -164,8 +163,7 @@ class StandIn:
             limit = body.model.context
         documents = self._encoder.tokenize(texts, most=limit)
         if body.truncation is False and not body.model.listwise and any(len(ids) > limit for ids in documents):
-            advice = "Use 'truncation: true' to automatically truncate, or split into smaller chunks."
-            raise token_limit_exceeded(limit, advice)
+            raise input_too_long(limit, "truncation")
         return [ids[:limit] for ids in documents]
 
 
@@ -181,6 +179,5 @@ def _project(vectors: Vectors, body: EmbeddingBody) -> Vectors:
 def _truncate_inputs(sequences: Sequence[Sequence[int]], body: EmbeddingBody) -> list[Sequence[int]]:
     limit = body.model.context
     if body.truncate is False and any(len(ids) > limit for ids in sequences):
-        advice = "Use 'truncate: true' to automatically truncate, or split into smaller chunks."
-        raise token_limit_exceeded(limit, advice)
+        raise input_too_long(limit, "truncate")
     return [ids[:limit] for ids in sequences]

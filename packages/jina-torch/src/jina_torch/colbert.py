@@ -23,7 +23,7 @@ from jina_local.backend import (
 )
 
 from .model_tokenizer import ModelTokenizer
-from .network import Network, TokenSequence, all_rows
+from .network import Network, TokenSequence, all_rows, hidden_states
 from .open_model import DECIMALS, OpenModel, texts_of
 
 QUERY_TOKENS = 32
@@ -127,9 +127,5 @@ def project_states(network: Any, projection: torch.Tensor) -> Callable[..., torc
         projection: Matrix of shape ``(dimensions, hidden size)``.
     """
 
-    def forward(**inputs: torch.Tensor) -> torch.Tensor:
-        on_device = {name: each.to(network.device) for name, each in inputs.items()}
-        states: torch.Tensor = network(**on_device).last_hidden_state
-        return states @ projection.T
-
-    return forward
+    compute = hidden_states(network)
+    return lambda **inputs: compute(**inputs) @ projection.T

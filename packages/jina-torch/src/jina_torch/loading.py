@@ -18,10 +18,10 @@ from .cross_encoder import CrossEncoder
 from .listwise_reranker import is_listwise_reranker, load_listwise_reranker
 from .model_folder import ModelFolder, find_folder, needs_own_code
 from .model_tokenizer import ModelTokenizer
-from .network import Network, Pool, first_token, last_token, mean
+from .network import Network, Pool, first_token, hidden_states, last_token, mean
 from .open_model import narrow_row
 from .pretrained import from_folder, from_tensors
-from .text_embedder import TextEmbedder, hidden_states
+from .text_embedder import TextEmbedder
 
 # Suffixes of repositories into which one task's adapter was merged.
 _TASK_FAMILIES = ("retrieval", "text-matching", "clustering", "classification", "code")

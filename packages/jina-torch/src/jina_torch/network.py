@@ -113,6 +113,17 @@ class Network:
             ]
 
 
+def hidden_states(network: Any) -> Callable[..., torch.Tensor]:
+    """Return a function that computes a transformers model's last hidden state, as :class:`Network` calls it."""
+
+    def forward(**inputs: torch.Tensor) -> torch.Tensor:
+        on_device = {name: each.to(network.device) for name, each in inputs.items()}
+        states: torch.Tensor = network(**on_device).last_hidden_state
+        return states
+
+    return forward
+
+
 def mean(rows: torch.Tensor, length: int) -> torch.Tensor:
     """Return the mean of the rows."""
     return rows.mean(dim=0)

@@ -19,15 +19,13 @@ from jina_local.backend import (
     RerankBody,
     RerankOutput,
     Vectors,
-    token_limit_exceeded,
+    input_too_long,
 )
 
 from .model_tokenizer import ModelTokenizer
 
 DECIMALS = 8
 """Decimals of a score, like the hosted service's."""
-
-_TRUNCATE = "Use '{field}: true' to automatically truncate, or split into smaller chunks."
 
 
 class OpenModel:
@@ -96,7 +94,7 @@ class OpenModel:
         """
         limit = self.row.context
         if truncate is False and any(len(ids) > limit for ids in contents):
-            raise token_limit_exceeded(limit, _TRUNCATE.format(field="truncate"))
+            raise input_too_long(limit, "truncate")
         return [ids[:limit] for ids in contents]
 
     def truncate_documents(self, contents: Sequence[list[int]], body: RerankBody, limit: int) -> list[list[int]]:
@@ -113,7 +111,7 @@ class OpenModel:
         if self.row.listwise:
             limit = min(limit, body.max_doc_length or DEFAULT_DOC_LENGTH)
         elif body.truncation is False and any(len(ids) > limit for ids in contents):
-            raise token_limit_exceeded(limit, _TRUNCATE.format(field="truncation"))
+            raise input_too_long(limit, "truncation")
         return [ids[:limit] for ids in contents]
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-import torch
 from jina_client.integration import Model
 from jina_local.backend import (
     Charge,
@@ -14,8 +12,8 @@ from jina_local.backend import (
     EmbeddingOutput,
     InputItem,
     Vectors,
+    document_too_long,
     spans,
-    token_limit_exceeded,
     truncate_vectors,
 )
 
@@ -84,8 +82,7 @@ class TextEmbedder(OpenModel):
         contents = [self.tokenizer.content(chunk) for chunk in chunks]
         document = [*prefix, *(token for ids in contents for token in ids)]
         if len(document) > self.row.context:
-            advice = "Late chunking reads all inputs as one document: send it in several requests."
-            raise token_limit_exceeded(self.row.context, advice)
+            raise document_too_long(self.row.context)
         ids = self.tokenizer.add_special_tokens(document)
         charge(len(ids))
         [rows] = self._network.run([TokenSequence(ids, task or "")], all_rows)
@@ -99,14 +96,3 @@ class TextEmbedder(OpenModel):
             means.append((rows[first:last] if last > first else rows).mean(axis=0, dtype=np.float64))
         vectors = truncate_vectors(np.array(means), body.dimensions, normalized=body.normalized)
         return EmbeddingOutput(tokens=len(ids), vectors=vectors)
-
-
-def hidden_states(network: Any) -> Callable[..., torch.Tensor]:
-    """Return a function that computes a transformers model's last hidden state, as :class:`Network` calls it."""
-
-    def forward(**inputs: torch.Tensor) -> torch.Tensor:
-        on_device = {name: each.to(network.device) for name, each in inputs.items()}
-        states: torch.Tensor = network(**on_device).last_hidden_state
-        return states
-
-    return forward

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..backend import Backend
 from ..classification import head_scores, label_scores, train_head
 from ..classifier_store import Classifier, ClassifierStore
-from ..errors import FlatError, RejectedRequestError
+from ..errors import UPGRADE_ADVICE, RejectedRequestError, resource_limit_exceeded
 from ..limits import Charge
 from ..timestamps import timestamp
 from ..validation.classify import TrainBody, ZeroShotBody
@@ -23,8 +23,6 @@ MAX_CLASSES = 16
 
 MAX_SAMPLES = 16_384
 """Maximum number of examples of a classifier over all its trainings."""
-
-_UPGRADE = "upgrade your plan at https://jina.ai/api-dashboard/key-manager."
 
 
 def zero_shot_response(backend: Backend, body: ZeroShotBody, charge: Charge) -> dict[str, Any]:
@@ -156,15 +154,11 @@ def _check_sizes(labels: int, samples: int) -> None:
     if labels > MAX_CLASSES:
         message = (
             f"Label limit exceeded: {labels} labels provided, maximum {MAX_CLASSES} allowed for your plan. "
-            f"Reduce the number of labels or {_UPGRADE}"
+            f"Reduce the number of labels or {UPGRADE_ADVICE}"
         )
         raise RejectedRequestError(message, "INPUT_LABEL_LIMIT_EXCEEDED")
     if samples > MAX_SAMPLES:
-        message = (
-            f"Resource limit exceeded for your plan. Current: {samples}, limit: {MAX_SAMPLES}. "
-            f"Delete existing resources or {_UPGRADE}"
-        )
-        raise FlatError(403, message, "AUTHZ_RESOURCE_LIMIT_EXCEEDED")
+        raise resource_limit_exceeded(samples, MAX_SAMPLES, f"Delete existing resources or {UPGRADE_ADVICE}")
 
 
 def _prediction(labels: Sequence[str], scores: NDArray[np.float64]) -> Mapping[str, Any]:
