@@ -27,9 +27,8 @@ from typing import Any
 
 import faiss
 import numpy as np
-from jina_client.index import BinaryIndex
-from jina_client.index.binary_index import OVERSAMPLING
 from jina_client.quantization import hamming
+from jina_index import OVERSAMPLING, BinaryIndex
 
 K = 10
 QUERIES = (1, 32, 1000)
@@ -105,8 +104,8 @@ def ways(
     def bits(queries: Any) -> Any:
         return np.packbits(queries > 0, axis=1)
 
-    def two_stages(index: BinaryIndex, factor: int, probes: int | None = None) -> Callable[[Any], Any]:
-        return lambda queries: [[hit.id for hit in hits] for hits in index.search(queries, K, factor, probes)]
+    def two_stages(index: BinaryIndex, factor: int, nprobe: int | None = None) -> Callable[[Any], Any]:
+        return lambda queries: [[hit.id for hit in hits] for hits in index.search(queries, K, factor, nprobe)]
 
     found = {
         EXACT[0]: Way(lambda queries: blas(vectors, queries), vectors.nbytes),
@@ -127,7 +126,7 @@ def ways(
     ivf.train(codes[:: max(1, len(codes) // 50_000)])
     ivf.add(codes)
     ivf.nprobe = 32
-    found["bits, faiss IVF, 32 lists"] = Way(lambda q: ivf.search(bits(q), K)[1], codes.nbytes + 8 * len(codes))
+    found["bits, faiss IVF, 32 cells"] = Way(lambda q: ivf.search(bits(q), K)[1], codes.nbytes + 8 * len(codes))
     if options.graphs:
         hnsw = faiss.IndexBinaryHNSW(dimensions, 16)
         hnsw.add(codes)
@@ -153,9 +152,9 @@ def ways(
     disk = size(folder)
     for factor in options.oversampling:
         found[f"two stages, {factor} times"] = Way(two_stages(index, factor), index.memory, disk)
-    for probes in options.probes:
-        name = f"{probes} of {clustered.lists} lists, {OVERSAMPLING} times"
-        found[name] = Way(two_stages(clustered, OVERSAMPLING, probes), clustered.memory, disk)
+    for nprobe in options.nprobe:
+        name = f"{nprobe} of {clustered.nlist} cells, {OVERSAMPLING} times"
+        found[name] = Way(two_stages(clustered, OVERSAMPLING, nprobe), clustered.memory, disk)
     return found
 
 
@@ -185,13 +184,12 @@ def reading(codes: Any) -> float:
 CHILD = """
 import sys
 from pathlib import Path
+import faiss
 import numpy as np
-from jina_client.index import BinaryIndex
-from jina_client.index.nearest import require_faiss
+from jina_index import BinaryIndex
 def anonymous():
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
-require_faiss()
 before = anonymous()
 index = BinaryIndex.load(sys.argv[1], verify=False)
 for seed in range(5):
@@ -244,13 +242,13 @@ def compare(kind: str, options: argparse.Namespace, folder: Path) -> None:
     print(f"{options.count / seconds:,.0f} vectors a second; ", end="")
     print(f"a process takes {process_memory(folder / 'index')} for the index")
     start = time.perf_counter()
-    # A second one to sort into lists; what is only read, it shares with the first.
-    shutil.copytree(folder / "index", folder / "lists", copy_function=copied_or_shared)
-    with BinaryIndex.load(folder / "index") as index, BinaryIndex.load(folder / "lists", verify=False) as clustered:
+    # A second index to cluster, which shares the files that are only read.
+    shutil.copytree(folder / "index", folder / "clustered", copy_function=copied_or_shared)
+    with BinaryIndex.load(folder / "index") as index, BinaryIndex.load(folder / "clustered", verify=False) as clustered:
         print(f"both opened, and one verified, in {time.perf_counter() - start:.1f} s", flush=True)
         start = time.perf_counter()
-        clustered.cluster(options.lists)
-        print(f"sorted into {clustered.lists} lists in {time.perf_counter() - start:.0f} s", flush=True)
+        clustered.cluster(options.nlist)
+        print(f"clustered into {clustered.nlist} cells in {time.perf_counter() - start:.0f} s", flush=True)
         found = ways(vectors, index, clustered, folder / "index", codes, options)
         exact = blas(vectors, queries)
         limits = []
@@ -300,8 +298,8 @@ def main() -> None:
     parser.add_argument("--dimensions", type=int, default=1024)
     parser.add_argument("--kinds", nargs="+", default=["clustered", "random"], choices=["clustered", "random"])
     parser.add_argument("--oversampling", nargs="+", type=int, default=[4, 10, 20, 40, 100])
-    parser.add_argument("--lists", type=int, help="by default the square root of the number of vectors")
-    parser.add_argument("--probes", nargs="+", type=int, default=[1, 2, 4, 8, 16, 32])
+    parser.add_argument("--nlist", type=int, help="IVF cells; by default the square root of the number of vectors")
+    parser.add_argument("--nprobe", nargs="+", type=int, default=[1, 2, 4, 8, 16, 32])
     parser.add_argument("--runs", nargs=3, type=int, default=[9, 5, 1], help="for 1, 32 and 1,000 queries")
     parser.add_argument("--graphs", action="store_true", help="HNSW too, which takes long to build")
     parser.add_argument("--index-only", action="store_true")

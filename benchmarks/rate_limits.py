@@ -24,7 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pybase64
 import requests
-from jina_client import AsyncJinaClient, JinaClient, pacing
+from jina_client import AsyncJinaClient, JinaClient, limiter
 
 VECTOR = pybase64.b64encode_as_string(np.ones(1024, "<f4").tobytes())
 
@@ -152,7 +152,7 @@ def main() -> None:
     if options.serve:
         asyncio.run(serve(options.limit, options.minute, options.latency))
         return
-    pacing.WINDOW = options.minute
+    limiter.WINDOW = options.minute
     count = options.limit * options.windows
     texts = [f"text {number}" for number in range(count)]
     # The first minute's worth can be sent at once, the last comes when the one before it is forgotten.

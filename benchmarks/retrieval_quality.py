@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 from jina_client import JinaClient
-from jina_client.index import BinaryIndex
 from jina_client.late_interaction import maxsim, mean_pool
 from jina_client.quantization import calibrate, dequantize, hamming, quantize, unpack
+from jina_index import BinaryIndex
 from jina_local.encoder import Encoder, Rows
 from jina_local.rerank import relevance
 from jina_local.weights import find_model_files
@@ -169,12 +169,12 @@ def first_stages(vectors: Vectors, tokens: tuple[list[Array], list[Array]]) -> N
     with BinaryIndex(vectors.documents.shape[1]) as index:
         index.add(range(len(vectors.documents)), vectors.documents)
         index.cluster()
-        print(f"\n| ten best by the dot product, of {index.lists} lists |", end="")
+        print(f"\n| ten best by the dot product, {index.nlist} IVF cells |", end="")
         print(f" oversampling 4 | 10 | 20 |\n|{'---|' * 4}")
-        for probes in (1, 2, 4, 8, 16, 32, None):
-            line = f"| {probes or 'all'} |"
+        for nprobe in (1, 2, 4, 8, 16, 32, None):
+            line = f"| {nprobe or 'all'} |"
             for factor in (4, 10, 20):
-                hits = index.search(vectors.queries, 10, factor, probes)
+                hits = index.search(vectors.queries, 10, factor, nprobe)
                 line += f" {recall(np.array([[hit.id for hit in own] for own in hits]), exact):.3f} |"
             print(line)
 

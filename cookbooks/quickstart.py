@@ -19,7 +19,7 @@ from textwrap import shorten
 
 import numpy as np
 from jina_client import JinaClient, JinaError
-from jina_client.components import Connection, Embedder
+from jina_client.integration import Connection, Embedder
 from jina_client.quantization import hamming, quantize
 from rich.console import Console
 from rich.markup import escape

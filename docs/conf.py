@@ -8,7 +8,7 @@ from typing import Any
 
 from sphinx.util.logging import getLogger
 
-# Imported beforehand: autodoc imports modules with typing.TYPE_CHECKING set, which LlamaIndex does not survive.
+# Import everything before autodoc does: autodoc sets typing.TYPE_CHECKING, with which LlamaIndex and pydantic fail.
 _PUBLIC = (
     "haystack_integrations.components.connectors.jina",
     "haystack_integrations.components.embedders.jina",
@@ -18,8 +18,8 @@ _PUBLIC = (
     "haystack_integrations.document_stores.jina",
     "jina_client",
     "jina_client.dialects",
-    "jina_client.index",
     "jina_client.quantization",
+    "jina_index",
     "jina_local",
     "langchain_jina",
     "llama_index.embeddings.jinaai",
@@ -27,7 +27,9 @@ _PUBLIC = (
     "llama_index.retrievers.jinaai",
 )
 for _name in (*_PUBLIC, "jina_local.backend", "jina_local.server"):
-    importlib.import_module(_name)
+    _module = importlib.import_module(_name)
+    for _attribute in getattr(_module, "__all__", ()):
+        getattr(_module, _attribute)  # Some modules load their names when they are first used.
 
 project = "Jina components"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]

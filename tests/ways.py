@@ -20,7 +20,7 @@ from haystack_integrations.components.embedders.jina import (
 )
 from haystack_integrations.components.rankers.jina import JinaRanker
 from jina_client import AsyncJinaClient, JinaClient
-from jina_client.components import CONNECTION_OPTIONS
+from jina_client.integration import CONNECTION_OPTIONS
 from langchain_core.documents import Document as LangChainDocument
 from langchain_jina import JinaEmbeddings
 from langchain_jina import JinaRerank as LangChainRerank

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from jina_client import (
     JinaError,
     JinaInputError,
 )
-from jina_client.components import CONNECTION_OPTIONS, ConnectionFields, ConnectionOptions
+from jina_client.integration import CONNECTION_OPTIONS, ConnectedModel, ConnectionOptions
 from jina_local.server import running
 from langchain_jina import JinaEmbeddings
 from langchain_jina import JinaRerank as LangChainRerank
@@ -304,9 +304,8 @@ OPTIONS: dict[str, Any] = {
 
 
 def test_the_options_of_the_connection_are_the_same_as_fields() -> None:
-    fields = {name: kind for name, kind in ConnectionFields.__annotations__.items() if not name.startswith("_")}
-    options = {name: kind.__forward_arg__ for name, kind in ConnectionOptions.__annotations__.items()}
-    assert fields == options
+    fields = {name: field.annotation for name, field in ConnectedModel.model_fields.items()}
+    assert {**get_type_hints(ConnectionOptions), "client": Any, "transport": Any} == fields
 
 
 @pytest.mark.parametrize("kind", [JinaEmbeddings, LangChainRerank, JinaEmbedding, LlamaIndexRerank])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from jina_client import policy
+from jina_client import retries
 
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policy, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(policy, "LONGEST_WAIT", 0.05)
+    monkeypatch.setattr(retries, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(retries, "MAX_WAIT", 0.05)

@@ -28,7 +28,7 @@ from jina_client import (
     JinaTimeoutError,
     PartialFailureError,
     ServerError,
-    policy,
+    retries,
 )
 from loopback import vector_of
 
@@ -467,7 +467,7 @@ def test_a_pickle_has_the_cache_and_the_limits(tmp_path: Path, kind: Any) -> Non
     copy = pickle.loads(pickle.dumps(client))
     assert copy.settings.cache.path == str(tmp_path / "vectors")
     assert (copy.settings.requests_per_minute, copy.settings.tokens_per_minute) == (7, 9000)
-    assert copy.pacer is not client.pacer
+    assert copy._runner is not client._runner
 
 
 def test_a_pickle_of_a_used_client_works_and_finds_what_was_paid_for(tmp_path: Path) -> None:
@@ -505,7 +505,7 @@ def test_a_forked_child_has_connections_a_line_and_a_cache_of_its_own(tmp_path: 
 
 
 def test_the_ceiling_of_waits_is_the_one_that_is_documented() -> None:
-    assert policy.LONGEST_RETRY_AFTER == 60
+    assert retries.MAX_RETRY_AFTER == 60
 
 
 @pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["headers", "body"])

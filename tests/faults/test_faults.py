@@ -6,7 +6,8 @@ import logging
 import tracemalloc
 
 import pytest
-from jina_client import JinaError, JinaStatusError, PartialFailureError, transport
+from jina_client import JinaError, JinaStatusError, PartialFailureError
+from jina_client.transport import contract
 
 from .runs import BY_REQUEST, CLIENTS, KEY, RUNS, Outcome, check
 from .server import Exchange, FaultServer, bomb
@@ -28,7 +29,7 @@ def test_the_table_is_large_and_names_are_unique() -> None:
 
 @pytest.mark.parametrize(("fault", "name"), CASES)
 def test_fault(fault: Fault, name: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "LARGEST_ANSWER", 2**22)
+    monkeypatch.setattr(contract, "MAX_RESPONSE_BYTES", 2**22)
     caplog.set_level(logging.DEBUG)
     options = {"max_retries": 2, "timeout": 10.0, **fault.options}
     with FaultServer(fault.make()) as server:
@@ -90,7 +91,7 @@ def test_a_redirect_is_not_followed(name: str, status: int, caplog: pytest.LogCa
 @pytest.mark.parametrize("name", CLIENTS)
 @pytest.mark.parametrize("status", [200, 500])
 def test_a_gzip_bomb_takes_little_memory(name: str, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "LARGEST_ANSWER", 2**22)
+    monkeypatch.setattr(contract, "MAX_RESPONSE_BYTES", 2**22)
     with FaultServer(bomb(status)) as server:
         tracemalloc.start()
         try:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from jina_client import AsyncJinaClient, JinaClient, RateLimitError
-from jina_client.pacing import Pacer, Turn
+from jina_client.limiter import RateLimiter, Slot
 from loopback import vector_of
 
 from .runs import KEY, MODEL
@@ -30,50 +30,50 @@ class Clock:
 
 
 class Line:
-    """A pacer, with a clock of its own, and shorthands."""
+    """A limiter, with a clock of its own, and shorthands."""
 
     def __init__(self, requests: int | None = None, tokens: int | None = None, at_once: int = 8) -> None:
         self.clock = Clock()
-        self.pacer = Pacer(requests, tokens, at_once, clock=self.clock)
-        self.woken: list[Turn] = []
+        self.limiter = RateLimiter(requests, tokens, at_once, clock=self.clock)
+        self.woken: list[Slot] = []
 
-    def join(self, tokens: int = 1, *, first: bool = False) -> Turn:
-        turn = self.pacer.join(tokens, lambda: self.woken.append(turn), first=first)
+    def join(self, tokens: int = 1, *, first: bool = False) -> Slot:
+        turn = self.limiter.queue(tokens, lambda: self.woken.append(turn), retry=first)
         return turn
 
-    def begin(self, tokens: int = 1) -> Turn:
+    def begin(self, tokens: int = 1) -> Slot:
         turn = self.join(tokens)
-        assert self.pacer.delay(turn) == 0
+        assert self.limiter.acquire(turn) == 0
         return turn
 
-    def finish(self, turn: Turn, tokens: int | None = None, headers: dict[str, str] | None = None) -> None:
-        self.pacer.answered(turn, tokens, headers or {})
-        self.pacer.leave(turn)
+    def finish(self, turn: Slot, tokens: int | None = None, headers: dict[str, str] | None = None) -> None:
+        self.limiter.succeeded(turn, tokens, headers or {})
+        self.limiter.release(turn)
 
-    def refuse(self, turn: Turn, message: str = "no", code: str = "") -> None:
-        self.pacer.refused(turn, RateLimitError(message, status_code=429, code=code))
-        self.pacer.leave(turn)
+    def refuse(self, turn: Slot, message: str = "no", code: str = "") -> None:
+        self.limiter.rejected(turn, RateLimitError(message, status_code=429, code=code))
+        self.limiter.release(turn)
 
     def at_once(self, most: int = 20) -> int:
         """How many begin now, together; they end without an answer."""
         turns = []
-        while len(turns) < most and self.pacer.delay(turn := self.join()) == 0:
+        while len(turns) < most and self.limiter.acquire(turn := self.join()) == 0:
             turns.append(turn)
         if len(turns) < most:
-            self.pacer.leave(turn)
+            self.limiter.release(turn)
         for turn in turns:
-            self.pacer.leave(turn)
+            self.limiter.release(turn)
         return len(turns)
 
 
 def test_requests_begin_in_the_order_in_which_they_came() -> None:
     line = Line(at_once=1)
     first, second, third = line.begin(), line.join(), line.join()
-    assert line.pacer.delay(second) == line.pacer.delay(third) == math.inf
+    assert line.limiter.acquire(second) == line.limiter.acquire(third) == math.inf
     line.finish(first)
     assert line.woken[-1] is second
-    assert line.pacer.delay(third) == math.inf
-    assert line.pacer.delay(second) == 0
+    assert line.limiter.acquire(third) == math.inf
+    assert line.limiter.acquire(second) == 0
 
 
 def test_who_was_refused_stands_before_all_others() -> None:
@@ -81,16 +81,16 @@ def test_who_was_refused_stands_before_all_others() -> None:
     running, waiting = line.begin(), line.join()
     again = line.join(first=True)
     line.finish(running)
-    assert line.pacer.delay(waiting) == math.inf
-    assert line.pacer.delay(again) == 0
+    assert line.limiter.acquire(waiting) == math.inf
+    assert line.limiter.acquire(again) == 0
 
 
 def test_leaving_the_line_wakes_the_next() -> None:
     line = Line(requests=1)
     line.finish(line.begin())
     first, second = line.join(), line.join()
-    assert 0 < line.pacer.delay(first) < math.inf
-    line.pacer.leave(first)
+    assert 0 < line.limiter.acquire(first) < math.inf
+    line.limiter.release(first)
     assert line.woken[-1] is second
 
 
@@ -100,31 +100,31 @@ def test_the_minute_slides() -> None:
     line.clock.now += 20
     line.finish(line.begin())
     waiting = line.join()
-    assert line.pacer.delay(waiting) == pytest.approx(60 * MARGIN - 20)
+    assert line.limiter.acquire(waiting) == pytest.approx(60 * MARGIN - 20)
     line.clock.now += 60 * MARGIN - 20
-    assert line.pacer.delay(waiting) == 0
+    assert line.limiter.acquire(waiting) == 0
     # The second of those before is still in the window.
-    assert line.pacer.delay(line.join()) == pytest.approx(20)
+    assert line.limiter.acquire(line.join()) == pytest.approx(20)
 
 
 def test_tokens_are_counted_as_the_service_counts_them() -> None:
     line = Line(tokens=100)
     line.finish(line.begin(10), tokens=90)
     waiting = line.join(20)
-    assert line.pacer.delay(waiting) == pytest.approx(60 * MARGIN)
-    line.pacer.leave(waiting)
-    assert line.pacer.delay(line.join(10)) == 0
+    assert line.limiter.acquire(waiting) == pytest.approx(60 * MARGIN)
+    line.limiter.release(waiting)
+    assert line.limiter.acquire(line.join(10)) == 0
 
 
 def test_a_request_larger_than_the_limit_goes_when_the_window_is_empty() -> None:
     line = Line(tokens=100)
-    assert line.pacer.delay(line.join(1000)) == 0
+    assert line.limiter.acquire(line.join(1000)) == 0
     line = Line(tokens=100)
     line.finish(line.begin(1))
     waiting = line.join(1000)
-    assert line.pacer.delay(waiting) == pytest.approx(60 * MARGIN)
+    assert line.limiter.acquire(waiting) == pytest.approx(60 * MARGIN)
     line.clock.now += 60 * MARGIN
-    assert line.pacer.delay(waiting) == 0
+    assert line.limiter.acquire(waiting) == 0
 
 
 @pytest.mark.parametrize(
@@ -233,12 +233,12 @@ def test_a_refusal_of_the_only_request_in_flight_is_for_a_rate() -> None:
 
 def test_a_pause_holds_everything_and_a_shorter_one_does_not_shorten_it() -> None:
     line = Line()
-    line.pacer.pause(10)
-    line.pacer.pause(2)
+    line.limiter.pause(10)
+    line.limiter.pause(2)
     turn = line.join()
-    assert line.pacer.delay(turn) == pytest.approx(10)
+    assert line.limiter.acquire(turn) == pytest.approx(10)
     line.clock.now += 10
-    assert line.pacer.delay(turn) == 0
+    assert line.limiter.acquire(turn) == 0
 
 
 @pytest.mark.parametrize(

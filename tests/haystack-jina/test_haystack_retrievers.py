@@ -17,7 +17,7 @@ from haystack_integrations.components.embedders.jina import JinaDocumentEmbedder
 from haystack_integrations.components.retrievers.jina import JinaEmbeddingRetriever, JinaLateInteractionRetriever
 from haystack_integrations.components.writers.jina import JinaLateInteractionWriter
 from haystack_integrations.document_stores.jina import JinaDocumentStore
-from jina_client import JinaArgumentError, JinaInputError
+from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient, JinaInputError
 
 TEXTS = ["The cat sleeps on the sofa.", "Stocks fell sharply today.", "Bread needs flour, water and salt."]
 DOCUMENTS = [Document(content=text, id=str(number), meta={"page": number}) for number, text in enumerate(TEXTS)]
@@ -95,19 +95,19 @@ def test_what_happens_to_an_id_that_is_there() -> None:
     assert sorted(document.content or "" for document in store.filter_documents()) == ["b", "changed"]
 
 
-def test_a_few_lists_are_looked_at(tmp_path: Path) -> None:
+def test_a_clustered_store_searches_a_few_cells(tmp_path: Path) -> None:
     store = JinaDocumentStore(tmp_path / "index")
     with pytest.raises(JinaInputError, match="nothing was added yet"):
         store.cluster()
     store.write_documents(embedded(*DOCUMENTS))
     store.cluster(3)
-    retriever = JinaEmbeddingRetriever(store, top_k=1, oversampling=1, probes=1)
+    retriever = JinaEmbeddingRetriever(store, top_k=1, oversampling=1, nprobe=1)
     loaded = JinaEmbeddingRetriever.from_dict(retriever.to_dict())
-    assert loaded.probes == 1
+    assert loaded.nprobe == 1
     for each in (retriever, loaded):
         assert each.run([0.0, 0.0, 1.0, 0.0])["documents"][0].id == "2"
-    with pytest.raises(JinaInputError, match="probes must be a whole number"):
-        JinaEmbeddingRetriever(store, probes=0).run([0.0, 0.0, 1.0, 0.0])
+    with pytest.raises(JinaInputError, match="nprobe must be a whole number"):
+        JinaEmbeddingRetriever(store, nprobe=0).run([0.0, 0.0, 1.0, 0.0])
     with pytest.raises(JinaInputError, match="at most the number of vectors, 3"):
         store.cluster(4)
 
@@ -133,7 +133,8 @@ def test_a_writer_embeds_nothing_for_a_folder_that_is_open_for_reading(
     writer.close()
     reader = JinaLateInteractionRetriever(tmp_path / "index", base_url="local", read_only=True)
     assert reader.run("baking")["documents"][0].id == "2"
-    monkeypatch.setattr(writer, "_embedder", None)
+    for client in (JinaClient, AsyncJinaClient):
+        monkeypatch.setattr(client, "embed_multi_vector", None)
     with pytest.raises(JinaInputError, match="read-only"):
         writer.run(DOCUMENTS)
     with pytest.raises(JinaInputError, match="read-only"):

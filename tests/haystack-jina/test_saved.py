@@ -20,7 +20,7 @@ from haystack_integrations.components.embedders.jina import (
     JinaTextEmbedder,
 )
 from haystack_integrations.components.rankers.jina import JinaRanker
-from jina_client.components import CONNECTION_OPTIONS
+from jina_client.integration import CONNECTION_OPTIONS
 from loopback import Recorder, right_answer
 from pictures import encoded, of_media
 

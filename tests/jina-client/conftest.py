@@ -13,19 +13,23 @@ from jina_client import AsyncJinaClient, JinaClient
 from loopback import Recorder
 from PIL import Image
 
+RESOURCES = ("batches", "classifiers", "models", "web")
+
 
 class Blocking:
-    """An AsyncJinaClient whose coroutines are run to their end."""
+    """An AsyncJinaClient, or a resource of one, whose coroutines run to their end."""
 
-    def __init__(self, runner: asyncio.Runner, **options: Any) -> None:
-        self.client = AsyncJinaClient(**options)
+    def __init__(self, client: Any, runner: asyncio.Runner) -> None:
+        self.client = client
         self._runner = runner
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self.client, name)
-        if not inspect.iscoroutinefunction(found):
-            return found
-        return lambda *args, **kwargs: self._runner.run(found(*args, **kwargs))
+        attribute = getattr(self.client, name)
+        if name in RESOURCES:
+            return Blocking(attribute, self._runner)
+        if not inspect.iscoroutinefunction(attribute):
+            return attribute
+        return lambda *args, **kwargs: self._runner.run(attribute(*args, **kwargs))
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -43,7 +47,7 @@ def make_client(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
             client.close()
         return
     with asyncio.Runner() as runner:
-        yield lambda **options: Blocking(runner, **options)
+        yield lambda **options: Blocking(AsyncJinaClient(**options), runner)
 
 
 @pytest.fixture

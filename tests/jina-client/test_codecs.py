@@ -19,7 +19,7 @@ VECTORS = hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_si
 
 
 def _request(embedding_type: Any, dimensions: int) -> EmbedRequest:
-    return EmbedRequest.build(model="a-model-of-any-length", dimensions=dimensions, embedding_type=embedding_type)
+    return EmbedRequest.build("a-model-of-any-length", {"dimensions": dimensions, "embedding_type": embedding_type})
 
 
 def _answer(items: list[Any]) -> dict[str, Any]:

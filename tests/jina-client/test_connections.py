@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 from jina_client import AsyncJinaClient, JinaClient, JinaInputError
+from jina_client.concurrency.threads import open_transport
+from jina_client.settings import Settings
 from jina_client.transport import LocalTransport, Request, Response
 from loopback import Answer, Recorder, Sent, right_answer
 
@@ -271,12 +273,12 @@ def test_a_transport_can_be_injected_and_stays_open() -> None:
 
 
 def test_a_synchronous_transport_is_refused_by_the_asynchronous_client() -> None:
-    with pytest.raises(JinaInputError, match="no asend"):
+    with pytest.raises(JinaInputError, match=r"must have asend\(\) and aclose\(\)"):
         AsyncJinaClient(transport=Echo(), api_key=KEY)  # type: ignore[arg-type]
 
 
 def test_local_is_the_embedded_engine() -> None:
-    assert isinstance(JinaClient(base_url="local")._transport, LocalTransport)
+    assert isinstance(open_transport(Settings(base_url="local")), LocalTransport)
 
 
 def test_importing_costs_no_http_library_and_no_framework() -> None:

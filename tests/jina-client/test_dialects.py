@@ -115,7 +115,7 @@ def test_a_ranking(speaker: Any, top_n: int | None) -> None:
         (lambda client: client.embed_multi_vector(["a"]), "cannot say input_type"),
         (lambda client: client.classify(["a"], ["x", "y"]), "has no classify"),
         (lambda client: client.segment("a"), "has no segment"),
-        (lambda client: client.create_batch(["a"]), "has no batch"),
+        (lambda client: client.batches.create(["a"]), "has no batch"),
         (lambda client: client.rerank("q", ["a"], model="jina-reranker-v3", max_doc_length=5), "cannot say max_doc"),
         (lambda client: client.embed([{"pdf": "https://e.com/a"}], model="jina-embeddings-v4"), "kind pdf"),
     ],

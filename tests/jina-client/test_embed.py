@@ -118,7 +118,7 @@ def test_chunks_of_different_documents_never_share_a_request(client: Any, server
         ({"a", "b"}, {}, "inputs must be a list, got a set"),
         (["a", None], {}, r"inputs\[1\] must be a string, got None"),
         (["a", 7], {}, r"inputs\[1\] must be a string, got int"),
-        (["\ud800"], {}, r"inputs\[0\] holds a lone surrogate"),
+        (["\ud800"], {}, r"inputs\[0\] contains a lone surrogate"),
         (["a"], {"task": "retrieval"}, "it has: retrieval.query, retrieval.passage"),
         (["a"], {"model": "jina-embeddings-v2-base-en", "task": "retrieval.query"}, "has no tasks"),
         (["a"], {"dimensions": 1025}, "1 to 1024 dimensions"),
@@ -172,8 +172,8 @@ def _set(item: int, **values: Any) -> Any:
         (_set(1, embedding=base64.b64encode(bytes(4 * 1024 - 1)).decode()), "cannot be read"),
         (_set(1, embedding="not base64!"), "cannot be read"),
         (_set(1, embedding=[0.5] * 1023), "has length 1023"),
-        (_set(1, embedding=[0.5, None] * 512), "no number"),
-        (_set(1, embedding=[[0.5] * 1024]), "no number"),
+        (_set(1, embedding=[0.5, None] * 512), "not a number|list of numbers"),
+        (_set(1, embedding=[[0.5] * 1024]), "not a number|list of numbers"),
         (_set(1, embedding=None), "cannot be read"),
         (_set(1, embedding=base64.b64encode(np.full(1024, np.nan, "<f4").tobytes()).decode()), "input 1 holds a NaN"),
         (_set(1, embedding=base64.b64encode(np.full(1024, np.inf, "<f4").tobytes()).decode()), "infinity"),
@@ -181,7 +181,7 @@ def _set(item: int, **values: Any) -> Any:
         (_change(lambda body: {"data": ["a", "b", "c"]}), "no list of objects"),
         (_change(lambda body: {"results": []}), "no list of objects"),
         (_change(lambda body: [1, 2]), "JSON list"),
-        (_change(lambda body: b"<html>hello</html>"), "no JSON"),
+        (_change(lambda body: b"<html>hello</html>"), "not JSON"),
     ],
 )
 def test_an_answer_that_breaks_the_protocol_is_an_error(

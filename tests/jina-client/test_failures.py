@@ -136,7 +136,7 @@ def test_a_port_where_nobody_listens_is_a_connection_error(make_client: Callable
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with pytest.raises(
-        JinaConnectionError, match=rf"no answer from 127.0.0.1:{port}: Connect\w* (call failed|refused)"
+        JinaConnectionError, match=rf"no response from 127.0.0.1:{port}: Connect\w* (call failed|refused)"
     ):
         make_client(base_url=f"http://127.0.0.1:{port}/v1", max_retries=0).embed(["a"])
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jina_client import AsyncJinaClient, JinaClient, PartialFailureError
-from jina_client.components import Connection, Embedder
+from jina_client.batching.batcher import MAX_REQUEST_BYTES, Window, split, windows
 from jina_client.inputs import tokens_of
+from jina_client.integration import AsyncEmbedder, Connection, Embedder
 from jina_client.models import MODELS
-from jina_client.planning import LARGEST_BODY, Window, split, windows
 from loopback import Answer, Recorder, Sent, right_answer, vector_of
 
 
@@ -39,7 +39,7 @@ def test_batches_cover_all_inputs_in_order_and_are_filled(texts: list[str], batc
 def test_a_request_is_no_larger_than_it_must_be() -> None:
     megabyte = "x" * 2**20
     batches = split([megabyte] * 40, None, request_tokens=math.inf)
-    assert [len(batch) for batch in batches] == [LARGEST_BODY // 2**20] * 2 + [8]
+    assert [len(batch) for batch in batches] == [MAX_REQUEST_BYTES // 2**20] * 2 + [8]
     assert split([megabyte * 20, "a"], None, request_tokens=10) == [range(1), range(1, 2)]
 
 
@@ -133,12 +133,12 @@ def test_a_document_that_fails_fails_by_itself(server: Recorder) -> None:
     assert len(server.sent) == 3
 
 
-@pytest.mark.parametrize("run", ["embed_chunks", "aembed_chunks"])
-def test_interleaved_chunks_are_grouped_and_come_back_in_their_order(server: Recorder, run: str) -> None:
-    embedder = Embedder(Connection(base_url=server.url), "jina-embeddings-v3")
+@pytest.mark.parametrize("kind", [Embedder, AsyncEmbedder])
+def test_interleaved_chunks_are_grouped_and_come_back_in_their_order(server: Recorder, kind: Any) -> None:
+    embedder = kind(Connection(base_url=server.url), "jina-embeddings-v3")
     chunks = ["a1", "b1", "alone", "a2", "b2", "also alone"]
-    result: Any = getattr(embedder, run)(chunks, ["a", "b", None, "a", "b", None])
-    result = asyncio.run(result) if run.startswith("a") else result
+    result: Any = embedder.embed_chunks(chunks, ["a", "b", None, "a", "b", None])
+    result = asyncio.run(result) if kind is AsyncEmbedder else result
     assert np.array_equal(result.vectors, np.stack([vector_of(chunk) for chunk in chunks]))
     assert sorted(sent.body["input"] for sent in server.sent) == [["a1", "a2"], ["alone"], ["also alone"], ["b1", "b2"]]
 

@@ -20,6 +20,7 @@ from jina_client import (
     JinaTimeoutError,
     NotFoundError,
 )
+from jina_client.addresses import endpoint_url
 from jina_client.protocol import MultiVectorRequest, SegmentRequest
 from jina_client.quantization import unpack
 from loopback import Answer, Recorder, Sent, vector_of
@@ -96,7 +97,7 @@ def test_float_multi_vectors_are_read_in_every_form(tokens: int, dimensions: int
         "lists": rows.astype(float).tolist(),
         "one string": _encoded(rows),
     }
-    request = MultiVectorRequest.build(model="jina-colbert-v2", dimensions=dimensions)
+    request = MultiVectorRequest.build("jina-colbert-v2", {"dimensions": dimensions})
     ((read, names),) = request.decode({"data": [{"index": 0, "embeddings": forms[form]}]}, range(1))
     assert np.array_equal(read, rows)
     assert names == ()
@@ -217,7 +218,7 @@ def test_few_shot_classification_and_an_answer_without_the_list_of_labels(client
         ({"labels": ["a", "b"], "classifier_id": "x"}, "and not both"),
         ({"labels": []}, "labels is empty"),
         ({"labels": "cat"}, "labels must be a list"),
-        ({"labels": ["a", ""]}, r"labels\[1\] must be a string that is not empty"),
+        ({"labels": ["a", ""]}, r"labels\[1\] must be a non-empty string"),
         ({"labels": ["a", "b", "a"]}, "labels holds 'a' twice"),
         ({"labels": list(map(str, range(513)))}, "at most 512 labels, got 513"),
         ({"labels": {str(group): ["a"] for group in range(9)}}, "1 to 8 groups, got 9"),
@@ -254,7 +255,7 @@ def test_training_and_training_further(client: Any, server: Recorder, png: bytes
     server.answer = lambda sent: Answer(
         {"classifier_id": "an-id", "num_samples": len(sent.body["input"]), "usage": {"total_tokens": 9}}
     )
-    trained = client.train([("a cat", "cat"), {"text": "a dog", "label": "dog"}])
+    trained = client.classifiers.train([("a cat", "cat"), {"text": "a dog", "label": "dog"}])
     assert (trained.classifier_id, trained.num_samples, trained.usage.total_tokens) == ("an-id", 2, 9)
     assert server.sent[0].body == {
         "model": "jina-embeddings-v3",
@@ -262,7 +263,7 @@ def test_training_and_training_further(client: Any, server: Recorder, png: bytes
         "num_iters": 10,
         "input": [{"text": "a cat", "label": "cat"}, {"text": "a dog", "label": "dog"}],
     }
-    client.train([({"image": png}, "cat")], classifier_id="an-id", num_iters=3)
+    client.classifiers.train([({"image": png}, "cat")], classifier_id="an-id", num_iters=3)
     assert server.sent[1].body == {
         "classifier_id": "an-id",
         "num_iters": 3,
@@ -289,7 +290,7 @@ def test_a_wrong_training_is_refused(
     client: Any, server: Recorder, examples: list[Any], options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(JinaInputError, match=message):
-        client.train(examples, **options)
+        client.classifiers.train(examples, **options)
     assert server.sent == []
 
 
@@ -299,7 +300,7 @@ def test_what_changes_something_is_sent_again_only_where_nothing_was_done(
 ) -> None:
     server.answer = lambda sent: Answer({"detail": "no"}, status, {"Retry-After": "0"})
     client = make_client(base_url=server.url, max_retries=1)
-    for act in (lambda: client.train([("a", "x"), ("b", "y")]), lambda: client.create_batch(["a"])):
+    for act in (lambda: client.classifiers.train([("a", "x"), ("b", "y")]), lambda: client.batches.create(["a"])):
         server.sent.clear()
         with pytest.raises(JinaStatusError) as caught:
             act()
@@ -326,18 +327,18 @@ CLASSIFIER = {
 
 def test_classifiers_are_listed_and_deleted(client: Any, server: Recorder) -> None:
     server.answer = lambda sent: Answer([CLASSIFIER] if sent.method == "GET" else {})
-    (only,) = client.classifiers()
+    (only,) = client.classifiers.list()
     assert (only.classifier_id, only.labels, only.used_number, only.used_at) == ("an-id", ("cat", "dog"), 7, None)
-    assert client.delete_classifier("an id/..") is None
+    assert client.classifiers.delete("an id/..") is None
     assert [(sent.method, sent.path) for sent in server.sent] == [
         ("GET", "/v1/classifiers"),
         ("DELETE", "/v1/classifiers/an%20id%2F.."),
     ]
     server.answer = lambda sent: Answer(b"", 204)
-    client.delete_classifier("another")
+    client.classifiers.delete("another")
     server.answer = lambda sent: Answer({"detail": {"message": "none", "code": "RESOURCE_NOT_FOUND"}}, 404)
     with pytest.raises(NotFoundError, match="none"):
-        client.delete_classifier("a third")
+        client.classifiers.delete("a third")
 
 
 def _segments(sent: Sent) -> Answer:
@@ -436,8 +437,8 @@ def test_a_wrong_segmentation_is_an_error(client: Any, server: Recorder, answer:
 
 def test_segmentation_at_its_own_host() -> None:
     client = JinaClient(base_url="https://segment.jina.ai", api_key="k")
-    assert client.settings.url("segment") == "https://segment.jina.ai/"
-    assert JinaClient(api_key="k").settings.url("segment") == "https://api.jina.ai/v1/segment"
+    assert endpoint_url(client.settings.root, "segment") == "https://segment.jina.ai/"
+    assert endpoint_url(JinaClient(api_key="k").settings.root, "segment") == "https://api.jina.ai/v1/segment"
 
 
 def test_models_of_the_service(client: Any, server: Recorder) -> None:
@@ -452,12 +453,12 @@ def test_models_of_the_service(client: Any, server: Recorder) -> None:
     }
     of_vllm = {"id": "jinaai/jina-embeddings-v3", "object": "model", "owned_by": "vllm", "max_model_len": 8192}
     server.answer = lambda sent: Answer({"object": "list", "data": [full, of_vllm]})
-    first, second = client.models()
+    first, second = client.models.list()
     assert first.id == second.id == "jina-embeddings-v3"
     assert first.context_length == second.context_length == 8192
     assert first.details["pricing"]["prompt"] == "0.00000002"
     server.answer = lambda sent: Answer(full)
-    assert client.model("jina-ai/jina-embeddings-v3") == first
+    assert client.models.get("jina-ai/jina-embeddings-v3") == first
     assert [(sent.method, sent.path) for sent in server.sent] == [
         ("GET", "/v1/models"),
         ("GET", "/v1/models/jina-embeddings-v3"),
@@ -503,7 +504,7 @@ class BatchService:
 
 def test_a_batch_job_from_its_making_to_its_vectors(client: Any, server: Recorder) -> None:
     server.answer = BatchService()
-    job = client.create_batch(["one", "two"], ids=["x", "y"], dimensions=8)
+    job = client.batches.create(["one", "two"], ids=["x", "y"], dimensions=8)
     assert (job.id, job.status, job.is_finished) == ("b/1", "pending", False)
     assert server.sent[0].body == {
         "model": "jina-embeddings-v5-text-small",
@@ -512,14 +513,14 @@ def test_a_batch_job_from_its_making_to_its_vectors(client: Any, server: Recorde
         "normalized": True,
         "input": [{"custom_id": "x", "body": {"input": "one"}}, {"custom_id": "y", "body": {"input": "two"}}],
     }
-    done = client.wait_for_batch(job.id, poll_interval=0.01, show_progress=True)
+    done = client.batches.wait(job.id, poll_interval=0.01, show_progress=True)
     assert (done.status, done.total, done.completed, done.usage.total_tokens) == ("completed", 2, 2, 42)
-    vectors = client.batch_output(job.id).vectors()
+    vectors = client.batches.output(job.id).vectors()
     assert list(vectors) == ["x", "y"]
     assert np.array_equal(vectors["y"], vector_of("two", 8))
-    assert client.batch_errors(job.id) == [{"custom_id": "bad", "error": "too long"}]
-    assert client.cancel_batch(job.id).status == "cancelled"
-    assert [each.id for each in client.list_batches(limit=5)] == ["b/1"]
+    assert client.batches.errors(job.id) == [{"custom_id": "bad", "error": "too long"}]
+    assert client.batches.cancel(job.id).status == "cancelled"
+    assert [each.id for each in client.batches.list(limit=5)] == ["b/1"]
     assert [(sent.method, sent.path) for sent in server.sent[-4:]] == [
         ("GET", "/v1/batch/b%2F1/output"),
         ("GET", "/v1/batch/b%2F1/errors"),
@@ -531,7 +532,7 @@ def test_a_batch_job_from_its_making_to_its_vectors(client: Any, server: Recorde
 def test_waiting_for_a_batch_job_has_an_end(client: Any, server: Recorder) -> None:
     server.answer = lambda sent: Answer({"batch_id": "b", "status": "processing", "model": "m", "created_at": ""})
     with pytest.raises(JinaTimeoutError, match=r"batch job b is processing after 0\.05 s"):
-        client.wait_for_batch("b", poll_interval=0.01, timeout=0.05)
+        client.batches.wait("b", poll_interval=0.01, timeout=0.05)
 
 
 @pytest.mark.parametrize(
@@ -546,7 +547,7 @@ def test_waiting_for_a_batch_job_has_an_end(client: Any, server: Recorder) -> No
 )
 def test_a_line_of_output_is_read_in_each_likely_form(client: Any, server: Recorder, line: dict[str, Any]) -> None:
     server.answer = lambda sent: Answer(line)
-    output = client.batch_output("b")
+    output = client.batches.output("b")
     assert output.lines == (line,)
     assert output.vectors()["x"].tolist() == [1.0, 2.0]
 
@@ -555,7 +556,7 @@ def test_a_line_of_output_is_read_in_each_likely_form(client: Any, server: Recor
 def test_a_line_of_output_without_a_vector_is_an_error(client: Any, server: Recorder, line: dict[str, Any]) -> None:
     server.answer = lambda sent: Answer(line)
     with pytest.raises(JinaResponseError):
-        client.batch_output("b").vectors()
+        client.batches.output("b").vectors()
 
 
 @pytest.mark.parametrize(
@@ -575,7 +576,7 @@ def test_a_line_of_output_without_a_vector_is_an_error(client: Any, server: Reco
 )
 def test_a_wrong_batch_job_is_refused(client: Any, server: Recorder, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(JinaInputError, match=message):
-        client.create_batch(**arguments)
+        client.batches.create(**arguments)
     assert server.sent == []
 
 

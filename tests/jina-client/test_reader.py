@@ -46,7 +46,7 @@ def reader(client: Any, server: Recorder) -> dict[str, Callable[..., Any]]:
     server.answer = lambda sent: _answer(PAGE)
 
     def bound(name: str) -> Callable[..., Any]:
-        return lambda asked, **options: getattr(client, name)(asked, **{"endpoint": _root(server), **options})
+        return lambda asked, **options: getattr(client.web, name)(asked, **{"endpoint": _root(server), **options})
 
     return {name: bound(name) for name in ("read", "search", "ground")}
 
@@ -167,10 +167,10 @@ def test_what_may_pass_is_tried_again(make_client: Any, server: Recorder) -> Non
     answers = [Answer({"message": "slow down"}, 429, {"Retry-After": "0"}), Answer(b"", 503), _answer(PAGE)]
     server.answer = lambda sent: answers[len(server.sent) - 1]
     client = make_client(base_url=server.url, max_retries=2)
-    assert client.read("https://a.example", endpoint=_root(server)).title == "Cats"
+    assert client.web.read("https://a.example", endpoint=_root(server)).title == "Cats"
     answers = [answers[0]] * 4
     with pytest.raises(RateLimitError):
-        make_client(base_url=server.url, max_retries=0).read("https://a.example", endpoint=_root(server))
+        make_client(base_url=server.url, max_retries=0).web.read("https://a.example", endpoint=_root(server))
 
 
 def test_a_page_that_takes_too_long_is_a_timeout(make_client: Any, server: Recorder) -> None:
@@ -183,7 +183,7 @@ def test_a_page_that_takes_too_long_is_a_timeout(make_client: Any, server: Recor
     server.answer = late
     client = make_client(base_url=server.url, max_retries=0, timeout=0.2)
     with pytest.raises(JinaTimeoutError):
-        client.read("https://a.example", endpoint=_root(server))
+        client.web.read("https://a.example", endpoint=_root(server))
     released.set()
 
 
@@ -240,10 +240,10 @@ def test_what_cannot_be_asked_is_refused(
 
 def test_the_key_goes_to_no_other_server(make_client: Any, server: Recorder) -> None:
     with recorder(lambda sent: _answer(PAGE)) as other:
-        make_client(base_url=server.url, api_key=KEY).read("https://a.example", endpoint=_root(other))
+        make_client(base_url=server.url, api_key=KEY).web.read("https://a.example", endpoint=_root(other))
         assert "authorization" not in other.sent[0].headers
     server.answer = lambda sent: _answer(PAGE)
-    make_client(api_key=KEY).read("https://a.example", endpoint=_root(server))
+    make_client(api_key=KEY).web.read("https://a.example", endpoint=_root(server))
     assert "authorization" not in server.sent[0].headers
 
 
@@ -270,21 +270,21 @@ class Kept:
 def test_jinas_own_hosts_are_asked_with_the_key(make_client: Any) -> None:
     transport = Kept()
     client = make_client(api_key=KEY, transport=transport)
-    client.read("https://a.example/")
-    client.ground("Cats sleep.")
+    client.web.read("https://a.example/")
+    client.web.ground("Cats sleep.")
     with pytest.raises(JinaResponseError):
-        client.search("C#")
+        client.web.search("C#")
     assert [request.url for request in transport.requests] == [
         "https://r.jina.ai/https%3A%2F%2Fa.example%2F",
         "https://g.jina.ai/Cats%20sleep.",
         "https://s.jina.ai/?q=C%23",
     ]
     assert {request.headers["Authorization"] for request in transport.requests} == {f"Bearer {KEY}"}
-    client.read("https://a.example/", endpoint="http://r.jina.ai")
+    client.web.read("https://a.example/", endpoint="http://r.jina.ai")
     assert "Authorization" not in transport.requests[-1].headers
 
 
 @pytest.mark.parametrize("base_url", ["local", "http://127.0.0.1:9/v1", "sagemaker://my-endpoint"])
 def test_who_calls_a_server_of_his_own_asks_nobody_else_by_accident(make_client: Any, base_url: str) -> None:
     with pytest.raises(JinaInputError, match=r"jina\.ai"):
-        make_client(base_url=base_url).read("https://a.example")
+        make_client(base_url=base_url).web.read("https://a.example")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from jina_client import JinaInputError, JinaResponseError
-from jina_client.planning import REQUEST_TOKENS
+from jina_client.batching.batcher import REQUEST_TOKENS
 from loopback import Answer, Recorder, Sent, ranking
 
 DOCUMENTS = ["a", "ccc", "bb"]

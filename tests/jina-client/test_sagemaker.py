@@ -135,7 +135,7 @@ def test_a_ranking(client: Any, server: Recorder, model: str) -> None:
         (lambda client: client.rerank("q", ["a"], truncation=True), "takes no truncation=True"),
         (lambda client: client.classify(["a"], ["x", "y"]), "has no classify"),
         (lambda client: client.segment("a"), "has no segment"),
-        (lambda client: client.models(), "has no models"),
+        (lambda client: client.models.list(), "has no models"),
     ],
 )
 def test_what_cannot_be_said_is_refused_before_sending(
@@ -184,7 +184,7 @@ def test_throttling_is_tried_again(make_client: Callable[..., Any], server: Reco
 
 def test_nobody_answers(make_client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", "http://127.0.0.1:9")
-    with pytest.raises(JinaConnectionError, match="no answer from sagemaker://my-endpoint"):
+    with pytest.raises(JinaConnectionError, match="no response from sagemaker://my-endpoint"):
         make_client(base_url=URL, max_retries=0).embed(["a"])
 
 

@@ -133,8 +133,8 @@ def test_a_wrong_limit_is_named(ask: Any, limit: str) -> None:
 
 def test_the_client_gets_the_vectors(url: str) -> None:
     with JinaClient(base_url=url) as client:
-        job = client.create_batch(["one", "two"], model=NANO, dimensions=32)
-        job = client.wait_for_batch(job.id)
-        vectors = client.batch_output(job.id).vectors()
+        job = client.batches.create(["one", "two"], model=NANO, dimensions=32)
+        job = client.batches.wait(job.id)
+        vectors = client.batches.output(job.id).vectors()
         expected = client.embed(["one", "two"], model=NANO, dimensions=32, task="text-matching").vectors
     np.testing.assert_allclose(np.array(list(vectors.values())), expected, atol=1e-6)

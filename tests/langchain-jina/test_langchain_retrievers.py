@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jina_client import JinaArgumentError, JinaInputError
-from jina_client.index import IndexFileError
+from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient, JinaInputError
+from jina_index import IndexFileError
 from langchain_classic.embeddings import CacheBackedEmbeddings
 from langchain_core.documents import Document
 from langchain_core.stores import InMemoryByteStore
@@ -92,13 +92,13 @@ def test_bad_arguments_are_refused(make: Any) -> None:
         make().save("anywhere")
     with pytest.raises(JinaInputError, match="documents\\[0\\] must be a Document"):
         make().add_documents(["a text"])
-    with pytest.raises(JinaInputError, match="payloads\\[0\\] is no JSON value"):
+    with pytest.raises(JinaInputError, match="payloads\\[0\\] is not a JSON value"):
         make().add_documents([Document("a", metadata={"set": {1}})])
     assert make().invoke("a question to nothing") == []
 
 
-def test_a_few_lists_are_looked_at(tmp_path: Path) -> None:
-    retriever = dense(path=tmp_path / "index", k=2, oversampling=1, probes=1)
+def test_a_clustered_index_searches_a_few_cells(tmp_path: Path) -> None:
+    retriever = dense(path=tmp_path / "index", k=2, oversampling=1, nprobe=1)
     with pytest.raises(JinaInputError, match="nothing was added yet"):
         retriever.cluster()
     retriever.add_documents(DOCUMENTS)
@@ -108,10 +108,10 @@ def test_a_few_lists_are_looked_at(tmp_path: Path) -> None:
     assert len(retriever.invoke("baking")) == 2
     with pytest.raises(JinaInputError, match="at most the number of vectors, 3"):
         retriever.cluster(4)
-    with pytest.raises(JinaInputError, match="probes: Input should be greater"):
-        dense(probes=0)
-    with pytest.raises(JinaArgumentError, match="probes"):
-        late(probes=1)
+    with pytest.raises(JinaInputError, match="nprobe: Input should be greater"):
+        dense(nprobe=0)
+    with pytest.raises(JinaArgumentError, match="nprobe"):
+        late(nprobe=1)
 
 
 @BOTH
@@ -125,8 +125,9 @@ def test_reading_alone_changes_nothing_and_embeds_nothing(
     with pytest.raises(JinaInputError, match="read-only"):
         reader.delete(["0"])
     assert len(reader) == 3
-    for method in ("_embed", "_aembed"):
-        monkeypatch.setattr(type(reader), method, None)
+    for method in ("embed", "embed_multi_vector"):
+        monkeypatch.setattr(JinaClient, method, None)
+        monkeypatch.setattr(AsyncJinaClient, method, None)
     with pytest.raises(JinaInputError, match="read-only"):
         reader.add_documents(DOCUMENTS)
     with pytest.raises(JinaInputError, match="read-only"):

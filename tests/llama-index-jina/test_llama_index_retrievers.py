@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jina_client import JinaArgumentError, JinaInputError
+from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient, JinaInputError
 from llama_index.core import Document, MockEmbedding
 from llama_index.core.schema import ImageNode, NodeRelationship, QueryBundle, RelatedNodeInfo, TextNode
 from llama_index.embeddings.jinaai import JinaEmbedding
@@ -95,8 +95,8 @@ def test_bad_arguments_are_refused(make: Any) -> None:
     assert make().retrieve("a question to nothing") == []
 
 
-def test_a_few_lists_are_looked_at() -> None:
-    retriever = dense(similarity_top_k=2, oversampling=1, probes=1)
+def test_a_clustered_index_searches_a_few_cells() -> None:
+    retriever = dense(similarity_top_k=2, oversampling=1, nprobe=1)
     with pytest.raises(JinaInputError, match="nothing was added yet"):
         retriever.cluster()
     retriever.add_nodes(NODES)
@@ -105,8 +105,8 @@ def test_a_few_lists_are_looked_at() -> None:
     assert len(asyncio.run(retriever.aretrieve("baking"))) == 2
     with pytest.raises(JinaInputError, match="at most the number of vectors, 3"):
         retriever.cluster(4)
-    with pytest.raises(JinaInputError, match="probes must be a whole number"):
-        JinaRetriever.from_nodes(NODES, EMBEDDING, probes=0).retrieve("baking")
+    with pytest.raises(JinaInputError, match="nprobe must be a whole number"):
+        JinaRetriever.from_nodes(NODES, EMBEDDING, nprobe=0).retrieve("baking")
 
 
 @BOTH
@@ -120,8 +120,9 @@ def test_reading_alone_changes_nothing_and_embeds_nothing(
     with pytest.raises(JinaInputError, match="read-only"):
         reader.delete_nodes(["0"])
     assert len(reader) == 3
-    for method in ("_embed", "_aembed"):
-        monkeypatch.setattr(reader, method, None)
+    for method in ("embed", "embed_multi_vector"):
+        monkeypatch.setattr(JinaClient, method, None)
+        monkeypatch.setattr(AsyncJinaClient, method, None)
     with pytest.raises(JinaInputError, match="read-only"):
         reader.add_nodes(NODES)
     with pytest.raises(JinaInputError, match="read-only"):

@@ -19,13 +19,13 @@ FRAMEWORKS = ("haystack", "langchain_core", "llama_index.core")
 # For each distribution: what it is imported as, what comes with it, and files that no wheel of it may hold.
 DISTRIBUTIONS = {
     "jina-client": ("import jina_client", (), ()),
+    "jina-index": ("from jina_index import BinaryIndex; BinaryIndex(8)", (), ()),
     "jina-local": ("import jina_local; jina_local.Engine", (), ()),
     "jina-torch": ("import jina_torch; jina_torch.make_factory", (), ()),
-    "langchain-jina": ("from langchain_jina import JinaEmbeddings, JinaRerank, JinaRetriever", ("langchain_core",), ()),
+    "langchain-jina": ("from langchain_jina import JinaEmbeddings, JinaRerank", ("langchain_core",), ()),
     "llama-index-jina": (
         "from llama_index.embeddings.jinaai import JinaEmbedding; "
-        "from llama_index.postprocessor.jinaai_rerank import JinaRerank; "
-        "from llama_index.retrievers.jinaai import JinaRetriever",
+        "from llama_index.postprocessor.jinaai_rerank import JinaRerank",
         ("llama_index.core",),
         (
             "llama_index/__init__.py",
@@ -37,10 +37,7 @@ DISTRIBUTIONS = {
     "haystack-jina": (
         "from haystack_integrations.components.embedders.jina import JinaTextEmbedder, JinaDocumentEmbedder; "
         "from haystack_integrations.components.connectors.jina import JinaReaderConnector; "
-        "from haystack_integrations.components.rankers.jina import JinaRanker; "
-        "from haystack_integrations.components.retrievers.jina import JinaEmbeddingRetriever; "
-        "from haystack_integrations.components.writers.jina import JinaLateInteractionWriter; "
-        "from haystack_integrations.document_stores.jina import JinaDocumentStore",
+        "from haystack_integrations.components.rankers.jina import JinaRanker",
         ("haystack",),
         (
             "haystack_integrations/__init__.py",
@@ -55,12 +52,32 @@ DISTRIBUTIONS = {
         ),
     ),
 }
+# For each distribution with retrievers: programs that need its extra "index".
+NEEDS_INDEX = {
+    "langchain-jina": ("from langchain_jina import JinaRetriever",),
+    "llama-index-jina": ("from llama_index.retrievers.jinaai import JinaRetriever",),
+    "haystack-jina": (
+        "from haystack_integrations.components.retrievers.jina import JinaEmbeddingRetriever",
+        "from haystack_integrations.components.writers.jina import JinaLateInteractionWriter",
+        "from haystack_integrations.document_stores.jina import JinaDocumentStore",
+    ),
+}
 
 
 def _run(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=280, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def _environment(folder: Path) -> str:
+    """Make an empty environment and return the path of its Python."""
+    _run(str(UV), "venv", "--quiet", "--python", sys.executable, str(folder / "venv"))
+    return str(folder / "venv" / ("Scripts" if sys.platform == "win32" else "bin") / "python")
+
+
+def _install(python: str, wheels: Path, requirement: str) -> None:
+    _run(str(UV), "pip", "install", "--quiet", "--python", python, "--find-links", str(wheels), requirement)
 
 
 @pytest.fixture(scope="module")
@@ -85,12 +102,11 @@ def test_trap_a_wheel_holds_its_types_and_licence_and_no_file_of_a_namespace(whe
 @pytest.mark.parametrize("name", [name for name in DISTRIBUTIONS if name != "jina-torch"])  # PyTorch takes gigabytes.
 def test_a_wheel_installs_alone(wheels: Path, tmp_path: Path, name: str) -> None:
     program, frameworks, _ = DISTRIBUTIONS[name]
-    python = tmp_path / "venv" / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    _run(str(UV), "venv", "--quiet", "--python", sys.executable, str(tmp_path / "venv"))
-    _run(str(UV), "pip", "install", "--quiet", "--python", str(python), "--find-links", str(wheels), name)
+    python = _environment(tmp_path)
+    _install(python, wheels, name)
     absent = [framework for framework in (*FRAMEWORKS, "torch") if framework not in frameworks]
     found = _run(
-        str(python),
+        python,
         "-c",
         f"{program}\n"
         "import importlib.util as finder\n"
@@ -111,3 +127,15 @@ def test_jina_torch_states_its_entry_point_and_the_ranges_of_what_it_needs(wheel
     assert "Requires-Dist: jina-client<0.2,>=0.1\n" in metadata
     assert "Requires-Dist: jina-local<0.2,>=0.1\n" in metadata
     assert entry_points == "[jina_local.backends]\njina-torch = jina_torch:make_factory\n"
+
+
+@pytest.mark.parametrize("name", NEEDS_INDEX)
+def test_the_retrievers_need_the_extra_index_and_say_so(wheels: Path, tmp_path: Path, name: str) -> None:
+    python = _environment(tmp_path)
+    _install(python, wheels, name)
+    for program in NEEDS_INDEX[name]:
+        run = subprocess.run([python, "-c", program], capture_output=True, text=True, timeout=280, cwd=ROOT)
+        assert f"{name} need jina-index, which is not installed: pip install jina-index" in run.stderr
+    _install(python, wheels, f"{name}[index]")
+    for program in NEEDS_INDEX[name]:
+        _run(python, "-c", program)

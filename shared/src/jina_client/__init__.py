@@ -6,9 +6,9 @@ client = JinaClient()  # the key is read from JINA_API_KEY; JinaClient(base_url=
 vectors = client.embed(["a text", "another"], model="jina-embeddings-v3").vectors
 """
 
-from .aio import AsyncJinaClient
+from ._async.client import AsyncJinaClient
+from ._sync.client import JinaClient
 from .cache import EmbeddingCache
-from .client import JinaClient
 from .errors import (
     AuthenticationError,
     BadRequestError,

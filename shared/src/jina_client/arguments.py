@@ -1,4 +1,4 @@
-"""Arguments by their other names, and unknown ones answered with those that there are."""
+"""Arguments that are declared elsewhere, known by other names, or unknown."""
 
 from __future__ import annotations
 
@@ -6,31 +6,32 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any, Literal, TypeVar
+from types import MappingProxyType
+from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 
-from .errors import JinaArgumentError, JinaInputError
+from .errors import JinaArgumentError
+from .options import DEFAULTS
 
+P = ParamSpec("P")
 Init = TypeVar("Init", bound=Callable[..., None])
-Function = TypeVar("Function", bound=Callable[..., Any])
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-def known_arguments(*further: str) -> Callable[[Init], Init]:
-    """Decorate an ``__init__``: an argument that it lacks raises :class:`JinaArgumentError`, naming those it has.
+def known_arguments(*others: str) -> Callable[[Init], Init]:
+    """Decorate an ``__init__``: an unknown argument raises an error that lists the valid ones.
 
     Args:
-        *further: the names that its ``**`` parameter takes.
+        *others: the names that the method's ``**`` parameter takes.
     """
 
     def decorate(init: Init) -> Init:
         parameters = inspect.signature(init).parameters.values()
         names = [each.name for each in parameters if each.name != "self" and each.kind is not each.VAR_KEYWORD]
-        names += further
+        names += others
 
         @functools.wraps(init)
         def checked(self: Any, *args: Any, **kwargs: Any) -> None:
-            for name in kwargs:
-                if name not in names:
-                    raise unknown_argument(type(self).__name__, name, names)
+            _check_names(type(self).__name__, kwargs, names)
             init(self, *args, **kwargs)
 
         return checked  # type: ignore[return-value]
@@ -38,89 +39,98 @@ def known_arguments(*further: str) -> Callable[[Init], Init]:
     return decorate
 
 
-EMBEDDING_ALIASES = {
-    "task_type": "task",
-    "output_dimensionality": "dimensions",
-    "output_dimension": "dimensions",
-    "truncation": "truncate",
-    "encoding_type": "embedding_type",
-    "encoding_format": "embedding_type",
-    "embedding_types": "embedding_type",
-}
-"""Other names of options of embedding calls: those that the service takes too, and that older programs use."""
+def arguments_of(declaration: Callable[P, Any]) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, P], None]]:
+    """Decorate an ``__init__(self, *args, **kwargs)``: it takes the arguments of another class.
 
-RERANK_ALIASES = {"top_k": "top_n", "max_tokens_per_doc": "max_doc_length", "truncate": "truncation"}
-"""The same for rerank calls."""
+    Type checkers, editors and ``help()`` see those arguments, and an unknown one raises an error that lists them.
+    """
+    signature = inspect.signature(declaration)
 
+    def decorate(init: Callable[..., None]) -> Callable[Concatenate[Any, P], None]:
+        @functools.wraps(init)
+        def checked(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> None:
+            _check_names(type(self).__name__, kwargs, signature.parameters)
+            init(self, *args, **kwargs)
 
-OnError = Literal["raise", "return"]
+        self_parameter = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+        own = signature.replace(parameters=[self_parameter, *signature.parameters.values()], return_annotation=None)
+        checked.__signature__ = own  # type: ignore[attr-defined]
+        return checked
 
-
-def returns_failures(on_error: Any) -> bool:
-    """Whether inputs that failed are part of the result rather than an exception."""
-    if on_error not in ("raise", "return"):
-        raise JinaArgumentError(f"on_error must be 'raise' or 'return', got {on_error!r}")
-    return bool(on_error == "return")
+    return decorate
 
 
-def aliases(names: Mapping[str, str]) -> Callable[[Function], Function]:
-    """Decorate a method: its options are taken by their other names too, and what it does not have is refused."""
+def keyword_options(
+    declaration: type, other_names: Mapping[str, str] = MappingProxyType({})
+) -> Callable[[Method], Method]:
+    """Decorate a method with a parameter ``**options: Unpack[declaration]``.
 
-    def decorate(function: Function) -> Function:
-        own = [name for name in inspect.signature(function).parameters if name != "self"]
+    The decorated method accepts options by their other names, rejects unknown ones with an error that lists the valid
+    ones, and shows all of them in its signature.
 
-        def renamed(given: dict[str, Any]) -> dict[str, Any]:
-            if given.keys() <= set(own):
-                return given
-            options: dict[str, Any] = {}
-            for name, value in given.items():
-                option = name if name in own else names.get(name, name)
-                if option not in own:
-                    raise unknown_argument(function.__name__, name, own)
-                if (option in given and option != name) or option in options:
-                    raise JinaArgumentError(f"{name} is another name of {option}: pass one of them")
-                options[option] = value
-            return options
+    Args:
+        declaration: a ``TypedDict`` of :mod:`jina_client.options`.
+        other_names: other names of options, with the name that each stands for.
+    """
 
-        if inspect.iscoroutinefunction(function):
+    def decorate(method: Method) -> Method:
+        signature = _expanded(inspect.signature(method), declaration)
+        names = [name for name in signature.parameters if name != "self"]
 
-            @functools.wraps(function)
-            async def called(*args: Any, **kwargs: Any) -> Any:
-                return await function(*args, **renamed(kwargs))
+        def renamed(options: dict[str, Any]) -> dict[str, Any]:
+            return _renamed(options, names, other_names, method.__name__)
 
-            return called  # type: ignore[return-value]
+        if inspect.iscoroutinefunction(method):
 
-        @functools.wraps(function)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            return function(*args, **renamed(kwargs))
+            @functools.wraps(method)
+            async def call(*args: Any, **options: Any) -> Any:
+                return await method(*args, **renamed(options))
+        else:
 
+            @functools.wraps(method)
+            def call(*args: Any, **options: Any) -> Any:
+                return method(*args, **renamed(options))
+
+        call.__signature__ = signature  # type: ignore[attr-defined]
         return call  # type: ignore[return-value]
 
     return decorate
 
 
 def unknown_argument(owner: str, name: str, allowed: Iterable[str]) -> JinaArgumentError:
-    """The error for an argument that ``owner`` does not have."""
+    """Return the error for an argument that ``owner`` does not have."""
     names = list(allowed)
     near = get_close_matches(name, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return JinaArgumentError(f"{owner} has no argument {name!r}{hint} (it has: {', '.join(names)})")
 
 
-def input_error_from_pydantic(model: Any, error: Any) -> JinaInputError:
-    """A pydantic model's ``ValidationError`` as the client's error, without the values: one of them may be a key."""
-    owner = model.__name__
-    problems = error.errors(include_input=False, include_url=False, include_context=False)
-    for problem in problems:
-        if problem["type"] == "extra_forbidden":
-            return unknown_argument(owner, str(problem["loc"][-1]), _argument_names(model))
-    text = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems)
-    return JinaInputError(f"{owner}: {text}")
+def _check_names(owner: str, arguments: Iterable[str], allowed: Iterable[str]) -> None:
+    for name in arguments:
+        if name not in allowed:
+            raise unknown_argument(owner, name, allowed)
 
 
-def _argument_names(model: Any) -> list[str]:
-    """The names that a pydantic model takes its fields by, aliases included."""
-    names: list[str] = []
-    for name, field in model.model_fields.items():
-        names += map(str, getattr(field.validation_alias, "choices", [name]))
-    return names
+def _renamed(options: dict[str, Any], names: list[str], other_names: Mapping[str, str], method: str) -> dict[str, Any]:
+    """Return the options by their own names."""
+    if options.keys() <= set(names):
+        return options
+    result: dict[str, Any] = {}
+    for name, value in options.items():
+        option = name if name in names else other_names.get(name, name)
+        if option not in names:
+            raise unknown_argument(method, name, names)
+        if (option in options and option != name) or option in result:
+            raise JinaArgumentError(f"{name} is another name of {option}: pass one of them")
+        result[option] = value
+    return result
+
+
+def _expanded(signature: inspect.Signature, declaration: type) -> inspect.Signature:
+    """Replace the ``**options`` of a signature by the declared options."""
+    own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    declared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=DEFAULTS.get(name), annotation=hint)
+        for name, hint in get_type_hints(declaration).items()
+    ]
+    return signature.replace(parameters=[*own, *declared])

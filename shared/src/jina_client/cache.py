@@ -1,9 +1,9 @@
-"""Vectors that were paid for, kept in a file: a job that died goes on where it was, and a second run costs nothing.
+"""A file of vectors that were paid for: an interrupted job resumes where it stopped, and a second run costs nothing.
 
-A vector is found again by a hash of all that it depends on: the service, the model, every option that was sent (task,
-dimensions, encoding, and so on) and the content; for late chunking, the whole document and the chunk's place in it. The
-texts themselves are not kept. The file is an SQLite database in its write-ahead mode: several threads and processes may
-use it at once, and a crash loses nothing that was written.
+The key of a vector is a hash of everything that it depends on: the service, the model, every option that is sent (task,
+dimensions, encoding and so on) and the content; for late chunking also the whole document and the chunk's place in it.
+The texts themselves are not stored. The file is an SQLite database in write-ahead mode: several threads and processes
+may use it at once, and a crash loses nothing that was written.
 """
 
 from __future__ import annotations
@@ -28,71 +28,67 @@ if TYPE_CHECKING:
 
     from .inputs import Item
 
-# Bumped when keys or values change their meaning.
+# Raised when keys or values change their meaning.
 _VERSION = 1
 _APPLICATION_ID = 0x4A434C45
 _BUSY_SECONDS = 30.0
-# Names in one query; SQLite takes 32,766 since 2020.
-_AT_ONCE = 500
+# Keys per query; SQLite has accepted 32,766 since 2020.
+_KEYS_PER_QUERY = 500
 
 
 class EmbeddingCache:
-    """A file of vectors. It may be used by several threads and processes at once, and pickled.
+    """A file of vectors. Several threads and processes may use it at once; it can be pickled.
 
     Args:
-        path: the file; it and its folder are made when they are first needed.
-        read_only: whether nothing is to be added.
+        path: the file; it and its folder are created on first use.
+        read_only: whether to add nothing.
 
     Raises:
-        JinaInputError: at first use, a file that is no such cache, or cannot be opened.
+        JinaInputError: on first use, for a file that is not such a cache or cannot be opened.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, read_only: bool = False) -> None:
         self.path = os.path.abspath(os.fspath(path))  # noqa: PTH100 - a process may change its folder
         self.read_only = read_only
-        self.__setstate__(self.__getstate__())
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "read_only": self.read_only}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.path, self.read_only = state["path"], state["read_only"]
         self._lock = threading.Lock()
-        self._opened: sqlite3.Connection | None = None
+        self._database: sqlite3.Connection | None = None
         self._pid = 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (self.path, self.read_only)
 
     def __repr__(self) -> str:
         return f"EmbeddingCache({self.path!r})"
 
     def __len__(self) -> int:
         with self._connection() as connection:
-            found: tuple[int] = connection.execute("SELECT count(*) FROM vectors").fetchone()
-        return found[0]
+            count: tuple[int] = connection.execute("SELECT count(*) FROM vectors").fetchone()
+        return count[0]
 
     def get(self, keys: Sequence[bytes | None], width: int | None, dtype: np.dtype[Any]) -> dict[int, NDArray[Any]]:
-        """The vectors that are there.
+        """Return the vectors that the file holds.
 
         Args:
-            keys: of :func:`keys_of`.
-            width: the length of a row, where it is known: a row of another length is not taken.
-            dtype: of the numbers.
+            keys: from :func:`cache_keys`.
+            width: the length of a row; rows of another length are ignored. ``None`` if unknown.
+            dtype: the type of the numbers.
 
         Returns:
-            By the place of the key, the vector. Of equal keys each has it.
+            The vectors by the place of their key. Equal keys have equal vectors.
         """
-        found: dict[bytes, bytes] = {}
-        wanted = list(dict.fromkeys(key for key in keys if key is not None))
+        stored: dict[bytes, bytes] = {}
+        unique = list(dict.fromkeys(key for key in keys if key is not None))
         with self._connection() as connection:
-            for start in range(0, len(wanted), _AT_ONCE):
-                some = wanted[start : start + _AT_ONCE]
-                marks = ",".join("?" * len(some))
-                found.update(connection.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", some))
-        rows = {key: np.frombuffer(value, dtype.newbyteorder("<")).astype(dtype) for key, value in found.items()}
-        good = {key: row for key, row in rows.items() if width is None or len(row) == width}
-        return {place: good[key] for place, key in enumerate(keys) if key in good}
+            for start in range(0, len(unique), _KEYS_PER_QUERY):
+                part = unique[start : start + _KEYS_PER_QUERY]
+                marks = ",".join("?" * len(part))
+                stored.update(connection.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", part))
+        rows = {key: np.frombuffer(value, dtype.newbyteorder("<")).astype(dtype) for key, value in stored.items()}
+        valid = {key: row for key, row in rows.items() if width is None or len(row) == width}
+        return {place: valid[key] for place, key in enumerate(keys) if key in valid}
 
     def put(self, keys: Iterable[bytes | None], vectors: NDArray[Any]) -> None:
-        """Keep vectors, one for each key that is one; a vector that is there already stays."""
+        """Add vectors, one for each key that is not ``None``. A vector that the file already holds stays."""
         if self.read_only:
             return
         rows = vectors.astype(vectors.dtype.newbyteorder("<"), copy=False)
@@ -103,7 +99,7 @@ class EmbeddingCache:
             )
 
     def clear(self) -> None:
-        """Forget all vectors, and give the space back."""
+        """Delete all vectors, and return the disk space."""
         with self._connection() as connection:
             with connection:
                 connection.execute("DELETE FROM vectors")
@@ -112,18 +108,18 @@ class EmbeddingCache:
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         with self._lock:
-            opened, self._opened = self._opened, None
-            if opened is not None and self._pid == os.getpid():
-                opened.close()
+            database, self._database = self._database, None
+            if database is not None and self._pid == os.getpid():
+                database.close()
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
             try:
-                # A connection must not be carried over a fork.
-                if self._opened is None or self._pid != os.getpid():
-                    self._opened, self._pid = self._connect(), os.getpid()
-                yield self._opened
+                # A connection must not be used after a fork.
+                if self._database is None or self._pid != os.getpid():
+                    self._database, self._pid = self._connect(), os.getpid()
+                yield self._database
             except sqlite3.Error as error:
                 raise JinaInputError(f"the cache {self.path} cannot be used: {error}") from None
 
@@ -131,7 +127,7 @@ class EmbeddingCache:
         try:
             os.makedirs(os.path.dirname(self.path), exist_ok=True)  # noqa: PTH103, PTH120
         except OSError as error:
-            raise JinaInputError(f"the cache {self.path} cannot be made: {error.strerror}") from None
+            raise JinaInputError(f"the cache {self.path} cannot be created: {error.strerror}") from None
         connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, check_same_thread=False)
         try:
             self._prepare(connection)
@@ -141,44 +137,48 @@ class EmbeddingCache:
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        # In this order, for another process may be making it.
+        # In this order, because another process may be creating the file.
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        owner, version = self._made_by(connection)
+        owner, version = self._creator(connection)
         if (owner, version) == (_APPLICATION_ID, _VERSION):
             return
         if tables and owner != _APPLICATION_ID:
-            raise JinaInputError(f"{self.path} is another program's database: name a file of its own for the cache")
+            raise JinaInputError(f"{self.path} is another program's database: pass another file as cache=")
         if owner == _APPLICATION_ID and version > _VERSION:
-            raise JinaInputError(f"the cache {self.path} was made by a newer version of this package")
+            raise JinaInputError(f"the cache {self.path} was created by a newer version: update jina-client")
         with connection:
             connection.execute("BEGIN IMMEDIATE")
-            if self._made_by(connection) == (_APPLICATION_ID, _VERSION):
-                return  # Another process was faster, and may have kept vectors in it already.
+            if self._creator(connection) == (_APPLICATION_ID, _VERSION):
+                return  # Another process was faster, and may have added vectors already.
             connection.execute("DROP TABLE IF EXISTS vectors")
             connection.execute("CREATE TABLE vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID")
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {_VERSION}")
-        # Refused at once while another process uses the file, which works in the other mode too.
+        # SQLite rejects this while another process uses the file, which works in the other mode too.
         with suppress(sqlite3.OperationalError):
             connection.execute("PRAGMA journal_mode = WAL")
 
     @staticmethod
-    def _made_by(connection: sqlite3.Connection) -> tuple[int, int]:
+    def _creator(connection: sqlite3.Connection) -> tuple[int, int]:
         (owner,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         return owner, version
 
 
-def keys_of(
+def _reopen(path: str, read_only: bool) -> EmbeddingCache:
+    return EmbeddingCache(path, read_only=read_only)
+
+
+def cache_keys(
     service: str, fields: Mapping[str, Any], items: Sequence[Item], documents: Sequence[range]
 ) -> list[bytes | None]:
-    """What each input's vector is found by; ``None`` for one that the service fetches, which may change.
+    """Return the key of each input's vector; ``None`` for an input that the service fetches, because it may change.
 
     Args:
-        service: who answers, such as the base URL: two services may call different models by one name.
-        fields: all of the request but its inputs.
-        items: the inputs; what is no text is known by its bytes.
-        documents: with late chunking, the ranges of inputs that are read together; else nothing.
+        service: the base URL, because two services may use one name for different models.
+        fields: everything in the request but its inputs.
+        items: the inputs; media are identified by their bytes.
+        documents: with late chunking, the ranges of inputs that are read together; else empty.
 
     Raises:
         JinaInputError: a file that cannot be read.

@@ -1,4 +1,4 @@
-"""What inputs will be billed as, before they are sent."""
+"""Estimates of what inputs will be billed as, before they are sent."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ from .errors import JinaInputError
 from .inputs import Group, Item, as_items, as_list, text_tokens
 from .media import Media
 from .models import Model, find_model
-from .protocol.options import ALL_MODALITIES
+from .protocol.model_options import ALL_MODALITIES
 
 _SPECIAL_TOKENS = 2
 
 
 class Tokenizer(Protocol):
-    """What counts tokens: ``tokenizers.Tokenizer``, a transformers tokenizer and a tiktoken encoding are ones."""
+    """Counts tokens. ``tokenizers.Tokenizer``, transformers' tokenizers and tiktoken's encodings fit."""
 
     def encode(self, text: str, /) -> Any: ...
 
 
 def image_tokens(width: int, height: int, row: Model) -> int:
-    """The tokens of an image: ``ceil(width / t) * ceil(height / t) * c``, as published, for tiles of ``t`` pixels.
+    """Return the tokens of an image by the published formula: ``ceil(width / t) * ceil(height / t) * c``.
+
+    ``t`` is the side of a tile in pixels and ``c`` its tokens.
 
     Raises:
-        JinaInputError: a model for whose images no formula is published.
+        JinaInputError: no formula is published for the model.
     """
     if row.image_tile is None:
         raise JinaInputError(f"no formula is published for the tokens of an image with {row.id}")
@@ -38,10 +40,10 @@ def estimate_tokens(
     """See :meth:`jina_client.JinaClient.estimate_tokens`."""
     row = find_model(model) if isinstance(model, str) else None
     if row is None:
-        raise JinaInputError(f"model must be one of the catalogue, got {model!r}")
-    listed = [inputs] if isinstance(inputs, str) else as_list(inputs, "inputs")
+        raise JinaInputError(f"model must be a model of the catalog, got {model!r}")
+    values = [inputs] if isinstance(inputs, str) else as_list(inputs, "inputs")
     prefix = row.prefixes.get(row.document_task or "", "")
-    items = as_items(listed, "inputs", ALL_MODALITIES, row.id, max_image_side)
+    items = as_items(values, "inputs", ALL_MODALITIES, row.id, max_image_side)
     return sum(_tokens(item, row, tokenizer, prefix) for item in items)
 
 
@@ -54,6 +56,6 @@ def _tokens(item: Item, row: Model, tokenizer: Tokenizer | None, prefix: str) ->
         return image_tokens(*item.pixels(), row)
     if tokenizer is None:
         return text_tokens(prefix + item) + _SPECIAL_TOKENS
-    encoded = tokenizer.encode(prefix + item)
-    # tokenizers gives an Encoding, transformers and tiktoken a list.
-    return len(getattr(encoded, "ids", encoded))
+    encoding = tokenizer.encode(prefix + item)
+    # tokenizers returns an Encoding, transformers and tiktoken return a list.
+    return len(getattr(encoding, "ids", encoding))

@@ -1,9 +1,11 @@
-"""What a caller passes, made into what the wire carries, or refused with the place of the first bad item.
+"""Inputs: what a caller passes becomes what the wire carries; the first invalid one raises an error with its place.
 
-A string is text, always: it is never taken for a path or a URL. Anything else says what it is: ``{"image": …}``,
-``{"pdf": …}``, ``{"video": …}``, ``{"audio": …}`` with a value of any shape (see :class:`jina_client.media.Media`), a
-``Path``, bytes, a binary file or a PIL image, which are told by their content, or ``{"content": […]}``, several of
-these fused into one vector.
+A string is always a text, never a path or a URL. Other inputs are:
+
+- ``{"image": …}``, ``{"pdf": …}``, ``{"video": …}`` or ``{"audio": …}`` with a value of any shape, see
+  :class:`jina_client.media.Media`;
+- a ``Path``, bytes, a binary file or a PIL image, whose content shows the kind;
+- ``{"content": […]}``, several of these fused into one vector.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, TypeAlias
 
+from .checks import check_whole
 from .errors import JinaInputError
 from .media import KINDS, Media, is_media
 from .models import Modality
@@ -19,12 +22,12 @@ Item: TypeAlias = "str | Media | Group"
 """One input as the client keeps it."""
 
 _BYTES_PER_TOKEN = 4
-# First bytes of characters of three and four bytes, which are most of East Asian text: about one token each.
+# First bytes of UTF-8 characters of three and four bytes, which most East Asian text consists of: about a token each.
 _WIDE = bytes(range(0xE0, 0xF8))
-# For planning only, without looking at it: a small picture's.
+# For planning only: the tokens of a small image.
 _MEDIA_TOKENS = 1000
 
-# What older services called an image; understood, and sent as {"image": …}.
+# Keys that older services used for images; sent as {"image": …}.
 _OLD_IMAGE_KEYS = ("url", "bytes")
 
 
@@ -38,32 +41,43 @@ class Group:
 
     @property
     def size(self) -> int:
-        """About how many bytes it takes in a request."""
+        """The estimated size in a request, in bytes."""
         return sum(size_of(part) for part in self.parts)
 
     def wire(self) -> dict[str, Any]:
-        """As the published schema has it."""
+        """Return the JSON form of the published schema."""
         return {"content": [{"text": part} if isinstance(part, str) else part.wire() for part in self.parts]}
 
 
 def as_list(items: Any, name: str) -> list[Any]:
-    """Any iterable of items as a list with at least one.
+    """Return any iterable as a list with at least one item.
 
     Raises:
         JinaInputError: a single string or bytes (which Python would iterate letter by letter), a mapping or a set
-            (whose order is not the caller's), something that is no iterable, or nothing.
+            (which have no order of their own), something that is not iterable, or an empty iterable.
     """
     if isinstance(items, (str, bytes, Mapping, Set)) or is_media(items) or not isinstance(items, Iterable):
         kind = "None" if items is None else f"a {type(items).__name__}"
         raise JinaInputError(f"{name} must be a list, got {kind}; for a single one pass [{_example(items)}]")
-    listed = list(items)
-    if not listed:
+    result = list(items)
+    if not result:
         raise JinaInputError(f"{name} is empty: pass at least one")
-    return listed
+    return result
+
+
+def checked_iterable(inputs: Any) -> Iterable[Any]:
+    """Return inputs that can be iterated over; a single string is not meant as one.
+
+    Raises:
+        JinaInputError: a string, bytes, or something that is not iterable.
+    """
+    if isinstance(inputs, (str, bytes)) or not isinstance(inputs, Iterable):
+        raise JinaInputError(f"inputs must be an iterable of inputs, got {type(inputs).__name__}")
+    return inputs
 
 
 def as_text(item: Any, name: str) -> str:
-    """One text: a string, or the wire's ``{"text": …}``.
+    """Return one text: a string, or the wire's ``{"text": …}``.
 
     Raises:
         JinaInputError: anything else, or a string that UTF-8 cannot carry.
@@ -75,83 +89,80 @@ def as_text(item: Any, name: str) -> str:
         text.encode()
     except UnicodeEncodeError as error:
         raise JinaInputError(
-            f"{name} holds a lone surrogate at character {error.start}, which is no text; "
-            "decode it with errors='replace' where it is read"
+            f"{name} contains a lone surrogate at character {error.start}, which UTF-8 cannot encode; "
+            "decode the text with errors='replace' when you read it"
         ) from None
     return text
 
 
 def as_texts(items: Any, name: str) -> list[str]:
-    """Any iterable of texts as a list of strings; see :func:`as_list` and :func:`as_text`."""
+    """Return any iterable of texts as a list of strings; see :func:`as_list` and :func:`as_text`."""
     return [as_text(item, f"{name}[{index}]") for index, item in enumerate(as_list(items, name))]
 
 
 def as_item(item: Any, name: str, allowed: Set[Modality], model: str, max_image_side: int | None = None) -> Item:
-    """One input of any kind that a model takes.
+    """Return one input of any kind that a model takes.
 
     Args:
-        item: see the module's text.
-        name: what to call it in errors.
+        item: see the module.
+        name: its name in errors.
         allowed: the kinds that the model takes.
         model: the model's id, for errors.
         max_image_side: see :class:`jina_client.media.Media`.
 
     Raises:
-        JinaInputError: another kind, or something that is no input at all.
+        JinaInputError: another kind, or something that is not an input at all.
     """
     if isinstance(item, str):
         if item.startswith("data:") and ";base64," in item[:100] and "image" in allowed:
-            raise JinaInputError(f"{name} is a data URI, and a string is embedded as text: pass {{'image': …}}")
+            raise JinaInputError(f"{name} is a data URI, and strings are embedded as text: pass {{'image': …}}")
         return as_text(item, name)
-    made: Item
+    result: Item
     if isinstance(item, Mapping):
-        made = _from_mapping(item, name, allowed, model, max_image_side)
+        result = _from_mapping(item, name, allowed, model, max_image_side)
     elif is_media(item) and allowed > {"text"}:
-        made = Media(item, None, name, max_image_side)
+        result = Media(item, None, name, max_image_side)
     else:
         return as_text(item, name)
-    if isinstance(made, Media):
-        _check_kind(made.kind, name, allowed, model)
-    return made
+    if isinstance(result, Media):
+        _check_kind(result.kind, name, allowed, model)
+    return result
 
 
 def as_items(
     items: Any, name: str, allowed: Set[Modality], model: str, max_image_side: int | None = None
 ) -> list[Item]:
-    """Any iterable of inputs; see :func:`as_list` and :func:`as_item`."""
-    listed = as_list(items, name)
-    if max_image_side is not None and (
-        isinstance(max_image_side, bool) or not isinstance(max_image_side, int) or max_image_side < 1
-    ):
-        raise JinaInputError(f"max_image_side must be a whole number of pixels, got {max_image_side!r}")
-    return [as_item(item, f"{name}[{index}]", allowed, model, max_image_side) for index, item in enumerate(listed)]
+    """Return any iterable of inputs as a list; see :func:`as_list` and :func:`as_item`."""
+    values = as_list(items, name)
+    check_whole("max_image_side", max_image_side, unit="pixels")
+    return [as_item(value, f"{name}[{index}]", allowed, model, max_image_side) for index, value in enumerate(values)]
 
 
 def kind_of(item: Item) -> str:
-    """``text``, ``image``, ``pdf``, ``video``, ``audio`` or ``content``."""
+    """Return ``text``, ``image``, ``pdf``, ``video``, ``audio`` or ``content``."""
     if isinstance(item, Media):
         return item.kind
     return "content" if isinstance(item, Group) else "text"
 
 
 def size_of(item: Item) -> int:
-    """About how many bytes an input takes in a request."""
+    """Return the estimated size of an input in a request, in bytes."""
     return len(item) if isinstance(item, str) else item.size
 
 
 def tokens_of(item: Item) -> int:
-    """About how many tokens an input has, for planning; of media as many as a small picture has."""
+    """Return the estimated tokens of an input, for planning; media count as a small image."""
     if isinstance(item, str):
         return text_tokens(item) + 2
     return sum(map(tokens_of, item.parts)) if isinstance(item, Group) else _MEDIA_TOKENS
 
 
 def text_tokens(text: str) -> int:
-    """About how many tokens a text has, without its special tokens.
+    """Return the estimated tokens of a text, without its special tokens.
 
-    One for four bytes of UTF-8, one for a character of three bytes or more. Beside two real tokenizers (that of
-    cl100k_base and BERT's) it gave 0.9 to 1.3 times the tokens of prose and code in English, German and Chinese, and as
-    little as half those of Russian, which BERT cuts into single letters.
+    One token for four bytes of UTF-8, or for a character of three bytes or more. Measured against the tokenizers
+    cl100k_base and BERT, that is 0.9 to 1.3 times the tokens of prose and code in English, German and Chinese, and as
+    little as half of those in Russian, which BERT splits into single letters.
     """
     if text.isascii():
         return -(-len(text) // _BYTES_PER_TOKEN)
@@ -167,10 +178,10 @@ def _from_mapping(
         return as_text(item, name)
     if keys == ["content"]:
         if "audio" not in allowed:
-            raise JinaInputError(f"{name} is a content group, and {model} takes none: only omni models fuse inputs")
+            raise JinaInputError(f"{name} is a content group, which only omni models take, not {model}")
         parts = as_items(item["content"], f"{name}['content']", allowed - {"pdf"}, model, max_image_side)
         if any(isinstance(part, Group) for part in parts):
-            raise JinaInputError(f"{name} holds a content group in a content group")
+            raise JinaInputError(f"{name} contains a content group inside a content group")
         return Group([part for part in parts if not isinstance(part, Group)])
     kind = keys[0] if len(keys) == 1 else None
     if kind in _OLD_IMAGE_KEYS:

@@ -1,4 +1,4 @@
-"""The model catalogue: one row of facts per model id, and nothing else.
+"""The model catalog: one row of facts per model id, and nothing else.
 
 Everything that differs between models is data in this table; no other module branches on a model's name. The facts
 are those of Jina's published OpenAPI description (version 2026.06.29) and model cards.
@@ -21,6 +21,14 @@ EMBEDDING_TYPES: tuple[EmbeddingType, ...] = ("float", "base64", "binary", "ubin
 # Sources disagree on how many items one request may hold (2,048 in 2024, 512 since late 2025, "no limit" on the
 # product page): 512 is accepted by all of them.
 LIST_LIMIT = 512
+
+# The models of calls that name none.
+EMBEDDING_MODEL = "jina-embeddings-v3"
+MULTI_VECTOR_MODEL = "jina-colbert-v2"
+SPARSE_MODEL = "elser-v2"
+RERANKER_MODEL = "jina-reranker-v2-base-multilingual"
+CLASSIFIER_MODEL = "jina-embeddings-v3"
+BATCH_MODEL = "jina-embeddings-v5-text-small"
 
 _HUB_PREFIXES = ("jinaai/", "jina-ai/", "jina_ai/")
 
@@ -322,8 +330,17 @@ def find_model(model: str) -> Model | None:
     return MODELS.get(canonical_id(model)) if isinstance(model, str) else None
 
 
+def task_by_role(
+    model: str, task: str | None, query_task: str | None, document_task: str | None
+) -> dict[Role, str | None]:
+    """Return the task of each role: its own, else the common one, else the model's."""
+    row = find_model(model)
+    own: dict[Role, str | None] = {"query": query_task, "document": document_task}
+    return {role: own[role] or task or (row.task_for(role) if row else None) for role in own}
+
+
 def takes_images(model: str) -> bool:
-    """Whether a model is known to take them."""
+    """Return whether a model is known to take images."""
     row = find_model(model)
     return row is not None and "image" in row.modalities
 

@@ -1,4 +1,4 @@
-"""What a client tells about its requests: to a function of the caller's, and to the log. Never a key or an input."""
+"""What a caller can watch of a running call: one :class:`Attempt` for each request, in the log and by a function."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 from .errors import JinaError, JinaStatusError
 
 logger = logging.getLogger("jina_client")
-"""Requests that are sent again at level INFO, all others at DEBUG."""
+"""Requests that are retried are logged at level INFO, all others at DEBUG."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One request that was sent, and what came of it.
+    """One request that was sent, and its outcome.
 
     Attributes:
         endpoint: such as ``embeddings``.
-        inputs: the indices of the caller's inputs that it carried.
-        number: 1 for the first time that it was sent.
-        waited: seconds that it stood in line for the limits, before it was sent.
-        seconds: from sending it to its answer.
+        inputs: the caller's indices of the inputs that it carried.
+        number: 1 for the first attempt.
+        waited: seconds in the queue of the rate limiter.
+        seconds: from sending the request to storing its result, or to its failure.
         error: why it failed, or ``None``.
-        retry_in: seconds until it is sent again; ``None`` where it is not.
+        retry_in: seconds until the next attempt; ``None`` if this is the last one.
         tokens: as the service counted them.
         request_id: the service's.
     """
@@ -40,7 +40,7 @@ class Attempt:
 
     @property
     def status_code(self) -> int | None:
-        """The answer's status; ``None`` where there was no complete answer."""
+        """The HTTP status of the response; ``None`` if there was no complete response."""
         if self.error is None:
             return 200
         return self.error.status_code if isinstance(self.error, JinaStatusError) else None
@@ -49,8 +49,8 @@ class Attempt:
 OnAttempt = Callable[[Attempt], None]
 
 
-def tell(attempt: Attempt, on_attempt: OnAttempt | None) -> None:
-    """Log an attempt and hand it over."""
+def report(attempt: Attempt, on_attempt: OnAttempt | None) -> None:
+    """Log an attempt and pass it to the caller's function."""
     level = logging.DEBUG if attempt.retry_in is None else logging.INFO
     if logger.isEnabledFor(level):
         logger.log(level, "%s", _line(attempt))
@@ -63,14 +63,14 @@ def _line(attempt: Attempt) -> str:
     if attempt.error is None:
         parts.append(f"{attempt.tokens} tokens")
     else:
-        # The type and the status: what a service says may repeat what it was sent.
+        # Only the type and the status: the service's message may repeat the caller's texts.
         code = f"HTTP {attempt.status_code} " if attempt.status_code else ""
         parts.append(f"{code}{type(attempt.error).__name__}")
     parts.append(f"{attempt.seconds:.2f} s")
     if attempt.waited > 0.01:
-        parts.append(f"waited {attempt.waited:.2f} s for the limits")
+        parts.append(f"waited {attempt.waited:.2f} s for the rate limit")
     if attempt.request_id:
         parts.append(f"request id {attempt.request_id}")
     if attempt.retry_in is not None:
-        parts.append(f"again in {attempt.retry_in:.1f} s")
+        parts.append(f"retry in {attempt.retry_in:.1f} s")
     return ", ".join(parts)

@@ -1,12 +1,14 @@
-"""Progress bars: over the inputs of a call, and over those of a batch job that is waited for."""
+"""Progress bars: over the inputs of a call, and over those of a batch job."""
 
 from __future__ import annotations
 
+import threading
 import time
 from types import TracebackType
 from typing import Any, Self
 
-from .errors import JinaInputError, JinaTimeoutError
+from .checks import check_number
+from .errors import JinaTimeoutError
 from .results import BatchJob
 
 
@@ -14,12 +16,13 @@ class Progress:
     """A progress bar over the inputs of a call.
 
     Args:
-        show: whether there is one.
-        total: how many inputs there are, where that is known.
+        show: whether to show it.
+        total: the number of inputs; ``None`` if unknown.
     """
 
     def __init__(self, show: bool, total: int | None) -> None:
         self._bar: Any = None
+        self._drawing = threading.Lock()
         if show:
             from tqdm.auto import tqdm
 
@@ -35,29 +38,35 @@ class Progress:
             self._bar.close()
 
     def advance(self, inputs: int, tokens: int) -> None:
-        """Count inputs that are done, and the tokens of all inputs so far."""
+        """Count finished inputs; may be called from any thread.
+
+        Args:
+            inputs: finished since the last call.
+            tokens: of all inputs so far.
+        """
         if self._bar is None:
             return
-        seconds = self._bar.format_dict["elapsed"]
-        self._bar.set_postfix_str(f"{tokens / seconds:,.0f} tokens/s" if seconds else "", refresh=False)
-        self._bar.update(inputs)
+        with self._drawing:
+            seconds = self._bar.format_dict["elapsed"]
+            self._bar.set_postfix_str(f"{tokens / seconds:,.0f} tokens/s" if seconds else "", refresh=False)
+            self._bar.update(inputs)
 
 
-class Waiting:
-    """The waiting for a batch job, but for the pauses, which differ between the clients.
+class BatchProgress:
+    """The progress of a batch job that a caller waits for.
 
     Args:
         batch_id: the job's id, for errors.
-        pause: seconds between two questions.
-        timeout: seconds after which to give up, or ``None``.
+        interval: seconds between two requests for the job's state.
+        timeout: seconds after which to give up; ``None`` for never.
         show: whether to show a progress bar.
     """
 
-    def __init__(self, batch_id: str, pause: float, timeout: float | None, show: bool) -> None:
-        for name, value in (("poll_interval", pause), ("timeout", timeout)):
-            if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0):
-                raise JinaInputError(f"{name} must be a number of seconds above 0, got {value!r}")
-        self.pause = pause
+    def __init__(self, batch_id: str, interval: float, timeout: float | None, show: bool) -> None:
+        check_number("poll_interval", interval)
+        if timeout is not None:
+            check_number("timeout", timeout)
+        self.interval = interval
         self._batch_id = batch_id
         self._timeout = timeout
         self._deadline = None if timeout is None else time.monotonic() + timeout
@@ -74,19 +83,19 @@ class Waiting:
             self._bar.close()
 
     def is_over(self, job: BatchJob) -> bool:
-        """Whether the job is finished; shows how far it is.
+        """Show the progress, and return whether the job has finished.
 
         Raises:
-            JinaTimeoutError: it is not, and the next question would come too late.
+            JinaTimeoutError: the job has not finished, and the next request would come too late.
         """
         if self._show:
             self._draw(job)
         if job.is_finished:
             return True
-        if self._deadline is not None and time.monotonic() + self.pause > self._deadline:
+        if self._deadline is not None and time.monotonic() + self.interval > self._deadline:
             raise JinaTimeoutError(
                 f"batch job {self._batch_id} is {job.status} after {self._timeout:g} s "
-                f"({job.completed} of {job.total} inputs); it goes on, and can be waited for again"
+                f"({job.completed} of {job.total} inputs); it goes on, and you can wait for it again"
             )
         return False
 

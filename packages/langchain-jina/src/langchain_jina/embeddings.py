@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jina_client.components import Embedder, EmbeddingFields
-from jina_client.models import EmbeddingType
+from jina_client.integration import AsyncEmbedder, Embedder, EmbeddingFields, EmbeddingType
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from pydantic import AliasChoices, Field
 
 from .chunks import ready_for, texts_and_documents
-from .connection import JinaConnection
+from .connection import LangChainConnection
 
 
-class JinaEmbeddings(EmbeddingFields, JinaConnection, Embeddings):
+class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
     """Embeddings of texts and images by Jina AI's models.
 
     Queries and documents are embedded with the task that the model has for each, from this one object.
@@ -48,145 +47,127 @@ class JinaEmbeddings(EmbeddingFields, JinaConnection, Embeddings):
         return self.model_name
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """One vector for each text, as a document."""
+        """Embed texts as documents, one vector each."""
         ready = ready_for(self)
         return ready.take(texts) if ready else self._embed(texts)
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-        """One vector for each text, as a document."""
+        """Embed texts as documents, one vector each."""
         ready = ready_for(self)
         return ready.take(texts) if ready else await self._aembed(texts)
 
     def embed_query(self, text: str) -> list[float]:
-        """The vector of one text, as a query."""
+        """Embed one text as a query."""
         return self._embed_one(text)
 
     async def aembed_query(self, text: str) -> list[float]:
-        """The vector of one text, as a query."""
+        """Embed one text as a query."""
         return await self._aembed_one(text)
 
     def embed_images(self, uris: Sequence[str | Path]) -> list[list[float]]:
-        """One vector for each image, as a document.
+        """Embed images as documents, one vector each.
 
         Args:
-            uris: URLs, which the service fetches; data URIs, ``file://`` addresses and paths, which are read here.
+            uris: URLs, which the service fetches; data URIs, ``file://`` addresses and paths, which the client reads.
 
         Raises:
-            JinaInputError: a model that takes no images, a file that does not exist or is no image.
+            JinaInputError: a model that does not take images, or a file that does not exist or is not an image.
         """
         return self._embed(_images(uris))
 
     async def aembed_images(self, uris: Sequence[str | Path]) -> list[list[float]]:
-        """:meth:`embed_images`, asynchronously."""
+        """Embed images as documents; see :meth:`embed_images`."""
         return await self._aembed(_images(uris))
 
     def embed_image_query(self, uri: str | Path) -> list[float]:
-        """The vector of one image, as a query."""
+        """Embed one image as a query."""
         return self._embed_one({"image": uri})
 
     async def aembed_image_query(self, uri: str | Path) -> list[float]:
-        """The vector of one image, as a query."""
+        """Embed one image as a query."""
         return await self._aembed_one({"image": uri})
 
     def embed_chunked(self, documents: Sequence[Sequence[str]]) -> list[list[list[float]]]:
-        """Late chunking: every chunk is embedded in the context of its own document, and of no other.
+        """Embed the chunks of documents, each in the context of its own document and of no other (late chunking).
 
         Args:
-            documents: for each document the list of its chunks, in order; one that is longer than the model's context
-                is read in windows that overlap.
+            documents: for each document the list of its chunks, in order. A document that is longer than the model's
+                context is read in windows that overlap.
 
         Returns:
-            For each document one vector for each of its chunks.
+            For each document one vector per chunk.
 
         Raises:
             JinaInputError: a model without late chunking.
         """
         embedder = self._embedder()
-        results = embedder.embed_chunked(
-            documents, embedding_type=self.embedding_type, show_progress=self.show_progress
-        )
-        return [embedder.rows(result) for result in results]
+        results = embedder.embed_chunked(documents, show_progress=self.show_progress)
+        return [embedder.to_lists(result) for result in results]
 
     async def aembed_chunked(self, documents: Sequence[Sequence[str]]) -> list[list[list[float]]]:
-        """:meth:`embed_chunked`, asynchronously."""
-        embedder = self._embedder()
-        results = await embedder.aembed_chunked(
-            documents, embedding_type=self.embedding_type, show_progress=self.show_progress
-        )
-        return [embedder.rows(result) for result in results]
+        """Embed the chunks of documents; see :meth:`embed_chunked`."""
+        embedder = self._async_embedder()
+        results = await embedder.embed_chunked(documents, show_progress=self.show_progress)
+        return [embedder.to_lists(result) for result in results]
 
     def embed_chunks(self, chunks: Sequence[Document], group_by: str = "source") -> list[list[float]]:
-        """Late chunking of what a text splitter made; :func:`langchain_jina.add_chunks` puts it into a store.
+        """Embed what a text splitter made, each chunk in the context of its document (late chunking).
+
+        :func:`langchain_jina.add_chunks` also puts the chunks into a store.
 
         Args:
-            chunks: those of one document in their order, though not necessarily side by side.
-            group_by: the key of the metadata that is the same for the chunks of one document, and for no others.
+            chunks: those of one document in order, though not necessarily side by side.
+            group_by: the metadata key whose value is the same for the chunks of one document, and for no others.
 
         Returns:
-            One vector for each chunk, in the order of ``chunks``.
+            One vector per chunk, in the order of ``chunks``.
 
         Raises:
             JinaInputError: a model without late chunking, or a chunk without the key.
         """
         embedder = self._embedder()
-        result = embedder.embed_chunks(
-            *texts_and_documents(chunks, group_by),
-            embedding_type=self.embedding_type,
-            show_progress=self.show_progress,
-        )
-        return embedder.rows(result)
+        texts, documents = texts_and_documents(chunks, group_by)
+        return embedder.to_lists(embedder.embed_chunks(texts, documents, show_progress=self.show_progress))
 
     async def aembed_chunks(self, chunks: Sequence[Document], group_by: str = "source") -> list[list[float]]:
-        """:meth:`embed_chunks`, asynchronously."""
-        embedder = self._embedder()
-        result = await embedder.aembed_chunks(
-            *texts_and_documents(chunks, group_by),
-            embedding_type=self.embedding_type,
-            show_progress=self.show_progress,
-        )
-        return embedder.rows(result)
+        """Embed what a text splitter made; see :meth:`embed_chunks`."""
+        embedder = self._async_embedder()
+        texts, documents = texts_and_documents(chunks, group_by)
+        return embedder.to_lists(await embedder.embed_chunks(texts, documents, show_progress=self.show_progress))
 
     @property
     def cache_namespace(self) -> str:
-        """A name that only objects share whose vectors are the same: of the service, the model and every option.
+        """A name that objects share only if their vectors are equal, for ``CacheBackedEmbeddings`` and record managers.
 
-        For ``CacheBackedEmbeddings`` and record managers. It is made of characters that a file's name may have.
+        It depends on the service, the model and every option, and consists of characters that file names may have.
         """
         embedder = self._embedder()
-        roles = [embedder.identity("document", self.embedding_type), embedder.identity("query", self.embedding_type)]
-        return f"jina-{hashlib.sha256(' '.join(roles).encode()).hexdigest()[:32]}-"
+        identities = f"{embedder.identity('document')} {embedder.identity('query')}"
+        return f"jina-{hashlib.sha256(identities.encode()).hexdigest()[:32]}-"
 
     def _embed(self, inputs: Any) -> list[list[float]]:
-        embedder = self._embedder()
-        return embedder.rows(
-            embedder.embed(inputs, "document", embedding_type=self.embedding_type, show_progress=self.show_progress)
-        )
+        return self._embedder().embed_lists(inputs, "document", show_progress=self.show_progress)
 
     async def _aembed(self, inputs: Any) -> list[list[float]]:
-        embedder = self._embedder()
-        return embedder.rows(
-            await embedder.aembed(
-                inputs, "document", embedding_type=self.embedding_type, show_progress=self.show_progress
-            )
-        )
+        return await self._async_embedder().embed_lists(inputs, "document", show_progress=self.show_progress)
 
     def _embed_one(self, query: Any) -> list[float]:
-        embedder = self._embedder()
-        return embedder.rows(embedder.embed([query], "query", embedding_type=self.embedding_type))[0]
+        return self._embedder().embed_lists([query], "query")[0]
 
     async def _aembed_one(self, query: Any) -> list[float]:
-        embedder = self._embedder()
-        return embedder.rows(await embedder.aembed([query], "query", embedding_type=self.embedding_type))[0]
+        return (await self._async_embedder().embed_lists([query], "query"))[0]
 
     def _embedder(self) -> Embedder:
-        return Embedder(
-            self._connection(),
-            self.model_name,
-            batch_size=self.batch_size,
-            **self._embedding_options(),
-        )
+        return Embedder(self._connection(), self.model_name, **self._options())
+
+    def _async_embedder(self) -> AsyncEmbedder:
+        return AsyncEmbedder(self._connection(), self.model_name, **self._options())
+
+    def _options(self) -> dict[str, Any]:
+        options = {name: getattr(self, name) for name in EmbeddingFields.model_fields}
+        return {**options, "batch_size": self.batch_size, "embedding_type": self.embedding_type}
 
 
 def _images(uris: Any) -> Any:
-    """What the client takes as images; what is no list it refuses."""
+    """Return images as the client takes them; it rejects what is not a list."""
     return [{"image": uri} for uri in uris] if isinstance(uris, (list, tuple)) else uris

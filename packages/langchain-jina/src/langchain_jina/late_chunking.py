@@ -7,15 +7,18 @@ and are ready when it asks for them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jina_client import JinaInputError
 from langchain_core.documents import Document
-from langchain_core.vectorstores import VectorStore
 
 from .chunks import ready_while
 from .embeddings import JinaEmbeddings
-from .retrievers import JinaRetriever
+
+if TYPE_CHECKING:
+    from langchain_core.vectorstores import VectorStore
+
+    from .retrievers import JinaRetriever
 
 
 def add_chunks(
@@ -51,8 +54,10 @@ async def aadd_chunks(
 
 
 def _embeddings_of(store: VectorStore | JinaRetriever) -> JinaEmbeddings:
-    if isinstance(store, JinaRetriever):
-        store._folder.check_writable()
+    # Vector stores lack this method. A test for the class would import jina-index, which they do not need.
+    check_writable = getattr(store, "check_writable", None)
+    if check_writable is not None:
+        check_writable()
     embeddings = store.embeddings
     if not isinstance(embeddings, JinaEmbeddings):
         raise JinaInputError(

@@ -7,14 +7,14 @@ from copy import deepcopy
 from typing import Any
 
 from jina_client import JinaArgumentError, JinaInputError, RerankResult
-from jina_client.components import Reranker
+from jina_client.integration import AsyncReranker, Reranker
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from pydantic import AliasChoices, Field
 from typing_extensions import TypedDict
 
-from .connection import JinaConnection
+from .connection import LangChainConnection
 
 Rerankable = str | Document | Mapping[str, Any]
 
@@ -26,8 +26,8 @@ class RerankInput(TypedDict):
     documents: Sequence[Document]
 
 
-class JinaRerank(JinaConnection, RunnableSerializable[RerankInput, list[Document]], BaseDocumentCompressor):
-    """Keeps the documents that are most relevant to a query, best first.
+class JinaRerank(LangChainConnection, RunnableSerializable[RerankInput, list[Document]], BaseDocumentCompressor):
+    """Keep the documents that are most relevant to a query, most relevant first.
 
     It is a document compressor, for ``ContextualCompressionRetriever``, and a Runnable from ``{"query": …,
     "documents": …}`` to documents, for chains.
@@ -42,19 +42,19 @@ class JinaRerank(JinaConnection, RunnableSerializable[RerankInput, list[Document
         JinaInputError: an unknown argument or a value of the wrong type; a missing key when it is first needed.
     """
 
-    # That of RunnableSerializable would ignore unknown arguments.
-    model_config = JinaConnection.model_config
+    # The configuration of RunnableSerializable would ignore unknown arguments.
+    model_config = LangChainConnection.model_config
 
     model: str = Field(default="jina-reranker-v1-base-en", validation_alias=AliasChoices("model", "model_name"))
-    """The model, also taken as ``model_name``. The default is that of ``langchain_community``."""
+    """The model, also accepted as ``model_name``. The default is that of ``langchain_community``."""
     top_n: int | None = 3
     """How many documents to keep; ``None`` keeps all, sorted."""
     truncation: bool | None = None
     """Cut documents longer than the model's context."""
     max_doc_length: int | None = None
-    """The tokens of each document that are read, 1 to 8192 (``jina-reranker-v3`` and later)."""
+    """Tokens per document that the model reads, 1 to 8192 (``jina-reranker-v3`` and later)."""
     max_image_side: int | None = None
-    """Pixels of the longer side above which an image is made smaller before it is sent (needs Pillow)."""
+    """Longer side in pixels above which an image is made smaller before it is sent (needs Pillow)."""
 
     def rerank(
         self,
@@ -65,19 +65,19 @@ class JinaRerank(JinaConnection, RunnableSerializable[RerankInput, list[Document
         top_n: int | None = -1,
         max_chunks_per_doc: None = None,
     ) -> list[dict[str, Any]]:
-        """Indices and scores, best first.
+        """Return indices and scores, most relevant first.
 
         Args:
             documents: texts, documents or ``{"text": …}``; images as ``{"image": …}`` with ``jina-reranker-m0``.
             query: the query.
             model: another model than this object's.
             top_n: how many to return; ``None`` returns all; -1 stands for this object's ``top_n``.
-            max_chunks_per_doc: refused; the service has no such option.
+            max_chunks_per_doc: raises an error if it is set, because the service does not have this option.
 
         Returns:
-            For each ``{"index": place in documents, "relevance_score": score}``.
+            For each document ``{"index": place in documents, "relevance_score": score}``.
         """
-        _refuse(max_chunks_per_doc)
+        _check_unset(max_chunks_per_doc)
         return _pairs(self._reranker(model).rerank(query, _texts(documents), self._top_n(top_n)))
 
     async def arerank(
@@ -89,24 +89,24 @@ class JinaRerank(JinaConnection, RunnableSerializable[RerankInput, list[Document
         top_n: int | None = -1,
         max_chunks_per_doc: None = None,
     ) -> list[dict[str, Any]]:
-        """:meth:`rerank`, asynchronously."""
-        _refuse(max_chunks_per_doc)
-        return _pairs(await self._reranker(model).arerank(query, _texts(documents), self._top_n(top_n)))
+        """Return indices and scores; see :meth:`rerank`."""
+        _check_unset(max_chunks_per_doc)
+        return _pairs(await self._async_reranker(model).rerank(query, _texts(documents), self._top_n(top_n)))
 
     def compress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> list[Document]:
-        """The best ``top_n`` documents with ``relevance_score`` in their metadata; the given ones stay as they are."""
+        """Return copies of the best ``top_n`` documents with ``relevance_score`` in their metadata."""
         return _scored(documents, self._reranker().rerank(query, _contents(documents), self.top_n))
 
     async def acompress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> list[Document]:
-        """:meth:`compress_documents`, asynchronously."""
-        return _scored(documents, await self._reranker().arerank(query, _contents(documents), self.top_n))
+        """Return the best documents; see :meth:`compress_documents`."""
+        return _scored(documents, await self._async_reranker().rerank(query, _contents(documents), self.top_n))
 
     def invoke(self, input: RerankInput, config: RunnableConfig | None = None, **options: Any) -> list[Document]:
-        """:meth:`compress_documents` as a step of a chain, with its callbacks and traces.
+        """Rerank as a step of a chain, with its callbacks and traces; see :meth:`compress_documents`.
 
         Args:
             input: ``{"query": …, "documents": …}``.
@@ -116,7 +116,7 @@ class JinaRerank(JinaConnection, RunnableSerializable[RerankInput, list[Document
         return self._call_with_config(self._invoke, input, config, **options)
 
     async def ainvoke(self, input: RerankInput, config: RunnableConfig | None = None, **options: Any) -> list[Document]:
-        """:meth:`invoke`, asynchronously."""
+        """Rerank as a step of a chain; see :meth:`invoke`."""
         return await self._acall_with_config(self._ainvoke, input, config, **options)
 
     def _invoke(self, input: RerankInput, *, model: str | None = None, top_n: int | None = -1) -> list[Document]:
@@ -125,20 +125,20 @@ class JinaRerank(JinaConnection, RunnableSerializable[RerankInput, list[Document
 
     async def _ainvoke(self, input: RerankInput, *, model: str | None = None, top_n: int | None = -1) -> list[Document]:
         query, documents = _parts(input)
-        ranking = await self._reranker(model).arerank(query, _contents(documents), self._top_n(top_n))
-        return _scored(documents, ranking)
+        result = await self._async_reranker(model).rerank(query, _contents(documents), self._top_n(top_n))
+        return _scored(documents, result)
 
     def _top_n(self, top_n: int | None) -> int | None:
         return self.top_n if top_n == -1 else top_n
 
     def _reranker(self, model: str | None = None) -> Reranker:
-        return Reranker(
-            self._connection(),
-            model or self.model,
-            truncation=self.truncation,
-            max_doc_length=self.max_doc_length,
-            max_image_side=self.max_image_side,
-        )
+        return Reranker(self._connection(), model or self.model, **self._options())
+
+    def _async_reranker(self, model: str | None = None) -> AsyncReranker:
+        return AsyncReranker(self._connection(), model or self.model, **self._options())
+
+    def _options(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("truncation", "max_doc_length", "max_image_side")}
 
 
 def _texts(documents: Sequence[Rerankable]) -> Any:
@@ -148,7 +148,7 @@ def _texts(documents: Sequence[Rerankable]) -> Any:
 
 
 def _contents(documents: Sequence[Document]) -> Any:
-    """The texts of documents that come back with their scores, so that nothing else will do."""
+    """Return the texts of documents; anything else raises, because documents are what comes back."""
     for place, document in enumerate(documents if isinstance(documents, (list, tuple)) else ()):
         if not isinstance(document, Document):
             raise JinaArgumentError(
@@ -159,15 +159,15 @@ def _contents(documents: Sequence[Document]) -> Any:
 
 def _parts(input: Any) -> tuple[str, Sequence[Document]]:
     if not isinstance(input, Mapping) or set(input) != {"query", "documents"}:
-        given = sorted(map(str, input)) if isinstance(input, Mapping) else type(input).__name__
-        raise JinaInputError(f'JinaRerank is invoked with {{"query": …, "documents": …}}, got {given}')
+        actual = sorted(map(str, input)) if isinstance(input, Mapping) else type(input).__name__
+        raise JinaInputError(f'JinaRerank must be invoked with {{"query": …, "documents": …}}, got {actual}')
     return input["query"], input["documents"]
 
 
-def _refuse(max_chunks_per_doc: Any) -> None:
+def _check_unset(max_chunks_per_doc: Any) -> None:
     if max_chunks_per_doc is not None:
         raise JinaArgumentError(
-            "the service takes no max_chunks_per_doc; max_doc_length=… of JinaRerank bounds the tokens of a document"
+            "the service has no option max_chunks_per_doc; max_doc_length= of JinaRerank limits the tokens per document"
         )
 
 
@@ -176,8 +176,8 @@ def _pairs(result: RerankResult) -> list[dict[str, Any]]:
 
 
 def _scored(documents: Sequence[Document], result: RerankResult) -> list[Document]:
-    found = [(documents[ranked.index], ranked.relevance_score) for ranked in result]
+    pairs = [(documents[ranked.index], ranked.relevance_score) for ranked in result]
     return [
         document.model_copy(update={"metadata": {**deepcopy(document.metadata), "relevance_score": score}})
-        for document, score in found
+        for document, score in pairs
     ]

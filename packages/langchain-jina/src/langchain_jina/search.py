@@ -6,16 +6,16 @@ import json
 from typing import Any
 
 from jina_client import SearchResults
-from jina_client.arguments import input_error_from_pydantic
+from jina_client.integration import input_error_from_pydantic
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.documents import Document
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .connection import JinaConnection
+from .connection import LangChainConnection
 
 
-class JinaSearchAPIWrapper(JinaConnection):
+class JinaSearchAPIWrapper(LangChainConnection):
     """Searches of the web, as JSON or as documents.
 
     Raises:
@@ -34,19 +34,19 @@ class JinaSearchAPIWrapper(JinaConnection):
         Returns:
             A JSON list of objects with ``title``, ``link``, ``snippet`` and ``content``.
         """
-        return _json(self._connection().client.search(query, endpoint=self.endpoint))
+        return _json(self._connection().client.web.search(query, endpoint=self.endpoint))
 
     async def arun(self, query: str) -> str:
         """:meth:`run`, asynchronously."""
-        return _json(await self._connection().async_client.search(query, endpoint=self.endpoint))
+        return _json(await self._connection().async_client.web.search(query, endpoint=self.endpoint))
 
     def download_documents(self, query: str) -> list[Document]:
         """The pages that a search finds, with ``title``, ``link`` and ``description`` in their metadata."""
-        return _documents(self._connection().client.search(query, endpoint=self.endpoint))
+        return _documents(self._connection().client.web.search(query, endpoint=self.endpoint))
 
     async def adownload_documents(self, query: str) -> list[Document]:
         """:meth:`download_documents`, asynchronously."""
-        return _documents(await self._connection().async_client.search(query, endpoint=self.endpoint))
+        return _documents(await self._connection().async_client.web.search(query, endpoint=self.endpoint))
 
 
 class JinaSearchInput(BaseModel):

@@ -1,17 +1,19 @@
-"""The wire protocol without any I/O: validated requests to JSON objects, JSON objects to numbers.
+"""The wire protocol without I/O: a validated request becomes a JSON body, and a JSON body a result.
 
-Fields follow Jina's published OpenAPI description. Every request here has that form; a service that speaks another one
-is served by a dialect (:mod:`jina_client.dialects`), which translates from and to it.
+Fields follow Jina's published OpenAPI description. For services that spell a request differently, a dialect
+(:mod:`jina_client.dialects`) translates from and to this form.
 """
 
-from .answers import parse, usage_of
 from .batch import BatchRequest
 from .call import Call
 from .classification import ClassifyRequest, TrainRequest
-from .embedding import EmbedRequest, MultiVectorRequest, SparseRequest
+from .embedding import EmbedRequest
+from .multi_vector import MultiVectorRequest
 from .reader import ReaderRequest
 from .rerank import RerankRequest
+from .responses import parse, usage_of
 from .segmentation import SegmentRequest
+from .sparse import SparseRequest
 
 __all__ = [
     "BatchRequest",

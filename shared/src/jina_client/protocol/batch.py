@@ -1,4 +1,4 @@
-"""Batch jobs: texts that the service embeds in its own time, fetched when they are done."""
+"""Requests for batch jobs: the service embeds texts in its own time, and the client fetches the vectors later."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from ..checks import check_choice, check_flag, check_whole
 from ..errors import JinaInputError, JinaResponseError
 from ..inputs import as_texts
 from ..models import BATCH_TASKS
 from ..results import BatchJob, BatchOutput, Usage
-from . import options
-from .answers import as_object, as_string
 from .call import Call
+from .model_options import check_dimensions, known_model, model_fields
+from .responses import as_object, as_string
 
 MAX_INLINE = 10_000
 _STATUSES = ("pending", "processing", "completed", "failed", "expired", "cancelled")
@@ -21,7 +22,7 @@ _STATUSES = ("pending", "processing", "completed", "failed", "expired", "cancell
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRequest:
-    """A validated batch job."""
+    """The validated options of a new batch job."""
 
     body: Mapping[str, Any]
 
@@ -41,22 +42,23 @@ class BatchRequest:
         """Check every option.
 
         Raises:
-            JinaInputError: neither inputs nor a URL or both, more inputs than a job takes, ids that do not fit, a model
-                that has no batch jobs.
+            JinaInputError: neither inputs nor a URL or both, too many inputs, ids that do not fit, or a model without
+                batch jobs.
         """
-        name, row = options.known_model(model, "batch")
-        options.flags(normalized=normalized)
+        name, row = known_model(model, "batch")
+        check_flag("normalized", normalized)
+        check_dimensions(row, "batch", dimensions)
         if (inputs is None) == (input_url is None):
             raise JinaInputError("pass inputs or input_url, and not both")
         if task is not None and row:
-            options.one_of("task", task, BATCH_TASKS)
+            check_choice("task", task, BATCH_TASKS)
         fields = {
             "task": task or ("retrieval" if row else None),
-            "dimensions": options.dimensions(row, "batch", dimensions),
+            "dimensions": dimensions,
             "normalized": True if normalized is None else normalized,
             "webhook_url": webhook_url and _url("webhook_url", webhook_url, ("https", "http")),
         }
-        body: dict[str, Any] = {"model": name, **options.taken(row, "batch", fields)}
+        body: dict[str, Any] = {"model": name, **model_fields(row, "batch", fields)}
         if inputs is None:
             if ids is not None:
                 raise JinaInputError("ids name inputs: with input_url the file has its own custom_id for each line")
@@ -64,7 +66,7 @@ class BatchRequest:
         texts = as_texts(inputs, "inputs")
         if len(texts) > MAX_INLINE:
             raise JinaInputError(
-                f"one job takes at most {MAX_INLINE:,} inputs, got {len(texts):,}: make several, or pass input_url"
+                f"one job takes at most {MAX_INLINE:,} inputs, got {len(texts):,}: create several, or pass input_url"
             )
         names = [str(index) for index in range(len(texts))] if ids is None else list(map(str, ids))
         if len(names) != len(texts) or len(set(names)) != len(names):
@@ -73,29 +75,29 @@ class BatchRequest:
         return cls(body={**body, "input": lines})
 
     def encode(self) -> Call:
-        """The call. It is not sent twice when it is not known whether the service acted on it."""
+        """Return the call. It is not retried unless the service certainly did not act on it."""
         return Call("batch/embeddings", self.body, repeatable=False)
 
 
-def batch_call(batch_id: Any, what: str = "", *, method: str = "GET") -> Call:
-    """The call about one job: its status, its ``output`` or its ``errors``."""
+def batch_call(batch_id: Any, part: str = "", *, method: str = "GET") -> Call:
+    """Return the call about one job: its status, its ``output`` or its ``errors``."""
     if not isinstance(batch_id, str) or not batch_id.strip():
         raise JinaInputError(f"batch_id must be a string, got {batch_id!r}")
     path = f"batch/{quote(batch_id, safe='')}"
-    return Call(f"{path}/{what}" if what else path, method=method, lines=bool(what))
+    return Call(f"{path}/{part}" if part else path, method=method, lines=bool(part))
 
 
 def list_call(limit: int) -> Call:
-    """The call for the newest jobs."""
-    options.whole("limit", limit)
+    """Return the call for the newest jobs."""
+    check_whole("limit", limit)
     return Call(f"batches?limit={limit}", method="GET")
 
 
 def read_job(value: Any) -> BatchJob:
-    """One job's status.
+    """Return one job's status.
 
     Raises:
-        JinaResponseError: no id, or a status that is none.
+        JinaResponseError: a missing id or an unknown status.
     """
     body = as_object(value)
     status = body.get("status")
@@ -122,14 +124,14 @@ def read_job(value: Any) -> BatchJob:
 
 
 def read_jobs(value: Any) -> list[BatchJob]:
-    """A list of jobs."""
+    """Return a list of jobs."""
     if not isinstance(value, list):
         raise JinaResponseError("expected a list of batch jobs")
     return [read_job(item) for item in value]
 
 
 def read_output(lines: list[dict[str, Any]]) -> BatchOutput:
-    """The lines of a job's output; see :class:`~jina_client.results.BatchOutput`."""
+    """Return a job's output; see :class:`~jina_client.results.BatchOutput`."""
     return BatchOutput(tuple(lines))
 
 

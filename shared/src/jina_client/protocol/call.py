@@ -1,4 +1,4 @@
-"""One exchange with the service, before it is bytes."""
+"""One request to the service, before it becomes bytes."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is asked of the service.
+    """One request to the service.
 
     Attributes:
         path: below the API's root, such as ``embeddings``.
-        payload: the JSON body; inputs that are no text are still :class:`~jina_client.media.Media` in it.
+        payload: the JSON body; inputs other than texts are still :class:`~jina_client.media.Media` in it.
         method: the HTTP method.
-        compress: whether the answer shrinks enough by gzip to be worth its time.
-        repeatable: whether it may be sent again when it is not known if the service acted on it.
-        lines: whether the answer is JSON lines instead of one JSON value.
-        url: the whole address, where it is not below the API's root: that of a service with a host of its own.
-        headers: those of the call itself; what the client sets it sets above them.
-        plain: whether the answer is a text.
+        compress: whether gzip shrinks the response enough to be worth its time.
+        repeatable: whether it may be retried when the service may have acted on it.
+        lines: whether the response is JSON lines instead of one JSON value.
+        url: the whole address of a service with a host of its own; ``None`` for one below the API's root.
+        headers: those of the call itself; the client's own headers take precedence.
+        plain: whether the response is plain text.
     """
 
     path: str

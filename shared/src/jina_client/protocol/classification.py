@@ -1,4 +1,4 @@
-"""Requests for classes: zero-shot by labels, few-shot by a trained classifier, and its training."""
+"""Requests for classification: zero-shot by labels, few-shot by a trained classifier, and training one."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from ..checks import check_choice, check_whole
 from ..errors import JinaInputError, JinaResponseError
 from ..inputs import Item, as_item, as_list
 from ..media import Media
 from ..models import Modality, Model
-from ..results import Classification, LabelScore
-from . import options
-from .answers import as_number, as_objects, as_string, placed
+from ..results import Classification, LabelScore, TrainedClassifier
 from .call import Call
+from .model_options import known_model, modalities
+from .responses import as_number, as_object, as_objects, as_string, in_order, usage_of
 
 Labels: TypeAlias = "Sequence[str] | Mapping[str, Sequence[str]]"
 Access = Literal["private", "public"]
@@ -34,51 +35,51 @@ class ClassifyRequest:
 
     @classmethod
     def build(cls, *, model: str, labels: Labels | None = None, classifier_id: str | None = None) -> ClassifyRequest:
-        """Check labels or classifier.
+        """Check the labels or the classifier.
 
         Raises:
-            JinaInputError: neither or both, too many or repeated labels, a model that does not classify.
+            JinaInputError: neither or both, too many or repeated labels, or a model that does not classify.
         """
         if (labels is None) == (classifier_id is None):
             raise JinaInputError("pass labels (zero-shot) or classifier_id (few-shot), and not both")
         if classifier_id is not None:
             # The classifier knows its model; its inputs are text.
             return cls(fields={"classifier_id": _identifier(classifier_id)}, groups=None, row=None)
-        name, row = options.known_model(model, "classify")
-        checked = _labels(labels)
-        groups = tuple(checked) if isinstance(checked, dict) else None
-        return cls(fields={"model": name, "labels": checked}, groups=groups, row=row)
+        name, row = known_model(model, "classify")
+        valid = _check_labels(labels)
+        groups = tuple(valid) if isinstance(valid, dict) else None
+        return cls(fields={"model": name, "labels": valid}, groups=groups, row=row)
 
     @property
     def modalities(self) -> frozenset[Modality]:
         """The kinds of input that can be classified."""
         if "classifier_id" in self.fields:
             return frozenset({"text", "image"})
-        return options.modalities(self.row, "classify")
+        return modalities(self.row, "classify")
 
     def encode(self, inputs: Sequence[Item]) -> Call:
-        """The call that asks for the classes of these inputs."""
+        """Return the call for the classes of these inputs."""
         return Call("classify", {**self.fields, "input": inputs})
 
     def decode(self, body: Mapping[str, Any], batch: range) -> list[Classification]:
-        """One classification for each input.
+        """Return one classification for each input.
 
         Raises:
-            JinaResponseError: a wrong count, a missing or repeated index, an answer without a prediction.
+            JinaResponseError: a wrong count, a missing or repeated index, or a missing prediction.
         """
-        items = placed(body.get("data"), len(batch), "data", "classifications")
+        items = in_order(body.get("data"), len(batch), "data", "classifications")
         return [self._one(index, item) for index, item in zip(batch, items, strict=True)]
 
     def _one(self, index: int, item: Mapping[str, Any]) -> Classification:
-        prediction, score, listed = item.get("prediction"), item.get("score"), item.get("predictions")
+        prediction, score, predictions = item.get("prediction"), item.get("score"), item.get("predictions")
         if self.groups is None:
             label = as_string(prediction, f"the prediction of input {index}")
             return Classification(
-                index, label, as_number(score, f"the score of input {index}"), _label_scores(listed, index)
+                index, label, as_number(score, f"the score of input {index}"), _label_scores(predictions, index)
             )
         if not isinstance(prediction, dict) or not isinstance(score, dict) or set(prediction) != set(self.groups):
             raise JinaResponseError(f"input {index} has no prediction for each of the groups {', '.join(self.groups)}")
-        rankings = listed if isinstance(listed, dict) else {}
+        rankings = predictions if isinstance(predictions, dict) else {}
         return Classification(
             index,
             {name: as_string(prediction[name], f"the prediction of input {index} in {name}") for name in self.groups},
@@ -89,7 +90,7 @@ class ClassifyRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainRequest:
-    """A validated training: of a new classifier, or of one that exists."""
+    """The validated options of a training: of a new classifier, or of an existing one."""
 
     fields: Mapping[str, Any]
     examples: Sequence[tuple[Item, str]]
@@ -108,41 +109,48 @@ class TrainRequest:
         """Check the examples, which are pairs ``(input, label)`` or the wire's ``{"text": …, "label": …}``.
 
         Raises:
-            JinaInputError: too few or too many examples, fewer than two labels for a new classifier, an example that is
-                none.
+            JinaInputError: too few or too many examples, fewer than two labels for a new classifier, or an invalid
+                example.
         """
-        options.whole("num_iters", num_iters)
+        check_whole("num_iters", num_iters)
         fields: dict[str, Any] = {"num_iters": num_iters}
         allowed: frozenset[Modality] = frozenset({"text", "image"})
         if classifier_id is None:
-            name, row = options.known_model(model, "train")
-            options.one_of("access", access, ("private", "public"))
+            name, row = known_model(model, "train")
+            check_choice("access", access, ("private", "public"))
             fields |= {"model": name, "access": access}
-            allowed = options.modalities(row, "train") & allowed
+            allowed = modalities(row, "train") & allowed
         else:
             name = "the classifier's model"
             fields["classifier_id"] = _identifier(classifier_id)
-        listed = [
+        pairs = [
             _example(example, f"examples[{index}]", allowed, name, max_image_side)
             for index, example in enumerate(as_list(examples, "examples"))
         ]
-        labels = {label for _, label in listed}
+        labels = {label for _, label in pairs}
         if classifier_id is None and len(labels) < 2:
             raise JinaInputError(f"a classifier needs examples of at least two labels, got {sorted(labels)}")
-        if len(listed) > MAX_EXAMPLES:
+        if len(pairs) > MAX_EXAMPLES:
             raise JinaInputError(
-                f"one training takes at most {MAX_EXAMPLES} examples, got {len(listed)}: "
+                f"one training takes at most {MAX_EXAMPLES} examples, got {len(pairs)}: "
                 "train with the first, then pass classifier_id= and the rest"
             )
-        return cls(fields=fields, examples=listed)
+        return cls(fields=fields, examples=pairs)
 
     def encode(self) -> Call:
-        """The call. It is not sent twice when it is not known whether the service acted on it."""
+        """Return the call. It is not retried unless the service certainly did not act on it."""
         return Call("train", {**self.fields, "input": [_Example(*pair) for pair in self.examples]}, repeatable=False)
 
 
+def read_training(response: Any) -> TrainedClassifier:
+    """Return the classifier that a training made or changed."""
+    body = as_object(response)
+    classifier_id = as_string(body.get("classifier_id"), "the classifier's id")
+    return TrainedClassifier(classifier_id, int(body.get("num_samples") or 0), usage_of(body))
+
+
 class _Example:
-    """One training example, in the form of the wire when it is sent."""
+    """One training example, which becomes JSON when it is sent."""
 
     __slots__ = ("_item", "_label")
 
@@ -175,7 +183,7 @@ def _identifier(value: Any) -> str:
     return value
 
 
-def _labels(labels: Any) -> list[str] | dict[str, list[str]]:
+def _check_labels(labels: Any) -> list[str] | dict[str, list[str]]:
     if not isinstance(labels, Mapping):
         return _label_list(labels, "labels", MAX_LABELS)
     if not 1 <= len(labels) <= MAX_GROUPS:
@@ -183,21 +191,21 @@ def _labels(labels: Any) -> list[str] | dict[str, list[str]]:
     return {str(group): _label_list(names, f"labels[{group!r}]", MAX_GROUP_LABELS) for group, names in labels.items()}
 
 
-def _label_list(labels: Any, name: str, most: int) -> list[str]:
-    listed = as_list(labels, name)
-    for index, label in enumerate(listed):
+def _label_list(labels: Any, name: str, limit: int) -> list[str]:
+    texts: list[str] = as_list(labels, name)
+    for index, label in enumerate(texts):
         if not isinstance(label, str) or not label.strip():
-            raise JinaInputError(f"{name}[{index}] must be a string that is not empty, got {label!r}")
-    if len(listed) > most:
-        raise JinaInputError(f"{name} may have at most {most} labels, got {len(listed)}")
-    if len(set(listed)) != len(listed):
-        repeated = next(label for index, label in enumerate(listed) if label in listed[:index])
+            raise JinaInputError(f"{name}[{index}] must be a non-empty string, got {label!r}")
+    if len(texts) > limit:
+        raise JinaInputError(f"{name} may have at most {limit} labels, got {len(texts)}")
+    if len(set(texts)) != len(texts):
+        repeated = next(label for index, label in enumerate(texts) if label in texts[:index])
         raise JinaInputError(f"{name} holds {repeated!r} twice")
-    return listed
+    return texts
 
 
 def _label_scores(value: Any, index: int) -> tuple[LabelScore, ...]:
-    """All labels with their scores, from the highest; nothing where a service does not list them."""
+    """Return all labels with their scores, highest first; empty if the service does not list them."""
     if value is None:
         return ()
     scores = [

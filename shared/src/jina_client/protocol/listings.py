@@ -1,4 +1,4 @@
-"""What a service has: models and trained classifiers."""
+"""Requests for lists: the service's models, and the caller's trained classifiers."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ from urllib.parse import quote
 from ..errors import JinaInputError, JinaResponseError
 from ..models import canonical_id
 from ..results import ClassifierInfo, ModelInfo
-from .answers import as_object, as_objects, as_string
 from .call import Call
+from .responses import as_object, as_objects, as_string
 
 
 def models_call(model: str | None = None) -> Call:
-    """The call for all models, or for one."""
+    """Return the call for all models, or for one.
+
+    Raises:
+        JinaInputError: not a model id.
+    """
+    if model is not None and (not isinstance(model, str) or not model.strip()):
+        raise JinaInputError(f"model must be a model id, got {model!r}")
     return Call(f"models/{quote(canonical_id(model), safe='')}" if model else "models", method="GET")
 
 
 def read_model(value: Any) -> ModelInfo:
-    """One model as the service describes it; other servers of the same interface say less."""
+    """Return one model as the service describes it; other servers of this API say less."""
     body = as_object(value)
     return ModelInfo(
         id=canonical_id(as_string(body.get("id"), "the model's id")),
@@ -33,26 +39,26 @@ def read_model(value: Any) -> ModelInfo:
 
 
 def read_models(value: Any) -> list[ModelInfo]:
-    """All models."""
+    """Return all models."""
     return [read_model(item) for item in as_objects(as_object(value).get("data"), "data")]
 
 
 def classifiers_call() -> Call:
-    """The call for the caller's own classifiers."""
+    """Return the call for the caller's classifiers."""
     return Call("classifiers", method="GET")
 
 
 def delete_classifier_call(classifier_id: Any) -> Call:
-    """The call that deletes a classifier."""
+    """Return the call that deletes a classifier."""
     if not isinstance(classifier_id, str) or not classifier_id.strip():
         raise JinaInputError(f"classifier_id must be a string, got {classifier_id!r}")
     return Call(f"classifiers/{quote(classifier_id, safe='')}", method="DELETE")
 
 
 def read_classifiers(value: Any) -> list[ClassifierInfo]:
-    """The caller's own classifiers."""
+    """Return the caller's classifiers."""
     if not isinstance(value, list):
-        raise JinaResponseError(f"the answer is a JSON {type(value).__name__}, expected a list of classifiers")
+        raise JinaResponseError(f"the response is a JSON {type(value).__name__}, expected a list of classifiers")
     return [_classifier(item) for item in as_objects(value, "classifiers")]
 
 

@@ -1,7 +1,7 @@
-"""Requests to the reader: a web page as text, a search of the web, a statement checked against the web.
+"""Requests to the reader: read a web page, search the web, check a statement against the web.
 
-Each of the three has a host of its own. What is asked stands in the address, percent-encoded as a whole, and options
-are headers.
+Each of the three services has a host of its own. The page, query or statement is part of the address, percent-encoded
+as a whole, and options are headers.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 from urllib.parse import quote, urlsplit
 
+from ..checks import check_choice, check_flag, check_whole
 from ..errors import JinaInputError, JinaResponseError
+from ..options import ReturnFormat
 from ..results import Grounding, Page, SearchResults, Usage
-from . import options
-from .answers import as_object, as_objects, parse, usage_of
 from .call import Call
+from .responses import as_object, as_objects, parse, usage_of
 
 ReaderMode = Literal["read", "search", "ground"]
-ReturnFormat = Literal["markdown", "html", "text", "screenshot", "pageshot"]
 
 READER_HOSTS: Mapping[ReaderMode, str] = {
     "read": "https://r.jina.ai",
@@ -33,13 +33,13 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderRequest:
-    """What is asked of the reader, validated.
+    """The validated options of a reader call.
 
     Attributes:
-        mode: which of its services.
+        mode: which service.
         root: that service's address.
         headers: the options.
-        plain: whether the answer is to be a text instead of JSON.
+        plain: whether to request plain text instead of JSON.
     """
 
     mode: ReaderMode
@@ -64,12 +64,13 @@ class ReaderRequest:
         """Check every option.
 
         Raises:
-            JinaInputError: an unknown format, a time below 1 s, or a header that HTTP cannot carry.
+            JinaInputError: an unknown format, a time below 1 s, or an invalid header.
         """
         if return_format is not None:
-            options.one_of("return_format", return_format, RETURN_FORMATS)
-        options.whole("page_timeout", page_timeout, unit="seconds")
-        options.flags(with_links_summary=with_links_summary, no_cache=no_cache, plain=plain)
+            check_choice("return_format", return_format, RETURN_FORMATS)
+        check_whole("page_timeout", page_timeout, unit="seconds")
+        for name, value in (("with_links_summary", with_links_summary), ("no_cache", no_cache), ("plain", plain)):
+            check_flag(name, value)
         own = {
             "X-Return-Format": return_format,
             "X-Target-Selector": target_selector,
@@ -77,45 +78,49 @@ class ReaderRequest:
             "X-With-Links-Summary": "true" if with_links_summary else None,
             "X-No-Cache": "true" if no_cache else None,
         }
-        named = {name: str(value) for name, value in own.items() if value is not None}
-        further = _headers(headers)
-        lowered = {name.lower() for name in further}
-        kept = {name: value for name, value in named.items() if name.lower() not in lowered}
-        return cls(mode=mode, root=root, headers=_headers({**kept, **further}), plain=plain)
+        callers = _check_headers(headers)
+        lower_names = {name.lower() for name in callers}
+        from_options = {
+            name: str(value) for name, value in own.items() if value is not None and name.lower() not in lower_names
+        }
+        return cls(mode=mode, root=root, headers=_check_headers({**from_options, **callers}), plain=plain)
 
-    def encode(self, asked: str) -> Call:
-        """The call that asks for a page, a search or a check.
+    def encode(self, subject: str) -> Call:
+        """Return the call for a page, a search or a check.
+
+        Args:
+            subject: the page's address, the query, or the statement.
 
         Raises:
-            JinaInputError: an empty string, or for a page what is no address of the web.
+            JinaInputError: an empty string, or for a page something that is not a web address.
         """
-        text = _asked(self.mode, asked)
-        place = f"?q={quote(text, safe='')}" if self.mode == "search" else quote(text, safe="")
-        return Call(self.mode, method="GET", url=f"{self.root}/{place}", headers=self.headers, plain=self.plain)
+        text = _check_subject(self.mode, subject)
+        path = f"?q={quote(text, safe='')}" if self.mode == "search" else quote(text, safe="")
+        return Call(self.mode, method="GET", url=f"{self.root}/{path}", headers=self.headers, plain=self.plain)
 
-    def page(self, answer: Any) -> Page:
-        """Read the answer of ``read``."""
+    def page(self, response: Any) -> Page:
+        """Read the response of ``read``."""
         if self.plain:
-            return _plain_page(answer)
-        return _page(as_object(answer).get("data"), usage_of(answer))
+            return _plain_page(response)
+        return _page(as_object(response).get("data"), usage_of(response))
 
-    def found(self, answer: Any) -> SearchResults:
-        """Read the answer of ``search``."""
-        usage = usage_of(answer)
+    def search_results(self, response: Any) -> SearchResults:
+        """Read the response of ``search``."""
+        usage = usage_of(response)
         if self.plain:
-            return SearchResults([_plain_page(answer)], usage)
-        pages = [_page(item, usage_of(item)) for item in as_objects(as_object(answer).get("data"), "data")]
+            return SearchResults([_plain_page(response)], usage)
+        pages = [_page(item, usage_of(item)) for item in as_objects(as_object(response).get("data"), "data")]
         return SearchResults(pages, usage)
 
-    def checked(self, answer: Any) -> Grounding:
-        """Read the answer of ``ground``."""
-        usage = usage_of(answer)
+    def grounding(self, response: Any) -> Grounding:
+        """Read the response of ``ground``."""
+        usage = usage_of(response)
         if self.plain:
-            return Grounding(None, None, answer["content"], (), usage, answer)
-        data = _data(as_object(answer).get("data"))
+            return Grounding(None, None, response["content"], (), usage, response)
+        data = _data(as_object(response).get("data"))
         reason, factuality, result = data.get("reason"), data.get("factuality"), data.get("result")
         if not isinstance(reason, str):
-            raise JinaResponseError(f"the answer has the reason {reason!r}, expected a string")
+            raise JinaResponseError(f"the response has the reason {reason!r}, expected a string")
         return Grounding(
             factuality=float(factuality) if isinstance(factuality, (int, float)) else None,
             result=result if isinstance(result, bool) else None,
@@ -126,28 +131,28 @@ class ReaderRequest:
         )
 
 
-def read_answer(call: Call, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
-    """A successful answer with its tokens in ``usage``, where every other answer of Jina's has them.
+def parse_reader_response(call: Call, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+    """Return a successful response with its tokens in ``usage``, where every other response of Jina has them.
 
     Args:
-        call: what was asked.
+        call: the request.
         body: the raw body.
-        headers: the answer's headers, by lower-case name.
+        headers: the response's headers, by lower-case name.
 
     Returns:
-        The answer's JSON object; of a text ``content`` and ``content_type``.
+        The JSON object; for plain text an object of ``content`` and ``content_type``.
     """
     if call.plain:
         return {"content": body.decode("utf-8", "replace"), "content_type": headers.get("content-type", "")}
-    answer = as_object(parse(body))
-    data, meta = answer.get("data"), answer.get("meta")
+    response = as_object(parse(body))
+    data, meta = response.get("data"), response.get("meta")
     if isinstance(data, Mapping):
         usage = usage_of(data)
     elif isinstance(meta, Mapping) and isinstance(meta.get("usage"), Mapping):
         usage = usage_of(meta)
     else:
         usage = sum((usage_of(item) for item in data or () if isinstance(item, Mapping)), Usage())
-    return {**answer, "usage": usage.to_dict()}
+    return {**response, "usage": usage.to_dict()}
 
 
 def _page(value: Any, usage: Usage) -> Page:
@@ -157,41 +162,42 @@ def _page(value: Any, usage: Usage) -> Page:
         url=str(data.get("url") or ""),
         title=str(data.get("title") or ""),
         description=str(data.get("description") or ""),
-        # A search result may come without, and a screenshot has an address in its place.
+        # A search result may lack it, and a screenshot has an address instead.
         content=content if isinstance(content, str) else "",
         usage=usage,
         details=data,
     )
 
 
-def _plain_page(answer: Mapping[str, Any]) -> Page:
-    return Page(url="", title="", description="", content=answer["content"], usage=Usage(), details=answer)
+def _plain_page(response: Mapping[str, Any]) -> Page:
+    return Page(url="", title="", description="", content=response["content"], usage=Usage(), details=response)
 
 
 def _data(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise JinaResponseError(f"the answer has {'no' if value is None else type(value).__name__} 'data', no object")
+        raise JinaResponseError(f"the response's 'data' is a JSON {type(value).__name__}, expected an object")
     return value
 
 
-def _asked(mode: ReaderMode, asked: Any) -> str:
+def _check_subject(mode: ReaderMode, subject: Any) -> str:
     name = {"read": "url", "search": "query", "ground": "statement"}[mode]
-    if not isinstance(asked, str):
-        raise JinaInputError(f"{name} must be a string, got {'None' if asked is None else type(asked).__name__}")
-    text = asked.strip()
+    if not isinstance(subject, str):
+        kind = "None" if subject is None else type(subject).__name__
+        raise JinaInputError(f"{name} must be a string, got {kind}")
+    text = subject.strip()
     if not text:
-        raise JinaInputError(f"{name} is empty")
+        raise JinaInputError(f"{name} is empty: pass at least one character")
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise JinaInputError(f"{name} holds a lone surrogate, which is no text") from None
+        raise JinaInputError(f"{name} contains a lone surrogate, which UTF-8 cannot encode") from None
     if mode == "read":
         scheme, separator, _ = text.partition("://")
-        # Without a scheme the service takes it for https.
+        # Without a scheme the service assumes https.
         if any(character.isspace() for character in text) or (
             separator and (scheme.lower() not in ("http", "https") or not _host(text))
         ):
-            raise JinaInputError(f"url is no address of the web: {text[:100]!r}")
+            raise JinaInputError(f"url is not a web address: {text[:100]!r}")
     return text
 
 
@@ -202,14 +208,14 @@ def _host(url: str) -> str | None:
         return None
 
 
-def _headers(given: Mapping[str, str] | None) -> dict[str, str]:
-    """A copy of headers, each of which HTTP can carry."""
-    if given is not None and not isinstance(given, Mapping):
-        raise JinaInputError(f"headers must be a dictionary of strings, got {type(given).__name__}")
-    for name, value in (given or {}).items():
+def _check_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
+    """Return a copy of headers that HTTP can carry."""
+    if headers is not None and not isinstance(headers, Mapping):
+        raise JinaInputError(f"headers must be a dictionary of strings, got {type(headers).__name__}")
+    for name, value in (headers or {}).items():
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-            raise JinaInputError(f"headers has a name that HTTP does not know: {name!r}")
+            raise JinaInputError(f"headers has an invalid name: {name!r}")
         if not isinstance(value, str) or not (value.isascii() and value.isprintable()) or value != value.strip():
             # Without the value: it may be a cookie or a password.
-            raise JinaInputError(f"the header {name} must be a string of ASCII characters with no space around it")
-    return dict(given or {})
+            raise JinaInputError(f"the header {name} must be a string of ASCII characters without surrounding spaces")
+    return dict(headers or {})

@@ -1,4 +1,4 @@
-"""Requests for rankings."""
+"""Requests for reranking."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..checks import check_flag, check_whole
 from ..errors import JinaResponseError
 from ..inputs import Item
 from ..models import Modality, Model
-from . import options
-from .answers import as_number, as_objects, finite, is_index, vector
 from .call import Call
+from .model_options import known_model, modalities, model_fields
+from .responses import as_number, as_objects, finite, is_index, vector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,52 +44,53 @@ class RerankRequest:
         Raises:
             JinaInputError: an option that the model does not take, or a value that it does not allow.
         """
-        name, row = options.known_model(model, "rerank")
-        options.whole("top_n", top_n)
-        options.whole("max_doc_length", max_doc_length, 1, 8192, "tokens")
-        options.flags(truncation=truncation, return_embeddings=return_embeddings)
-        given = {
+        name, row = known_model(model, "rerank")
+        check_whole("top_n", top_n)
+        check_whole("max_doc_length", max_doc_length, 1, 8192, "tokens")
+        check_flag("truncation", truncation)
+        check_flag("return_embeddings", return_embeddings)
+        options = {
             "truncation": truncation,
             "max_doc_length": max_doc_length,
             "return_embeddings": return_embeddings or None,
         }
-        fields = options.taken(row, "rerank", given)
+        fields = model_fields(row, "rerank", options)
         return cls(model=name, query=query, top_n=top_n, fields=fields, row=row)
 
     def encode(self, documents: Sequence[Item]) -> Call:
-        """The call. The documents are not asked back: the caller has them."""
+        """Return the call. It asks for no documents back, because the caller has them."""
         body: dict[str, Any] = {"model": self.model, "query": self.query, "documents": documents, **self.fields}
         if self.top_n is not None:
             body["top_n"] = min(self.top_n, len(documents))
         return Call("rerank", {**body, "return_documents": False})
 
     def decode(self, body: Mapping[str, Any], batch: range) -> list[tuple[int, float, NDArray[np.float32] | None]]:
-        """Index in the caller's own list, relevance score, and embedding where it was asked for; in no order.
+        """Return index in the caller's list, relevance score, and embedding if requested, in no order.
 
         Raises:
-            JinaResponseError: a wrong count, a missing, repeated or impossible index, a score that is not finite.
+            JinaResponseError: a wrong count, a repeated or impossible index, or a score that is not finite.
         """
         count = len(batch)
         results = as_objects(body.get("results"), "results")
         expected = count if self.top_n is None else min(self.top_n, count)
         if len(results) != expected:
             raise JinaResponseError(f"expected {expected} results, got {len(results)}")
-        ranked: dict[int, tuple[int, float, NDArray[np.float32] | None]] = {}
+        by_place: dict[int, tuple[int, float, NDArray[np.float32] | None]] = {}
         for item in results:
             place = item.get("index")
-            if not is_index(place, count) or place in ranked:
+            if not is_index(place, count) or place in by_place:
                 raise JinaResponseError(f"a result has index {place!r}, expected each of 0 to {count - 1} at most once")
             index = batch[place]  # type: ignore[index]
             score = as_number(item.get("relevance_score"), f"the relevance_score of document {index}")
             embedding = None
             if "return_embeddings" in self.fields:
-                what = f"the embedding of document {index}"
-                embedding = vector(item.get("embedding"), "float", what)
-                finite(embedding, what)
-            ranked[place] = (index, score, embedding)  # type: ignore[index]
-        return list(ranked.values())
+                label = f"the embedding of document {index}"
+                embedding = vector(item.get("embedding"), "float", label)
+                finite(embedding, label)
+            by_place[place] = (index, score, embedding)  # type: ignore[index]
+        return list(by_place.values())
 
 
 def document_modalities(row: Model | None) -> frozenset[Modality]:
-    """The kinds of document, and of query, that a reranker takes."""
-    return options.modalities(row, "rerank")
+    """Return the kinds of document and query that a reranker takes."""
+    return modalities(row, "rerank")

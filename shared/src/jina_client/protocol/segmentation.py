@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..checks import check_choice, check_flag, check_whole
 from ..errors import JinaInputError, JinaResponseError
-from . import options
 from .call import Call
 
 TOKENIZERS = ("cl100k_base", "o200k_base", "p50k_base", "r50k_base", "p50k_edit", "gpt2")
@@ -18,8 +18,8 @@ Token = tuple[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Segmented:
-    """What one answer holds; positions are in the text that was sent."""
+class SegmentResponse:
+    """The content of one response; positions refer to the text of its request."""
 
     num_tokens: int
     tokenizer: str
@@ -50,11 +50,12 @@ class SegmentRequest:
         Raises:
             JinaInputError: an unknown tokenizer, a length below 1, or both ``head`` and ``tail``.
         """
-        options.one_of("tokenizer", tokenizer, TOKENIZERS)
-        options.whole("max_chunk_length", max_chunk_length, unit="characters")
-        options.whole("head", head, unit="tokens")
-        options.whole("tail", tail, unit="tokens")
-        options.flags(return_chunks=return_chunks, return_tokens=return_tokens)
+        check_choice("tokenizer", tokenizer, TOKENIZERS)
+        check_whole("max_chunk_length", max_chunk_length, unit="characters")
+        check_whole("head", head, unit="tokens")
+        check_whole("tail", tail, unit="tokens")
+        check_flag("return_chunks", return_chunks)
+        check_flag("return_tokens", return_tokens)
         if head is not None and tail is not None:
             raise JinaInputError("pass head (the first tokens) or tail (the last), and not both")
         fields = {
@@ -68,10 +69,10 @@ class SegmentRequest:
         return cls(fields={name: value for name, value in fields.items() if value is not None})
 
     def parts(self, text: str) -> list[str]:
-        """The text in pieces that one request may hold, cut after a line, else after a word, where it is longer.
+        """Return the text in parts that fit one request; a longer text is cut after a line, else after a word.
 
         Raises:
-            JinaInputError: an empty text, or a longer one of which only head or tail is asked for.
+            JinaInputError: an empty text, or a longer one together with ``head`` or ``tail``.
         """
         if not text:
             raise JinaInputError("text is empty: pass at least one character")
@@ -92,26 +93,26 @@ class SegmentRequest:
         return parts
 
     def encode(self, text: str) -> Call:
-        """The call that asks for the segments of a text, or of a part of it."""
+        """Return the call for the segments of a text, or of a part of it."""
         return Call("segment", {"content": text, **self.fields})
 
-    def decode(self, body: Mapping[str, Any]) -> Segmented:
-        """Read an answer.
+    def decode(self, body: Mapping[str, Any]) -> SegmentResponse:
+        """Read a response.
 
         Raises:
-            JinaResponseError: no number of tokens, or chunks and positions that do not belong together.
+            JinaResponseError: no number of tokens, or chunks and positions that do not fit together.
         """
         count, chunks, positions = body.get("num_tokens"), body.get("chunks"), body.get("chunk_positions")
         if not isinstance(count, int):
-            raise JinaResponseError(f"the answer has num_tokens {count!r}, expected a number")
+            raise JinaResponseError(f"the response has num_tokens {count!r}, expected a number")
         if not self.fields["return_chunks"]:
             chunks, positions = [], []
         if not isinstance(chunks, list) or not all(isinstance(chunk, str) for chunk in chunks):
-            raise JinaResponseError("the answer has no list of strings in 'chunks'")
+            raise JinaResponseError("the response has no list of strings in 'chunks'")
         if not isinstance(positions, list) or len(positions) != len(chunks):
-            raise JinaResponseError(f"the answer has {len(chunks)} chunks and not as many positions")
+            raise JinaResponseError(f"the response has {len(chunks)} chunks, and not as many positions")
         try:
-            return Segmented(
+            return SegmentResponse(
                 num_tokens=count,
                 tokenizer=str(body.get("tokenizer") or self.fields["tokenizer"]),
                 chunks=tuple(chunks),
@@ -119,11 +120,11 @@ class SegmentRequest:
                 tokens=_tokens(body["tokens"]) if self.fields["return_tokens"] else (),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise JinaResponseError(f"the answer's positions or tokens cannot be read: {error!r}") from None
+            raise JinaResponseError(f"the response's positions or tokens cannot be read: {error!r}") from None
 
 
 def _tokens(value: Any) -> tuple[tuple[Token, ...], ...]:
-    """Tokens for each chunk. Without chunks they come as one flat list."""
+    """Return the tokens of each chunk. Without chunks they come as one flat list."""
     if value and isinstance(value[0][0], str):
         value = [value]
     return tuple(tuple((str(text), tuple(map(int, ids))) for text, ids in chunk) for chunk in value)

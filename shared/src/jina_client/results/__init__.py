@@ -1,17 +1,12 @@
-"""What the client gives back."""
+"""The values that client methods return."""
 
-from .judgements import (
-    Classification,
-    Classifications,
-    ClassifierInfo,
-    LabelScore,
-    RankedDocument,
-    RerankResult,
-    TrainedClassifier,
-)
-from .service import BatchJob, BatchOutput, ModelInfo, Segments
+from .batches import BatchJob, BatchOutput
+from .classification import Classification, Classifications, ClassifierInfo, LabelScore, TrainedClassifier
+from .embeddings import Embeddings, MultiVectors, SparseEmbeddings
+from .model_info import ModelInfo
+from .rerank import RankedDocument, RerankResult
+from .segmentation import Segments
 from .usage import Usage
-from .vectors import Embeddings, MultiVectors, SparseEmbeddings
 from .web import Grounding, Page, SearchResults
 
 __all__ = [

@@ -78,7 +78,7 @@ def _fetch_once(url: str, largest: int, allowed: Callable[[Address], bool], dead
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise FetchError("only http:// and https:// URLs are fetched")
         address, port = _resolve(parts, allowed)
-        connection = _Connection(parts, address, port, _remaining(deadline))
+        connection = _CheckedConnection(parts, address, port, _remaining(deadline))
     except ValueError:
         raise FetchError("it is no valid URL") from None
     # A socket timeout limits each wait and not their sum: a server that sends a byte now and then would never end.
@@ -137,7 +137,7 @@ def _remaining(deadline: float) -> float:
     return seconds
 
 
-class _Connection(http.client.HTTPConnection):
+class _CheckedConnection(http.client.HTTPConnection):
     """A connection to a checked address that sends the host name of the URL."""
 
     def __init__(self, parts: SplitResult, address: str, port: int, timeout: float) -> None:

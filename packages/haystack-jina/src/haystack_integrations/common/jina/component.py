@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from haystack import default_from_dict, default_to_dict
 
-from .connection import JinaConnection
+from .connection import ComponentConnection
 
 
 class JinaComponent:
@@ -23,7 +23,7 @@ class JinaComponent:
     _ALWAYS_SAVED: ClassVar[tuple[str, ...]] = ("model",)
     """Parameters that are saved also where they have their defaults: those that `jina-haystack` always saves."""
 
-    _connection: JinaConnection
+    _connection: ComponentConnection
 
     def to_dict(self) -> dict[str, Any]:
         """

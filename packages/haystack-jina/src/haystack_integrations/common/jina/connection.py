@@ -7,17 +7,17 @@ from typing import Any
 
 from haystack.utils import Secret
 from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient, JinaInputError
-from jina_client.components import Connection, ConnectionOptions
+from jina_client.integration import Connection, ConnectionOptions
 
 DEFAULT_API_KEY = Secret.from_env_var("JINA_API_KEY")
 
 
-class JinaConnection:
-    """Where to call; ``None`` stands for the default of :class:`jina_client.JinaClient`.
+class ComponentConnection:
+    """Where and how to call; ``None`` stands for the default of :class:`jina_client.JinaClient`.
 
     :param api_key: The key. It is resolved when the component is warmed up, not before.
     :param client: A ready client to use instead of key and options. A component that has one cannot be saved.
-    :param options: Those of `jina_client.components.ConnectionOptions`.
+    :param options: Those of `jina_client.integration.ConnectionOptions`.
     :raises JinaInputError: A key that is no Secret (also a TypeError).
     """
 

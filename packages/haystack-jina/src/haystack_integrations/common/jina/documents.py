@@ -8,8 +8,7 @@ from typing import Any
 
 from haystack import Document, logging
 from jina_client import Embeddings, JinaArgumentError, JinaError, JinaInputError, MultiVectors, RerankResult
-from jina_client.arguments import OnError
-from jina_client.inputs import as_text
+from jina_client.integration import OnError, as_text
 
 logger = logging.getLogger(__name__)
 

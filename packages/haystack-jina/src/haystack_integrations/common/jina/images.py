@@ -11,8 +11,7 @@ from typing import Any
 from haystack import Document
 from haystack.dataclasses import ByteStream
 from jina_client import JinaInputError
-from jina_client.media import LARGEST, PDFIUM, Media
-from jina_client.models import takes_images
+from jina_client.integration import LARGEST, PDFIUM, Media, takes_images
 
 PAGE_NUMBER = "page_number"
 """Where Haystack's converters note the page, counted from 1."""

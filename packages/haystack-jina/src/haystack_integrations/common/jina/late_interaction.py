@@ -1,4 +1,4 @@
-"""What the writer and the retriever of late interaction have in common: a folder and a model."""
+"""The parts that the writer and the retriever of late interaction share: an index folder and a model."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ from pathlib import Path
 
 from haystack.utils import Secret
 from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient
-from jina_client.components import ConnectionOptions, MultiVectorEmbedder
-from jina_client.index import MultiVectorIndex
-from jina_client.index.originals import Originals
-from jina_client.index.store import FirstStage
-from jina_client.retrieval import IndexFolder
+from jina_client.integration import ConnectionOptions
 
 from .component import JinaComponent
-from .connection import JinaConnection
+from .connection import ComponentConnection
+from .index import FirstStage, IndexFolder, IndexRetriever, LateInteractionEncoder, MultiVectorIndex, StoredPrecision
 
 
 class LateInteractionComponent(JinaComponent):
-    """A model of one vector a token, and the folder of an index of them."""
+    """A component with a late-interaction model and the folder of a multi-vector index."""
 
     def _set_up(
         self,
@@ -26,15 +23,19 @@ class LateInteractionComponent(JinaComponent):
         model: str,
         *,
         dimensions: int | None,
-        originals: Originals | None = None,
+        stored: StoredPrecision | None = None,
         first_stage: FirstStage | None = None,
         read_only: bool = False,
         client: JinaClient | AsyncJinaClient | None,
         options: ConnectionOptions,
     ) -> None:
-        """What `__init__` does in both; Haystack makes a component a class anew, in which `super()` does not work."""
+        """
+        Set the attributes that both components have.
+
+        It is not called `__init__`, because `super()` does not work in the class that Haystack's decorator makes.
+        """
         if not isinstance(path, (str, Path)) or not str(path):
-            raise JinaArgumentError(f"path must be the index's folder, got {path!r}")
+            raise JinaArgumentError(f"path must be the index's folder, got {path!r}; pass a path such as 'index'")
         self.path = str(path)
         self.api_key = api_key
         self.model_name = model
@@ -44,15 +45,16 @@ class LateInteractionComponent(JinaComponent):
             self.path,
             model=model,
             read_only=read_only,
-            originals=originals,
+            stored=stored,
             first_stage=first_stage,
         )
-        self._connection = JinaConnection(api_key, client, options)
+        self._connection = ComponentConnection(api_key, client, options)
 
     def close(self) -> None:
-        """Close the index and the connections of `run`; a later run opens them anew."""
+        """Release the index files and the connections of `run`; a later run opens them again."""
         self._folder.close()
         super().close()
 
-    def _embedder(self) -> MultiVectorEmbedder:
-        return MultiVectorEmbedder(self._connection.open(), self.model_name, dimensions=self.dimensions)
+    def _index(self) -> IndexRetriever:
+        encoder = LateInteractionEncoder(self._connection.open(), self.model_name, dimensions=self.dimensions)
+        return IndexRetriever(self._folder, encoder)

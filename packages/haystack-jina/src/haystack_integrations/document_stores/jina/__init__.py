@@ -1,4 +1,4 @@
-"""A document store for Haystack on an index in the process."""
+"""A document store for Haystack on an index inside the process."""
 
 from .document_store import JinaDocumentStore
 

@@ -1,4 +1,4 @@
-"""A document store with vectors of one bit a dimension in memory, and the rest on disk."""
+"""A document store with one bit per dimension in memory and the vectors on disk."""
 
 from __future__ import annotations
 
@@ -11,18 +11,16 @@ from haystack import Document, default_from_dict, default_to_dict
 from haystack.document_stores.errors import DuplicateDocumentError
 from haystack.document_stores.types import DuplicatePolicy
 from haystack.utils.filters import document_matches_filter
+from haystack_integrations.common.jina.index import OVERSAMPLING, BinaryIndex, Hit, IndexFolder, StoredPrecision
 from jina_client import JinaInputError
-from jina_client.arguments import known_arguments
-from jina_client.index import BinaryIndex, Hit
-from jina_client.index.originals import Originals
-from jina_client.retrieval import OVERSAMPLING, IndexFolder
+from jina_client.integration import known_arguments
 
 
 class JinaDocumentStore:
     """
-    Documents with embeddings in a folder, searched in two stages: bits first, then the vectors.
+    Store Documents with embeddings in a folder, and search them in two stages: bits first, then the vectors.
 
-    It is no database: filters are for `filter_documents`, which reads all Documents, and not for the search.
+    The store is not a database: only `filter_documents`, which reads all Documents, has filters; a search has none.
 
     Usage example:
     ```python
@@ -42,44 +40,44 @@ class JinaDocumentStore:
         self,
         path: str | Path | None = None,
         *,
-        originals: Originals = "int16",
+        stored: StoredPrecision = "int16",
         model: str = "",
         read_only: bool = False,
     ) -> None:
         """
         Create a JinaDocumentStore.
 
-        :param path: The index's folder, made when the first Documents come; by default a temporary one, which cannot be
-            saved in a pipeline. Stores of one process that name the same folder share it.
-        :param originals: How the vectors lie on disk: `int8` or `int16`.
-        :param model: The model of the embeddings; a folder with those of another is refused. By default any.
-        :param read_only: Change nothing: several processes may have one folder open that way, or one may write.
+        :param path: The index folder, made when the first Documents are written; by default a temporary one, which
+            cannot be saved in a pipeline. Stores of one process that name the same folder share it.
+        :param stored: The precision of the stored vectors: `int8` or `int16`.
+        :param model: The model of the embeddings. A folder with embeddings of another model raises an error. By default
+            any model matches.
+        :param read_only: Reject changes. Several processes may have one folder open that way, or one process for
+            writing.
         :raises JinaInputError: An unknown argument.
         """
         self.read_only = read_only
         self.path = None if path is None else str(path)
-        self.originals = originals
+        self.stored = stored
         self.model = model
-        self._folder = IndexFolder(BinaryIndex, path, model=model, read_only=read_only, originals=originals)
+        self._folder = IndexFolder(BinaryIndex, path, model=model, read_only=read_only, stored=stored)
 
     def to_dict(self) -> dict[str, Any]:
         """
-        Serialize the store: where it is, not what it holds.
+        Serialize the store: its folder and options, not its Documents.
 
         :returns: A dictionary for `from_dict`.
         """
         if self.path is None:
-            raise JinaInputError("a JinaDocumentStore in a temporary folder cannot be saved: give it a path")
-        return default_to_dict(
-            self, path=self.path, originals=self.originals, model=self.model, read_only=self.read_only
-        )
+            raise JinaInputError("a JinaDocumentStore in a temporary folder cannot be saved: pass path=")
+        return default_to_dict(self, path=self.path, stored=self.stored, model=self.model, read_only=self.read_only)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> JinaDocumentStore:
         """
         Deserialize the store.
 
-        :param data: What `to_dict` gave.
+        :param data: The dictionary that `to_dict` returned.
         :returns: The store.
         """
         return default_from_dict(cls, data)
@@ -88,15 +86,15 @@ class JinaDocumentStore:
         """
         Count the Documents.
 
-        :returns: How many there are.
+        :returns: The number of Documents.
         """
         return len(self._folder)
 
     def filter_documents(self, filters: dict[str, Any] | None = None) -> list[Document]:
         """
-        Get the Documents that match filters, without their embeddings. It reads all Documents.
+        Return the Documents that match filters, without their embeddings. The method reads all Documents.
 
-        :param filters: Haystack's filters; by default all Documents match.
+        :param filters: Filters in Haystack's form; by default all Documents match.
         :returns: The Documents.
         """
         documents = map(Document.from_dict, self._folder.payloads())
@@ -104,27 +102,30 @@ class JinaDocumentStore:
 
     def write_documents(self, documents: list[Document], policy: DuplicatePolicy = DuplicatePolicy.NONE) -> int:
         """
-        Write Documents. They are on disk when it returns, or none of them is.
+        Write Documents. When the method returns, all of them are on disk; if it raises, none of them is.
 
         :param documents: Documents with embeddings.
-        :param policy: What to do with an id that is there; by default it is an error.
-        :returns: How many were written.
-        :raises JinaInputError: A Document without an embedding, or with one of another length or of bits.
-        :raises DuplicateDocumentError: An id that is there, unless the policy says otherwise.
+        :param policy: How to treat an id that the store holds already; by default it is an error.
+        :returns: The number of Documents written.
+        :raises JinaInputError: A Document has no embedding, one of another length, or one of bits.
+        :raises DuplicateDocumentError: The store holds an id already, and the policy does not allow it.
         """
         if not isinstance(documents, list) or not all(isinstance(each, Document) for each in documents):
-            raise JinaInputError("write_documents takes a list of Documents")
-        # Of several with the same id the last one counts, as if they were written one after another.
+            raise JinaInputError(
+                f"write_documents takes a list of Documents, got {type(documents).__name__}; pass [document] for one"
+            )
+        # Of several Documents with the same id the last one counts, as if they were written one after another.
         unique = {document.id: document for document in documents}
         if policy in (DuplicatePolicy.NONE, DuplicatePolicy.FAIL) and len(unique) < len(documents):
             raise DuplicateDocumentError("two of the Documents have the same id")
         if policy is DuplicatePolicy.SKIP:
             unique = {document.id: document for document in reversed(documents)}
-        there = [id for id, found in zip(unique, self._folder.get(list(unique)), strict=True) if found is not None]
-        if there and policy is DuplicatePolicy.SKIP:
-            unique = {id: document for id, document in unique.items() if id not in set(there)}
-        elif there and policy is not DuplicatePolicy.OVERWRITE:
-            raise DuplicateDocumentError(f"the Document with id {there[0]!r} exists already")
+        payloads = zip(unique, self._folder.get(list(unique)), strict=True)
+        existing = [id for id, payload in payloads if payload is not None]
+        if existing and policy is DuplicatePolicy.SKIP:
+            unique = {id: document for id, document in unique.items() if id not in set(existing)}
+        elif existing and policy is not DuplicatePolicy.OVERWRITE:
+            raise DuplicateDocumentError(f"the Document with id {existing[0]!r} exists already")
         for document in unique.values():
             if document.embedding is None:
                 raise JinaInputError(f"the Document with id {document.id} has no embedding: use JinaDocumentEmbedder")
@@ -137,25 +138,25 @@ class JinaDocumentStore:
 
     def delete_documents(self, document_ids: list[str]) -> None:
         """
-        Delete Documents; ids that are not there are passed over.
+        Delete Documents. Ids that the store does not hold are ignored.
 
-        :param document_ids: Their ids.
+        :param document_ids: The ids of the Documents.
         """
         self._folder.remove(document_ids)
 
     async def count_documents_async(self) -> int:
         """
-        Count the Documents, asynchronously.
+        Count the Documents, like `count_documents`.
 
-        :returns: How many there are.
+        :returns: The number of Documents.
         """
         return await asyncio.to_thread(self.count_documents)
 
     async def filter_documents_async(self, filters: dict[str, Any] | None = None) -> list[Document]:
         """
-        Get the Documents that match filters, asynchronously.
+        Return the Documents that match filters, like `filter_documents`.
 
-        :param filters: Haystack's filters; by default all Documents match.
+        :param filters: Filters in Haystack's form; by default all Documents match.
         :returns: The Documents.
         """
         return await asyncio.to_thread(self.filter_documents, filters)
@@ -164,60 +165,61 @@ class JinaDocumentStore:
         self, documents: list[Document], policy: DuplicatePolicy = DuplicatePolicy.NONE
     ) -> int:
         """
-        Write Documents, asynchronously; see `write_documents`.
+        Write Documents, like `write_documents`.
 
         :param documents: Documents with embeddings.
-        :param policy: What to do with an id that is there; by default it is an error.
-        :returns: How many were written.
+        :param policy: How to treat an id that the store holds already; by default it is an error.
+        :returns: The number of Documents written.
         """
         return await asyncio.to_thread(self.write_documents, documents, policy)
 
     async def delete_documents_async(self, document_ids: list[str]) -> None:
         """
-        Delete Documents, asynchronously.
+        Delete Documents, like `delete_documents`.
 
-        :param document_ids: Their ids.
+        :param document_ids: The ids of the Documents.
         """
         await asyncio.to_thread(self.delete_documents, document_ids)
 
     def embedding_retrieval(
-        self, query_embedding: list[float], top_k: int, oversampling: float = OVERSAMPLING, probes: int | None = None
+        self, query_embedding: list[float], top_k: int, oversampling: float = OVERSAMPLING, nprobe: int | None = None
     ) -> list[Document]:
         """
-        Find the Documents whose embeddings are nearest.
+        Return the Documents with the nearest embeddings.
 
-        :param query_embedding: The query's.
-        :param top_k: How many to find.
-        :param oversampling: How many times as many candidates the bits choose.
-        :param probes: How many lists to look at once `cluster` was called; by default all, so that none is missed.
+        :param query_embedding: The embedding of the query.
+        :param top_k: The number of Documents to return.
+        :param oversampling: The number of candidates per result that the bits choose.
+        :param nprobe: The number of IVF cells to search after `cluster`; by default all.
         :returns: The Documents, best first, with their `score`.
         """
-        return documents_of(self._folder.search(query_embedding, top_k, oversampling, probes))
+        return documents_of(self._folder.search(query_embedding, top_k, oversampling, nprobe))
 
-    def cluster(self, lists: int | None = None) -> None:
+    def cluster(self, nlist: int | None = None) -> None:
         """
-        Sort the Documents into lists of like ones, for the `probes` of JinaEmbeddingRetriever.
+        Divide the Documents into IVF cells, for the `nprobe` of JinaEmbeddingRetriever.
 
-        It takes minutes for millions. What is written later is in no list, and is compared with every query.
+        It takes minutes for millions of Documents. Documents that are written later are in no cell, and every search
+        compares them.
 
-        :param lists: How many; by default the square root of the number of Documents.
-        :raises JinaInputError: More lists than Documents, no Documents yet, or the store is read-only.
+        :param nlist: The number of cells; by default the square root of the number of Documents.
+        :raises JinaInputError: More cells than Documents, no Documents yet, or the store is read-only.
         """
-        self._folder.cluster(lists)
+        self._folder.cluster(nlist)
 
     def save(self, path: str | Path) -> None:
         """
-        Write a copy to another folder. At its own `path` it is saved at every moment.
+        Write a copy of the store to another folder. The store's own `path` needs no saving.
 
-        :param path: The folder.
+        :param path: The folder; an index in it is replaced.
         """
         self._folder.save(path)
 
     def close(self) -> None:
-        """Give the files free; a later call opens them anew."""
+        """Release the index files; a later call opens them again."""
         self._folder.close()
 
 
 def documents_of(hits: list[Hit]) -> list[Document]:
-    """What a search found, as Documents with their scores."""
+    """Return the Documents of hits, with their scores."""
     return [replace(Document.from_dict(hit.payload), score=hit.score) for hit in hits]

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from jina_client import JinaArgumentError
-from jina_client.components import Embedder, EmbeddingFields
-from jina_client.inputs import as_list
-from jina_client.models import Role, find_model
+from jina_client.integration import AsyncEmbedder, Embedder, EmbeddingFields, Role, as_list, find_model
+from llama_index.core.async_utils import run_jobs
 from llama_index.core.bridge.pydantic import Field
 from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
 from llama_index.core.embeddings import MultiModalEmbedding
-from llama_index.core.instrumentation import DISPATCHER_SPAN_DECORATED_ATTR, get_dispatcher
+from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
 from llama_index.core.schema import BaseNode, MetadataMode
+from llama_index.core.utils import get_tqdm_iterable
 
-from .cache import KeyedStore
-from .connection import JinaConnection
+from .cache import VectorCache
+from .connection import LlamaIndexConnection
 from .images import checked_nodes, image_input, is_image, name_of
 
 Encoding = Literal["float", "binary", "ubinary"]
 Embedding = list[float]
-Method = TypeVar("Method", bound=Callable[..., Any])
 
 DEFAULT_MODEL = "jina-embeddings-v3"
 # Texts that LlamaIndex hands over at once. The client makes requests of 128 of them, eight in flight.
@@ -33,13 +32,7 @@ EMBED_BATCH_SIZE = 1024
 dispatcher = get_dispatcher(__name__)
 
 
-def _spanned_by_its_base(method: Method) -> Method:
-    """Mark a method that only hands on to the base class's: LlamaIndex would make a second span around it."""
-    setattr(method, DISPATCHER_SPAN_DECORATED_ATTR, True)
-    return method
-
-
-class JinaEmbedding(EmbeddingFields, JinaConnection, MultiModalEmbedding):
+class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
     """Embeddings of texts and images by Jina AI's models.
 
     Queries and documents are embedded with the task that the model has for each, from this one object. An image is a
@@ -92,19 +85,20 @@ class JinaEmbedding(EmbeddingFields, JinaConnection, MultiModalEmbedding):
         late_chunking: bool | None = None,
         **arguments: Any,
     ) -> None:
-        super().__init__(
-            model=model,
-            model_name=_label(model, arguments.pop("model_name", None)),
-            embed_batch_size=embed_batch_size,
-            api_key=api_key,
-            callback_manager=callback_manager,
-            encoding_queries=encoding_queries or "float",
-            encoding_documents=encoding_documents or "float",
-            task=task,
-            dimensions=dimensions,
-            late_chunking=bool(late_chunking),
+        fields: dict[str, Any] = {
+            "model": model,
+            "model_name": _label(model, arguments.pop("model_name", None)),
+            "embed_batch_size": embed_batch_size,
+            "api_key": api_key,
+            "callback_manager": callback_manager,
+            "encoding_queries": encoding_queries or "float",
+            "encoding_documents": encoding_documents or "float",
+            "task": task,
+            "dimensions": dimensions,
+            "late_chunking": bool(late_chunking),
             **arguments,
-        )
+        }
+        super().__init__(**fields)
 
     @classmethod
     def class_name(cls) -> str:
@@ -136,48 +130,93 @@ class JinaEmbedding(EmbeddingFields, JinaConnection, MultiModalEmbedding):
         _give(images, await self.aget_image_embedding_batch(images, show_progress))  # type: ignore[arg-type]
         return nodes
 
-    # What LlamaIndex keeps in its cache is looked up in these six.
+    # The base class looks vectors up by the bare text, so these six do not call it.
 
-    @_spanned_by_its_base
+    @dispatcher.span
     def get_query_embedding(self, query: str) -> Embedding:
-        """The vector of a query."""
-        return super(JinaEmbedding, self._with_keyed_cache("query")).get_query_embedding(query)
+        """Embed a query."""
+        return self._report([query], "query", lambda texts: [self._get_query_embedding(text) for text in texts])[0]
 
-    @_spanned_by_its_base
+    @dispatcher.span
     async def aget_query_embedding(self, query: str) -> Embedding:
-        """:meth:`get_query_embedding`, asynchronously."""
-        return await super(JinaEmbedding, self._with_keyed_cache("query")).aget_query_embedding(query)
+        """Embed a query; see :meth:`get_query_embedding`."""
 
-    @_spanned_by_its_base
+        async def embed(texts: list[str]) -> list[Embedding]:
+            return [await self._aget_query_embedding(text) for text in texts]
+
+        return (await self._areport([query], "query", embed))[0]
+
+    @dispatcher.span
     def get_text_embedding(self, text: str) -> Embedding:
-        """The vector of a document."""
-        return super(JinaEmbedding, self._with_keyed_cache("document")).get_text_embedding(text)
+        """Embed a document."""
+        return self._report([text], "document", lambda texts: [self._get_text_embedding(each) for each in texts])[0]
 
-    @_spanned_by_its_base
+    @dispatcher.span
     async def aget_text_embedding(self, text: str) -> Embedding:
-        """:meth:`get_text_embedding`, asynchronously."""
-        return await super(JinaEmbedding, self._with_keyed_cache("document")).aget_text_embedding(text)
+        """Embed a document; see :meth:`get_text_embedding`."""
 
-    @_spanned_by_its_base
+        async def embed(texts: list[str]) -> list[Embedding]:
+            return [await self._aget_text_embedding(each) for each in texts]
+
+        return (await self._areport([text], "document", embed))[0]
+
+    @dispatcher.span
     def get_text_embedding_batch(self, texts: list[str], show_progress: bool = False, **kwargs: Any) -> list[Embedding]:
-        """The vectors of documents, in their order."""
-        keyed = self._with_keyed_cache("document")
-        return super(JinaEmbedding, keyed).get_text_embedding_batch(_listed(texts), show_progress, **kwargs)
+        """Embed documents, in their order."""
+        embeddings: list[Embedding] = []
+        batches = self._batches(texts)
+        for batch in get_tqdm_iterable(batches, show_progress, "Generating embeddings"):
+            embeddings += self._report(batch, "document", self._get_text_embeddings)
+        return embeddings
 
-    @_spanned_by_its_base
+    @dispatcher.span
     async def aget_text_embedding_batch(
         self, texts: list[str], show_progress: bool = False, **kwargs: Any
     ) -> list[Embedding]:
-        """:meth:`get_text_embedding_batch`, asynchronously."""
-        keyed = self._with_keyed_cache("document")
-        return await super(JinaEmbedding, keyed).aget_text_embedding_batch(_listed(texts), show_progress, **kwargs)
+        """Embed documents, in their order; see :meth:`get_text_embedding_batch`."""
+        batches = self._batches(texts)
+        calls = [self._areport(batch, "document", self._aget_text_embeddings) for batch in batches]
+        workers = self.num_workers or max(1, len(calls))
+        parts = await run_jobs(calls, show_progress=show_progress, workers=workers, desc="Generating embeddings")
+        return [embedding for part in parts for embedding in part]
 
-    def _with_keyed_cache(self, role: Role) -> JinaEmbedding:
-        """This object, with a cache in which a text in this role is known by all that its vector depends on."""
+    def _batches(self, texts: Any) -> list[list[str]]:
+        """Return texts in the batches that LlamaIndex reports; a single string is not a list of its letters."""
+        items = texts if isinstance(texts, list) else as_list(texts, "texts")
+        return [items[start : start + self.embed_batch_size] for start in range(0, len(items), self.embed_batch_size)]
+
+    def _report(self, texts: list[str], role: Role, embed: Callable[[list[str]], list[Embedding]]) -> list[Embedding]:
+        """Embed texts with the events, the rate limiter and the cache of LlamaIndex."""
+
+        def limited(missing: list[str]) -> list[Embedding]:
+            if self.rate_limiter is not None:
+                self.rate_limiter.acquire()
+            return embed(missing)
+
+        with self._events(texts) as embeddings, self._callback(texts, embeddings):
+            cache = self._cache(role)
+            embeddings += limited(texts) if cache is None else cache.complete(texts, limited)
+        return embeddings
+
+    async def _areport(
+        self, texts: list[str], role: Role, embed: Callable[[list[str]], Awaitable[list[Embedding]]]
+    ) -> list[Embedding]:
+        """Embed texts with the events, the rate limiter and the cache of LlamaIndex."""
+
+        async def limited(missing: list[str]) -> list[Embedding]:
+            if self.rate_limiter is not None:
+                await self.rate_limiter.async_acquire()
+            return await embed(missing)
+
+        with self._events(texts) as embeddings, self._callback(texts, embeddings):
+            cache = self._cache(role)
+            embeddings += await (limited(texts) if cache is None else cache.acomplete(texts, limited))
+        return embeddings
+
+    def _cache(self, role: Role) -> VectorCache | None:
         if self.embeddings_cache is None:
-            return self
-        identity = self._embedder().identity(role, self._encoding(role))
-        return self.model_copy(update={"embeddings_cache": KeyedStore(self.embeddings_cache, identity)})
+            return None
+        return VectorCache(self.embeddings_cache, self._embedder().identity(role, **self._encoding(role)))
 
     def _get_query_embedding(self, query: str) -> Embedding:
         return self._embed([query], "query")[0]
@@ -227,10 +266,8 @@ class JinaEmbedding(EmbeddingFields, JinaConnection, MultiModalEmbedding):
             if self.rate_limiter is not None:
                 self.rate_limiter.acquire()
             embedder = self._embedder()
-            result = embedder.embed_chunks(
-                chunks, documents, embedding_type=self.encoding_documents, show_progress=show_progress
-            )
-            embeddings += embedder.rows(result)
+            options = {"show_progress": show_progress, **self._encoding("document")}
+            embeddings += embedder.to_lists(embedder.embed_chunks(chunks, documents, **options))
         return embeddings
 
     async def _aget_chunk_embeddings(self, nodes: Sequence[BaseNode], show_progress: bool) -> list[Embedding]:
@@ -240,30 +277,28 @@ class JinaEmbedding(EmbeddingFields, JinaConnection, MultiModalEmbedding):
         with self._events(chunks) as embeddings, self._callback(chunks, embeddings):
             if self.rate_limiter is not None:
                 await self.rate_limiter.async_acquire()
-            embedder = self._embedder()
-            result = await embedder.aembed_chunks(
-                chunks, documents, embedding_type=self.encoding_documents, show_progress=show_progress
-            )
-            embeddings += embedder.rows(result)
+            embedder = self._async_embedder()
+            options = {"show_progress": show_progress, **self._encoding("document")}
+            embeddings += embedder.to_lists(await embedder.embed_chunks(chunks, documents, **options))
         return embeddings
 
     def _embed(self, inputs: Sequence[Any], role: Role) -> list[Embedding]:
-        embedder = self._embedder()
-        return embedder.rows(embedder.embed(inputs, role, embedding_type=self._encoding(role)))
+        return self._embedder().embed_lists(inputs, role, **self._encoding(role))
 
     async def _aembed(self, inputs: Sequence[Any], role: Role) -> list[Embedding]:
-        embedder = self._embedder()
-        return embedder.rows(await embedder.aembed(inputs, role, embedding_type=self._encoding(role)))
+        return await self._async_embedder().embed_lists(inputs, role, **self._encoding(role))
 
     def _embedder(self) -> Embedder:
-        return Embedder(
-            self._connection(),
-            self.model,
-            **self._embedding_options(),
-        )
+        return Embedder(self._connection(), self.model, **self._options())
 
-    def _encoding(self, role: Role) -> Encoding:
-        return self.encoding_queries if role == "query" else self.encoding_documents
+    def _async_embedder(self) -> AsyncEmbedder:
+        return AsyncEmbedder(self._connection(), self.model, **self._options())
+
+    def _options(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in EmbeddingFields.model_fields}
+
+    def _encoding(self, role: Role) -> dict[str, Any]:
+        return {"embedding_type": self.encoding_queries if role == "query" else self.encoding_documents}
 
     def _by_kind(self, nodes: Sequence[BaseNode]) -> tuple[list[BaseNode], list[BaseNode]]:
         """The nodes that are embedded as texts, and those that are embedded as images."""
@@ -308,11 +343,6 @@ def _label(model: str, model_name: str | None) -> str:
             f"model_name only labels events, and the model would be {model}: pass model={model_name!r}"
         )
     return model_name
-
-
-def _listed(texts: Any) -> list[str]:
-    """Texts as a list; LlamaIndex would take a string for the list of its letters."""
-    return texts if isinstance(texts, list) else as_list(texts, "texts")
 
 
 def _contents(nodes: Sequence[BaseNode]) -> list[str]:

@@ -1,47 +1,63 @@
-"""LlamaIndex's ``embeddings_cache``, made safe.
+"""LlamaIndex's ``embeddings_cache``, with keys that depend on everything that a vector depends on.
 
-LlamaIndex looks a vector up by the bare text: a query would get the document's vector, and one model another's. Through
-this view a text is known by all that its vector depends on.
+LlamaIndex itself uses the bare text as the key: a query would get the document's vector, and one model another's.
 """
 
 from __future__ import annotations
 
 import hashlib
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from llama_index.core.storage.kvstore.types import BaseKVStore
 
+Embedding = list[float]
 
-class KeyedStore:
-    """As much of a key-value store as ``BaseEmbedding`` uses, with other keys.
+_COLLECTION = "embeddings"
+
+
+class VectorCache:
+    """A key-value store that holds vectors of one role, model and set of options.
 
     Args:
         store: where the vectors are.
-        identity: what they depend on beside the text, see :meth:`jina_client.components.Embedder.identity`.
+        identity: what they depend on besides the text, see :meth:`jina_client.integration.Embedder.identity`.
     """
 
     def __init__(self, store: BaseKVStore, identity: str) -> None:
         self._store = store
         self._hash = hashlib.sha256(identity.encode() + b"\0")
 
-    def get(self, key: str, collection: str) -> dict[str, Any] | None:
-        """The entry of a text, if there is one."""
-        return self._store.get(self._keyed(key), collection=collection)
+    def complete(self, texts: Sequence[str], embed: Callable[[list[str]], list[Embedding]]) -> list[Embedding]:
+        """Return the vectors of texts, and embed and add those that the store lacks."""
+        entries = [self._store.get(self._key(text), collection=_COLLECTION) for text in texts]
+        missing = [index for index, entry in enumerate(entries) if entry is None]
+        for index, vector in zip(missing, embed([texts[index] for index in missing]) if missing else (), strict=True):
+            entries[index] = {str(uuid.uuid4()): vector}
+            self._store.put(self._key(texts[index]), entries[index], collection=_COLLECTION)  # type: ignore[arg-type]
+        return [_vector(entry) for entry in entries]
 
-    async def aget(self, key: str, collection: str) -> dict[str, Any] | None:
-        """:meth:`get`, asynchronously."""
-        return await self._store.aget(self._keyed(key), collection=collection)
+    async def acomplete(
+        self, texts: Sequence[str], embed: Callable[[list[str]], Awaitable[list[Embedding]]]
+    ) -> list[Embedding]:
+        """Return the vectors of texts; see :meth:`complete`."""
+        entries = [await self._store.aget(self._key(text), collection=_COLLECTION) for text in texts]
+        missing = [index for index, entry in enumerate(entries) if entry is None]
+        vectors = await embed([texts[index] for index in missing]) if missing else []
+        for index, vector in zip(missing, vectors, strict=True):
+            entries[index] = {str(uuid.uuid4()): vector}
+            await self._store.aput(self._key(texts[index]), entries[index], collection=_COLLECTION)  # type: ignore[arg-type]
+        return [_vector(entry) for entry in entries]
 
-    def put(self, key: str, val: dict[str, Any], collection: str) -> None:
-        """Keep the entry of a text."""
-        self._store.put(self._keyed(key), val, collection=collection)
-
-    async def aput(self, key: str, val: dict[str, Any], collection: str) -> None:
-        """:meth:`put`, asynchronously."""
-        await self._store.aput(self._keyed(key), val, collection=collection)
-
-    def _keyed(self, text: Any) -> str:
+    def _key(self, text: Any) -> str:
         digest = self._hash.copy()
-        # Whatever is no text is refused where it is embedded, with a better message.
+        # What is not a text is rejected when it is embedded, with a better message.
         digest.update(str(text).encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
+
+
+def _vector(entry: Any) -> Embedding:
+    """Return the vector of an entry, which LlamaIndex stores under an id of its own."""
+    vector: Embedding = next(iter(entry.values()))
+    return vector

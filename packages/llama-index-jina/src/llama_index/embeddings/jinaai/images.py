@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jina_client import JinaInputError
-from jina_client.models import takes_images
+from jina_client.integration import takes_images
 from llama_index.core.schema import BaseNode, ImageNode, MediaResource, MetadataMode, Node, QueryBundle
 
 _SHOWN = 200

@@ -7,21 +7,20 @@ from contextlib import contextmanager
 from typing import Any
 
 from jina_client import JinaInputError, RerankResult
-from jina_client.components import Reranker
-from jina_client.models import takes_images
+from jina_client.integration import AsyncReranker, Reranker, takes_images
 from llama_index.core.bridge.pydantic import Field
 from llama_index.core.callbacks import CBEventType, EventPayload
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
-from llama_index.embeddings.jinaai.connection import JinaConnection
+from llama_index.embeddings.jinaai.connection import LlamaIndexConnection
 from llama_index.embeddings.jinaai.images import image_input, image_of, query_input
 
 dispatcher = get_dispatcher(__name__)
 
 
-class JinaRerank(JinaConnection, BaseNodePostprocessor):
+class JinaRerank(LlamaIndexConnection, BaseNodePostprocessor):
     """Keeps the nodes that are most relevant to a query, best first.
 
     A node is judged by its text with the metadata that it is embedded with; by a model that takes images
@@ -67,7 +66,9 @@ class JinaRerank(JinaConnection, BaseNodePostprocessor):
         saved_url = arguments.pop("api_url", None)
         if arguments.get("callback_manager") is None:
             arguments.pop("callback_manager", None)
-        super().__init__(top_n=top_n, model=model, base_url=base_url or saved_url, api_key=api_key, **arguments)
+        base_url = base_url or saved_url
+        fields = {"top_n": top_n, "model": model, "base_url": base_url, "api_key": api_key, **arguments}
+        super().__init__(**fields)
 
     @classmethod
     def class_name(cls) -> str:
@@ -88,18 +89,18 @@ class JinaRerank(JinaConnection, BaseNodePostprocessor):
     ) -> list[NodeWithScore]:
         query = _checked(nodes, query_bundle)
         with self._event(nodes, query) as ranked:
-            result = await self._reranker().arerank(query_input(query), self._documents(nodes), self.top_n)
+            result = await self._async_reranker().rerank(query_input(query), self._documents(nodes), self.top_n)
             ranked += _ranked(nodes, result)
         return ranked
 
     def _reranker(self) -> Reranker:
-        return Reranker(
-            self._connection(),
-            self.model,
-            truncation=self.truncation,
-            max_doc_length=self.max_doc_length,
-            max_image_side=self.max_image_side,
-        )
+        return Reranker(self._connection(), self.model, **self._options())
+
+    def _async_reranker(self) -> AsyncReranker:
+        return AsyncReranker(self._connection(), self.model, **self._options())
+
+    def _options(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("truncation", "max_doc_length", "max_image_side")}
 
     def _documents(self, nodes: list[NodeWithScore]) -> list[Any]:
         images_are_taken = takes_images(self.model)

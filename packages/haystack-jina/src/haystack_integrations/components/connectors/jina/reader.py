@@ -7,10 +7,9 @@ from typing import Any, Unpack
 
 from haystack import Document, component
 from haystack.utils import Secret
-from haystack_integrations.common.jina import DEFAULT_API_KEY, JinaComponent, JinaConnection
+from haystack_integrations.common.jina import DEFAULT_API_KEY, ComponentConnection, JinaComponent
 from jina_client import AsyncJinaClient, Grounding, JinaClient, Page, SearchResults
-from jina_client.arguments import known_arguments
-from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions
+from jina_client.integration import CONNECTION_OPTIONS, ConnectionOptions, known_arguments
 
 from .reader_mode import JinaReaderMode
 
@@ -57,7 +56,7 @@ class JinaReaderConnector(JinaComponent):
         self.mode = mode if isinstance(mode, JinaReaderMode) else JinaReaderMode.from_str(mode)
         self.api_key = api_key
         self.json_response = json_response
-        self._connection = JinaConnection(api_key, client, options)
+        self._connection = ComponentConnection(api_key, client, options)
 
     @component.output_types(documents=list[Document])
     def run(self, query: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
@@ -69,12 +68,12 @@ class JinaReaderConnector(JinaComponent):
         :returns: `documents`: of a page or a statement one, of a search one for each page.
         :raises JinaInputError: An empty query, no address of the web, or headers that HTTP cannot carry.
         """
-        client, options = self._connection.open().client, self._options(headers)
+        web, options = self._connection.open().client.web, self._options(headers)
         if self.mode is JinaReaderMode.READ:
-            return self._output(query, client.read(query, **options))
+            return self._output(query, web.read(query, **options))
         if self.mode is JinaReaderMode.SEARCH:
-            return self._output(query, client.search(query, **options))
-        return self._output(query, client.ground(query, **options))
+            return self._output(query, web.search(query, **options))
+        return self._output(query, web.ground(query, **options))
 
     @component.output_types(documents=list[Document])
     async def run_async(self, query: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
@@ -86,12 +85,12 @@ class JinaReaderConnector(JinaComponent):
         :returns: `documents`: of a page or a statement one, of a search one for each page.
         :raises JinaInputError: An empty query, no address of the web, or headers that HTTP cannot carry.
         """
-        client, options = self._connection.open().async_client, self._options(headers)
+        web, options = self._connection.open().async_client.web, self._options(headers)
         if self.mode is JinaReaderMode.READ:
-            return self._output(query, await client.read(query, **options))
+            return self._output(query, await web.read(query, **options))
         if self.mode is JinaReaderMode.SEARCH:
-            return self._output(query, await client.search(query, **options))
-        return self._output(query, await client.ground(query, **options))
+            return self._output(query, await web.search(query, **options))
+        return self._output(query, await web.ground(query, **options))
 
     def _options(self, headers: dict[str, str] | None) -> dict[str, Any]:
         endpoint = self._connection.options.get("base_url")

@@ -8,16 +8,21 @@ from haystack import Document, component
 from haystack.utils import Secret
 from haystack_integrations.common.jina import (
     DEFAULT_API_KEY,
+    ComponentConnection,
     DocumentInputs,
     JinaComponent,
-    JinaConnection,
     meta_fields,
     text_of,
     with_embedding,
 )
 from jina_client import AsyncJinaClient, JinaClient
-from jina_client.arguments import known_arguments
-from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions, Embedder
+from jina_client.integration import (
+    CONNECTION_OPTIONS,
+    AsyncEmbedder,
+    ConnectionOptions,
+    Embedder,
+    known_arguments,
+)
 
 # Where Haystack's splitters note the document that a chunk comes from.
 SOURCE_ID = "source_id"
@@ -113,7 +118,7 @@ class JinaDocumentEmbedder(JinaComponent):
         self.normalized = normalized
         self.truncate = truncate
         self.raise_on_failure = raise_on_failure
-        self._connection = JinaConnection(api_key, client, options)
+        self._connection = ComponentConnection(api_key, client, options)
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(self, documents: list[Document]) -> dict[str, Any]:
@@ -144,9 +149,9 @@ class JinaDocumentEmbedder(JinaComponent):
         given = self._inputs(documents)
         options: dict[str, Any] = {"on_error": given.on_error, "show_progress": self.progress_bar}
         if self.late_chunking:
-            result = await self._embedder().aembed_chunks(given.inputs, self._sources(given.sent), **options)
+            result = await self._async_embedder().embed_chunks(given.inputs, self._sources(given.sent), **options)
         else:
-            result = await self._embedder().aembed(given.inputs, "document", **options)
+            result = await self._async_embedder().embed(given.inputs, "document", **options)
         return given.output(result, with_embedding)
 
     def _inputs(self, documents: list[Document]) -> DocumentInputs:
@@ -163,12 +168,16 @@ class JinaDocumentEmbedder(JinaComponent):
         return [None if source is None else repr(source) for source in found]
 
     def _embedder(self) -> Embedder:
-        return Embedder(
-            self._connection.open(),
-            self.model_name,
-            document_task=self.task,
-            dimensions=self.dimensions,
-            normalized=self.normalized,
-            truncate=self.truncate,
-            batch_size=self.batch_size,
-        )
+        return Embedder(self._connection.open(), self.model_name, **self._options())
+
+    def _async_embedder(self) -> AsyncEmbedder:
+        return AsyncEmbedder(self._connection.open(), self.model_name, **self._options())
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "document_task": self.task,
+            "dimensions": self.dimensions,
+            "normalized": self.normalized,
+            "truncate": self.truncate,
+            "batch_size": self.batch_size,
+        }

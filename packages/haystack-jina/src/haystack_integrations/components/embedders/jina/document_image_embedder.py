@@ -10,15 +10,20 @@ from haystack import Document, component
 from haystack.utils import Secret
 from haystack_integrations.common.jina import (
     DEFAULT_API_KEY,
+    ComponentConnection,
     DocumentImages,
     DocumentInputs,
     JinaComponent,
-    JinaConnection,
     checked_size,
 )
 from jina_client import AsyncJinaClient, JinaClient
-from jina_client.arguments import known_arguments
-from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions, Embedder
+from jina_client.integration import (
+    CONNECTION_OPTIONS,
+    AsyncEmbedder,
+    ConnectionOptions,
+    Embedder,
+    known_arguments,
+)
 
 
 @component
@@ -96,7 +101,7 @@ class JinaDocumentImageEmbedder(JinaComponent):
         self.normalized = normalized
         self.progress_bar = progress_bar
         self.raise_on_failure = raise_on_failure
-        self._connection = JinaConnection(api_key, client, options)
+        self._connection = ComponentConnection(api_key, client, options)
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(self, documents: list[Document]) -> dict[str, Any]:
@@ -127,7 +132,7 @@ class JinaDocumentImageEmbedder(JinaComponent):
             that can be read.
         """
         given = await asyncio.to_thread(self._inputs, documents)
-        result = await self._embedder().aembed(
+        result = await self._async_embedder().embed(
             given.inputs, "document", on_error=given.on_error, show_progress=self.progress_bar
         )
         return given.output(result, self._embedded)
@@ -145,11 +150,15 @@ class JinaDocumentImageEmbedder(JinaComponent):
         return replace(document, embedding=embedding, meta={**document.meta, "embedding_source": source})
 
     def _embedder(self) -> Embedder:
-        return Embedder(
-            self._connection.open(),
-            self.model_name,
-            document_task=self.task,
-            dimensions=self.embedding_dimension,
-            normalized=self.normalized,
-            batch_size=self.batch_size,
-        )
+        return Embedder(self._connection.open(), self.model_name, **self._options())
+
+    def _async_embedder(self) -> AsyncEmbedder:
+        return AsyncEmbedder(self._connection.open(), self.model_name, **self._options())
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "document_task": self.task,
+            "dimensions": self.embedding_dimension,
+            "normalized": self.normalized,
+            "batch_size": self.batch_size,
+        }

@@ -10,18 +10,23 @@ from haystack import Document, component
 from haystack.utils import Secret
 from haystack_integrations.common.jina import (
     DEFAULT_API_KEY,
+    ComponentConnection,
     DocumentImages,
     DocumentInputs,
     JinaComponent,
-    JinaConnection,
     TextOrImage,
     checked_size,
     meta_fields,
     text_of,
 )
 from jina_client import AsyncJinaClient, JinaClient
-from jina_client.arguments import known_arguments
-from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions, MultiVectorEmbedder
+from jina_client.integration import (
+    CONNECTION_OPTIONS,
+    AsyncMultiVectorEmbedder,
+    ConnectionOptions,
+    MultiVectorEmbedder,
+    known_arguments,
+)
 
 MULTI_VECTOR = "multi_vector"
 """The meta field that the vectors are put in: Haystack's Document has a place for one vector only."""
@@ -106,7 +111,7 @@ class JinaMultiVectorDocumentEmbedder(JinaComponent):
         self.root_path = root_path
         self.image_size = checked_size(image_size)
         self.raise_on_failure = raise_on_failure
-        self._connection = JinaConnection(api_key, client, options)
+        self._connection = ComponentConnection(api_key, client, options)
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(self, documents: list[Document]) -> dict[str, Any]:
@@ -135,7 +140,7 @@ class JinaMultiVectorDocumentEmbedder(JinaComponent):
             nor an image that the model takes.
         """
         given = await asyncio.to_thread(self._inputs, documents)
-        result = await self._embedder().aembed(
+        result = await self._async_embedder().embed(
             given.inputs, "document", on_error=given.on_error, show_progress=self.progress_bar
         )
         return given.output(result, self._embedded)
@@ -157,6 +162,10 @@ class JinaMultiVectorDocumentEmbedder(JinaComponent):
         return replace(document, meta=meta)
 
     def _embedder(self) -> MultiVectorEmbedder:
-        return MultiVectorEmbedder(
-            self._connection.open(), self.model_name, dimensions=self.dimensions, batch_size=self.batch_size
-        )
+        return MultiVectorEmbedder(self._connection.open(), self.model_name, **self._options())
+
+    def _async_embedder(self) -> AsyncMultiVectorEmbedder:
+        return AsyncMultiVectorEmbedder(self._connection.open(), self.model_name, **self._options())
+
+    def _options(self) -> dict[str, Any]:
+        return {"dimensions": self.dimensions, "batch_size": self.batch_size}

@@ -6,10 +6,15 @@ from typing import Any, Unpack
 
 from haystack import component
 from haystack.utils import Secret
-from haystack_integrations.common.jina import DEFAULT_API_KEY, JinaComponent, JinaConnection, as_query, meta_of
+from haystack_integrations.common.jina import DEFAULT_API_KEY, ComponentConnection, JinaComponent, as_query, meta_of
 from jina_client import AsyncJinaClient, JinaClient, MultiVectors
-from jina_client.arguments import known_arguments
-from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions, MultiVectorEmbedder
+from jina_client.integration import (
+    CONNECTION_OPTIONS,
+    AsyncMultiVectorEmbedder,
+    ConnectionOptions,
+    MultiVectorEmbedder,
+    known_arguments,
+)
 
 
 @component
@@ -57,7 +62,7 @@ class JinaMultiVectorTextEmbedder(JinaComponent):
         self.prefix = prefix
         self.suffix = suffix
         self.dimensions = dimensions
-        self._connection = JinaConnection(api_key, client, options)
+        self._connection = ComponentConnection(api_key, client, options)
 
     @component.output_types(embedding=list[list[float]], meta=dict[str, Any])
     def run(self, text: str) -> dict[str, Any]:
@@ -79,10 +84,13 @@ class JinaMultiVectorTextEmbedder(JinaComponent):
         :returns: `embedding`: its vectors; `meta`: the model and the usage.
         :raises JinaInputError: What is given is no string (also a TypeError).
         """
-        return _output(await self._embedder().aembed([as_query(text, self.prefix, self.suffix)], "query"))
+        return _output(await self._async_embedder().embed([as_query(text, self.prefix, self.suffix)], "query"))
 
     def _embedder(self) -> MultiVectorEmbedder:
         return MultiVectorEmbedder(self._connection.open(), self.model_name, dimensions=self.dimensions)
+
+    def _async_embedder(self) -> AsyncMultiVectorEmbedder:
+        return AsyncMultiVectorEmbedder(self._connection.open(), self.model_name, dimensions=self.dimensions)
 
 
 def _output(result: MultiVectors) -> dict[str, Any]:

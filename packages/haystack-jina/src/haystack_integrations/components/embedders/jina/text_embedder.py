@@ -6,10 +6,15 @@ from typing import Any, Unpack
 
 from haystack import component
 from haystack.utils import Secret
-from haystack_integrations.common.jina import DEFAULT_API_KEY, JinaComponent, JinaConnection, as_query, meta_of
+from haystack_integrations.common.jina import DEFAULT_API_KEY, ComponentConnection, JinaComponent, as_query, meta_of
 from jina_client import AsyncJinaClient, Embeddings, JinaClient
-from jina_client.arguments import known_arguments
-from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions, Embedder
+from jina_client.integration import (
+    CONNECTION_OPTIONS,
+    AsyncEmbedder,
+    ConnectionOptions,
+    Embedder,
+    known_arguments,
+)
 
 
 @component
@@ -72,7 +77,7 @@ class JinaTextEmbedder(JinaComponent):
         self.late_chunking = late_chunking
         self.normalized = normalized
         self.truncate = truncate
-        self._connection = JinaConnection(api_key, client, options)
+        self._connection = ComponentConnection(api_key, client, options)
 
     @component.output_types(embedding=list[float], meta=dict[str, Any])
     def run(self, text: str) -> dict[str, Any]:
@@ -94,17 +99,21 @@ class JinaTextEmbedder(JinaComponent):
         :returns: `embedding`: its vector; `meta`: the model and the usage.
         :raises JinaInputError: What is given is no string (also a TypeError).
         """
-        return _output(await self._embedder().aembed([as_query(text, self.prefix, self.suffix)], "query"))
+        return _output(await self._async_embedder().embed([as_query(text, self.prefix, self.suffix)], "query"))
 
     def _embedder(self) -> Embedder:
-        return Embedder(
-            self._connection.open(),
-            self.model_name,
-            query_task=self.task,
-            dimensions=self.dimensions,
-            normalized=self.normalized,
-            truncate=self.truncate,
-        )
+        return Embedder(self._connection.open(), self.model_name, **self._options())
+
+    def _async_embedder(self) -> AsyncEmbedder:
+        return AsyncEmbedder(self._connection.open(), self.model_name, **self._options())
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "query_task": self.task,
+            "dimensions": self.dimensions,
+            "normalized": self.normalized,
+            "truncate": self.truncate,
+        }
 
 
 def _output(result: Embeddings) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from haystack import Document, component
 from haystack.utils import Secret
 from haystack_integrations.common.jina import (
     DEFAULT_API_KEY,
+    ComponentConnection,
     DocumentImages,
     DocumentInputs,
     JinaComponent,
-    JinaConnection,
     TextOrImage,
     checked_size,
     meta_fields,
@@ -21,8 +21,13 @@ from haystack_integrations.common.jina import (
     text_of,
 )
 from jina_client import AsyncJinaClient, JinaClient, JinaInputError, RerankResult
-from jina_client.arguments import known_arguments
-from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions, Reranker
+from jina_client.integration import (
+    CONNECTION_OPTIONS,
+    AsyncReranker,
+    ConnectionOptions,
+    Reranker,
+    known_arguments,
+)
 
 
 @component
@@ -98,7 +103,7 @@ class JinaRanker(JinaComponent):
         self.file_path_meta_field = file_path_meta_field
         self.root_path = root_path
         self.image_size = checked_size(image_size)
-        self._connection = JinaConnection(api_key, client, options)
+        self._connection = ComponentConnection(api_key, client, options)
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(
@@ -144,7 +149,7 @@ class JinaRanker(JinaComponent):
         """
         threshold = self._threshold_of(score_threshold)
         inputs = await asyncio.to_thread(self._inputs, documents)
-        result = await self._reranker().arerank(query, inputs, _checked(top_k) or self.top_k)
+        result = await self._async_reranker().rerank(query, inputs, _checked(top_k) or self.top_k)
         return _output(documents, result, threshold)
 
     def _inputs(self, documents: list[Document]) -> list[Any]:
@@ -155,9 +160,13 @@ class JinaRanker(JinaComponent):
         return DocumentInputs(documents, TextOrImage(self.model, images, text), raise_on_failure=True).inputs
 
     def _reranker(self) -> Reranker:
-        return Reranker(
-            self._connection.open(), self.model, truncation=self.truncation, max_doc_length=self.max_doc_length
-        )
+        return Reranker(self._connection.open(), self.model, **self._options())
+
+    def _async_reranker(self) -> AsyncReranker:
+        return AsyncReranker(self._connection.open(), self.model, **self._options())
+
+    def _options(self) -> dict[str, Any]:
+        return {"truncation": self.truncation, "max_doc_length": self.max_doc_length}
 
     def _threshold_of(self, score_threshold: float | None) -> float | None:
         return self.score_threshold if score_threshold is None else _threshold(score_threshold)

@@ -1,4 +1,4 @@
-"""Retrievers for Haystack on an index in the process."""
+"""Retrievers for Haystack on an index inside the process."""
 
 from .embedding_retriever import JinaEmbeddingRetriever
 from .late_interaction_retriever import JinaLateInteractionRetriever

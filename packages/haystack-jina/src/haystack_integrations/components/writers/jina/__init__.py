@@ -1,4 +1,4 @@
-"""Writers for Haystack of an index in the process."""
+"""Writers for Haystack to an index inside the process."""
 
 from .late_interaction_writer import JinaLateInteractionWriter
 

@@ -1,4 +1,4 @@
-"""Documents into an index for late interaction."""
+"""Write Documents to an index for late interaction."""
 
 from __future__ import annotations
 
@@ -17,20 +17,18 @@ from haystack_integrations.common.jina import (
     checked_size,
     text_of,
 )
+from haystack_integrations.common.jina.index import FirstStage, StoredPrecision
 from haystack_integrations.common.jina.late_interaction import LateInteractionComponent
 from jina_client import AsyncJinaClient, JinaClient
-from jina_client.arguments import known_arguments
-from jina_client.components import CONNECTION_OPTIONS, ConnectionOptions
-from jina_client.index.originals import Originals
-from jina_client.index.store import FirstStage
+from jina_client.integration import CONNECTION_OPTIONS, ConnectionOptions, known_arguments
 
 
 @component
 class JinaLateInteractionWriter(LateInteractionComponent):
     """
-    Embeds Documents with one vector a token and writes them to an index, for JinaLateInteractionRetriever.
+    Embed Documents with one vector per token and write them to an index, for JinaLateInteractionRetriever.
 
-    A Document without content is embedded by its image, if the model takes images (`jina-embeddings-v4`).
+    A Document without content is embedded by its image if the model takes images (`jina-embeddings-v4`).
 
     Usage example:
     ```python
@@ -56,7 +54,7 @@ class JinaLateInteractionWriter(LateInteractionComponent):
         model: str = "jina-colbert-v2",
         *,
         dimensions: int | None = None,
-        originals: Originals = "int8",
+        stored: StoredPrecision = "int8",
         first_stage: FirstStage = "float",
         file_path_meta_field: str = "file_path",
         root_path: str | None = None,
@@ -67,24 +65,25 @@ class JinaLateInteractionWriter(LateInteractionComponent):
         """
         Create a JinaLateInteractionWriter.
 
-        :param path: The index's folder, made when the first Documents come.
-        :param api_key: The key, resolved when the component is warmed up.
-        :param model: The model, one of those that give a vector for each token.
+        :param path: The index folder, made when the first Documents are written.
+        :param api_key: The API key, resolved when the component is warmed up.
+        :param model: The id of a late-interaction model, which returns one vector per token.
         :param dimensions: The length of the vectors (Matryoshka); by default the model's full length.
-        :param originals: How the vectors lie on disk: `int8` or `int16`.
-        :param first_stage: What of the pooled vectors is in memory: `float`, or `bits` in 1/32 of it, which find less.
-        :param file_path_meta_field: For Documents without content: the meta field with the path of an image or a PDF,
-            or with a ByteStream. A Document without the field has its `blob`.
-        :param root_path: The folder that these paths are relative to and cannot lead out of: give it where the meta
-            come from outside.
-        :param image_size: Width and height; larger images are made to fit before they are sent.
-        :param client: A ready client to use instead of key and connection options.
-        :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
-            `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
-            `cache`, as of `jina_client.JinaClient`.
-        :raises JinaInputError: An unknown argument, or an `image_size` that is no pair of pixels.
+        :param stored: The precision of the stored vectors: `int8` or `int16`.
+        :param first_stage: The precision of the pooled vectors in memory: `float`, or `bits`, which take 1/32 of it and
+            have a lower recall.
+        :param file_path_meta_field: The meta field with the path of an image or a PDF, or with a ByteStream, for
+            Documents without content. If a Document lacks the field, its `blob` is used.
+        :param root_path: The folder that these paths are relative to and may not leave. Set it if the meta comes from
+            outside.
+        :param image_size: Width and height in pixels; larger images are scaled down to fit before they are sent.
+        :param client: A ready client to use instead of a key and connection options.
+        :param options: Connection options: `base_url` (the root of the API; `"local"` is the embedded engine),
+            `timeout`, `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`,
+            `dialect` and `cache`, as for `jina_client.JinaClient`.
+        :raises JinaInputError: An unknown argument, or an `image_size` that is not a pair of integers.
         """
-        self.originals = originals
+        self.stored = stored
         self.first_stage = first_stage
         self.file_path_meta_field = file_path_meta_field
         self.root_path = root_path
@@ -94,7 +93,7 @@ class JinaLateInteractionWriter(LateInteractionComponent):
             api_key,
             model,
             dimensions=dimensions,
-            originals=originals,
+            stored=stored,
             first_stage=first_stage,
             client=client,
             options=options,
@@ -103,35 +102,40 @@ class JinaLateInteractionWriter(LateInteractionComponent):
     @component.output_types(documents_written=int)
     def run(self, documents: list[Document]) -> dict[str, int]:
         """
-        Embed and write Documents; one with the id of another takes its place. They are on disk when it returns.
+        Embed and write Documents, which are on disk when the method returns.
 
-        :param documents: The Documents.
-        :returns: `documents_written`: how many.
-        :raises JinaInputError: What is given is no list of Documents (also a TypeError), or a Document has neither text
-            nor an image that the model takes.
+        :param documents: The Documents. One with the id of another replaces it.
+        :returns: `documents_written`: the number of Documents.
+        :raises JinaInputError: The argument is not a list of Documents (also a TypeError), a Document has neither text
+            nor an image that the model takes, or the index is read-only.
         """
         self._folder.check_writable()
-        return self._written(documents, self._embedder().embed(self._inputs(documents), "document"))
+        inputs = self._inputs(documents)
+        self._index().add(_ids(documents), inputs, _payloads(documents))
+        return {"documents_written": len(documents)}
 
     @component.output_types(documents_written=int)
     async def run_async(self, documents: list[Document]) -> dict[str, int]:
         """
-        Embed and write Documents, asynchronously; see `run`.
+        Embed and write Documents, like `run`.
 
         :param documents: The Documents.
-        :returns: `documents_written`: how many.
+        :returns: `documents_written`: the number of Documents.
         """
         self._folder.check_writable()
         inputs = await asyncio.to_thread(self._inputs, documents)
-        vectors = await self._embedder().aembed(inputs, "document")
-        return await asyncio.to_thread(self._written, documents, vectors)
+        await self._index().aadd(_ids(documents), inputs, _payloads(documents))
+        return {"documents_written": len(documents)}
 
     def _inputs(self, documents: list[Document]) -> list[Any]:
         images = DocumentImages(self.file_path_meta_field, self.root_path, self.image_size)
         make = TextOrImage(self.model_name, images, lambda document: text_of(document, (), ""))
         return DocumentInputs(documents, make, raise_on_failure=True).inputs
 
-    def _written(self, documents: list[Document], vectors: Any) -> dict[str, int]:
-        payloads = [replace(document, embedding=None, score=None).to_dict(flatten=False) for document in documents]
-        self._folder.add([document.id for document in documents], vectors, payloads)
-        return {"documents_written": len(documents)}
+
+def _ids(documents: list[Document]) -> list[str]:
+    return [document.id for document in documents]
+
+
+def _payloads(documents: list[Document]) -> list[dict[str, Any]]:
+    return [replace(document, embedding=None, score=None).to_dict(flatten=False) for document in documents]

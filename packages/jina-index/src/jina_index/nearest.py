@@ -1,0 +1,198 @@
+"""The first stage of a search: the rows nearest to a query, of all rows or of some cells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .threads import faiss, for_each_part, pool, thread_count
+
+# A sort key is a distance of 17 bits, shifted by this, plus a row number.
+_DISTANCE_SHIFT = 46
+# The number of further rows to request when several rows may be equally far away.
+_TIE_MARGIN = 100
+# The keys that one step over cells may hold: 32 MB.
+_KEYS_PER_STEP = 2**22
+
+
+def nearest_bits(
+    queries: NDArray[np.uint8],
+    codes: NDArray[np.uint8],
+    count: int,
+    rows: NDArray[Any] | None = None,
+    *,
+    ascending: bool = True,
+) -> NDArray[np.int64]:
+    """Return the rows with the smallest Hamming distance to each query; of equal distances the smallest row numbers.
+
+    Args:
+        queries: ``ubinary`` codes of shape ``(q, bytes)``.
+        codes: ``ubinary`` codes of shape ``(n, bytes)``.
+        count: the number of rows per query, at most ``n``.
+        rows: the row number of each code; by default its position.
+        ascending: whether ``rows`` ascend. A search is slightly slower if they do not.
+
+    Returns:
+        Row numbers of shape ``(q, count)``, in no particular order.
+    """
+    return _rows_of_keys(_keys_of_all(queries, codes, count, rows, ascending=ascending), count)
+
+
+def nearest_bits_in_cells(
+    queries: NDArray[np.uint8],
+    codes: NDArray[np.uint8],
+    count: int,
+    rows: NDArray[Any],
+    bounds: NDArray[np.int64],
+    probed: NDArray[np.bool_],
+) -> NDArray[np.int64]:
+    """Return the nearest rows like :func:`nearest_bits`, of some cells and of the rows that are in no cell.
+
+    Args:
+        queries: ``ubinary`` codes of shape ``(q, bytes)``.
+        codes: ``ubinary`` codes of shape ``(n, bytes)``, cell after cell, then the rows that are in no cell.
+        count: the number of rows per query; the probed cells and the tail hold at least as many.
+        rows: the row number of each code, ascending within each cell and within the tail.
+        bounds: the position where each cell starts, and where the last one ends, shape ``(nlist + 1,)``.
+        probed: whether a query searches a cell, shape ``(q, nlist)``.
+
+    Returns:
+        Row numbers of shape ``(q, count)``, in no particular order.
+    """
+    most = int((probed @ np.diff(bounds)).max())
+    step = max(1, _KEYS_PER_STEP // max(1, most))
+    tail = slice(bounds[-1], len(codes))
+    results = []
+    for start in range(0, len(queries), step):
+        part = slice(start, start + step)
+        keys = [_keys_of_cells(queries[part], codes, rows, bounds, probed[part])]
+        if tail.start < tail.stop:
+            keys.append(_keys_of_all(queries[part], codes[tail], min(count, len(codes[tail])), rows[tail]))
+        results.append(_rows_of_keys(np.concatenate(keys, axis=1), count))
+    return np.concatenate(results)
+
+
+def nearest_floats(queries: NDArray[np.float32], vectors: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Return the positions of the vectors with the largest dot product with each query.
+
+    Args:
+        queries: float32 of shape ``(q, dims)``.
+        vectors: float32 of shape ``(n, dims)``.
+        count: the number of positions per query, at most ``n``.
+
+    Returns:
+        Positions of shape ``(q, count)``, best first.
+    """
+
+    def search(part: slice) -> tuple[NDArray[Any], NDArray[Any]]:
+        products = queries @ vectors[part].T
+        values, places = best(products, min(count, products.shape[1]))
+        return values, places + part.start
+
+    parts = for_each_part(search, len(vectors))
+    values, places = (np.concatenate(each, axis=1) for each in zip(*parts, strict=True))
+    order = np.lexsort((places, -values), axis=1)[:, :count]
+    return np.take_along_axis(places, order, axis=1)
+
+
+def best(scores: NDArray[np.float32], count: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the largest scores of each row and their positions, best first; of equal scores the first.
+
+    Args:
+        scores: float32 of shape ``(q, n)``.
+        count: the number of scores per row.
+
+    Returns:
+        Scores and positions, both of shape ``(q, count)``.
+    """
+    if count < scores.shape[1]:
+        places = np.argpartition(-scores, count - 1, axis=1)[:, :count]
+    else:
+        places = np.broadcast_to(np.arange(scores.shape[1]), scores.shape)
+    values = np.take_along_axis(scores, places, axis=1)
+    order = np.lexsort((places, -values), axis=1)
+    return np.take_along_axis(values, order, axis=1), np.take_along_axis(places, order, axis=1)
+
+
+def _keys_of_all(
+    queries: NDArray[np.uint8],
+    codes: NDArray[np.uint8],
+    count: int,
+    rows: NDArray[Any] | None,
+    *,
+    ascending: bool = True,
+) -> NDArray[np.int64]:
+    """Return the sort keys of at least the ``count`` nearest rows of each query: ``(q, count or more)``."""
+
+    def search(part: slice) -> NDArray[np.int64]:
+        size = part.stop - part.start
+        least = min(count, size)
+
+        def nearest_keys(number: int) -> NDArray[np.int64]:
+            distances, places = faiss().knn_hamming(queries, codes[part], number)
+            places += part.start
+            return _keys(distances, places if rows is None else rows[places])
+
+        if ascending:
+            return nearest_keys(least)
+        # Of equally distant rows faiss returns the first in memory, which here need not have the smallest row numbers.
+        # Request more rows until every row as distant as the last one needed is among them.
+        number = min(size, 2 * least + _TIE_MARGIN)
+        while True:
+            keys = nearest_keys(number)
+            if number == size or (keys[:, -1] >> _DISTANCE_SHIFT > keys[:, least - 1] >> _DISTANCE_SHIFT).all():
+                return np.partition(keys, least - 1, axis=1)[:, :least]
+            number = min(size, 2 * number)
+
+    return np.concatenate(for_each_part(search, len(codes)), axis=1)
+
+
+def _keys_of_cells(
+    queries: NDArray[np.uint8],
+    codes: NDArray[np.uint8],
+    rows: NDArray[Any],
+    bounds: NDArray[np.int64],
+    probed: NDArray[np.bool_],
+) -> NDArray[np.int64]:
+    """Return the sort keys of all rows of the probed cells: ``(q, most rows of a query)``, padded with large keys."""
+    ends = np.cumsum(probed * np.diff(bounds), axis=1)
+    keys = np.full((len(queries), ends[:, -1].max()), np.iinfo(np.int64).max)
+    cells = np.flatnonzero(probed.any(axis=0))
+    library = faiss()
+
+    def search(numbers: NDArray[np.int64]) -> None:
+        # Read a cell once for all queries that probe it. Compute all its distances without selecting among them:
+        # selecting some hundred of some thousand takes longer than comparing them.
+        for number in numbers.tolist():
+            members = np.flatnonzero(probed[:, number])
+            part = slice(bounds[number], bounds[number + 1])
+            query_codes, cell_codes = queries[members], codes[part]
+            distances = np.empty((len(query_codes), len(cell_codes)), np.int32)
+            pointers = map(library.swig_ptr, (query_codes, cell_codes))
+            sizes = len(query_codes), len(cell_codes), codes.shape[1]
+            library.hammings(*pointers, *sizes, library.swig_ptr(distances))
+            cell_keys = _keys(distances, rows[part])
+            for query, end, key in zip(members.tolist(), ends[members, number].tolist(), cell_keys, strict=True):
+                keys[query, end - len(cell_codes) : end] = key
+
+    threads = thread_count(int(ends[:, -1].sum()))
+    list(pool().map(search, (cells[number::threads] for number in range(threads))))
+    return keys
+
+
+def _keys(distances: NDArray[np.int32], rows: NDArray[Any]) -> NDArray[np.int64]:
+    """Return numbers that sort by distance, and for equal distances by row."""
+    keys = distances.astype(np.int64)
+    keys <<= _DISTANCE_SHIFT
+    keys |= rows
+    return keys
+
+
+def _rows_of_keys(keys: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Return the rows of the ``count`` smallest keys."""
+    if count < keys.shape[1]:
+        keys = np.partition(keys, count - 1, axis=1)[:, :count]
+    numbers: NDArray[np.int64] = keys & ((1 << _DISTANCE_SHIFT) - 1)
+    return numbers

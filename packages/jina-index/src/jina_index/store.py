@@ -1,0 +1,290 @@
+"""An open index folder: appending, removing and reading, with every change on disk when a method returns.
+
+A folder holds ``index.sqlite3``, ``codes-<generation>.bin`` and ``vectors-<generation>.bin``. SQLite stores the ids,
+the payloads, the checksums and, once the index was clustered, the IVF cells; it alone decides what the index contains.
+The other two files only grow: a batch is appended and flushed to the disk, and then one SQLite transaction makes it
+part of the index. The next batch overwrites what a crash left behind the last one. A file that is shorter than SQLite
+says, or whose content does not match the checksums, raises :class:`jina_index.IndexFileError`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jina_client import JinaInputError
+from numpy.typing import NDArray
+
+from . import database as tables
+from .cells import Clustering
+from .database import PARAMETERS_PER_STATEMENT, SELECT_ITEMS, insert_cells
+from .errors import IndexFileError
+from .files import DATABASE, HEADER_LENGTH, append, check_file, crc, damaged, reject_links
+from .generations import publish_generation, remove_other_generations, write_generation
+from .items import Id, StoredItem
+from .settings import IndexSettings
+from .stored_vectors import vector_width
+
+
+class IndexStore:
+    """An open index folder. Only reading is thread-safe; the index above it has a lock.
+
+    Args:
+        folder: the folder.
+        read_only: whether to open it without changing anything, as several processes may at the same time.
+
+    Raises:
+        IndexFileError: no index, damaged files, links, or an index that is open elsewhere.
+    """
+
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+        self.folder = folder
+        self.read_only = read_only
+        self._reading = threading.Lock()
+        reject_links(folder)
+        self._database = tables.connect(folder, read_only=read_only)
+        try:
+            with self._damage_reported():
+                self._has_cells = tables.read_schema(self._database, folder)
+                self.settings, generation = tables.read_settings(self._database, folder)
+                self.rows, self.vectors = tables.read_totals(self._database, folder)
+                self._vector_width = vector_width(self.settings)
+                self._codes_path = folder / f"codes-{generation}.bin"
+                self._vectors_path = folder / f"vectors-{generation}.bin"
+                check_file(self._codes_path, generation, self.rows * self.settings.code_width, folder)
+                check_file(self._vectors_path, generation, self.vectors * self._vector_width, folder)
+            if not read_only:
+                remove_other_generations(folder, generation)
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def create(cls, folder: Path, settings: IndexSettings) -> IndexStore:
+        """Create an empty index and open it.
+
+        Args:
+            folder: the folder, which is created if it does not exist.
+            settings: the settings of the index.
+
+        Raises:
+            IndexFileError: the folder holds an index already, or cannot be created.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise IndexFileError(f"{folder} cannot be made a folder: {error.strerror}; choose another path") from None
+        if (folder / DATABASE).exists():
+            raise IndexFileError(f"{folder} holds an index already: load it, or choose another folder")
+        publish_generation(folder, write_generation(folder, settings, []))
+        return cls(folder)
+
+    def close(self) -> None:
+        """Release the files. All changes are on disk already."""
+        self._database.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_database"):
+            self._database.close()
+
+    def add(
+        self,
+        ids: Sequence[Id],
+        payloads: Sequence[bytes | None],
+        codes: NDArray[np.uint8],
+        vectors: NDArray[np.uint8],
+        lengths: Sequence[int],
+        replaced: Sequence[int] = (),
+    ) -> None:
+        """Append a batch and flush it to the disk.
+
+        Args:
+            ids: the ids of the items, none of which is in the index.
+            payloads: the payload of each as JSON, or ``None``.
+            codes: bytes of shape ``(n, code_width)``.
+            vectors: bytes of shape ``(sum of lengths, vector_width)``.
+            lengths: the number of vectors of each item.
+            replaced: rows to remove in the same transaction.
+
+        Raises:
+            JinaInputError: the index is read-only.
+        """
+        self.check_writable()
+        append(self._codes_path, self.rows * self.settings.code_width, codes)
+        append(self._vectors_path, self.vectors * self._vector_width, vectors)
+        starts = np.cumsum([self.vectors, *lengths]).tolist()
+        items = [
+            StoredItem(self.rows + place, *fields)
+            for place, fields in enumerate(zip(ids, payloads, starts[:-1], map(int, lengths), strict=True))
+        ]
+        with tables.transaction(self._database):
+            tables.delete_items(self._database, replaced)
+            batch = (self.rows, len(ids), crc(codes), self.vectors, len(vectors), crc(vectors))
+            tables.insert_batch(self._database, batch, items)
+        self.rows += len(ids)
+        self.vectors += len(vectors)
+
+    def remove(self, rows: Sequence[int]) -> None:
+        """Remove items and flush the removal to the disk. Their bytes remain until the index is written anew.
+
+        Raises:
+            JinaInputError: the index is read-only.
+        """
+        self.check_writable()
+        with tables.transaction(self._database):
+            tables.delete_items(self._database, rows)
+
+    def write_cells(self, clustering: Clustering) -> None:
+        """Replace the IVF cells and flush them to the disk.
+
+        Raises:
+            JinaInputError: the index is read-only.
+        """
+        self.check_writable()
+        with tables.transaction(self._database):
+            if self._has_cells:
+                tables.delete_cells(self._database)
+            insert_cells(self._database, clustering, create=not self._has_cells)
+        self._has_cells = True
+
+    def read_cells(self) -> Clustering | None:
+        """Return the IVF cells, or ``None`` if there are none. Their members may include rows that were removed.
+
+        Raises:
+            IndexFileError: they are damaged.
+        """
+        if not self._has_cells:
+            return None
+        with self._damage_reported():
+            return tables.read_cells(self._database, self.folder, self.settings.dimensions, self.rows)
+
+    def rows_of(self, ids: Sequence[Id]) -> dict[Id, int]:
+        """Return the rows of the ids that are in the index."""
+        # SQLite distinguishes 1 from '1', as Python does.
+        return dict(self._select("SELECT id, row FROM items WHERE id IN", ids))
+
+    def items(self, rows: Sequence[int]) -> dict[int, StoredItem]:
+        """Return the items of some rows.
+
+        Raises:
+            IndexFileError: one is damaged.
+        """
+        return {item.row: item for item in map(self._item, self._select(f"{SELECT_ITEMS} WHERE row IN", rows))}
+
+    def all_items(self) -> Iterator[StoredItem]:
+        """Yield every item in the order of rows.
+
+        Raises:
+            IndexFileError: one is damaged.
+        """
+        with self._reading:
+            cursor = self._database.execute(f"{SELECT_ITEMS} ORDER BY row")
+        while True:
+            with self._reading:
+                part = cursor.fetchmany(PARAMETERS_PER_STATEMENT)
+            if not part:
+                return
+            yield from map(self._item, part)
+
+    def live_rows(self) -> NDArray[np.int64] | None:
+        """Return the rows that are not removed, ascending, or ``None`` if no row is removed."""
+        (count,) = self._database.execute("SELECT COUNT(*) FROM items").fetchone()
+        if count == self.rows:
+            return None
+        rows = self._database.execute("SELECT row FROM items ORDER BY row")
+        return np.fromiter((row for (row,) in rows), np.int64, count)
+
+    def read_codes(self) -> NDArray[np.uint8]:
+        """Read the codes of all rows and compare them with their checksums.
+
+        Returns:
+            Bytes of shape ``(rows, code_width)``.
+
+        Raises:
+            IndexFileError: a checksum is wrong.
+        """
+        width = self.settings.code_width
+        codes = np.fromfile(self._codes_path, np.uint8, self.rows * width, offset=HEADER_LENGTH)
+        codes = codes.reshape(self.rows, width)
+        for first, count, checksum in self._database.execute("SELECT first_row, rows, codes_crc FROM batches"):
+            if crc(codes[first : first + count]) != checksum:
+                raise damaged(self.folder, f"rows {first} to {first + count - 1} of {self._codes_path.name}")
+        return codes
+
+    def map_vectors(self) -> NDArray[np.uint8]:
+        """Map the stored vectors into memory.
+
+        Returns:
+            Bytes of shape ``(vectors, vector_width)``, read-only.
+        """
+        shape = (self.vectors, self._vector_width)
+        if not self.vectors:
+            return np.empty(shape, np.uint8)
+        return np.memmap(self._vectors_path, np.uint8, "r", offset=HEADER_LENGTH, shape=shape)
+
+    def verify(self) -> None:
+        """Read all stored vectors and items and compare them with their checksums.
+
+        Raises:
+            IndexFileError: something is damaged.
+        """
+        with self._damage_reported():
+            problems = [text for (text,) in self._database.execute("PRAGMA quick_check") if text != "ok"]
+            if problems:
+                raise damaged(self.folder, f"{DATABASE} ({problems[0]})")
+            vectors = self.map_vectors()
+            batches = self._database.execute("SELECT first_vector, vectors, vectors_crc FROM batches").fetchall()
+            for first, count, checksum in batches:
+                if crc(vectors[first : first + count]) != checksum:
+                    raise damaged(self.folder, f"vectors {first} to {first + count - 1} of {self._vectors_path.name}")
+            for _ in self.all_items():
+                pass
+
+    def check_writable(self) -> None:
+        """Check that the index may be changed.
+
+        Raises:
+            JinaInputError: the index is read-only.
+        """
+        if self.read_only:
+            raise read_only_error(self.folder)
+
+    @contextlib.contextmanager
+    def _damage_reported(self) -> Iterator[None]:
+        """Report whatever reading runs into, such as text in place of a number, as damage of the files."""
+        try:
+            yield
+        except (sqlite3.DatabaseError, TypeError, ValueError, OverflowError) as error:
+            raise damaged(self.folder, f"{DATABASE} ({error})") from None
+
+    def _item(self, columns: tuple[Any, ...]) -> StoredItem:
+        item = StoredItem._make(columns[:5])
+        row, _, payload, first_vector, vectors = item
+        if (
+            not (payload is None or isinstance(payload, bytes))
+            or item.crc != columns[5]
+            or not 0 <= row < self.rows
+            or not 0 <= first_vector <= first_vector + vectors <= self.vectors
+        ):
+            raise damaged(self.folder, f"row {row} of {DATABASE}")
+        return item
+
+    def _select(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Run a statement that ends in ``IN`` for any number of values."""
+        results: list[tuple[Any, ...]] = []
+        with self._reading:
+            for start in range(0, len(values), PARAMETERS_PER_STATEMENT):
+                part = values[start : start + PARAMETERS_PER_STATEMENT]
+                marks = ", ".join("?" * len(part))
+                results += self._database.execute(f"{statement} ({marks})", part)
+        return results
+
+
+def read_only_error(folder: Path | str) -> JinaInputError:
+    """Return the error for a change of an index that is read-only."""
+    return JinaInputError(f"the index in {folder} was opened read-only; open it without read_only=True to change it")

@@ -1,0 +1,69 @@
+"""The thread pool that all indexes of a process share, and faiss, which its threads use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
+from typing import Any, TypeVar
+
+from jina_client import JinaInputError
+
+# Below this number of rows, waking a thread takes longer than reading the rows.
+ROWS_PER_THREAD = 50_000
+
+_Result = TypeVar("_Result")
+
+
+@cache
+def faiss() -> Any:
+    """Return the module ``faiss``, imported when it is first used.
+
+    Raises:
+        JinaInputError: faiss is not installed.
+    """
+    try:
+        import faiss as library
+    except ImportError:
+        raise JinaInputError("jina-index needs faiss, which is not installed: pip install faiss-cpu") from None
+    return library
+
+
+def for_each_number(work: Callable[[int], None], count: int) -> None:
+    """Call ``work`` with each number below ``count``, in as many threads as there are processors."""
+    if count == 1:
+        work(0)
+    else:
+        list(pool().map(work, range(count)))
+
+
+def for_each_part(search: Callable[[slice], _Result], rows: int) -> list[_Result]:
+    """Call ``search`` with slices that together cover ``rows`` rows, each in a thread, and return the results in order.
+
+    One thread per slice is faster than faiss's own threads. Those divide the queries, of which there is often only one,
+    and wait for each other in a busy loop that slows other programs down.
+    """
+    threads = thread_count(rows)
+    edges = [rows * number // threads for number in range(threads + 1)]
+    return list(pool().map(search, [slice(start, end) for start, end in pairwise(edges)]))
+
+
+def thread_count(rows: int) -> int:
+    """Return the number of threads to compare so many rows with: at least 1."""
+    return max(1, min(_processors(), rows // ROWS_PER_THREAD))
+
+
+@cache
+def pool() -> ThreadPoolExecutor:
+    """Return the pool. Each of its threads tells faiss to use no further threads."""
+    return ThreadPoolExecutor(_processors(), "jina-index", lambda: faiss().omp_set_num_threads(1))
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=pool.cache_clear)  # A forked process does not inherit the threads.

@@ -1,0 +1,66 @@
+"""What every client does besides its calls: opening, closing, pickling."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+from ..arguments import arguments_of
+from ..results import Usage
+from ..settings import Settings
+from .batches import AsyncBatches
+from .classifiers import AsyncClassifiers
+from .models import AsyncModels
+from .runner import AsyncRunner
+from .web import AsyncWeb
+
+
+class AsyncClientLifecycle:
+    """Opens and closes a client. Its calls are in :class:`AsyncJinaClient`."""
+
+    @arguments_of(Settings)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._open(Settings(*arguments, **options))
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Return a client with the settings of another one, which may be of the other kind."""
+        client = cls.__new__(cls)
+        client._open(settings)
+        return client
+
+    @property
+    def settings(self) -> Settings:
+        """The arguments of this client, with defaults and environment variables filled in."""
+        return self._settings
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens of all calls of this client so far, including failed ones as far as the service responded."""
+        return self._runner.usage
+
+    async def aclose(self) -> None:
+        """Close the connections; a later call opens them again. A transport that the caller passed stays open."""
+        await self._runner.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).from_settings, (self._settings,)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self._settings.base_url!r})"
+
+    def _open(self, settings: Settings) -> None:
+        self._settings = settings
+        self._runner = AsyncRunner(settings)
+        self.batches = AsyncBatches(self._runner)
+        self.classifiers = AsyncClassifiers(self._runner)
+        self.models = AsyncModels(self._runner)
+        self.web = AsyncWeb(self._runner)

@@ -1,0 +1,166 @@
+"""Runs a job: sends its requests, retries them, and stores what comes back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Sized
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+from tenacity import AsyncRetrying
+
+from ..batching import Job, PlanningContext, StreamPlan, attaching_results
+from ..batching.bisection import Bisection
+from ..batching.embedding import EmbedJob
+from ..concurrency.tasks import Group, in_thread, iterate, open_transport, to_completion
+from ..errors import JinaError
+from ..http_codec import HttpCodec
+from ..limiter import RateLimiter
+from ..per_process import PerProcess
+from ..progress import Progress
+from ..protocol import usage_of
+from ..results import Embeddings, Usage
+from ..retries import Attempts
+from ..settings import Settings
+
+T = TypeVar("T")
+J = TypeVar("J", bound=Job[Any])
+
+
+class AsyncRunner:
+    """Sends the requests of jobs, within one client's limits.
+
+    Args:
+        settings: the client's.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        dialect = settings.new_dialect()
+        self.context = PlanningContext.of(settings, dialect)
+        self.usage = Usage()
+        self._settings = settings
+        self._transport = open_transport(settings)
+        self._codec = HttpCodec(settings, dialect)
+        # A forked child starts with an empty queue of its own.
+        self._limiters = PerProcess(
+            lambda: RateLimiter(settings.requests_per_minute, settings.tokens_per_minute, settings.max_concurrency)
+        )
+        self._counting = threading.Lock()
+
+    async def plan(self, make: Callable[..., J], *arguments: Any, **options: Any) -> J:
+        """Return a planned job. If there is a cache, planning takes long: it looks there for every input."""
+        return await in_thread(make, self.context, *arguments, blocks=self.context.cache is not None, **options)
+
+    async def run(self, job: Job[T], *, show_progress: bool = False, partial: bool = False) -> T:
+        """Send every request of a job and return its result.
+
+        Args:
+            job: the call as requests.
+            show_progress: show a progress bar.
+            partial: whether failed inputs are part of the result; otherwise they raise.
+        """
+        while True:
+            try:
+                await self._send_all(job, show_progress)
+            finally:
+                self._count(job.usage)
+            job.check(partial=partial)
+            following = job.next_round()
+            if following is None:
+                return job.result()
+            job = following
+
+    async def stream(
+        self,
+        plan: StreamPlan,
+        inputs: Iterable[Any] | AsyncIterable[Any],
+        *,
+        show_progress: bool = False,
+        partial: bool = False,
+    ) -> AsyncIterator[tuple[int, Embeddings]]:
+        """Send requests as inputs arrive, and yield their results in order."""
+        limit, tokens = self._settings.max_concurrency, 0
+        # Jobs whose result the caller does not have yet, in order.
+        pending: dict[EmbedJob, Any] = {}
+        total = len(inputs) if isinstance(inputs, Sized) else None
+        with Progress(show_progress, total) as progress, attaching_results(pending):
+            async with aclosing(_jobs(plan, inputs)) as jobs, Group(limit) as group:
+                while True:
+                    running = sum(not handle.done() for handle in pending.values())
+                    has_room = running < limit and len(pending) < 2 * limit
+                    if has_room and (job := await anext(jobs, None)) is not None:
+                        pending[job] = group.start(self._send_job, job, group)
+                        continue
+                    if not pending:
+                        return
+                    job = next(iter(pending))
+                    await group.result(pending[job])
+                    self._count(job.usage)
+                    job.check(partial=partial and job.stopped is None)
+                    result = job.result()
+                    del pending[job]
+                    tokens += job.usage.total_tokens
+                    progress.advance(job.length, tokens)
+                    yield job.first, result
+
+    async def aclose(self) -> None:
+        """Close the connections. A transport that the caller passed stays open: it belongs to the caller."""
+        if self._settings.transport is None:
+            await self._transport.aclose()
+
+    async def _send_all(self, job: Job[Any], show_progress: bool) -> None:
+        batches = iter(job.batches)
+        workers = max(1, min(len(job.batches), self._settings.max_concurrency))
+        with Progress(show_progress, sum(map(len, job.batches))) as progress, attaching_results([job]):
+            async with Group(workers) as group:
+
+                async def work() -> None:
+                    for batch in batches:
+                        await self._send_batch(job, batch, group)
+                        progress.advance(len(batch), job.usage.total_tokens)
+
+                await group.run(work)
+
+    async def _send_job(self, job: Job[Any], group: Group) -> None:
+        for batch in job.batches:
+            await self._send_batch(job, batch, group)
+
+    async def _send_batch(self, job: Job[Any], batch: range, group: Group) -> None:
+        """Send a batch, in pieces if it must be divided, and note in the job what fails for good."""
+        bisection = Bisection(batch, job.size_limits, divisible=job.divisible)
+        while job.stopped is None and (piece := bisection.next()) is not None:
+            try:
+                await self._send_request(job, piece, group, retry=bisection.retries)
+            except JinaError as error:
+                bisection.rejected(piece, error, has_response=job.has_response)
+        job.finish_batch(bisection)
+
+    async def _send_request(self, job: Job[Any], piece: range, group: Group, *, retry: bool) -> None:
+        """Send one request, retry it after transient errors, and store its result in the job."""
+        call, limiter = job.call(piece), self._limiters.get()
+        attempts = Attempts(call, job.origins(piece), self._settings, limiter, retry=retry)
+        with attempts.reporting_failure():
+            async for attempt in AsyncRetrying(sleep=group.sleep, **attempts.policy):
+                with attempt, self._codec.key_hidden():
+                    async with group.slot(limiter, job.tokens(piece), retry=attempts.queued()) as slot:
+                        attempts.started()
+                        request = await in_thread(self._codec.encode, call, group.cancellation, blocks=job.reads_media)
+                        response = self._codec.hide_key(await self._transport.asend(request))
+                        result = self._codec.decode(call, response)
+                        tokens = usage_of(result).total_tokens if isinstance(result, dict) else 0
+                        limiter.succeeded(slot, tokens or None, response.headers)
+                        await to_completion(job.store, piece, result, blocks=job.writes_cache)
+                        attempts.succeeded(tokens, response.headers.get("x-request-id", ""))
+
+    def _count(self, usage: Usage) -> None:
+        with self._counting:
+            self.usage += usage
+
+
+async def _jobs(plan: StreamPlan, inputs: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[EmbedJob, None]:
+    """Yield the jobs of a stream as the inputs arrive."""
+    async for value in iterate(inputs):
+        if full := plan.add(value):
+            yield await in_thread(plan.job, full, blocks=plan.uses_cache)
+    if rest := plan.rest():
+        yield await in_thread(plan.job, rest, blocks=plan.uses_cache)

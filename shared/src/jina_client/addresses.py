@@ -1,0 +1,150 @@
+"""Addresses: the API's root, the key's destination, the reader's hosts."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from typing import Any
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+
+from .errors import JinaInputError
+from .protocol.reader import READER_HOSTS, ReaderMode
+
+DEFAULT_BASE_URL = "https://api.jina.ai/v1"
+LOCAL = "local"
+SAGEMAKER = "sagemaker"
+"""The scheme of ``sagemaker://ENDPOINT``, and the name of its dialect."""
+URL_VARIABLE = "JINA_BASE_URL"
+
+_ENDPOINTS = ("/embeddings", "/multi-vector", "/rerank", "/classify", "/train", "/segment", "/models")
+# It has only the one endpoint, at its root.
+_SEGMENT_HOST = "segment.jina.ai"
+
+
+def resolve_base_url(base_url: Any) -> str:
+    """Return the API's root: the argument, else ``JINA_BASE_URL``, else Jina's address.
+
+    The URL of an endpoint is cut to its root, because saved Haystack pipelines hold that.
+
+    Raises:
+        JinaInputError: not a usable address.
+    """
+    base_url = base_url or os.environ.get(URL_VARIABLE) or DEFAULT_BASE_URL
+    if not isinstance(base_url, str):
+        raise JinaInputError(f"base_url must be a string, got {type(base_url).__name__}")
+    url = base_url.strip()
+    if url == LOCAL:
+        return url
+    if is_sagemaker(url):
+        return _check_sagemaker(url)
+    parts = urlsplit(_check_url("base_url", url, f"{LOCAL!r} or a URL such as {DEFAULT_BASE_URL}"))
+    path = parts.path.rstrip("/")
+    for endpoint in _ENDPOINTS:
+        path = path.removesuffix(endpoint)
+    if not path and is_jina(url):
+        path = "/v1"
+    return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+
+
+def endpoint_url(root: str, endpoint: str) -> str:
+    """Return the address of an endpoint such as ``embeddings``, or of a path such as ``/rerank``."""
+    if is_sagemaker(root):
+        return root
+    if endpoint == "segment" and urlsplit(root).hostname == _SEGMENT_HOST:
+        return f"https://{_SEGMENT_HOST}/"
+    if root == LOCAL:
+        return f"local:///v1/{endpoint.lstrip('/')}"
+    # A path starts at the server's root, whichever root the caller named.
+    return f"{root.removesuffix('/v1')}{endpoint}" if endpoint.startswith("/") else f"{root}/{endpoint}"
+
+
+def reader_root(root: str, mode: ReaderMode, endpoint: str | None) -> str:
+    """Return the address of the reader, or of the search or grounding service.
+
+    Args:
+        root: the API's root. What is meant for a server of one's own never goes to Jina by default.
+        mode: which service.
+        endpoint: the caller's own choice.
+
+    Raises:
+        JinaInputError: the client calls a service other than Jina's and ``endpoint`` is missing, or is not a URL.
+    """
+    if root == LOCAL or is_sagemaker(root):
+        raise JinaInputError(
+            f"the service that this client calls ({root}) cannot {mode} the web: use a JinaClient of Jina's API, "
+            f"base_url={DEFAULT_BASE_URL!r}"
+        )
+    if endpoint is not None:
+        return _check_url("endpoint", endpoint, READER_HOSTS[mode]).rstrip("/")
+    if not is_jina(root):
+        raise JinaInputError(
+            f"this client calls {_without_user(root)}, so {mode} does not use another service on its own: pass "
+            f"endpoint={READER_HOSTS[mode]!r} for Jina's service, or the URL of your own"
+        )
+    return READER_HOSTS[mode]
+
+
+def may_receive_key(root: str, url: str) -> bool:
+    """Return whether the key may go to an address outside the API: another host of Jina's, or the same server."""
+    if is_jina(root) and is_jina(url):
+        return urlsplit(url).scheme == "https"
+    own, other = urlsplit(root), urlsplit(url)
+    return (own.scheme, own.netloc) == (other.scheme, other.netloc)
+
+
+def is_sagemaker(url: str) -> bool:
+    """Return whether a root names an endpoint of AWS SageMaker."""
+    return url.startswith(f"{SAGEMAKER}://")
+
+
+def is_jina(url: str) -> bool:
+    """Return whether an address is on one of Jina's own hosts."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    return host == "jina.ai" or host.endswith(".jina.ai")
+
+
+def exposes_key(url: str) -> bool:
+    """Return whether a key would leave this machine unencrypted."""
+    parts = urlsplit(url)
+    if parts.scheme != "http" or parts.hostname == "localhost":
+        return False
+    try:
+        return not ipaddress.ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return True
+
+
+def _check_url(name: str, url: Any, allowed: str) -> str:
+    """Return an http or https address that consists of host and path only."""
+    try:
+        parts = urlsplit(url.strip())
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except (ValueError, AttributeError):
+        valid = False
+    if not valid:
+        raise JinaInputError(f"{name} must be {allowed} (http or https), got {_without_user(str(url))!r}")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise JinaInputError(
+            f"{name} must not contain a user name, password, query or fragment: "
+            f"pass the key as api_key=… (got host {parts.hostname!r})"
+        )
+    return str(url.strip())
+
+
+def _check_sagemaker(url: str) -> str:
+    """Return ``sagemaker://ENDPOINT``, with or without ``?region=…``."""
+    parts = urlsplit(url)
+    query = parse_qs(parts.query, keep_blank_values=True)
+    valid = parts.path in ("", "/") and not parts.fragment and set(query) <= {"region"}
+    if not valid or not re.fullmatch("[A-Za-z0-9](-?[A-Za-z0-9])*", parts.netloc):
+        raise JinaInputError(
+            f"base_url must name one endpoint, such as {SAGEMAKER}://my-endpoint?region=eu-central-1, "
+            f"got {_without_user(url)!r}"
+        )
+    return url
+
+
+def _without_user(url: str) -> str:
+    """Return a malformed URL as an error may show it: what stands before an ``@`` may be a password."""
+    return url.rpartition("@")[2]

@@ -1,0 +1,132 @@
+"""Which inputs go into one request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+from ..checks import check_whole
+from ..inputs import Item, kind_of, size_of, tokens_of
+from ..models import LIST_LIMIT
+
+# Large enough that latency hardly counts with eight requests in flight, small enough that long texts stay far below
+# the size limits of gateways and that one failure costs little.
+BATCH_SIZE = 128
+MAX_REQUEST_BYTES = 16 * 2**20
+"""Bytes of the inputs of one request; a single input may have more."""
+REQUEST_TOKENS = 50_000
+"""Estimated tokens of one request: half of what a free key may send in a minute. A single input may have more."""
+
+# Of the model's context, because tokens are estimated.
+_CONTEXT_SHARE = 0.9
+_OVERLAP_TOKENS = 512
+
+
+class Batcher:
+    """Decides for one input after another whether it starts a new request.
+
+    Args:
+        batch_size: inputs per request; by default 128.
+        limit: the most inputs per request that the service accepts.
+        request_tokens: estimated tokens per request; a single input may have more.
+        one_kind: whether a request may hold inputs of one kind only.
+
+    Raises:
+        JinaInputError: a batch size that is not an integer from 1 to ``limit``.
+    """
+
+    def __init__(
+        self, batch_size: int | None, limit: int = LIST_LIMIT, *, request_tokens: float, one_kind: bool = False
+    ) -> None:
+        check_whole("batch_size", batch_size, 1, limit)
+        self._max_count = min(BATCH_SIZE, limit) if batch_size is None else batch_size
+        self._max_tokens = request_tokens
+        self._one_kind = one_kind
+        self._count = self._bytes = self._tokens = 0
+        self._kind = ""
+
+    def add(self, item: Item) -> bool:
+        """Count an input, and return whether it starts a new request."""
+        kind, size, tokens = kind_of(item), size_of(item), tokens_of(item)
+        # A PDF gets a request of its own.
+        separate = "pdf" in (kind, self._kind) or (self._one_kind and kind != self._kind)
+        starts_new = self._count > 0 and (
+            separate
+            or self._count == self._max_count
+            or self._bytes + size > MAX_REQUEST_BYTES
+            or self._tokens + tokens > self._max_tokens
+        )
+        if starts_new:
+            self._count = self._bytes = self._tokens = 0
+        self._kind = kind
+        self._count += 1
+        self._bytes += size
+        self._tokens += tokens
+        return starts_new
+
+
+def split(
+    items: Sequence[Item],
+    batch_size: int | None,
+    limit: int = LIST_LIMIT,
+    *,
+    request_tokens: float,
+    one_kind: bool = False,
+) -> list[range]:
+    """Return the batches of a list of inputs: consecutive ranges that cover all of it; see :class:`Batcher`."""
+    batcher = Batcher(batch_size, limit, request_tokens=request_tokens, one_kind=one_kind)
+    starts = [index for index, item in enumerate(items) if batcher.add(item)]
+    return [range(start, stop) for start, stop in pairwise((0, *starts, len(items)))]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Some chunks of a document that are read together.
+
+    Attributes:
+        read: the chunks.
+        first: the first chunk whose vector is kept; those before it are context.
+    """
+
+    read: range
+    first: int
+
+
+def windows(chunks: Sequence[Item], context: float, limit: int) -> list[Window]:
+    """Return the windows in which a document is read: one, if it fits the model's context.
+
+    A longer document is read in windows that overlap by about 512 tokens, as in the reference implementation of late
+    chunking (github.com/jina-ai/late-chunking). The vectors of the overlap come from the earlier window.
+
+    Args:
+        chunks: of one document.
+        context: of the model, in tokens.
+        limit: the most chunks per request.
+    """
+    sizes = [tokens_of(chunk) for chunk in chunks]
+    room = context * _CONTEXT_SHARE
+    result, begin, first = list[Window](), 0, 0
+    while first < len(chunks):
+        end, total = first, sum(sizes[begin:first])
+        while end < len(chunks) and (end == first or (total + sizes[end] <= room and end - begin < limit)):
+            total += sizes[end]
+            end += 1
+        result.append(Window(range(begin, end), first))
+        begin = first = end
+        overlap = 0
+        while (
+            begin > 0
+            and first < len(chunks)
+            and overlap < _OVERLAP_TOKENS
+            and overlap + sizes[begin - 1] <= min(room / 2, room - sizes[first])
+            and first - begin < limit // 2
+        ):
+            begin -= 1
+            overlap += sizes[begin]
+    return result
+
+
+def document_ranges(lengths: Sequence[int]) -> list[range]:
+    """Return for each document the range of its chunks in the list of all chunks."""
+    return [range(start, stop) for start, stop in pairwise(accumulate(lengths, initial=0))]

@@ -1,0 +1,78 @@
+"""Calls that give one result for each input, of whatever kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence, Set
+from typing import Any, Generic, Protocol, TypeVar
+
+from ..inputs import Item, tokens_of
+from ..protocol import Call, usage_of
+from ..protocol.responses import as_object, model_of
+from ..results import Usage
+from .job import ANY_FAULT, Job
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class PerInputRequest(Protocol[R]):
+    """A request whose responses hold one result for each input."""
+
+    def encode(self, inputs: Sequence[Item]) -> Call: ...
+
+    def decode(self, body: Mapping[str, Any], batch: range) -> list[R]: ...
+
+
+class PerInputJob(Job[T], Generic[T, R]):
+    """One result for each input.
+
+    Args:
+        request: encodes inputs and decodes responses.
+        inputs: what is to be sent.
+        batches: ranges of it.
+        combine: makes the call's result of the single results, the usage and the model.
+        model: the requested model.
+        single: what the caller gets for one input if others have failed.
+    """
+
+    divisible = ANY_FAULT
+
+    def __init__(
+        self,
+        request: PerInputRequest[R],
+        inputs: Sequence[Item],
+        batches: Sequence[range],
+        combine: Callable[[list[R], Usage, str], T],
+        model: str = "",
+        single: Callable[[R], Any] = lambda result: result,
+    ) -> None:
+        super().__init__()
+        self.batches = batches
+        self.reads_media = not all(isinstance(item, str) for item in inputs)
+        self._request = request
+        self._inputs = inputs
+        self._combine = combine
+        self._single = single
+        self._results: dict[int, R] = {}
+        self._model = model
+
+    def call(self, piece: range) -> Call:
+        return self._request.encode(self._inputs[piece.start : piece.stop])
+
+    def tokens(self, piece: range) -> int:
+        return sum(tokens_of(self._inputs[index]) for index in piece)
+
+    def read(self, piece: range, response: Any) -> None:
+        body = as_object(response)
+        self._results.update(zip(piece, self._request.decode(body, piece), strict=True))
+        self.usage += usage_of(body)
+        self._model = model_of(body, self._model)
+
+    def result(self) -> T:
+        return self._combine([self._results[index] for index in range(len(self._inputs))], self.usage, self._model)
+
+    def completed(self) -> dict[int, Any]:
+        return {index: self._single(result) for index, result in self._results.items()}
+
+    def _done(self) -> Set[int]:
+        return self._results.keys()

@@ -1,0 +1,230 @@
+"""Plans: the arguments of a call become a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from ..cache import cache_keys
+from ..checks import check_flag
+from ..errors import JinaInputError
+from ..inputs import Item, as_item, as_items, as_list, as_texts, kind_of
+from ..protocol import ClassifyRequest, EmbedRequest, MultiVectorRequest, RerankRequest, SparseRequest
+from ..protocol.embedding import check_single_document
+from ..protocol.rerank import document_modalities
+from ..results import Classifications, MultiVectors, SparseEmbeddings
+from .batcher import document_ranges
+from .bisection import SizeLimits
+from .context import PlanningContext, list_limit
+from .embedding import ChunksJob, DocumentsJob, EmbedJob
+from .job import Job
+from .per_input import PerInputJob
+from .rerank import RerankJob
+
+ChunksJobType = TypeVar("ChunksJobType", bound=ChunksJob)
+
+
+def plan_embed(
+    context: PlanningContext, inputs: Iterable[Any], model: str, options: Mapping[str, Any], *, late_chunking: bool
+) -> EmbedJob:
+    """Return the job of :meth:`jina_client.JinaClient.embed`."""
+    request = _embed_request(context, model, options, late_chunking=late_chunking)
+    batch_size = options.get("batch_size")
+    items = as_items(inputs, "inputs", request.modalities, request.model, options.get("max_image_side"))
+    context.dialect.check(items)
+    if not late_chunking:
+        return _embed_job(context, request, items, lambda part: context.split(part, batch_size, request.row))
+    if batch_size is not None:
+        raise JinaInputError(
+            "with late_chunking all inputs are one document and go into one request: leave batch_size out"
+        )
+    check_single_document(items)
+    return _chunks_job(ChunksJob, context, request, items, [range(len(items))])
+
+
+def plan_embed_chunked(
+    context: PlanningContext, documents: Iterable[Sequence[str]], model: str, options: Mapping[str, Any]
+) -> DocumentsJob:
+    """Return the job of :meth:`jina_client.JinaClient.embed_chunked`."""
+    request = _embed_request(context, model, options, late_chunking=True)
+    lists = [as_texts(chunks, f"documents[{number}]") for number, chunks in enumerate(as_list(documents, "documents"))]
+    ranges = document_ranges([len(chunks) for chunks in lists])
+    return _chunks_job(DocumentsJob, context, request, [chunk for chunks in lists for chunk in chunks], ranges)
+
+
+class StreamPlan:
+    """The jobs of :meth:`jina_client.JinaClient.embed_stream`, made as the inputs arrive. Each has one request.
+
+    Args:
+        context: the service and the cache.
+        model: the model's id.
+        options: those of the method.
+    """
+
+    def __init__(self, context: PlanningContext, model: str, options: Mapping[str, Any]) -> None:
+        self._context = context
+        self._request = _embed_request(context, model, options)
+        self._max_image_side = options.get("max_image_side")
+        self._batcher = context.batcher(options.get("batch_size"), self._request.row)
+        self._pending: list[Item] = []
+        self._first = 0
+        self._size_limits = SizeLimits()
+
+    @property
+    def uses_cache(self) -> bool:
+        """Whether making a job reads the cache, which takes long."""
+        return self._context.cache is not None
+
+    def add(self, value: Any) -> list[Item]:
+        """Take one more input, and return the inputs before it if they fill a request.
+
+        Raises:
+            JinaInputError: an input that cannot be sent.
+        """
+        name = f"inputs[{self._first + len(self._pending)}]"
+        item = as_item(value, name, self._request.modalities, self._request.model, self._max_image_side)
+        self._context.dialect.check([item])
+        full: list[Item] = []
+        if self._batcher.add(item):
+            full, self._pending = self._pending, full
+        self._pending.append(item)
+        return full
+
+    def rest(self) -> list[Item]:
+        """Return the inputs that do not fill a request."""
+        return self._pending
+
+    def job(self, items: list[Item]) -> EmbedJob:
+        """Return the job for the inputs of one request."""
+        job = _embed_job(self._context, self._request, items, offset=self._first)
+        job.size_limits = self._size_limits
+        self._first += len(items)
+        return job
+
+
+def plan_rerank(
+    context: PlanningContext,
+    query: Any,
+    documents: Iterable[Any],
+    request: RerankRequest,
+    options: Mapping[str, Any],
+    *,
+    return_documents: bool,
+) -> RerankJob:
+    """Return the job of :meth:`jina_client.JinaClient.rerank`; ``request`` still lacks the query."""
+    check_flag("return_documents", return_documents, required=True)
+    allowed = document_modalities(request.row)
+    max_image_side = options.get("max_image_side")
+    query_item = as_item(query, "query", allowed, request.model, max_image_side)
+    originals = as_list(documents, "documents")
+    items = as_items(originals, "documents", allowed, request.model, max_image_side)
+    context.dialect.check([query_item, *items])
+    return RerankJob(
+        replace(request, query=query_item),
+        items,
+        originals,
+        request_tokens=context.request_tokens,
+        batch_size=options.get("batch_size"),
+        return_documents=return_documents,
+    )
+
+
+def plan_multi_vector(
+    context: PlanningContext, inputs: Iterable[Any], request: MultiVectorRequest, options: Mapping[str, Any]
+) -> Job[MultiVectors]:
+    """Return the job of :meth:`jina_client.JinaClient.embed_multi_vector`."""
+    items = as_items(inputs, "inputs", request.modalities, request.model, options.get("max_image_side"))
+    return PerInputJob(
+        request,
+        items,
+        context.split(items, options.get("batch_size"), request.row),
+        lambda results, usage, model: MultiVectors(
+            [vectors for vectors, _ in results],
+            usage,
+            model,
+            [tokens for _, tokens in results] if request.tokenized else None,
+        ),
+        request.model,
+        lambda result: result[0],
+    )
+
+
+def plan_sparse(
+    context: PlanningContext, inputs: Iterable[str], request: SparseRequest, batch_size: int | None
+) -> Job[SparseEmbeddings]:
+    """Return the job of :meth:`jina_client.JinaClient.embed_sparse`."""
+    texts = as_texts(inputs, "inputs")
+    batches = context.split(texts, batch_size, request.row)
+    return PerInputJob(request, texts, batches, SparseEmbeddings, request.model)
+
+
+def plan_classify(
+    context: PlanningContext, inputs: Iterable[Any], model: str, request: ClassifyRequest, options: Mapping[str, Any]
+) -> Job[Classifications]:
+    """Return the job of :meth:`jina_client.JinaClient.classify`."""
+    items = as_items(inputs, "inputs", request.modalities, model, options.get("max_image_side"))
+    batches = context.split(items, options.get("batch_size"), request.row)
+    return PerInputJob(request, items, batches, lambda results, usage, _: Classifications(results, usage))
+
+
+def _embed_request(
+    context: PlanningContext, model: str, options: Mapping[str, Any], *, late_chunking: bool = False
+) -> EmbedRequest:
+    return EmbedRequest.build(model, options, late_chunking=late_chunking, bits_on_wire=context.dialect.packs_bits)
+
+
+def _embed_job(
+    context: PlanningContext,
+    request: EmbedRequest,
+    items: Sequence[Item],
+    batches: Callable[[Sequence[Item]], list[range]] = lambda items: [range(len(items))],
+    *,
+    offset: int = 0,
+) -> EmbedJob:
+    """Return the job for independent inputs, without those whose vectors are in the cache.
+
+    Args:
+        context: the service and the cache.
+        request: the options.
+        items: the inputs.
+        batches: divides inputs into batches; by default there is one.
+        offset: the index of the first input in the caller's list.
+    """
+    cache, places = context.cache, range(offset, offset + len(items))
+    if cache is None or any(kind_of(item) == "pdf" for item in items):
+        return EmbedJob(request, items, batches(items), places=places)
+    keys = cache_keys(context.root, request.identity, items, ())
+    cached = cache.get(keys, request.width, request.dtype)
+    missing = [index for index in range(len(items)) if index not in cached]
+    to_send = [items[index] for index in missing]
+    return EmbedJob(
+        request,
+        to_send,
+        batches(to_send) if to_send else [],
+        places=[offset + index for index in missing] if cached else places,
+        cached={offset + index: row for index, row in cached.items()},
+        save=lambda saved, vectors: cache.put((keys[place - offset] for place in saved), vectors),
+    )
+
+
+def _chunks_job(
+    kind: type[ChunksJobType],
+    context: PlanningContext,
+    request: EmbedRequest,
+    chunks: Sequence[Item],
+    documents: Sequence[range],
+) -> ChunksJobType:
+    """Return the job for the chunks of documents, without documents that are in the cache as a whole."""
+    cache, limit = context.cache, list_limit(request.row)
+    if cache is None:
+        return kind(request, chunks, documents, limit)
+    keys = cache_keys(context.root, request.identity, chunks, documents)
+    return kind(
+        request,
+        chunks,
+        documents,
+        limit,
+        cached=cache.get(keys, request.width, request.dtype),
+        save=lambda saved, vectors: cache.put((keys[place] for place in saved), vectors),
+    )

@@ -1,0 +1,153 @@
+"""Tasks of an event loop. :mod:`jina_client.concurrency.threads` has the same names for threads."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager, suppress
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from ..cancellation import Cancellation
+from ..errors import JinaInputError, RateLimitError
+from ..inputs import checked_iterable
+from ..limiter import RateLimiter, Slot
+from ..settings import Settings
+from ..transport import AsyncTransport, LocalTransport
+
+T = TypeVar("T")
+
+
+class Group:
+    """The tasks of one call. None of them is left when the block ends, however it ends.
+
+    Args:
+        size: how many run at once in :meth:`run`.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.cancellation = Cancellation()
+        self._size = size
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.cancellation.cancel()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run the same work in every task of the group and wait; the first error ends the wait."""
+        await asyncio.gather(*(self._start(work()) for _ in range(self._size)))
+
+    def start(self, function: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> asyncio.Task[T]:
+        """Start a task of its own."""
+        return self._start(function(*arguments))
+
+    async def result(self, task: Awaitable[T]) -> T:
+        """Wait for a task of :meth:`start` and return its result."""
+        return await task
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, unless the call ends."""
+        await asyncio.sleep(seconds)
+
+    @asynccontextmanager
+    async def slot(self, limiter: RateLimiter, tokens: int, *, retry: bool) -> AsyncIterator[Slot]:
+        """Wait for a slot of the limiter, hold it for the block, and report a rejection to the limiter."""
+        loop, ready = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake() -> None:
+            # A closed event loop waits for nothing.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(ready.set)
+
+        slot = limiter.queue(tokens, wake, retry=retry)
+        try:
+            while (delay := limiter.acquire(slot)) > 0:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(None if math.isinf(delay) else delay):
+                        await ready.wait()
+                ready.clear()
+            yield slot
+        except RateLimitError as error:
+            limiter.rejected(slot, error)
+            raise
+        finally:
+            limiter.release(slot)
+
+    def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+async def in_thread(function: Callable[..., T], *arguments: Any, blocks: bool = True, **options: Any) -> T:
+    """Call a function in a thread, because it reads files or the cache and would hold up the event loop.
+
+    Args:
+        function: what to call.
+        *arguments: passed on.
+        blocks: whether it takes long at all; if not, it is called right here.
+        **options: passed on.
+    """
+    return await asyncio.to_thread(function, *arguments, **options) if blocks else function(*arguments, **options)
+
+
+async def to_completion(function: Callable[..., None], *arguments: Any, blocks: bool) -> None:
+    """Call a function that stores something paid for, even if the task is cancelled meanwhile."""
+    if not blocks:
+        function(*arguments)
+        return
+    task = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
+
+
+async def sleep(seconds: float) -> None:
+    """Wait."""
+    await asyncio.sleep(seconds)
+
+
+async def iterate(inputs: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
+    """Iterate over inputs of either kind."""
+    if isinstance(inputs, AsyncIterable):
+        async for item in inputs:
+            yield item
+    else:
+        for item in checked_iterable(inputs):
+            yield item
+
+
+def open_transport(settings: Settings) -> AsyncTransport:
+    """Return the transport that the settings ask for; one that the caller passed must fit."""
+    transport = settings.transport
+    if transport is not None:
+        if not isinstance(transport, AsyncTransport):
+            raise JinaInputError(
+                f"transport= must have asend() and aclose() methods; got {type(transport).__name__}. "
+                "A transport with send() and close() is one for JinaClient"
+            )
+        return transport
+    if settings.is_local:
+        return LocalTransport()
+    if settings.is_sagemaker:
+        from ..transport.sagemaker import SageMakerTransport
+
+        return SageMakerTransport(settings.root, settings.max_concurrency, settings.timeout)
+    # Imported here and not at the first request, because it takes long enough to be felt in an event loop.
+    from ..transport.http_aiohttp import AiohttpTransport
+
+    return AiohttpTransport(settings.max_concurrency)

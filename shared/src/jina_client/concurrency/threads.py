@@ -1,0 +1,136 @@
+"""Threads. :mod:`jina_client.concurrency.tasks` has the same names for the tasks of an event loop."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from ..cancellation import Cancellation
+from ..errors import JinaInputError, RateLimitError
+from ..inputs import checked_iterable
+from ..limiter import RateLimiter, Slot
+from ..settings import Settings
+from ..transport import LocalTransport, Transport
+
+T = TypeVar("T")
+
+
+class Group:
+    """The threads of one call. None of them is left when the block ends, however it ends.
+
+    Args:
+        size: how many run at once.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.cancellation = Cancellation()
+        self._size = size
+        self._name = f"jina-client-{id(self):x}"
+        self._pool: ThreadPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.cancellation.cancel()
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+        if error is not None:
+            # The pool does not know of a thread whose start was interrupted by Ctrl-C.
+            for thread in threading.enumerate():
+                if thread.name.startswith(self._name):
+                    thread.join()
+
+    def run(self, work: Callable[[], None]) -> None:
+        """Run the same work in every thread of the group and wait; the first error ends the wait."""
+        if self._size == 1:
+            work()
+            return
+        pool = self._threads()
+        for future in as_completed([pool.submit(work) for _ in range(self._size)]):
+            future.result()
+
+    def start(self, function: Callable[..., T], *arguments: Any) -> Future[T]:
+        """Start a function in a thread."""
+        return self._threads().submit(function, *arguments)
+
+    def result(self, future: Future[T]) -> T:
+        """Wait for a function of :meth:`start` and return its result."""
+        return future.result()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, unless the call ends."""
+        self.cancellation.sleep(seconds)
+
+    @contextmanager
+    def slot(self, limiter: RateLimiter, tokens: int, *, retry: bool) -> Iterator[Slot]:
+        """Wait for a slot of the limiter, hold it for the block, and report a rejection to the limiter."""
+        ready = threading.Event()
+        slot = limiter.queue(tokens, ready.set, retry=retry)
+        try:
+            with self.cancellation.on_cancel(ready.set):
+                while (delay := limiter.acquire(slot)) > 0:
+                    ready.wait(None if math.isinf(delay) else delay)
+                    ready.clear()
+                    self.cancellation.check()
+            yield slot
+        except RateLimitError as error:
+            limiter.rejected(slot, error)
+            raise
+        finally:
+            limiter.release(slot)
+
+    def _threads(self) -> ThreadPoolExecutor:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._size, thread_name_prefix=self._name)
+        return self._pool
+
+
+def in_thread(function: Callable[..., T], *arguments: Any, blocks: bool = True, **options: Any) -> T:
+    """Call a function. The caller's thread may wait, so it needs no other."""
+    return function(*arguments, **options)
+
+
+def to_completion(function: Callable[..., None], *arguments: Any, blocks: bool) -> None:
+    """Call a function that stores something paid for."""
+    function(*arguments)
+
+
+def sleep(seconds: float) -> None:
+    """Wait."""
+    time.sleep(seconds)
+
+
+def iterate(inputs: Iterable[T]) -> Iterator[T]:
+    """Iterate over inputs."""
+    return iter(checked_iterable(inputs))
+
+
+def open_transport(settings: Settings) -> Transport:
+    """Return the transport that the settings ask for; one that the caller passed must fit."""
+    transport = settings.transport
+    if transport is not None:
+        if not isinstance(transport, Transport):
+            raise JinaInputError(
+                f"transport= must have send() and close() methods; got {type(transport).__name__}. "
+                "A transport with asend() and aclose() is one for AsyncJinaClient"
+            )
+        return transport
+    if settings.is_local:
+        return LocalTransport()
+    if settings.is_sagemaker:
+        from ..transport.sagemaker import SageMakerTransport
+
+        return SageMakerTransport(settings.root, settings.max_concurrency, settings.timeout)
+    from ..transport.http_requests import RequestsTransport
+
+    return RequestsTransport(settings.max_concurrency)

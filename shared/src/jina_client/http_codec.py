@@ -1,0 +1,94 @@
+"""Calls to HTTP requests, and HTTP responses to results, in the service's dialect and with the caller's key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from traceback import format_exception
+from typing import Any
+
+from .addresses import endpoint_url, may_receive_key
+from .cancellation import Cancellation
+from .dialects import Dialect
+from .errors import JinaConnectionError, JinaResponseError, error_from_response
+from .protocol import Call, parse
+from .protocol.reader import parse_reader_response
+from .protocol.responses import parse_lines
+from .settings import Settings
+from .transport import Request, Response
+from .version import __version__
+
+# A shorter key, as a test may use, is part of ordinary words.
+_SHORTEST_KEY = 4
+
+
+class HttpCodec:
+    """Encodes and decodes for one service.
+
+    Args:
+        settings: where requests go, and the key.
+        dialect: the protocol that the service speaks.
+    """
+
+    def __init__(self, settings: Settings, dialect: Dialect) -> None:
+        self._settings = settings
+        self._dialect = dialect
+        self._key = settings.key.reveal() if settings.key is not None else ""
+
+    def encode(self, call: Call, cancellation: Cancellation) -> Request:
+        """Return the HTTP request for a call. Reads files and encodes images."""
+        encoded = call if call.url else self._dialect.encode(call)
+        url = call.url or endpoint_url(self._settings.root, encoded.path)
+        headers = {
+            "Accept": "text/plain" if call.plain else "application/json",
+            "Accept-Encoding": "gzip, deflate" if encoded.compress else "identity",
+            "User-Agent": f"jina-client/{__version__}",
+        }
+        body = b""
+        if encoded.payload is not None:
+            headers["Content-Type"] = "application/json"
+            body = self._dialect.dumps(encoded.payload)
+        if self._key and (call.url is None or may_receive_key(self._settings.root, call.url)):
+            headers["Authorization"] = f"Bearer {self._key}"
+        reserved = {name.lower() for name in headers}
+        callers = {name: value for name, value in call.headers.items() if name.lower() not in reserved}
+        return Request(encoded.method, url, {**callers, **headers}, body, self._settings.timeout, cancellation)
+
+    def decode(self, call: Call, response: Response) -> Any:
+        """Return the parsed response as Jina's API spells it.
+
+        Raises:
+            JinaStatusError: the error that the response's status stands for.
+            JinaConnectionError: the body is truncated.
+            JinaResponseError: the body breaks the protocol.
+        """
+        if 200 <= response.status < 300:
+            if call.url is not None:
+                return parse_reader_response(call, response.body, response.headers)
+            if call.lines:
+                return parse_lines(response.body)
+            if call.method == "DELETE" and not response.body:
+                return {}
+            return self._dialect.decode(call, parse(response.body))
+        secrets = [self._key] if self._key else []
+        raise error_from_response(response.status, response.body, response.headers, secrets=secrets)
+
+    def hide_key(self, response: Response) -> Response:
+        """Return a response without the key in its headers, because some services repeat it."""
+        return replace(response, headers={name: self._masked(value) for name, value in response.headers.items()})
+
+    @contextmanager
+    def key_hidden(self) -> Iterator[None]:
+        """Take the key out of errors that quote a response, in their own words or in those of their cause."""
+        try:
+            yield
+        except (JinaConnectionError, JinaResponseError) as error:
+            text = "".join(format_exception(error))
+            if self._masked(text) != text:
+                error.args = tuple(self._masked(argument) for argument in error.args)
+                error.__cause__ = None
+            raise
+
+    def _masked(self, text: str) -> str:
+        return text.replace(self._key, "**********") if len(self._key) >= _SHORTEST_KEY else text

@@ -1,0 +1,105 @@
+"""The names that framework integrations and companion packages may import besides those of ``jina_client`` itself.
+
+Everything else in this package is internal and may change in any release. A test reads the imports of every package in
+this repository and fails if one of them reaches past these names.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .._async.components import AsyncEmbedder, AsyncMultiVectorEmbedder, AsyncReranker
+from .._sync.components import Embedder, MultiVectorEmbedder, Reranker
+from ..arguments import known_arguments, unknown_argument
+from ..checks import check_choice, check_number, check_whole
+from ..components.connection import Connection
+from ..estimates import image_tokens
+from ..inputs import as_list, as_text
+from ..media import LARGEST, PDFIUM, Media
+from ..models import (
+    BATCH_TASKS,
+    EMBEDDING_TYPES,
+    MODELS,
+    EmbeddingType,
+    Endpoint,
+    Modality,
+    Model,
+    Role,
+    canonical_id,
+    find_model,
+    models_for,
+    takes_images,
+)
+from ..options import OnError
+from ..protocol.batch import MAX_INLINE
+from ..protocol.classification import MAX_EXAMPLES, MAX_GROUP_LABELS, MAX_GROUPS, MAX_LABELS
+from ..protocol.segmentation import LONGEST_TEXT, TOKENIZERS
+from ..quantization.arrays import as_vectors
+from ..settings import KEY_VARIABLES
+from ._options import CONNECTION_OPTIONS, ConnectionOptions
+
+if TYPE_CHECKING:
+    from ._fields import EmbeddingFields
+    from .pydantic_models import ConnectedModel, input_error_from_pydantic
+
+__all__ = [
+    "BATCH_TASKS",
+    "CONNECTION_OPTIONS",
+    "EMBEDDING_TYPES",
+    "KEY_VARIABLES",
+    "LARGEST",
+    "LONGEST_TEXT",
+    "MAX_EXAMPLES",
+    "MAX_GROUPS",
+    "MAX_GROUP_LABELS",
+    "MAX_INLINE",
+    "MAX_LABELS",
+    "MODELS",
+    "PDFIUM",
+    "TOKENIZERS",
+    "AsyncEmbedder",
+    "AsyncMultiVectorEmbedder",
+    "AsyncReranker",
+    "ConnectedModel",
+    "Connection",
+    "ConnectionOptions",
+    "Embedder",
+    "EmbeddingFields",
+    "EmbeddingType",
+    "Endpoint",
+    "Media",
+    "Modality",
+    "Model",
+    "MultiVectorEmbedder",
+    "OnError",
+    "Reranker",
+    "Role",
+    "as_list",
+    "as_text",
+    "as_vectors",
+    "canonical_id",
+    "check_choice",
+    "check_number",
+    "check_whole",
+    "find_model",
+    "image_tokens",
+    "input_error_from_pydantic",
+    "known_arguments",
+    "models_for",
+    "takes_images",
+    "unknown_argument",
+]
+
+# These need pydantic, which the client itself does not.
+_PYDANTIC = {
+    "ConnectedModel": "pydantic_models",
+    "EmbeddingFields": "_fields",
+    "input_error_from_pydantic": "pydantic_models",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PYDANTIC:
+        return getattr(import_module(f".{_PYDANTIC[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

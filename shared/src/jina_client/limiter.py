@@ -1,0 +1,214 @@
+"""The rate limiter: requests and tokens per minute, and concurrency, for all calls and threads of one client.
+
+Requests wait in one queue. The first of them gets a slot as soon as fewer requests are in flight than allowed, the
+requests and tokens of the last minute leave room for it, and no pause is in force. The limits are those of the caller
+and those that the service names when it rejects a request: ``Request rate limit exceeded: 101/100 requests per
+minute`` teaches the limiter the 100. A rejection for concurrency lowers the number in flight; successful responses
+raise it again, slowly.
+
+The minute is a sliding window, as in the service's own counting: what was sent in the last 60 seconds. A limiter that
+spreads requests evenly takes up to a minute longer for the same work, and a token bucket exceeds the limit.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from .errors import RateLimitError
+
+WINDOW = 60.0
+"""Seconds that rates are counted over."""
+
+# A request may take longer on its way than an earlier one, and the service counts it on arrival.
+_MARGIN = 0.01
+# Successful responses for each request in flight after which one more is allowed: after a rejection for concurrency
+# (doubled each time that proved wrong), and after a pause for a rate.
+_PATIENCE = 8
+_PATIENCE_AFTER_PAUSE = 1
+_LIMIT = re.compile(r"[\d,]+\s*/\s*(\d[\d,]{0,20})\s+(requests per minute|tokens per minute|concurrent requests)")
+
+
+LimitKind = Literal["requests", "tokens", "concurrent", ""]
+
+
+def exceeded_limit(error: RateLimitError) -> tuple[LimitKind, int | None]:
+    """Return which limit a 429 names and its value; ``""`` and ``None`` if the service does not say."""
+    match = _LIMIT.search(error.message)
+    limit = int(match.group(1).replace(",", "")) if match else 0
+    if match and limit:
+        return cast(LimitKind, match.group(2).partition(" ")[0]), limit
+    return ("concurrent" if "CONCURRENCY" in error.code.upper() else ""), None
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """A place in the queue, and after that a request in flight.
+
+    Attributes:
+        tokens: the request's tokens: an estimate, until the response says.
+        wake: called from any thread when it is worth trying :meth:`RateLimiter.acquire` again.
+        started: when the request got its slot; ``None`` while it waits.
+    """
+
+    tokens: int
+    wake: Callable[[], None]
+    started: float | None = None
+
+
+class RateLimiter:
+    """Decides when a request may be sent. Every method may be called from any thread, and none blocks.
+
+    Args:
+        requests_per_minute: ``None`` for as many as the service allows.
+        tokens_per_minute: of all requests together; ``None`` for as many as the service allows.
+        max_concurrency: requests in flight.
+        window: seconds that rates are counted over; by default :data:`WINDOW`.
+        clock: returns seconds and never goes backward.
+    """
+
+    def __init__(
+        self,
+        requests_per_minute: int | None,
+        tokens_per_minute: int | None,
+        max_concurrency: int,
+        *,
+        window: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._requests = requests_per_minute
+        self._tokens = tokens_per_minute
+        self._max_concurrency = self._concurrency = max_concurrency
+        self._window = (WINDOW if window is None else window) * (1 + _MARGIN)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._queue: deque[Slot] = deque()
+        # Requests that were sent within the window, oldest first.
+        self._recent: deque[Slot] = deque()
+        self._in_flight = 0
+        self._paused_until = -math.inf
+        self._successes = 0
+        self._patience = self._concurrency_patience = _PATIENCE
+        self._lowered_at = -math.inf
+        self._rejected_alone = False
+
+    def queue(self, tokens: int, wake: Callable[[], None], *, retry: bool = False) -> Slot:
+        """Enter the queue: at its end, or at its front for a retry."""
+        slot = Slot(tokens, wake)
+        with self._lock:
+            if retry:
+                self._queue.appendleft(slot)
+            else:
+                self._queue.append(slot)
+        return slot
+
+    def acquire(self, slot: Slot) -> float:
+        """Start the request if it may start now.
+
+        Returns:
+            0 if it started; otherwise the seconds after which to try again, infinity if :attr:`Slot.wake` will tell.
+        """
+        with self._lock:
+            if self._queue[0] is not slot or self._in_flight >= self._concurrency:
+                return math.inf
+            now = self._clock()
+            wait = max(self._paused_until - now, self._until_free(now, slot.tokens))
+            if wait > 0:
+                return wait
+            self._queue.popleft()
+            slot.started = now
+            self._recent.append(slot)
+            self._in_flight += 1
+            self._wake_first()
+            return 0.0
+
+    def release(self, slot: Slot) -> None:
+        """Give a slot back, whether the request was sent or still waited."""
+        with self._lock:
+            if slot.started is None:
+                self._queue.remove(slot)
+            else:
+                self._in_flight -= 1
+            self._wake_first()
+
+    def succeeded(self, slot: Slot, tokens: int | None, headers: Mapping[str, str]) -> None:
+        """Learn from a successful response.
+
+        Args:
+            slot: the request's.
+            tokens: as the service counted them; ``None`` if it does not say.
+            headers: the response's, by lower-case name; ``x-ratelimit-remaining-requests`` bounds the concurrency.
+        """
+        with self._lock:
+            if tokens is not None:
+                slot.tokens = tokens
+            self._successes += 1
+            if self._concurrency < self._max_concurrency and self._successes >= self._patience * self._concurrency:
+                self._concurrency += 1
+                self._successes = 0
+            remaining = headers.get("x-ratelimit-remaining-requests", "")
+            if remaining.isdecimal() and float(remaining) < self._concurrency:
+                self._concurrency = max(1, int(remaining))
+                self._successes = 0
+
+    def rejected(self, slot: Slot, error: RateLimitError) -> None:
+        """Learn from a 429: the limit that it names, and that the service has not counted the request."""
+        kind, limit = exceeded_limit(error)
+        with self._lock:
+            if slot in self._recent:
+                self._recent.remove(slot)
+            if kind == "requests" and limit:
+                self._requests = limit if self._requests is None else min(self._requests, limit)
+            elif kind == "tokens" and limit:
+                self._tokens = limit if self._tokens is None else min(self._tokens, limit)
+            elif slot.started is not None and slot.started > self._lowered_at:
+                # Rejections of requests that were in flight together teach one lesson, not several.
+                # A rejection without a reason, while the concurrency is being raised, means one too many, unless a
+                # request was rejected that was alone in flight: then the limit is a rate.
+                has_reason = bool(kind) or error.retry_after is not None
+                self._rejected_alone |= self._concurrency == 1
+                raising = not has_reason and not self._rejected_alone and self._concurrency < self._max_concurrency
+                self._lower_concurrency(limit, is_concurrency_limit=kind == "concurrent" or raising)
+
+    def _lower_concurrency(self, limit: int | None, *, is_concurrency_limit: bool) -> None:
+        self._lowered_at = self._clock()
+        self._successes = 0
+        if is_concurrency_limit:
+            self._concurrency = max(1, min(limit or self._concurrency // 2, self._max_concurrency))
+            self._concurrency_patience *= 2
+            self._patience = self._concurrency_patience
+        else:
+            # One at a time after the pause, because nobody knows how many the service will take then.
+            self._concurrency = 1
+            self._patience = _PATIENCE_AFTER_PAUSE
+
+    def pause(self, seconds: float) -> None:
+        """Start no request for some seconds."""
+        with self._lock:
+            self._paused_until = max(self._paused_until, self._clock() + seconds)
+
+    def _until_free(self, now: float, tokens: int) -> float:
+        """Return the seconds until the window has room for one more request of so many tokens."""
+        while self._recent and (oldest := self._recent[0].started) is not None and oldest <= now - self._window:
+            self._recent.popleft()
+        freed_by = -math.inf
+        if self._requests is not None and len(self._recent) >= self._requests:
+            freed_by = self._recent[len(self._recent) - self._requests].started or now
+        if self._tokens is not None:
+            room = self._tokens - tokens - sum(slot.tokens for slot in self._recent)
+            for slot in self._recent:
+                if room >= 0:
+                    break
+                room += slot.tokens
+                freed_by = max(freed_by, slot.started or now)
+        return freed_by + self._window - now
+
+    def _wake_first(self) -> None:
+        if self._queue:
+            self._queue[0].wake()

@@ -1,0 +1,147 @@
+"""The attempts at one request: which failure is retried, after how long, until when, and what is reported of each.
+
+The loop itself is tenacity's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from tenacity import RetryCallState, retry_if_exception
+from tenacity.wait import wait_base, wait_random_exponential
+
+from .errors import JinaConnectionError, JinaError, JinaInputError, JinaStatusError, RateLimitError
+from .limiter import RateLimiter, exceeded_limit
+from .observation import Attempt, report
+from .protocol import Call
+from .settings import Settings
+
+RETRIED_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504})
+UNTOUCHED_STATUSES = frozenset({409, 429, 503})
+"""Statuses of a service that has not acted on a request: after them, even one that changes something is retried."""
+FIRST_WAIT = 0.5
+"""Upper bound of the first wait in seconds; it doubles with each further one."""
+MAX_WAIT = 20.0
+"""Upper bound in seconds that the doubling stops at."""
+MAX_RETRY_AFTER = 60.0
+"""Longest ``Retry-After`` in seconds that the client obeys. If a service asks for more, the error says how much."""
+
+
+class Wait(wait_base):
+    """Wait for as long as the service asks, or exponentially with full jitter, so that clients spread out again."""
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        if isinstance(error, JinaStatusError) and error.retry_after is not None:
+            return error.retry_after
+        return wait_random_exponential(multiplier=FIRST_WAIT, max=MAX_WAIT)(retry_state)
+
+
+def is_transient(error: BaseException, repeatable: bool = True) -> bool:
+    """Return whether the same request may succeed if it is sent again.
+
+    Args:
+        error: why the request failed.
+        repeatable: whether it does no harm if the service acts on the request twice.
+    """
+    if isinstance(error, JinaStatusError):
+        statuses = RETRIED_STATUSES if repeatable else UNTOUCHED_STATUSES
+        return error.status_code in statuses and (error.retry_after or 0) <= MAX_RETRY_AFTER
+    return repeatable and isinstance(error, JinaConnectionError)
+
+
+class Attempts:
+    """The attempts at one request.
+
+    Args:
+        call: the request.
+        inputs: the caller's indices of the inputs that it carries.
+        settings: the retry limits, and the function to report to.
+        limiter: paused while a rate limit is waited for.
+        retry: whether transient errors are retried at all.
+    """
+
+    def __init__(
+        self, call: Call, inputs: Sequence[int], settings: Settings, limiter: RateLimiter, *, retry: bool
+    ) -> None:
+        self._call = call
+        self._inputs = inputs
+        self._settings = settings
+        self._limiter = limiter
+        self._retry = retry
+        self._number = 0
+        self._first = self._queued = self._sent = time.monotonic()
+        self._time_in_queue = 0.0
+
+    @property
+    def policy(self) -> dict[str, Any]:
+        """The arguments of tenacity's ``Retrying`` or ``AsyncRetrying``."""
+        return {
+            "stop": self._is_last,
+            "wait": Wait(),
+            "retry": retry_if_exception(lambda error: is_transient(error, self._call.repeatable)),
+            "before_sleep": self._before_sleep,
+            "reraise": True,
+        }
+
+    def queued(self) -> bool:
+        """Note that the next attempt waits for a slot, and return whether it is a retry."""
+        self._number += 1
+        self._queued = self._sent = time.monotonic()
+        return self._number > 1
+
+    def started(self) -> None:
+        """Note that the attempt has its slot."""
+        self._sent = time.monotonic()
+        self._time_in_queue += self._sent - self._queued
+
+    def succeeded(self, tokens: int, request_id: str) -> None:
+        """Report an attempt whose result was stored."""
+        self._report(tokens=tokens, request_id=request_id)
+
+    @contextmanager
+    def reporting_failure(self) -> Iterator[None]:
+        """Report the error that ends the attempts. An input error is not one of them: nothing was sent."""
+        try:
+            yield
+        except JinaInputError:
+            raise
+        except JinaError as error:
+            self._report(error=error)
+            raise
+
+    def _is_last(self, state: RetryCallState) -> bool:
+        if not self._retry or state.attempt_number > self._settings.max_retries:
+            return True
+        # The time in the queue is due to the limits and not to the service.
+        spent = time.monotonic() - self._first - self._time_in_queue
+        return spent + state.upcoming_sleep > self._settings.retry_timeout
+
+    def _before_sleep(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        assert isinstance(error, JinaError)
+        if isinstance(error, RateLimitError) and exceeded_limit(error)[0] != "concurrent":
+            # The service would reject whatever else is sent meanwhile.
+            self._limiter.pause(state.upcoming_sleep)
+        self._report(error=error, retry_in=state.upcoming_sleep)
+
+    def _report(
+        self, *, error: JinaError | None = None, retry_in: float | None = None, tokens: int = 0, request_id: str = ""
+    ) -> None:
+        if isinstance(error, JinaStatusError):
+            request_id = error.request_id
+        attempt = Attempt(
+            endpoint=self._call.path,
+            inputs=self._inputs,
+            number=self._number,
+            waited=self._sent - self._queued,
+            seconds=time.monotonic() - self._sent,
+            error=error,
+            retry_in=retry_in,
+            tokens=tokens,
+            request_id=request_id,
+        )
+        report(attempt, self._settings.on_attempt)

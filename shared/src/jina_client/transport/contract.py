@@ -1,0 +1,141 @@
+"""What a client needs of a transport: one HTTP exchange, and its end when the call is cancelled.
+
+A transport knows nothing of batches, retries or Jina. Any object with the methods of :class:`Transport` can be passed
+as ``JinaClient(transport=…)``, and any object with those of :class:`AsyncTransport` as
+``AsyncJinaClient(transport=…)``. One that the standard library is enough for::
+
+    import http.client
+    import socket
+    from urllib.parse import urlsplit
+
+    from jina_client import JinaConnectionError
+    from jina_client.transport import Request, Response
+
+    class PlainTransport:
+        def send(self, request: Request) -> Response:
+            address = urlsplit(request.url)
+            connection = http.client.HTTPSConnection(address.netloc, timeout=request.timeout)
+            try:
+                connection.connect()
+                connected = connection.sock
+                # Ctrl-C shuts the socket down from another thread, and the waiting read raises.
+                with request.cancellation.on_cancel(lambda: connected.shutdown(socket.SHUT_RDWR)):
+                    connection.request(request.method, address.path, request.body, dict(request.headers))
+                    response = connection.getresponse()
+                    headers = {name.lower(): value for name, value in response.headers.items()}
+                    return Response(response.status, headers, response.read())
+            except (OSError, http.client.HTTPException) as error:
+                raise JinaConnectionError(f"no response from {address.netloc}: {error}") from error
+            finally:
+                connection.close()
+
+        def close(self) -> None:
+            pass
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+from urllib.parse import urlsplit
+
+from ..cancellation import Cancellation
+from ..errors import JinaConnectionError, JinaResponseError, JinaTimeoutError
+
+MAX_RESPONSE_BYTES = 512 * 2**20
+"""Largest response body in bytes, after decompression. 512 vectors of 2,048 dimensions as JSON numbers are 22 MB."""
+
+CHUNK_BYTES = 2**18
+"""How much of a response body is read at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request. Its ``repr`` leaves out headers and body, which hold the key and the user's texts.
+
+    Attributes:
+        method: such as ``POST``.
+        url: the whole address.
+        headers: by name.
+        body: the bytes to send; empty for none.
+        timeout: seconds from the start of the exchange to the last byte of the response.
+        cancellation: registers a function that ends the exchange when the call is cancelled.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    timeout: float
+    cancellation: Cancellation = field(default_factory=Cancellation, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One HTTP response: headers by lower-case name, and the decompressed body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+@runtime_checkable
+class Transport(Protocol):
+    """Performs HTTP exchanges for a :class:`jina_client.JinaClient`. Several threads may call it at once."""
+
+    def send(self, request: Request) -> Response:
+        """Send a request and return the response, whatever its status.
+
+        While it waits, it should keep a function registered with ``request.cancellation.on_cancel`` that makes the
+        exchange raise at once.
+
+        Raises:
+            JinaConnectionError: there was no complete response.
+            JinaTimeoutError: there was none within ``request.timeout`` seconds.
+        """
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
+@runtime_checkable
+class AsyncTransport(Protocol):
+    """Performs HTTP exchanges for a :class:`jina_client.AsyncJinaClient`, from any event loop.
+
+    A cancelled call cancels the task that awaits :meth:`asend`, so an exchange needs no other way to be ended.
+    """
+
+    async def asend(self, request: Request) -> Response:
+        """Send a request and return the response; errors are those of :meth:`Transport.send`."""
+
+    async def aclose(self) -> None:
+        """Close the connections of this event loop."""
+
+
+def check_response_size(size: int) -> None:
+    """Raise JinaResponseError if a response body grows above :data:`MAX_RESPONSE_BYTES`."""
+    if size > MAX_RESPONSE_BYTES:
+        raise JinaResponseError(
+            f"the response is larger than {MAX_RESPONSE_BYTES // 2**20} MiB, and no service of this API sends as much: "
+            "check that base_url= is the address of the API"
+        )
+
+
+def timeout_error(timeout: float) -> JinaTimeoutError:
+    """Return the error for an exchange that took too long."""
+    return JinaTimeoutError(f"no complete response within {timeout:g} s: raise timeout=, or send less per request")
+
+
+def connection_error(url: str, error: BaseException) -> JinaConnectionError:
+    """Return the error for a failed exchange, with the innermost reason.
+
+    The HTTP libraries wrap the operating system's message several times over.
+    """
+    reason, inner = str(error) or type(error).__name__, error
+    while inner := inner.__cause__ or inner.__context__:  # type: ignore[assignment]
+        if isinstance(inner, OSError) and inner.strerror:
+            reason = inner.strerror
+    return JinaConnectionError(
+        f"no response from {urlsplit(url).netloc}: {reason[:300]}; check base_url= and that the service runs"
+    )

@@ -1,0 +1,122 @@
+"""HTTP by aiohttp, over one pool of connections for each event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import weakref
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+
+from .contract import CHUNK_BYTES, Request, Response, check_response_size, connection_error, timeout_error
+
+
+class AiohttpTransport:
+    """An :class:`~jina_client.transport.AsyncTransport` over one pool of connections for each event loop.
+
+    Args:
+        connections: how many connections each pool may open.
+    """
+
+    def __init__(self, connections: int) -> None:
+        self._connections = connections
+        self._sessions: dict[asyncio.AbstractEventLoop, _LoopSession] = {}
+
+    async def asend(self, request: Request) -> Response:
+        session = await self._session_of_loop()
+        try:
+            async with (
+                asyncio.timeout(request.timeout) as limit,
+                session.request(
+                    request.method,
+                    request.url,
+                    headers=request.headers,
+                    # A large body is written piece by piece, because one write would block the event loop.
+                    data=io.BytesIO(request.body) if len(request.body) > CHUNK_BYTES else request.body or None,
+                    allow_redirects=False,
+                    proxy=_proxy(request.url),
+                ) as response,
+            ):
+                body = bytearray()
+                async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+                    body += chunk
+                    check_response_size(len(body))
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                return Response(response.status, headers, bytes(body))
+        except TimeoutError as error:
+            if limit.expired() or isinstance(error, aiohttp.ServerTimeoutError):
+                raise timeout_error(request.timeout) from None
+            raise connection_error(request.url, error) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise connection_error(request.url, error) from error
+
+    async def aclose(self) -> None:
+        current = self._sessions.pop(asyncio.get_running_loop(), None)
+        if current is not None:
+            current.keeper.detach()
+            await current.generator.aclose()
+
+    async def _session_of_loop(self) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
+        if loop not in self._sessions:
+            for other in [other for other in self._sessions if other.is_closed()]:
+                # A loop that was closed properly has closed its session, see _open_session. Some are not.
+                leftover = self._sessions.pop(other)
+                leftover.keeper.detach()
+                await leftover.session.close()
+            generator = _open_session(self._connections)
+            session = await anext(generator)
+            # If only this object referred to the generator, the collector of a cycle that holds this object would
+            # finalize the session together with it, unclosed. So something outside refers to it as well.
+            keeper = weakref.finalize(self, _release, generator)
+            keeper.atexit = False
+            self._sessions[loop] = _LoopSession(generator, session, keeper)
+        return self._sessions[loop].session
+
+
+@dataclass(frozen=True, slots=True)
+class _LoopSession:
+    """An event loop's session, the generator that closes it, and what keeps the generator alive."""
+
+    generator: AsyncGenerator[aiohttp.ClientSession, None]
+    session: aiohttp.ClientSession
+    keeper: weakref.finalize[Any, Any]
+
+
+def _release(generator: AsyncGenerator[Any, None]) -> None:
+    """Do nothing: when the last reference ends with this call, the event loop closes the generator."""
+
+
+async def _open_session(connections: int) -> AsyncGenerator[aiohttp.ClientSession, None]:
+    """Yield one session and close it with its event loop.
+
+    An event loop that ends, as ``asyncio.run`` ends one, closes its asynchronous generators first. So a client that
+    was never closed leaves no open connection behind, and no warning.
+    """
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=connections),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+        # aiohttp would read ~/.netrc, and reject our Authorization header if that has an entry for the host.
+        trust_env=False,
+        # More than aiohttp's 64 KiB: large responses arrive in fewer pieces.
+        read_bufsize=CHUNK_BYTES,
+    )
+    try:
+        yield session
+    finally:
+        await session.close()
+
+
+def _proxy(url: str) -> str | None:
+    """Return the proxy that the environment names for an address."""
+    parts = urlsplit(url)
+    if proxy_bypass(parts.hostname or ""):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")

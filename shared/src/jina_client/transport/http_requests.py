@@ -1,0 +1,211 @@
+"""HTTP by requests, over one pool of connections."""
+
+from __future__ import annotations
+
+import io
+import socket
+import threading
+import time
+from contextlib import suppress
+from http.client import HTTPResponse
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError, ReadTimeoutError
+
+from ..per_process import PerProcess
+from .contract import CHUNK_BYTES, Request, Response, check_response_size, connection_error, timeout_error
+
+
+class RequestsTransport:
+    """A :class:`~jina_client.transport.Transport` over one pool of connections for each process.
+
+    Args:
+        connections: how many connections the pool keeps.
+    """
+
+    def __init__(self, connections: int) -> None:
+        self._sessions = PerProcess(lambda: _new_session(connections))
+
+    def send(self, request: Request) -> Response:
+        exchange = _current.exchange = _Exchange(request.timeout)
+        with request.cancellation.on_cancel(exchange.end):
+            try:
+                response = self._send(request)
+                # A socket that was shut down looks like the end of the response.
+                exchange.check()
+                return response
+            except (requests.Timeout, ReadTimeoutError):
+                raise timeout_error(request.timeout) from None
+            except (requests.RequestException, HTTPError, OSError) as error:
+                raise connection_error(request.url, error) from error
+
+    def close(self) -> None:
+        session = self._sessions.pop()
+        if session is not None:
+            session.close()
+
+    def _send(self, request: Request) -> Response:
+        with self._sessions.get().request(
+            request.method,
+            request.url,
+            headers=request.headers,
+            data=request.body or None,
+            timeout=request.timeout,
+            auth=_keep_headers,
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            # Read from urllib3: the chunks that requests cuts a body into cost more than all the decoding.
+            body = bytearray()
+            while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
+                body += chunk
+                check_response_size(len(body))
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Response(response.status_code, headers, bytes(body))
+
+
+class _Exchange:
+    """One exchange of a thread: when it must end, and the connection that it uses.
+
+    urllib3's own timeout bounds each read only: a server that sends a byte now and then would never exceed it.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self.deadline = time.monotonic() + timeout
+        self._connection: Any = None
+        self._socket: Any = None
+        self._ended = False
+
+    def use(self, connection: Any) -> None:
+        """Remember a connection and its socket, so that :meth:`end` finds them."""
+        self._connection = connection
+        # The connection itself forgets its socket when the response is to end with the connection.
+        self._socket = connection.sock or self._socket
+        self.check()
+
+    def check(self) -> None:
+        """Raise if the exchange was ended."""
+        if self._ended:
+            raise ConnectionAbortedError("the call was cancelled")
+
+    def end(self) -> None:
+        """End the exchange from another thread: whatever it waits for raises or returns nothing."""
+        self._ended = True
+        connected = self._socket or getattr(self._connection, "sock", None)
+        if connected is not None:
+            with suppress(OSError):
+                # Not the method of an SSLSocket, which would take the encryption away from the thread that reads.
+                socket.socket.shutdown(connected, socket.SHUT_RDWR)
+
+
+class _CurrentExchange(threading.local):
+    exchange: _Exchange
+
+
+_current = _CurrentExchange()
+
+
+class _DeadlineReader(io.RawIOBase):
+    """What a socket receives up to a deadline; after it, reading raises ``TimeoutError``."""
+
+    def __init__(self, connected: Any, deadline: float) -> None:
+        self._socket = connected
+        self._deadline = deadline
+        # It keeps the socket open until the response is read, even if the connection is closed before.
+        self._file = connected.makefile("rb", buffering=0)
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """Return the file that http.client reads a response from."""
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        remaining = self._deadline - time.monotonic()
+        if remaining <= 0:
+            raise TimeoutError("timed out")
+        self._socket.settimeout(remaining)
+        count: int | None = self._file.readinto(buffer)
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class _Endable:
+    """A urllib3 connection that the exchange of its thread can end, and that keeps its deadline."""
+
+    def connect(self) -> None:
+        _current.exchange.use(self)
+        super().connect()  # type: ignore[misc]
+        _current.exchange.use(self)
+
+    def request(self, *args: Any, **options: Any) -> None:
+        _current.exchange.use(self)
+        if self.sock is not None:  # type: ignore[attr-defined]
+            # It may still have the timeout of the last read of an earlier response.
+            self.sock.settimeout(self.timeout)  # type: ignore[attr-defined]
+        super().request(*args, **options)  # type: ignore[misc]
+
+    def response_class(self, connected: Any, *args: Any, **options: Any) -> HTTPResponse:
+        """Return a response of http.client that is read until the deadline."""
+        return HTTPResponse(_DeadlineReader(connected, _current.exchange.deadline), *args, **options)  # type: ignore[arg-type]
+
+
+class _Connection(_Endable, HTTPConnection):  # type: ignore[misc]
+    pass
+
+
+class _SecureConnection(_Endable, HTTPSConnection):  # type: ignore[misc]
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+_POOLS = {"http": _Pool, "https": _SecurePool}
+
+
+class _Adapter(HTTPAdapter):
+    """Makes connections that an exchange can end, directly and through HTTP proxies.
+
+    A SOCKS proxy has connection classes of its own. There ``timeout`` bounds each read only.
+    """
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **options)
+        if not proxy.lower().startswith("socks"):
+            manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+
+def _new_session(connections: int) -> requests.Session:
+    session = requests.Session()
+    session.headers.clear()
+    # No service of this API needs cookies, and a gateway's would tie all requests to one of its servers.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    adapter = _Adapter(pool_connections=1, pool_maxsize=connections)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def _keep_headers(prepared: Any) -> Any:
+    """Add nothing to a request. Without an authenticator requests would put a key from ``~/.netrc`` over ours."""
+    return prepared
