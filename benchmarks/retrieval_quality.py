@@ -26,7 +26,7 @@ from jina_client.late_interaction import maxsim, mean_pool
 from jina_client.quantization import calibrate, dequantize, hamming, quantize, unpack
 from jina_index import BinaryIndex
 from jina_local.encoder import Encoder, Rows
-from jina_local.ranking import relevance
+from jina_local.rerank import relevance
 from jina_local.weights import find_model_files
 from numpy.typing import NDArray
 

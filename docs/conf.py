@@ -26,7 +26,7 @@ _PUBLIC = (
     "llama_index.postprocessor.jinaai_rerank",
     "llama_index.retrievers.jinaai",
 )
-for _name in (*_PUBLIC, "jina_local.server"):
+for _name in (*_PUBLIC, "jina_local.backend", "jina_local.server"):
     _module = importlib.import_module(_name)
     for _attribute in getattr(_module, "__all__", ()):
         getattr(_module, _attribute)  # Some modules load their names when they are first used.

@@ -62,7 +62,7 @@ class Machine:
             if number == 0:
                 assert self.running.wait(20)
             else:
-                until(lambda number=number: len(self.shared._line) == number)  # type: ignore[misc]
+                until(lambda number=number: len(self.shared._queue) == number)  # type: ignore[misc]
         return made
 
 

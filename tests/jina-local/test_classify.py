@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from jina_local.app import App
 from jina_local.classification import head_scores, train_head
-from jina_local.classifiers import Classifiers
+from jina_local.classifier_store import ClassifierStore
 from jina_local.engine import Engine
 
 INPUTS = ["The striker scored twice in the final.", "The court ruled against the new law."]
@@ -171,7 +171,7 @@ def test_classifiers_outlive_the_engine_in_a_folder(asking: Any, tmp_path: Path)
 
 def test_only_one_training_of_a_classifier_at_a_time(asking: Any, tmp_path: Path) -> None:
     name = asking(App(Engine(state=tmp_path)))("POST", "/v1/train", TRAIN).body["classifier_id"]
-    store = Classifiers(tmp_path)
+    store = ClassifierStore(tmp_path)
     with store.changing(name), pytest.raises(jina_local.RequestError) as refused, store.changing(name):
         pass
     assert (refused.value.status, refused.value.body("id")["detail"]["code"]) == (409, "CONFLICT_RESOURCE_BUSY")

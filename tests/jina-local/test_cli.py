@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import jina_local
@@ -94,20 +95,20 @@ def test_without_the_servers_libraries_the_extra_is_named(tmp_path: Path) -> Non
     )
 
 
-def test_without_torch_the_extra_is_named(tmp_path: Path) -> None:
-    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('none', name='torch')")
-    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    done = run("serve", "--port", "0", "--model", "jinaai/jina-embeddings-v3-hf", PYTHONPATH=path)
+@pytest.mark.skipif(find_spec("jina_torch") is not None, reason="jina-torch is installed")
+def test_without_a_backend_package_the_error_says_what_to_install() -> None:
+    done = run("serve", "--port", "0", "--model", "jinaai/jina-embeddings-v3-hf")
     assert done.returncode == 1
     assert done.stderr == (
-        'jina-local: serving a model needs torch, which is not installed: pip install "jina-local[torch]"\n'
+        "jina-local: serving a model's own weights needs a backend package, and none is installed: "
+        "pip install jina-torch (in a checkout: pip install ./packages/jina-torch)\n"
     )
 
 
 def test_the_options_of_a_model_need_one() -> None:
-    done = run("serve", "--trust-remote-code")
+    done = run("serve", "--model-id", "jina-embeddings-v3")
     assert done.returncode == 2
-    assert "belong to --model" in done.stderr
+    assert "--model-id requires --model" in done.stderr
     assert "not allowed with argument --model-path" in run("serve", "--model-path", "a", "--model", "b").stderr
 
 

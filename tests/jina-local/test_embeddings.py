@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from jina_client.models import models_for
+from jina_client.integration import models_for
 from jina_local.encoder import Encoder
 
 TEXTS = ["The Eiffel Tower is in Paris.", "Bread is made of flour."]

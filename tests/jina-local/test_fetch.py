@@ -320,7 +320,7 @@ def test_an_image_by_its_url_is_the_image(asking: Any, monkeypatch: pytest.Monke
 
 def test_all_that_one_request_has_fetched_is_bounded_in_time(asking: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jina_local.media.reader.fetch", partial(fetch, allowed=loopback))
-    monkeypatch.setattr("jina_local.media.reader._FETCHING", 0.3)
+    monkeypatch.setattr("jina_local.media.reader._FETCH_SECONDS", 0.3)
 
     def slowly(_: Any) -> Answer:
         time.sleep(0.2)

@@ -16,7 +16,7 @@ import requests
 from jina_client import JinaClient, RateLimitError, RequestTooLargeError
 from jina_local.app import App
 from jina_local.engine import Engine
-from jina_local.errors import RateLimited
+from jina_local.errors import RateLimitedError
 from jina_local.limits import Limits
 from jina_local.server import running
 
@@ -160,7 +160,7 @@ def test_many_threads_get_exactly_what_is_allowed() -> None:
         try:
             with limits.admit() as charge:
                 charge(10)
-        except RateLimited:
+        except RateLimitedError:
             return False
         return True
 

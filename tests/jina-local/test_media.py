@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from jina_client.models import MODELS
+from jina_client.integration import MODELS
 from jina_local.errors import RequestError
 from jina_local.media import documents, pictures
 from jina_local.media import reader as media_reader
 from jina_local.media.pictures import MAX_PIXELS, TextReader, decode, text_reader
 from jina_local.media.reader import MAX_BYTES, read_texts
-from jina_local.reading.items import Item
+from jina_local.validation.inputs import InputItem
 from PIL import Image, ImageDraw, ImageFont
 
 CLIP = "jina-clip-v2"
@@ -392,7 +392,7 @@ def test_an_engine_that_stops_reads_no_further_page() -> None:
         checks += 1
         return checks > 3
 
-    item = Item("pdf", coded(pdf(*[[f"Page {number}"] for number in range(9)])), ("input", "pdf"))
+    item = InputItem("pdf", coded(pdf(*[[f"Page {number}"] for number in range(9)])), ("input", "pdf"))
     with pytest.raises(RequestError) as refused:
         read_texts([item], stopped=stopped)
     assert (refused.value.status, checks) == (503, 4)
@@ -410,7 +410,7 @@ def test_a_pdf_does_not_hold_up_others_while_a_page_is_read(reader: TextReader) 
 def test_pictures_for_a_model_that_sees_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
     row = MODELS[CLIP]
     image = coded(saved(Image.new("RGB", (100, 100))))
-    items = [Item("image", image, ("input", number, "image")) for number in range(3)]
+    items = [InputItem("image", image, ("input", number, "image")) for number in range(3)]
     monkeypatch.setattr(media_reader, "MAX_PIXELS_TOGETHER", 30_000)
     assert [picture.size for picture in media_reader.read_pictures(items, row).images] == [(100, 100)] * 3
     monkeypatch.setattr(media_reader, "MAX_PIXELS_TOGETHER", 29_999)
@@ -423,7 +423,7 @@ def test_pictures_for_a_model_that_sees_are_bounded_together(monkeypatch: pytest
 
 
 def test_the_pages_of_a_pdf_for_a_model_that_sees() -> None:
-    item = Item("pdf", coded(pdf(["first"], ["second"])), ("input", "pdf"))
+    item = InputItem("pdf", coded(pdf(["first"], ["second"])), ("input", "pdf"))
     found = media_reader.read_pictures([item], MODELS[CLIP])
     assert [picture.size for picture in found.images] == [(1200, 1600)] * 2
     assert found.order == [True, True]

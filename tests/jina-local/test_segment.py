@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jina_local.encoder import Encoder
-from jina_local.media.reader import read_texts
 from jina_local.segmentation import chunk_spans
 from jina_local.stand_in import StandIn
-from jina_local.text_tokens import STAND_IN, at_hand, pieces
+from jina_local.text_tokens import STAND_IN, load, pieces
 
 TEXT = (
     "Bread\n\nBread is made of flour, water, salt and yeast. It rises for an hour!\nThen it is baked.\n\n"
@@ -59,29 +58,25 @@ def test_no_text_is_slow_to_cut(text: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_answer_names_the_tokenizer_that_counted(post: Any, encoder: Encoder, name: str) -> None:
     _, body = post("segment", content=TEXT, tokenizer=name)
-    assert body["tokenizer"] == (name if name in at_hand() else STAND_IN)
-    assert (
-        body["num_tokens"]
-        == sum(len(ids) for _, ids in pieces(TEXT, name, StandIn(encoder, read_texts).pieces)[1])
-        > 20
-    )
+    assert body["tokenizer"] == (STAND_IN if load(name) is None else name)
+    assert body["num_tokens"] == sum(len(ids) for _, ids in pieces(TEXT, name, StandIn(encoder).pieces)[1]) > 20
     assert body["usage"] == {"tokens": 0}
     assert set(body) == {"num_tokens", "tokenizer", "usage"}
 
 
 @given(st.text(max_size=60), st.sampled_from(NAMES))
 def test_tokens_are_the_text_in_pieces(encoder: Encoder, text: str, name: str) -> None:
-    _, found = pieces(text, name, StandIn(encoder, read_texts).pieces)
+    _, found = pieces(text, name, StandIn(encoder).pieces)
     assert "".join(piece for piece, _ in found) == (text if found else "")
 
 
 def test_openais_own_counts() -> None:
     """Where a package carries the files, they count as OpenAI's tokenizers are known to."""
-    if "cl100k_base" not in at_hand():
-        pytest.skip("no copy of cl100k_base is at hand")
-    from jina_local.text_tokens import load
+    encoding = load("cl100k_base")
+    if encoding is None:
+        pytest.skip("this machine has no copy of cl100k_base")
 
-    assert load("cl100k_base").encode("hello world") == [15339, 1917]
+    assert encoding.encode("hello world") == [15339, 1917]
 
 
 def test_tokens_come_with_their_chunks(post: Any) -> None:

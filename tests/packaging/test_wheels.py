@@ -21,6 +21,7 @@ DISTRIBUTIONS = {
     "jina-client": ("import jina_client", (), ()),
     "jina-index": ("from jina_index import BinaryIndex; BinaryIndex(8)", (), ()),
     "jina-local": ("import jina_local; jina_local.Engine", (), ()),
+    "jina-torch": ("import jina_torch; jina_torch.make_factory", (), ()),
     "langchain-jina": ("from langchain_jina import JinaEmbeddings, JinaRerank", ("langchain_core",), ()),
     "llama-index-jina": (
         "from llama_index.embeddings.jinaai import JinaEmbedding; "
@@ -98,7 +99,7 @@ def test_trap_a_wheel_holds_its_types_and_licence_and_no_file_of_a_namespace(whe
     assert b"Requires-Python: >=3.11\n" in zipfile.ZipFile(wheel).read(metadata)
 
 
-@pytest.mark.parametrize("name", DISTRIBUTIONS)
+@pytest.mark.parametrize("name", [name for name in DISTRIBUTIONS if name != "jina-torch"])  # PyTorch takes gigabytes.
 def test_a_wheel_installs_alone(wheels: Path, tmp_path: Path, name: str) -> None:
     program, frameworks, _ = DISTRIBUTIONS[name]
     python = _environment(tmp_path)
@@ -115,6 +116,17 @@ def test_a_wheel_installs_alone(wheels: Path, tmp_path: Path, name: str) -> None
         f"print([name for name in {absent!r} if there(name)])",
     )
     assert found.strip() == "[]"
+
+
+def test_jina_torch_states_its_entry_point_and_the_ranges_of_what_it_needs(wheels: Path) -> None:
+    (wheel,) = wheels.glob("jina_torch-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (folder,) = {name.partition("/")[0] for name in archive.namelist() if ".dist-info/" in name}
+        metadata = archive.read(f"{folder}/METADATA").decode()
+        entry_points = archive.read(f"{folder}/entry_points.txt").decode()
+    assert "Requires-Dist: jina-client<0.2,>=0.1\n" in metadata
+    assert "Requires-Dist: jina-local<0.2,>=0.1\n" in metadata
+    assert entry_points == "[jina_local.backends]\njina-torch = jina_torch:make_factory\n"
 
 
 @pytest.mark.parametrize("name", NEEDS_INDEX)

@@ -1,6 +1,6 @@
 """An embedded engine that speaks Jina AI's wire protocol with a small real model, all-MiniLM-L6-v2.
 
-It needs no key, no network, no GPU and no torch. Importing it does no work: the model is loaded at the first request.
+It needs no key, no network, no GPU and no torch. Importing it is cheap: the first request loads the model.
 
     import jina_local
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["App", "Engine", "ModelNotFoundError", "RequestError", "__version__", "default_app", "fetch_model"]
 
-_HOMES = {
+_MODULES = {
     "App": "app",
     "default_app": "app",
     "Engine": "engine",
@@ -32,7 +32,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # The public names are imported when first used: numpy and onnxruntime take longer than everything else.
-    if name in _HOMES:
-        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    # Public names are imported on first use, because numpy and onnxruntime dominate the import time.
+    if name in _MODULES:
+        return getattr(import_module(f".{_MODULES[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

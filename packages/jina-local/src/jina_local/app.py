@@ -1,6 +1,6 @@
-"""HTTP without a server: method, path, headers and body in, status, headers and body out.
+"""HTTP without a server: take method, path, headers and body, and return status, headers and body.
 
-The in-process transport and the HTTP server both call :meth:`App.handle`, so they answer alike.
+The in-process transport and the HTTP server both call :meth:`App.handle`, so they return the same responses.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from urllib.parse import parse_qsl
 import orjson
 
 from .engine import Engine
-from .errors import FlatRefusal, ModelNotFoundError, RefusedRequest, RequestError
-from .limits import Limits, free
-from .routes import Call, find_route
+from .errors import FlatError, ModelNotFoundError, RejectedRequestError, RequestError
+from .limits import Limits, no_charge
+from .routes import RouteCall, find_route
 
-Answer = tuple[int, dict[str, str], bytes]
+AppResponse = tuple[int, dict[str, str], bytes]
+"""Status, headers and body."""
 
 logger = logging.getLogger("jina_local")
 
@@ -41,12 +42,16 @@ _UNEXPECTED = "An unexpected error occurred. If this persists, contact support w
 
 
 class App:
-    """The API on an engine.
+    """The API of an engine.
 
     Args:
-        engine: what computes; by default one that finds the model by itself.
-        api_key: if set, everything but the models' list and the health checks needs ``Authorization: Bearer`` with it.
-        limits: how much may be asked of it; by default as much as it can compute.
+        engine: Computes the responses; defaults to a new engine on the stand-in.
+        api_key: Key that requests must send as ``Authorization: Bearer``, except for the list of models and the health
+            checks; ``None`` requires no key.
+        limits: Simulated rate limits; defaults to none.
+
+    Attributes:
+        engine: The engine.
     """
 
     def __init__(self, engine: Engine | None = None, api_key: str | None = None, limits: Limits | None = None) -> None:
@@ -56,94 +61,96 @@ class App:
 
     @property
     def needs_key(self) -> bool:
-        """Whether requests must carry a key."""
+        """Whether requests must send a key."""
         return self._api_key is not None
 
-    def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
-        """Answer one request.
+    def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> AppResponse:
+        """Handle one request.
 
         Args:
-            method: such as ``POST``.
-            path: such as ``/v1/embeddings``, with its query string if it has one; a whole URL is taken too.
-            headers: by name, in any case.
-            body: the raw JSON.
+            method: HTTP method, such as ``POST``.
+            path: Path, such as ``/v1/embeddings``, with its query string if it has one. A whole URL works too.
+            headers: Headers by name, in any case.
+            body: Raw JSON.
 
         Returns:
-            The status, the headers and the body. Mistakes in the request are answers too.
+            The status, the headers and the body. An invalid request gets an error response.
 
         Raises:
-            ModelNotFoundError: the model's files are not on this machine. It is the only failure that is raised: no
-                request can change it, and inside a process its message should reach the user as it is.
+            ModelNotFoundError: The model cannot be loaded. Only this error is raised: no request can change it, and in
+                process its message should reach the user unchanged.
         """
         request_id = uuid.uuid4().hex
-        place, _, query = path.partition("?")
-        place = re.sub("^https?://[^/]*", "", place)
-        found = find_route(method.upper(), place)
-        if isinstance(found, list):
-            return self._no_route(request_id, found)
-        route, params = found
+        url_path, _, query = path.partition("?")
+        url_path = re.sub("^https?://[^/]*", "", url_path)
+        match = find_route(method.upper(), url_path)
+        if isinstance(match, list):
+            return self._no_route(request_id, match)
+        route, params = match
         try:
             if not route.keyless:
                 self._authorize(headers)
-            with self._limits.admit() if route.metered else nullcontext(free) as charge:
-                sent = dict(parse_qsl(query, keep_blank_values=True))
-                content = route.serve(self.engine, Call(params=params, query=sent, body=body, charge=charge))
-                encoded = content if route.lines else _encoded(content)
-            kind = "application/jsonl" if route.lines else "application/json"
-            return 200, self._headers(request_id, kind), encoded
+            with self._limits.admit() if route.metered else nullcontext(no_charge) as charge:
+                parameters = dict(parse_qsl(query, keep_blank_values=True))
+                content = route.handler(
+                    self.engine, RouteCall(params=params, query=parameters, body=body, charge=charge)
+                )
+                data = content if route.lines else _encode(content)
+            content_type = "application/jsonl" if route.lines else "application/json"
+            return 200, self._headers(request_id, content_type), data
         except ModelNotFoundError:
             raise
         except RequestError as error:
-            answered = self._headers(request_id) | error.headers
-            return error.status, answered, _encoded(error.body(request_id))
+            return error.status, self._headers(request_id) | error.headers, _encode(error.body(request_id))
         except Exception as error:
-            # The frames and the type, but not the message: that can hold what the user sent.
+            # The log has the type and the frames, but not the message, which can contain the user's input.
             frames = "".join(traceback.format_tb(error.__traceback__))
             logger.error("request %s failed with %s\n%s", request_id, type(error).__name__, frames)
-            failure = RefusedRequest(_UNEXPECTED, "INTERNAL_ERROR", status=500)
-            return 500, self._headers(request_id), _encoded(failure.body(request_id))
+            failure = RejectedRequestError(_UNEXPECTED, "INTERNAL_ERROR", status=500)
+            return 500, self._headers(request_id), _encode(failure.body(request_id))
 
-    def refusal(self, error: FlatRefusal) -> Answer:
-        """An answer that says no, for what stands before the app."""
+    def error_response(self, error: FlatError) -> AppResponse:
+        """Return the response to a request that failed before it reached the app."""
         request_id = uuid.uuid4().hex
-        return error.status, self._own_headers(request_id) | error.headers, _encoded(error.body(request_id))
+        return error.status, self._basic_headers(request_id) | error.headers, _encode(error.body(request_id))
 
-    def _no_route(self, request_id: str, methods: list[str]) -> Answer:
+    def _no_route(self, request_id: str, methods: list[str]) -> AppResponse:
         if not methods:
-            return 404, self._own_headers(request_id), _encoded({"detail": "Not Found"})
-        allowed = {"allow": ", ".join(methods)}
-        return 405, self._own_headers(request_id) | allowed, _encoded({"detail": "Method Not Allowed"})
+            return 404, self._basic_headers(request_id), _encode({"detail": "Not Found"})
+        allow = {"allow": ", ".join(methods)}
+        return 405, self._basic_headers(request_id) | allow, _encode({"detail": "Method Not Allowed"})
 
-    def _headers(self, request_id: str, kind: str = "application/json") -> dict[str, str]:
-        return self._own_headers(request_id, kind) | self._limits.headers()
+    def _headers(self, request_id: str, content_type: str = "application/json") -> dict[str, str]:
+        return self._basic_headers(request_id, content_type) | self._limits.headers()
 
-    def _own_headers(self, request_id: str, kind: str = "application/json") -> dict[str, str]:
-        said = {"X-Jina-Stand-In": self.engine.stand_in} if self.engine.stand_in else {}
-        return {"content-type": kind, "x-request-id": request_id, **said}
+    def _basic_headers(self, request_id: str, content_type: str = "application/json") -> dict[str, str]:
+        stand_in = {"X-Jina-Stand-In": self.engine.stand_in} if self.engine.stand_in else {}
+        return {"content-type": content_type, "x-request-id": request_id, **stand_in}
 
     def _authorize(self, headers: Mapping[str, str]) -> None:
         if self._api_key is None:
             return
-        sent = next((value for name, value in headers.items() if name.lower() == "authorization"), "")
-        scheme, _, key = sent.partition(" ")
-        if not sent.strip() or (scheme.lower() == "bearer" and not key.strip()):
-            raise FlatRefusal(401, _MISSING_KEY, "AUTH_MISSING_API_KEY")
+        authorization = next((value for name, value in headers.items() if name.lower() == "authorization"), "")
+        scheme, _, key = authorization.partition(" ")
+        if not authorization.strip() or (scheme.lower() == "bearer" and not key.strip()):
+            raise FlatError(401, _MISSING_KEY, "AUTH_MISSING_API_KEY")
         if scheme.lower() != "bearer":
-            raise FlatRefusal(401, _WRONG_FORMAT, "AUTH_INVALID_FORMAT")
+            raise FlatError(401, _WRONG_FORMAT, "AUTH_INVALID_FORMAT")
         if not hmac.compare_digest(key.strip().encode(), self._api_key.encode()):
-            raise FlatRefusal(401, _WRONG_KEY, "AUTH_INVALID_API_KEY")
+            raise FlatError(401, _WRONG_KEY, "AUTH_INVALID_API_KEY")
 
 
 _apps: dict[int, App] = {}
 
 
 def default_app() -> App:
-    """The process's own app, without a key: made at the first call, the model loaded at the first request.
+    """Return this process's shared app, which needs no key.
 
-    It is safe to call from several threads and after a fork: a child process gets an app of its own.
+    The first call creates it, and the first request loads the model. Calls are thread-safe, and a forked child gets an
+    app of its own.
     """
     return _apps.get(os.getpid()) or _apps.setdefault(os.getpid(), App())
 
 
-def _encoded(content: Any) -> bytes:
+def _encode(content: Any) -> bytes:
     return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -1,8 +1,8 @@
-"""Batches shared by all requests that are computed at the same time.
+"""Share batches between all requests that are computed at the same time.
 
-There is no thread of its own and no waiting for a batch to fill. Of the threads that wait for results one runs the next
-batch: its own work first, filled up with others' work of the same length. Then the next in line has its turn, so a
-short text waits for one batch of a long document, not for all of it.
+There is no worker thread and no waiting for a batch to fill. One of the threads that wait for results runs the next
+batch: its own work first, filled up with other threads' work of the same length. Then the next thread in the queue runs
+a batch, so a short text waits for one batch of a long document, not for the whole document.
 """
 
 from __future__ import annotations
@@ -20,105 +20,104 @@ Key = TypeVar("Key", bound="int | tuple[str, int]")
 
 
 class _Caller(Generic[Key, Work, Result]):
-    """What one caller still waits for."""
+    """One thread that waits for results: its pending work by length, and the results so far."""
 
     def __init__(self, work: Iterable[tuple[Key, Work]]) -> None:
-        self.waiting: dict[Key, deque[Work]] = {}
+        self.pending: dict[Key, deque[Work]] = {}
         self.unfinished = 0
         for length, item in work:
-            self.waiting.setdefault(length, deque()).append(item)
+            self.pending.setdefault(length, deque()).append(item)
             self.unfinished += 1
         self.results: list[tuple[Work, Result]] = []
         self.failure: BaseException | None = None
 
 
 class SharedBatches(Generic[Key, Work, Result]):
-    """Runs work in batches of one length each. It may be used by several threads at once.
+    """Run work in batches of one length each. Thread-safe.
 
-    Where more than the length must be the same in a batch, such as the weights in use, the length comes as a pair of a
-    name and a number.
+    If a batch must also share something else, such as the active weights, use a pair of a name and a length as the key.
 
     Args:
-        run: computes a batch: the results of some work, in order, all of it padded to ``length``. It is never run by
-            two threads at once.
-        size: how much work of a length one batch holds.
+        run: Computes a batch. It takes the work and the length to pad it to, and returns one result per item, in
+            order. Only one thread runs it at a time.
+        size: Returns the number of items of a length that fit into one batch.
     """
 
     def __init__(self, run: Callable[[list[Work], Key], list[Result]], size: Callable[[Key], int]) -> None:
         self._run, self._size = run, size
         self._changed = threading.Condition()
         self._callers: list[_Caller[Key, Work, Result]] = []
-        self._line: deque[_Caller[Key, Work, Result]] = deque()
+        self._queue: deque[_Caller[Key, Work, Result]] = deque()
         self._busy = False
         self._closed = False
 
     def results(self, work: Iterable[tuple[Key, Work]]) -> Iterator[tuple[Work, Result]]:
-        """Each piece of work with its result, in any order.
+        """Compute work, and yield each item with its result in any order.
 
         Args:
-            work: pairs of a length and the work that is padded to it.
+            work: Pairs of a length and the item to pad to it.
 
         Raises:
-            FlatRefusal: the engine is stopping (503).
+            FlatError: The engine is stopping (503).
         """
         caller = _Caller[Key, Work, Result](work)
         with self._changed:
             self._callers.append(caller)
         try:
             while caller.unfinished:
-                found = self._next(caller)
-                caller.unfinished -= len(found)
-                yield from found
+                results = self._next(caller)
+                caller.unfinished -= len(results)
+                yield from results
         finally:
             with self._changed:
                 self._callers.remove(caller)
                 self._changed.notify_all()
 
     def close(self) -> None:
-        """Compute nothing more: whoever waits is refused with 503, once the batch that runs is done."""
+        """Stop after the current batch. Callers that still wait get a 503."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def _next(self, caller: _Caller[Key, Work, Result]) -> list[tuple[Work, Result]]:
-        """Some of a caller's results, or none after it has run a batch."""
+        """Return some of a caller's results; an empty list means that the caller has just run a batch."""
         with self._changed:
-            self._line.append(caller)
+            self._queue.append(caller)
             try:
                 self._changed.wait_for(
-                    lambda: self._closed or caller.failure or caller.results or self._turn_of(caller)
+                    lambda: self._closed or caller.failure or caller.results or self._runs_next(caller)
                 )
             finally:
-                self._line.remove(caller)
-                # Somebody else may have waited for this one to run the next batch.
+                self._queue.remove(caller)
+                # Another thread may have waited for this caller to run the next batch.
                 self._changed.notify_all()
             if self._closed:
                 raise stopping()
             if caller.failure:
                 raise caller.failure
             if caller.results:
-                found, caller.results = caller.results, []
-                return found
+                results, caller.results = caller.results, []
+                return results
             batch, length = self._fill(caller)
             self._busy = True
         self._compute(caller, batch, length)
         return []
 
-    def _turn_of(self, caller: _Caller[Key, Work, Result]) -> bool:
-        if self._busy or not caller.waiting:
+    def _runs_next(self, caller: _Caller[Key, Work, Result]) -> bool:
+        if self._busy or not caller.pending:
             return False
-        return next(other for other in self._line if other.waiting) is caller
+        return next(other for other in self._queue if other.pending) is caller
 
     def _fill(self, caller: _Caller[Key, Work, Result]) -> tuple[list[tuple[_Caller[Key, Work, Result], Work]], Key]:
-        length = min(caller.waiting)
+        length = min(caller.pending)
         size = self._size(length)
         batch: list[tuple[_Caller[Key, Work, Result], Work]] = []
         for other in (caller, *self._callers):
-            queue = other.waiting.get(length)
-            while queue and len(batch) < size:
-                batch.append((other, queue.popleft()))
-            if queue is not None and not queue:
-                del other.waiting[length]
+            items = other.pending.get(length)
+            while items and len(batch) < size:
+                batch.append((other, items.popleft()))
+            if items is not None and not items:
+                del other.pending[length]
         return batch, length
 
     def _compute(
@@ -137,7 +136,7 @@ class SharedBatches(Generic[Key, Work, Result]):
                 elif other is caller or isinstance(failure, Exception):
                     other.failure = failure
                 else:
-                    # An interrupt is meant for the thread it came to: the others' work is still to be done.
-                    other.waiting.setdefault(length, deque()).append(work)
+                    # An interrupt concerns only the thread that it reached: other threads' work stays pending.
+                    other.pending.setdefault(length, deque()).append(work)
             self._busy = False
             self._changed.notify_all()

@@ -1,11 +1,11 @@
-"""Classes: by the similarity to a label, or by what examples have taught.
+"""Score classes by similarity to a label (zero-shot), or by a classifier trained on examples (few-shot).
 
-Zero-shot: the softmax of the cosines between an input and each label. Its temperature is 1, with which the one
-published answer of the hosted service that shows all scores agrees. So scores lie close together: their order means
-something, and a threshold has to be found for the task at hand.
+Zero-shot scores are the softmax of the cosines between an input and each label. The temperature is 1, which agrees with
+the one published response of the hosted service that shows all scores. Scores are therefore close together: their order
+is meaningful, and a threshold must be tuned for each application.
 
-Few-shot: multinomial logistic regression on the vectors, as good as any head on so few examples. The loss is convex and
-the start fixed, so the same examples always give the same classifier.
+Few-shot classifiers are multinomial logistic regressions on the vectors, which is as accurate as other heads on so few
+examples. The loss is convex and the start is fixed, so the same examples always give the same classifier.
 """
 
 from __future__ import annotations
@@ -18,63 +18,71 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 TEMPERATURE = 1.0
-# One iteration of a request is several steps, so that the default of 10 comes close to the optimum.
+# One iteration of a request is several gradient steps, so that the default of 10 iterations gets close to the optimum.
 STEPS_PER_ITERATION = 20
-# The inverse of the weight that large coefficients are punished with, as in scikit-learn.
+# Inverse regularization strength, as in scikit-learn.
 _C = 10.0
 
 
 def label_scores(inputs: NDArray[np.float32], labels: NDArray[np.float32]) -> Array:
-    """The scores of labels for inputs; each row sums to 1.
+    """Score labels for inputs.
 
     Args:
-        inputs: unit vectors of shape ``(n, d)``.
-        labels: unit vectors of shape ``(k, d)``.
+        inputs: Unit vectors of shape ``(n, d)``.
+        labels: Unit vectors of shape ``(k, d)``.
 
     Returns:
-        float64 of shape ``(n, k)``.
+        float64 of shape ``(n, k)``; each row sums to 1.
     """
     return softmax(inputs.astype(np.float64) @ labels.astype(np.float64).T / TEMPERATURE)
 
 
 def train_head(vectors: NDArray[np.float32], classes: Sequence[int], count: int, num_iters: int) -> Array:
-    """Multinomial logistic regression by accelerated gradient descent (Nesterov 1983).
+    """Train a multinomial logistic regression by accelerated gradient descent (Nesterov 1983).
 
     Args:
-        vectors: unit vectors of shape ``(n, d)``.
-        classes: the class of each, from 0 to ``count - 1``.
-        count: how many classes there are.
-        num_iters: iterations, of 20 steps each.
+        vectors: Unit vectors of shape ``(n, d)``.
+        classes: Class of each vector, from 0 to ``count - 1``.
+        count: Number of classes.
+        num_iters: Number of iterations, each of 20 steps.
 
     Returns:
-        The head: float64 of shape ``(d + 1, count)``, the last row the classes' biases.
+        The head: float64 of shape ``(d + 1, count)``, whose last row holds the biases of the classes.
     """
     inputs = _with_bias(vectors)
-    wanted = np.eye(count)[np.asarray(classes)]
-    # The mean loss of unit vectors has gradients that change at most this fast: half the squared norm of an input.
+    targets = np.eye(count)[np.asarray(classes)]
+    # An upper bound on how fast the gradient of the mean loss changes: half the squared norm of an input.
     decay = 1.0 / (_C * len(inputs))
     step = 1.0 / (0.5 * 2.0 + decay)
-    head = ahead = np.zeros((inputs.shape[1], count))
+    head = lookahead = np.zeros((inputs.shape[1], count))
     momentum = 1.0
     for _ in range(num_iters * STEPS_PER_ITERATION):
-        gradient = inputs.T @ (softmax(inputs @ ahead) - wanted) / len(inputs) + decay * ahead
-        moved = ahead - step * gradient
-        following = (1.0 + np.sqrt(1.0 + 4.0 * momentum**2)) / 2.0
-        ahead = moved + (momentum - 1.0) / following * (moved - head)
-        head, momentum = moved, following
+        gradient = inputs.T @ (softmax(inputs @ lookahead) - targets) / len(inputs) + decay * lookahead
+        next_head = lookahead - step * gradient
+        next_momentum = (1.0 + np.sqrt(1.0 + 4.0 * momentum**2)) / 2.0
+        lookahead = next_head + (momentum - 1.0) / next_momentum * (next_head - head)
+        head, momentum = next_head, next_momentum
     return head
 
 
 def head_scores(head: Array, vectors: NDArray[np.float32]) -> Array:
-    """The probabilities of the classes for unit vectors ``(n, d)``: float64 ``(n, count)``, each row sums to 1."""
+    """Return the probability of each class.
+
+    Args:
+        head: The head that :func:`train_head` returned.
+        vectors: Unit vectors of shape ``(n, d)``.
+
+    Returns:
+        float64 of shape ``(n, count)``; each row sums to 1.
+    """
     return softmax(_with_bias(vectors) @ head)
 
 
 def softmax(logits: Array) -> Array:
-    """Along the rows, without overflow."""
-    raised: Array = np.exp(logits - logits.max(axis=1, keepdims=True))
-    scaled: Array = raised / raised.sum(axis=1, keepdims=True)
-    return scaled
+    """Return the softmax of each row, computed without overflow."""
+    exponentials: Array = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities: Array = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return probabilities
 
 
 def _with_bias(vectors: NDArray[np.float32]) -> Array:

@@ -1,4 +1,7 @@
-"""The page at ``/docs``: Swagger UI, whose script comes from a public network, over a plain list that needs none."""
+"""Render the page at ``/docs``: Swagger UI, with a plain list of endpoints for browsers without a network.
+
+Swagger UI loads its script from a public network. The plain list is part of the page itself.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +11,22 @@ from typing import Any
 
 from fastapi.openapi.docs import get_swagger_ui_html
 
-# Swagger UI puts itself in the place of what is in here, once it has been loaded.
-_PLACE = '<div id="swagger-ui">'
+# Swagger UI replaces the content of this element once its script has loaded.
+_PLACEHOLDER = '<div id="swagger-ui">'
 
 
 def docs_page(document: dict[str, Any]) -> str:
-    """The page for an OpenAPI description that is served at ``/openapi.json``."""
+    """Render the page for an OpenAPI description that is served at ``/openapi.json``."""
     page = bytes(get_swagger_ui_html(openapi_url="/openapi.json", title=document["info"]["title"]).body).decode()
-    before, place, after = page.partition(_PLACE)
-    return f"{before}{place}\n{_listing(document)}{after}"
+    before, placeholder, after = page.partition(_PLACEHOLDER)
+    return f"{before}{placeholder}\n{_endpoints(document)}{after}"
 
 
-def _listing(document: dict[str, Any]) -> str:
+def _endpoints(document: dict[str, Any]) -> str:
     lines = [
         f"<h1>{escape(document['info']['title'])}</h1>",
         f"<p>{escape(document['info']['description'])}</p>",
-        '<p>Every field of every model: <a href="/openapi.json">openapi.json</a></p>',
+        '<p>All fields of all models: <a href="/openapi.json">openapi.json</a></p>',
     ]
     for path, operations in document["paths"].items():
         for method, operation in operations.items():

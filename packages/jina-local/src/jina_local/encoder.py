@@ -1,7 +1,7 @@
-"""Texts to token vectors: the tokenizer and the network, in batches.
+"""Encode texts as token vectors: the tokenizer and the network, in batches.
 
-A sequence is a list of token ids without the special tokens. Its vectors are one row for each token, with those of
-[CLS] before them and of [SEP] after them: ``(len(sequence) + 2, dimensions)``, float32.
+A sequence is a list of token ids without special tokens. Its vectors have one row per token, preceded by the row of
+[CLS] and followed by the row of [SEP]: float32 of shape ``(len(sequence) + 2, dimensions)``.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from .batching import SharedBatches
 from .onnx_graph import bert_graph, read_header, read_shape
+from .projection import Vectors
 from .runtime import open_session
 from .weights import ModelFiles
 
-Vectors = NDArray[np.float32]
 Sequences = Sequence[Sequence[int]]
 
-# Both measured on two cores. A smaller multiple computes less padding, a larger one makes fewer, fuller batches.
+# Both values were measured on two cores. A smaller multiple computes less padding; a larger one makes fewer, fuller
+# batches.
 _BATCH_TOKENS = 1024
 _PAD_TO = 4
 
-# The tokenizer keeps every other thread from running, 20 ms for so many characters. No token, and nothing that the
-# tokenizer normalises, reaches over the places where a text is cut.
+# The tokenizer blocks all other threads, for 20 ms per this many characters. No token and no normalization of the
+# tokenizer crosses the places where a text is split.
 _PART = 16_384
-_CUTS = re.compile("[ \\n\\t.,;:!?。、，\u4e00-\u9fff]")
+_SPLITS = re.compile("[ \\n\\t.,;:!?。、，\u4e00-\u9fff]")
 
 SPECIAL_TOKENS = ("[CLS]", "[SEP]")
-"""What stands before and after every sequence."""
+"""The tokens before and after every sequence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,11 @@ class _Window:
     """One run of the network over a part of a sequence.
 
     Attributes:
-        sequence: which sequence it belongs to.
-        ids: what the network reads, special tokens included: four bytes for each, for there can be millions.
-        first, last: the rows of its output that are kept, ``[first, last)``.
-        position: the row of the sequence's vectors that the first kept row is.
+        sequence: Index of the sequence that it belongs to.
+        ids: Token ids that the network reads, special tokens included. The array uses four bytes per id, because
+            there can be millions.
+        first, last: Output rows to keep, ``[first, last)``.
+        position: Row of the sequence's vectors where the first kept row goes.
     """
 
     sequence: int
@@ -58,7 +59,7 @@ class _Window:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Some consecutive vectors of one sequence: ``vectors[0]`` is its row ``position``."""
+    """Consecutive vectors of one sequence: ``vectors[0]`` is its row ``position``."""
 
     sequence: int
     position: int
@@ -66,45 +67,45 @@ class Rows:
 
 
 class Encoder:
-    """The model, loaded. It may be used by several threads at once.
+    """The loaded model. Thread-safe.
 
     Args:
-        files: the model's files.
-        threads: how many threads compute one batch; by default one for each core this process may use.
+        files: The model's files.
+        threads: Threads that compute one batch; defaults to one per core that this process may use.
 
     Raises:
-        ModelNotFoundError: a file is not the expected one.
+        ModelNotFoundError: A file is not the expected one.
 
     Attributes:
-        dimensions: the length of a token vector.
-        window: the most tokens of a sequence that the network reads at once, special tokens not counted.
+        dimensions: Length of a token vector.
+        window: Tokens of a sequence that the network reads at once, without special tokens.
     """
 
     def __init__(self, files: ModelFiles, threads: int | None = None) -> None:
         tensors = read_header(files.weights)
         shape = read_shape(files.config, tensors)
-        # Hashing and building the session each take about as long: together they cost what one does.
-        with ThreadPoolExecutor(1) as beside:
-            verified = beside.submit(files.verify)
+        # Hashing and building the session take about the same time, so they run in parallel.
+        with ThreadPoolExecutor(1) as executor:
+            verification = executor.submit(files.verify)
             graph = bert_graph(shape, tensors, files.weights.name)
             self._session = open_session(graph, files.weights.parent, threads)
-            verified.result()
+            verification.result()
         self._tokenizer = Tokenizer.from_file(str(files.tokenizer))
-        # The file fixes both at 128 tokens.
+        # The file sets both to 128 tokens.
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._cls, self._sep = (_token_id(self._tokenizer, name) for name in SPECIAL_TOKENS)
-        # The session's threads share one pool, so batches that run side by side would only multiply the memory in use.
+        # The session's threads share one pool, so parallel batches would only use more memory.
         self._batches = SharedBatches(self._run, lambda length: max(1, _BATCH_TOKENS // length))
         self.dimensions = shape.dimensions
         self.window = shape.positions - 2
 
     def tokenize(self, texts: Iterable[str], most: int | None = None) -> list[Sequence[int]]:
-        """The token ids of each text, without special tokens.
+        """Return the token ids of each text, without special tokens.
 
         Args:
-            texts: however long they are.
-            most: a text's tokens beyond this many are not needed: it is not read to its end once there is one more.
+            texts: Texts of any length.
+            most: Stop reading a text once it has more than this many tokens; defaults to reading all of it.
         """
         return [self._ids(text, most) for text in texts]
 
@@ -117,15 +118,20 @@ class Encoder:
         return ids
 
     def tokens(self, sequence: Sequence[int]) -> list[str]:
-        """The tokens of a sequence as the model's vocabulary spells them, [CLS] and [SEP] included."""
+        """Return the tokens of a sequence as the vocabulary spells them, including [CLS] and [SEP]."""
         first, last = SPECIAL_TOKENS
         return [first, *(self._tokenizer.id_to_token(number) or "" for number in sequence), last]
 
     def pieces(self, text: str) -> list[tuple[str, int]]:
-        """A text in the pieces that its tokens stand for, each with the token's id; joined they are the text.
+        """Split a text into the pieces that its tokens stand for.
 
-        What no token stands for, such as white space, is part of the piece after it, or of the last one. A text without
-        any token has no pieces.
+        Characters without a token, such as white space, belong to the next piece, or to the last one at the end.
+
+        Args:
+            text: Any text.
+
+        Returns:
+            Pairs of a piece and its token id; joined, the pieces are the text. Empty for a text without tokens.
         """
         encoded = self._tokenizer.encode(text, add_special_tokens=False)
         if not encoded.ids:
@@ -134,12 +140,15 @@ class Encoder:
         return [(text[start:end], number) for (start, end), number in zip(pairwise(bounds), encoded.ids, strict=True)]
 
     def token_vectors(self, sequences: Sequences, context: int = 0, width: int | None = None) -> list[Vectors]:
-        """Every token's vector: for each sequence an array of shape ``(len(sequence) + 2, dimensions)``.
+        """Return the token vectors of each sequence.
 
         Args:
-            sequences: token ids without special tokens.
-            context: as for :meth:`rows`.
-            width: how many of each vector's numbers are kept; by default all.
+            sequences: Token ids without special tokens.
+            context: As for :meth:`rows`.
+            width: Leading numbers of each vector to keep; defaults to all.
+
+        Returns:
+            For each sequence float32 of shape ``(len(sequence) + 2, width or dimensions)``.
         """
         vectors = [np.empty((len(ids) + 2, width or self.dimensions), dtype=np.float32) for ids in sequences]
         for rows in self.rows(sequences, context):
@@ -147,31 +156,38 @@ class Encoder:
         return vectors
 
     def mean_vectors(self, sequences: Sequences) -> Vectors:
-        """The mean over each sequence's token vectors, special tokens included: ``(n, dimensions)``, not normalised.
+        """Return the mean token vector of each sequence, special tokens included.
 
-        This is the pooling that the model was trained with. No token vector is kept: memory does not grow with length.
+        This is the pooling that the model was trained with. Token vectors are not stored, so memory does not grow with
+        the length of a text.
+
+        Args:
+            sequences: Token ids without special tokens.
+
+        Returns:
+            float32 of shape ``(n, dimensions)``, not normalized.
         """
         sums = {}
         for rows in self.rows(sequences):
             sums[rows.sequence, rows.position] = rows.vectors.sum(axis=0, dtype=np.float64)
         means = np.zeros((len(sequences), self.dimensions))
-        # In the order of the text, not of the batches: floating-point sums depend on it.
+        # Sums run in text order, not in batch order, because the order changes floating-point sums.
         for sequence, position in sorted(sums):
             means[sequence] += sums[sequence, position]
         lengths = np.array([len(ids) + 2 for ids in sequences], dtype=np.float64)
         return (means / lengths[:, np.newaxis]).astype(np.float32)
 
     def rows(self, sequences: Sequences, context: int = 0) -> Iterator[Rows]:
-        """Run the network over all sequences; every row of every sequence comes exactly once, in any order.
+        """Run the network over all sequences, and yield every row of every sequence exactly once, in any order.
 
-        A sequence that is longer than :attr:`window` is read in windows that overlap by half. The outputs of the
-        overlap are taken from the earlier window, so each token has text before it, as in the reference
-        implementation of late chunking for long documents. A text's vectors are the same bits whatever it is batched
-        with: the length that it is padded to depends on its own length alone.
+        A sequence longer than :attr:`window` is read in windows that overlap by half. The outputs of the overlap come
+        from the earlier window, so each token has text before it, as in the reference implementation of late chunking
+        for long documents. A text has the same vectors, bit for bit, whatever shares its batch: its padding depends
+        only on its own length.
 
         Args:
-            sequences: token ids without special tokens.
-            context: how many of a sequence's first tokens are repeated before each of its later windows.
+            sequences: Token ids without special tokens.
+            context: Leading tokens of a sequence that are repeated before each of its later windows.
         """
         windows = (window for number, ids in enumerate(sequences) for window in self._windows(number, ids, context))
         longest = self.window + len(SPECIAL_TOKENS)
@@ -180,24 +196,24 @@ class Encoder:
             yield Rows(window.sequence, window.position, vectors)
 
     def close(self) -> None:
-        """Compute nothing more; see :meth:`SharedBatches.close`."""
+        """Stop computing; see :meth:`SharedBatches.close`."""
         self._batches.close()
 
     def _windows(self, sequence: int, ids: Sequence[int], context: int) -> Iterator[_Window]:
         head = ids[:context]
-        begin, kept = 0, 0
+        begin, previous_end = 0, 0
         while True:
-            repeated = head if begin else ()
-            end = min(begin + self.window - len(repeated), len(ids))
-            read = array("i", (self._cls, *repeated, *ids[begin:end], self._sep))
-            # Row of token t in the output is t - begin, after [CLS] and what is repeated.
-            shift = 1 + len(repeated) - begin
-            first = kept + shift if begin else 0
+            prefix = head if begin else ()
+            end = min(begin + self.window - len(prefix), len(ids))
+            window_ids = array("i", (self._cls, *prefix, *ids[begin:end], self._sep))
+            # Token t is row t - begin of the output, after [CLS] and the prefix.
+            shift = 1 + len(prefix) - begin
+            first = previous_end + shift if begin else 0
             last = end + shift + (end == len(ids))
-            yield _Window(sequence, read, first, last, kept + 1 if begin else 0)
+            yield _Window(sequence, window_ids, first, last, previous_end + 1 if begin else 0)
             if end == len(ids):
                 return
-            kept = end
+            previous_end = end
             begin = end - (self.window - len(head)) // 2
 
     def _run(self, windows: Sequence[_Window], length: int) -> list[Vectors]:
@@ -211,23 +227,29 @@ class Encoder:
 
 
 def text_parts(text: str, size: int = _PART) -> Iterator[str]:
-    """A long text in parts of about ``size`` characters, whose tokens one after the other are the text's.
+    """Split a long text into parts whose concatenated tokens are the tokens of the text.
 
-    It is cut at white space, a point, or an ideograph, each of which the tokenizer takes for itself. Where there is
-    none, a part is longer.
+    The splits are at white space, punctuation and ideographs, each of which is a token by itself.
+
+    Args:
+        text: Any text.
+        size: Characters of a part. A part is longer if it contains no place to split.
+
+    Yields:
+        The parts, in order.
     """
     start = 0
     while len(text) - start > size:
-        cut = _CUTS.search(text, start + size)
-        if cut is None:
+        split = _SPLITS.search(text, start + size)
+        if split is None:
             break
-        yield text[start : cut.end()]
-        start = cut.end()
+        yield text[start : split.end()]
+        start = split.end()
     yield text[start:]
 
 
 def _token_id(tokenizer: Tokenizer, token: str) -> int:
     number = tokenizer.token_to_id(token)
     if number is None:
-        raise ValueError(f"the tokenizer has no {token}: it is not a BERT tokenizer")
+        raise ValueError(f"the tokenizer has no {token} token: it is not a BERT tokenizer")
     return number

@@ -1,57 +1,59 @@
-"""The engine: a request as Jina's API has it in, the answer as Jina's API has it out.
+"""The engine: takes the decoded body of a request to Jina's API, and returns the response as plain data.
 
-It knows neither HTTP nor bytes. The model is loaded at the first request that needs it, once in each process.
+It knows neither HTTP nor bytes. Each process loads the model at the first request that needs it.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from jina_client.models import MODELS
-
-from . import cards, embedding, judging
-from .backend import Backend
-from .classifiers import Classifiers
-from .encoder import Encoder
+from . import model_cards
+from .backend import Backend, BackendFactory
+from .backend_discovery import make_backend_factory
+from .batch_tasks import BatchTaskQueue
+from .classifier_store import ClassifierStore
 from .errors import stopping
-from .jobs import Jobs
-from .limits import Charge, free
-from .media.reader import read_texts
-from .reading.fields import Catalogue, Path
-from .reading.items import Item
-from .reading.requests import read_embedding_request, read_rerank_request
-from .reading.services import (
-    FewShotRequest,
-    read_batch_request,
-    read_classify_request,
-    read_segment_request,
-    read_train_request,
-)
+from .limits import Charge, no_charge
+from .media.reader import read_lines
+from .responses.classify import few_shot_response, train_response, zero_shot_response
+from .responses.embeddings import embedding_response
+from .responses.rerank import rerank_response
 from .segmentation import segment
-from .stand_in import StandIn
-from .weights import MODEL_NAME, find_model_files
+from .stand_in import StandInFactory
+from .validation.batch import read_batch_body
+from .validation.classify import FewShotBody, read_classify_body, read_train_body
+from .validation.embeddings import read_embedding_body
+from .validation.options import Catalogue, Path
+from .validation.rerank import read_rerank_body
+from .validation.segment import read_segment_body
 
 
 class Engine:
-    """Jina's API, answered by the stand-in or by one of Jina's open models. It may be used by several threads at once.
+    """Jina's API on one backend. Thread-safe.
 
-    Every method that computes takes the body of a request, decoded from JSON, and gives the answer to be encoded. It
-    raises :class:`~jina_local.errors.RequestError` for a request that cannot be served, and ModelNotFoundError where
-    the model's files are not on this machine.
+    Every method that computes takes the body of a request, decoded from JSON, and returns the response, ready to be
+    encoded as JSON. It raises :class:`~jina_local.RequestError` for a request that cannot be served, and
+    :class:`~jina_local.ModelNotFoundError` if the model cannot be loaded.
 
     Args:
-        model_path: the folder of the stand-in's files; by default they are looked for (see
-            :mod:`jina_local.weights`).
-        threads: how many threads compute one batch; by default one for each core this process may use.
-        model: one of Jina's open models, to be used instead of the stand-in: its folder, or its id on the hub, such as
-            ``jinaai/jina-embeddings-v3-hf``. Needs the extra ``torch``; see :mod:`jina_local.open_models`.
-        model_id: the id that it answers under, such as ``jina-embeddings-v3``, where its name does not say.
-        trust_remote_code: whether code that comes with the model may be run.
-        allow_fetch: whether images, PDFs and batch files may be fetched from public addresses.
-        state: the folder where classifiers are kept; by default they live as long as the engine.
+        model_path: Folder of the stand-in's files. By default the engine searches the places that
+            ``jina-local fetch-model`` and the model's package use.
+        threads: Threads that compute one batch; defaults to one per core that this process may use.
+        backend: Factory of the backend to compute with; defaults to the stand-in's. See :mod:`jina_local.backend`.
+        model: Folder of one of Jina's open models, or its id on the hub, such as ``jinaai/jina-embeddings-v3-hf``. The
+            installed backend package makes the factory.
+        model_id: Id that the model is served under, such as ``jina-embeddings-v3``; defaults to the id that ``model``
+            contains.
+        allow_fetch: Whether images, PDFs and batch files may be fetched from public addresses.
+        state: Folder for trained classifiers. By default they are kept in memory, as long as the engine.
+
+    Raises:
+        ValueError: More than one of ``model_path``, ``backend`` and ``model`` is set, or ``model_id`` without
+            ``model``.
+        ModelNotFoundError: ``model`` is set and no backend package is installed.
     """
 
     def __init__(
@@ -59,142 +61,171 @@ class Engine:
         model_path: str | os.PathLike[str] | None = None,
         threads: int | None = None,
         *,
+        backend: BackendFactory | None = None,
         model: str | os.PathLike[str] | None = None,
         model_id: str | None = None,
-        trust_remote_code: bool = False,
         allow_fetch: bool = False,
         state: str | os.PathLike[str] | None = None,
     ) -> None:
-        if model is not None and model_path is not None:
-            raise ValueError("model_path is the stand-in's, model one of Jina's: name one of them")
-        if model is None and (model_id is not None or trust_remote_code):
-            raise ValueError("model_id and trust_remote_code belong to a model: name it with model=")
-        self._model_path = model_path
-        self._model = None if model is None else (os.fspath(model), model_id, trust_remote_code)
-        self._threads = threads
+        if sum(option is not None for option in (model_path, backend, model)) > 1:
+            raise ValueError("model_path=, backend= and model= each choose what computes: set only one of them")
+        if model_id is not None and model is None:
+            raise ValueError(f"model_id={model_id!r} names the model of model=: set model= too, or leave it out")
+        if backend is not None:
+            self._factory = backend
+        elif model is not None:
+            self._factory = make_backend_factory(
+                os.fspath(model), model_id=model_id, threads=threads, allow_fetch=allow_fetch
+            )
+        else:
+            self._factory = StandInFactory(model_path, threads, allow_fetch)
         self._allow_fetch = allow_fetch
-        self._classifiers = Classifiers(state)
-        self.jobs = Jobs(lambda request: self.embed(request))
-        # By process: a session's threads, and a lock that another thread holds, do not survive a fork.
+        self._classifiers = ClassifierStore(state)
+        self.jobs = BatchTaskQueue(lambda request: self.embed(request))
+        # One backend per process: a session's threads, and a lock held by another thread, do not survive a fork.
         self._backends: dict[int, Backend] = {}
         self._locks: dict[int, threading.Lock] = {}
         self._closed = False
 
     @property
     def name(self) -> str:
-        """What answers, in words for people."""
-        return f"stand-in model {MODEL_NAME}" if self._model is None else self._backend().name
+        """Name of the backend for messages."""
+        return self._factory.name
 
     @property
     def stand_in(self) -> str | None:
-        """The name of the model that stands in for all others, or ``None`` where a model answers for itself."""
-        return MODEL_NAME if self._model is None else None
+        """Name of the model that stands in for the requested ones, or ``None`` if the models are the real ones."""
+        return self._factory.stand_in
+
+    @property
+    def served(self) -> Catalogue:
+        """The models that are served. For the stand-in they are known without loading it."""
+        served = self._factory.served
+        return self._backend().served if served is None else served
 
     def load(self) -> None:
-        """Load the model now rather than at the first request.
+        """Load the model now and not at the first request.
 
         Raises:
-            ModelNotFoundError: its files are not on this machine, or what is needed to load them is not installed.
+            ModelNotFoundError: The model cannot be loaded. The message says what to do.
         """
         self._backend()
 
     def check(self) -> None:
-        """Look whether the model is loaded or could be; raises ModelNotFoundError if its files are missing."""
-        if os.getpid() in self._backends:
-            return
-        if self._model is None:
-            find_model_files(self._model_path)
-        else:
-            # Loading takes long, and whoever asks whether the engine is ready is not to wait for it.
-            from .open_models.files import find_row
+        """Check quickly that the model is loaded or can be loaded.
 
-            find_row(*self._model[:2])
+        Raises:
+            ModelNotFoundError: Its files are missing.
+        """
+        if os.getpid() not in self._backends:
+            self._factory.check()
 
     def close(self) -> None:
-        """Compute nothing more: requests that are being computed are refused with 503 within a moment."""
+        """Stop computing: pending requests get a 503 within a moment."""
         self._closed = True
         self.jobs.close()
         if backend := self._backends.get(os.getpid()):
             backend.close()
 
-    def embed(self, request: Any, charge: Charge = free, path: Path = "embeddings") -> dict[str, Any]:
-        """Answer ``POST /v1/embeddings``, or ``/v1/multi-vector`` where that is the path.
+    def embed(self, request: Any, charge: Charge = no_charge, path: Path = "embeddings") -> dict[str, Any]:
+        """Serve ``POST /v1/embeddings``, or ``/v1/multi-vector`` for that path.
 
         Args:
-            request: the body.
-            charge: called with the tokens before they are computed; it may refuse them.
-            path: which models and fields are taken.
+            request: The body.
+            charge: Called with the number of tokens before they are computed. It raises an error if that exceeds a
+                limit.
+            path: Path of the request, which decides which models and fields are valid.
 
         Returns:
             ``{"model", "object", "usage", "data"}``. Vectors are base64 strings, or float32 arrays that become JSON
             lists.
         """
-        asked = read_embedding_request(self._named(request), path, self.served)
-        return embedding.answer(self._backend(), asked, charge)
+        body = read_embedding_body(self._with_model(request), path, self.served)
+        return embedding_response(self._backend(), body, charge)
 
-    def rerank(self, request: Any, charge: Charge = free) -> dict[str, Any]:
-        """Answer ``POST /v1/rerank``: ``{"model", "object", "usage", "results"}``, sorted by descending score."""
-        asked = read_rerank_request(self._named(request), self.served)
-        return judging.rank(self._backend(), asked, charge)
+    def rerank(self, request: Any, charge: Charge = no_charge) -> dict[str, Any]:
+        """Serve ``POST /v1/rerank``.
 
-    def classify(self, request: Any, charge: Charge = free) -> dict[str, Any]:
-        """Answer ``POST /v1/classify``: ``{"usage", "data"}``."""
-        asked = read_classify_request(self._named(request), self.served)
-        if isinstance(asked, FewShotRequest):
-            classifier = self._classifiers.use(asked.classifier_id)
-            return judging.classify_trained(self._backend(), classifier, asked.inputs, charge)
-        return judging.classify(self._backend(), asked, charge)
+        Args:
+            request: The body.
+            charge: As for :meth:`embed`.
 
-    def train(self, request: Any, charge: Charge = free) -> dict[str, Any]:
-        """Answer ``POST /v1/train``: ``{"classifier_id", "num_samples", "usage"}``."""
-        asked = read_train_request(self._named(request), self.served)
-        return judging.train(self._backend(), self._classifiers, asked, charge)
+        Returns:
+            ``{"model", "object", "usage", "results"}``, with results by descending score.
+        """
+        body = read_rerank_body(self._with_model(request), self.served)
+        return rerank_response(self._backend(), body, charge)
+
+    def classify(self, request: Any, charge: Charge = no_charge) -> dict[str, Any]:
+        """Serve ``POST /v1/classify``.
+
+        Args:
+            request: The body.
+            charge: As for :meth:`embed`.
+
+        Returns:
+            ``{"usage", "data"}``.
+        """
+        body = read_classify_body(self._with_model(request), self.served)
+        if isinstance(body, FewShotBody):
+            classifier = self._classifiers.use(body.classifier_id)
+            return few_shot_response(self._backend(), classifier, body.inputs, charge)
+        return zero_shot_response(self._backend(), body, charge)
+
+    def train(self, request: Any, charge: Charge = no_charge) -> dict[str, Any]:
+        """Serve ``POST /v1/train``.
+
+        Args:
+            request: The body.
+            charge: As for :meth:`embed`.
+
+        Returns:
+            ``{"classifier_id", "num_samples", "usage"}``.
+        """
+        body = read_train_body(self._with_model(request), self.served)
+        return train_response(self._backend(), self._classifiers, body, charge)
 
     def classifiers(self) -> list[dict[str, Any]]:
-        """Answer ``GET /v1/classifiers``."""
+        """Serve ``GET /v1/classifiers``."""
         return self._classifiers.summaries()
 
     def delete_classifier(self, classifier_id: str) -> dict[str, Any]:
-        """Answer ``DELETE /v1/classifiers/{classifier_id}``."""
+        """Serve ``DELETE /v1/classifiers/{classifier_id}``."""
         self._classifiers.delete(classifier_id)
         return {"classifier_id": classifier_id, "deleted": True}
 
     def segment(self, request: Any) -> dict[str, Any]:
-        """Answer ``/v1/segment``; see :func:`jina_local.segmentation.segment`."""
-        asked = read_segment_request(request)
-        return segment(self._backend(), asked)
+        """Serve ``/v1/segment``; see :func:`jina_local.segmentation.segment`."""
+        body = read_segment_body(request)
+        return segment(self._backend(), body)
 
     def create_batch(self, request: Any) -> dict[str, Any]:
-        """Answer ``POST /v1/batch/embeddings``: the status of the new job; see :attr:`jobs` for the rest."""
-        asked = read_batch_request(self._named(request), self.served)
-        self.check()
-        if asked.lines is None:
-            from .media.reader import read_lines
+        """Serve ``POST /v1/batch/embeddings``: queue a job, and return its status.
 
-            return self.jobs.create(asked, read_lines(asked.input_url or "", allow_fetch=self._allow_fetch))
-        return self.jobs.create(asked, asked.lines)
+        :attr:`jobs` serves the other batch endpoints.
+        """
+        body = read_batch_body(self._with_model(request), self.served)
+        self.check()
+        lines = body.lines
+        if lines is None:
+            lines = read_lines(body.input_url or "", allow_fetch=self._allow_fetch)
+        return self.jobs.create(body, lines)
 
     def models(self) -> dict[str, Any]:
-        """Answer ``GET /v1/models``."""
-        return cards.model_cards(self.served, stand_in=self._model is None)
+        """Serve ``GET /v1/models``."""
+        return model_cards.model_cards(self.served, stand_in=self.stand_in is not None)
 
     def model(self, name: str) -> Mapping[str, Any]:
-        """Answer ``GET /v1/models/{model_id}``."""
-        return cards.model_card(name, self.served, stand_in=self._model is None)
+        """Serve ``GET /v1/models/{model_id}``."""
+        return model_cards.model_card(name, self.served, stand_in=self.stand_in is not None)
 
-    @property
-    def served(self) -> Catalogue:
-        """The models that are answered for. The stand-in's are known without loading it."""
-        return MODELS if self._model is None else self._backend().served
-
-    def _named(self, request: Any) -> Any:
-        """A request that names its model: where one model is served, it may be left out."""
-        if self._model is None or not isinstance(request, dict) or not {"model", "classifier_id"}.isdisjoint(request):
+    def _with_model(self, request: Any) -> Any:
+        """Add the model to a request that names none, if the backend serves a single model."""
+        if not isinstance(request, dict) or "model" in request or "classifier_id" in request:
+            return request
+        if len(self.served) != 1:
             return request
         return {"model": next(iter(self.served)), **request}
-
-    def _texts(self, items: Sequence[Item]) -> list[str]:
-        return read_texts(items, allow_fetch=self._allow_fetch, threads=self._threads, stopped=lambda: self._closed)
 
     def _backend(self) -> Backend:
         if self._closed:
@@ -203,19 +234,5 @@ class Engine:
         if process not in self._backends:
             with self._locks.setdefault(process, threading.Lock()):
                 if process not in self._backends:
-                    self._backends[process] = self._load()
+                    self._backends[process] = self._factory.load()
         return self._backends[process]
-
-    def _load(self) -> Backend:
-        if self._model is None:
-            return StandIn(Encoder(find_model_files(self._model_path), self._threads), self._texts)
-        from .open_models import load
-
-        name, model_id, trust_remote_code = self._model
-        return load(
-            name,
-            model_id=model_id,
-            trust_remote_code=trust_remote_code,
-            threads=self._threads,
-            allow_fetch=self._allow_fetch,
-        )

@@ -1,11 +1,11 @@
-"""What can go wrong, and the body that the hosted service sends for each.
+"""The engine's errors, and the body that the hosted service sends for each.
 
-ModelNotFoundError (JinaError)        the model's files are not on this machine, or are not the expected ones
-RequestError                          an answer that says no, with its status, headers and body
-├── InvalidRequest 422                fields that break the request's schema: each is named in ``errors``
-├── RefusedRequest 400, 403, 404, …   a well-formed request that cannot be served: ``detail`` is an object with a code
-└── FlatRefusal 401, 413, 429, 503    said before the request is looked at: a flat body
-    └── RateLimited 429               with ``Retry-After``
+ModelNotFoundError (JinaError)             the model's files are missing, or are not the expected ones
+RequestError                               an error response, with its status, headers and body
+├── InvalidFieldsError 422                 fields that violate the request's schema; ``errors`` names each of them
+├── RejectedRequestError 400, 403, 404, …  a well-formed request that cannot be served; ``detail`` is an object
+└── FlatError 401, 403, 413, 429, 503      an error of the outer layers (keys, limits, sizes); a flat body
+    └── RateLimitedError 429               a FlatError with ``Retry-After``
 """
 
 from __future__ import annotations
@@ -14,24 +14,32 @@ from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
-from jina_client.errors import JinaError
+from jina_client import JinaError
 
 FieldProblem = dict[str, Any]
-"""One complaint: ``field`` (``body -> top_n``), ``message``, ``type`` and, where it is short, the ``input``."""
+"""One invalid field: ``field`` (``body -> top_n``), ``message``, ``type`` and, if it is short, the ``input``."""
 
-_ECHOED_CHARACTERS = 200
+UPGRADE_ADVICE = "upgrade your plan at https://jina.ai/api-dashboard/key-manager."
+"""End of the messages about limits, in the hosted service's words."""
+
+_LONGEST_ECHO = 200
 
 
 class ModelNotFoundError(JinaError):
-    """The model's files are missing or altered: the message says what to do."""
+    """The model's files are missing or altered. The message says what to do."""
 
 
 class RequestError(Exception):
-    """An answer that says no.
+    """An error response.
+
+    Args:
+        message: What was wrong, what is allowed, and what to do next.
+        status: HTTP status.
+        headers: Additional response headers.
 
     Attributes:
-        status: the HTTP status.
-        headers: further headers of the answer.
+        status: HTTP status.
+        headers: Additional response headers.
     """
 
     def __init__(self, message: str, status: int, headers: dict[str, str] | None = None) -> None:
@@ -40,104 +48,144 @@ class RequestError(Exception):
         self.headers = headers or {}
 
     def body(self, request_id: str) -> dict[str, Any]:
-        """The answer's JSON body.
+        """Return the JSON body of the response.
 
         Args:
-            request_id: the id of the request, which the answer's ``x-request-id`` header repeats.
+            request_id: Id of the request, repeated in the response's ``x-request-id`` header.
         """
         raise NotImplementedError
 
 
-class InvalidRequest(RequestError):
-    """422: one :data:`FieldProblem` for each field that breaks the request's schema."""
+class InvalidFieldsError(RequestError):
+    """A 422 response: one :data:`FieldProblem` per field that violates the request's schema.
+
+    Args:
+        problems: The invalid fields.
+
+    Attributes:
+        problems: The invalid fields.
+    """
 
     def __init__(self, problems: Sequence[FieldProblem]) -> None:
-        listed = "; ".join(f"{problem['field']}: {problem['message']}" for problem in problems)
-        super().__init__(f"Validation errors in {len(problems)} fields. Field errors: {listed}", 422)
+        summary = "; ".join(f"{problem['field']}: {problem['message']}" for problem in problems)
+        super().__init__(f"Validation errors in {len(problems)} fields. Field errors: {summary}", 422)
         self.problems = list(problems)
 
-    def of_query(self) -> InvalidRequest:
-        """The same complaints where the fields came as query parameters."""
-        moved = [{**each, "field": "query" + each["field"].removeprefix("body")} for each in self.problems]
-        return InvalidRequest(moved)
+    def of_query(self) -> InvalidFieldsError:
+        """Return the same error for fields that were sent as query parameters."""
+        problems = [{**each, "field": "query" + each["field"].removeprefix("body")} for each in self.problems]
+        return InvalidFieldsError(problems)
 
     def body(self, request_id: str) -> dict[str, Any]:
-        """``{"detail": text, "request_id": id, "errors": [problem, …]}``."""
+        """Return ``{"detail": text, "request_id": id, "errors": [problem, …]}``."""
         return {"detail": str(self), "request_id": request_id, "errors": self.problems}
 
 
-class RefusedRequest(RequestError):
-    """400, unless another status is named: ``{"detail": {"message", "request_id", "code"}}``."""
+class RejectedRequestError(RequestError):
+    """An error of the application layer: ``{"detail": {"message", "request_id", "code"}}``.
+
+    Args:
+        message: What was wrong, what is allowed, and what to do next.
+        code: Error code, such as ``INPUT_MODEL_NOT_FOUND``.
+        status: HTTP status.
+    """
 
     def __init__(self, message: str, code: str, status: int = 400) -> None:
         super().__init__(message, status)
         self.code = code
 
     def body(self, request_id: str) -> dict[str, Any]:
-        """The nested body of the hosted service's application layer."""
+        """Return the nested body of the hosted service's application layer."""
         return {"detail": {"message": str(self), "request_id": request_id, "code": self.code}}
 
 
-class FlatRefusal(RequestError):
-    """``{"detail", "request_id", "code"}``: the body of the hosted service's outer layers (keys, limits, sizes)."""
+class FlatError(RequestError):
+    """An error of the outer layers (keys, limits, sizes): ``{"detail", "request_id", "code"}``.
+
+    Args:
+        status: HTTP status.
+        message: What was wrong, what is allowed, and what to do next.
+        code: Error code, such as ``AUTH_MISSING_API_KEY``.
+    """
 
     def __init__(self, status: int, message: str, code: str) -> None:
         super().__init__(message, status)
         self.code = code
 
     def body(self, request_id: str) -> dict[str, Any]:
-        """The flat body."""
+        """Return the flat body of the hosted service's outer layers."""
         return {"detail": str(self), "request_id": request_id, "code": self.code}
 
 
-class RateLimited(FlatRefusal):
-    """429: one of the limits that the engine was told to play.
+class RateLimitedError(FlatError):
+    """A 429 response: the request exceeds a simulated rate limit.
 
     Args:
-        message: which limit, and how far it is exceeded.
-        code: such as ``RATE_REQUEST_LIMIT_EXCEEDED``.
-        retry_after: seconds until the same request would be let through.
+        message: Which limit is exceeded, and by how much.
+        code: Error code, such as ``RATE_REQUEST_LIMIT_EXCEEDED``.
+        retry_after: Seconds until the same request would be accepted.
     """
 
     def __init__(self, message: str, code: str, retry_after: float) -> None:
         super().__init__(429, message, code)
-        # The header has whole seconds: rounded up, for a client that comes too early is refused again.
+        # The header holds whole seconds. They are rounded up, because an early retry would fail again.
         self.headers = {"retry-after": str(max(1, ceil(retry_after)))}
 
 
 def problem(field: Sequence[str | int], message: str, kind: str, value: Any = None) -> FieldProblem:
-    """One complaint about one field.
+    """Describe one invalid field.
 
     Args:
-        field: the path to it inside the body, such as ``("input", 3)``.
-        message: what is wrong and what is allowed.
-        kind: its type, in pydantic's words where pydantic has one.
-        value: what was sent. It is repeated only where it is a short scalar: a whole body helps nobody.
+        field: Path to the field inside the body, such as ``("input", 3)``.
+        message: What is wrong and what is allowed.
+        kind: Type of the problem, in pydantic's terms where pydantic has one.
+        value: The value that was sent. Only short scalars are repeated in the error.
+
+    Returns:
+        The problem as it appears in a 422 body.
     """
-    found: FieldProblem = {
+    description: FieldProblem = {
         "field": " -> ".join(("body", *map(str, field))),
         "message": message,
         "type": kind,
     }
-    if isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) <= _ECHOED_CHARACTERS):
-        found["input"] = value
-    return found
+    if isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) <= _LONGEST_ECHO):
+        description["input"] = value
+    return description
 
 
-def token_limit_exceeded(limit: int, advice: str) -> RefusedRequest:
-    """400 ``INPUT_TOKEN_LIMIT_EXCEEDED`` for a model whose context is ``limit`` tokens."""
-    return RefusedRequest(
+def token_limit_exceeded(limit: int, advice: str) -> RejectedRequestError:
+    """Return the 400 ``INPUT_TOKEN_LIMIT_EXCEEDED`` for a model with a context of ``limit`` tokens."""
+    return RejectedRequestError(
         f"Input text exceeds the model's maximum of {limit} tokens. {advice}", "INPUT_TOKEN_LIMIT_EXCEEDED"
     )
 
 
-def not_found(kind: str, name: str) -> RefusedRequest:
-    """404 ``RESOURCE_NOT_FOUND`` for a classifier, a batch job or a model."""
+def input_too_long(limit: int, field: str) -> RejectedRequestError:
+    """Return the 400 for an input above the context, if the request does not allow truncation by ``field``."""
+    advice = f"Use '{field}: true' to automatically truncate, or split into smaller chunks."
+    return token_limit_exceeded(limit, advice)
+
+
+def document_too_long(limit: int) -> RejectedRequestError:
+    """Return the 400 for the document of a late-chunking request that is above the context."""
+    advice = "Late chunking reads all inputs as one document: send it in several requests."
+    return token_limit_exceeded(limit, advice)
+
+
+def resource_limit_exceeded(current: int, limit: int, advice: str) -> FlatError:
+    """Return the 403 ``AUTHZ_RESOURCE_LIMIT_EXCEEDED`` for too many classifiers, examples or batch jobs."""
+    message = f"Resource limit exceeded for your plan. Current: {current}, limit: {limit}. {advice}"
+    return FlatError(403, message, "AUTHZ_RESOURCE_LIMIT_EXCEEDED")
+
+
+def not_found(kind: str, name: str) -> RejectedRequestError:
+    """Return the 404 ``RESOURCE_NOT_FOUND`` for a classifier, a batch job or a model."""
     message = f"{kind} '{name}' not found or access denied. Verify the ID and your permissions."
-    return RefusedRequest(message, "RESOURCE_NOT_FOUND", status=404)
+    return RejectedRequestError(message, "RESOURCE_NOT_FOUND", status=404)
 
 
-def stopping() -> FlatRefusal:
-    """503 ``SERVICE_UNAVAILABLE`` for what a server that stops does not finish."""
+def stopping() -> FlatError:
+    """Return the 503 ``SERVICE_UNAVAILABLE`` for requests that a stopping server does not finish."""
     message = "Service temporarily unavailable. Please retry with exponential backoff."
-    return FlatRefusal(503, message, "SERVICE_UNAVAILABLE")
+    return FlatError(503, message, "SERVICE_UNAVAILABLE")

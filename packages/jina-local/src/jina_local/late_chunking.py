@@ -1,8 +1,8 @@
-"""Late chunking: each chunk's vector is made from token vectors that have seen the whole document.
+"""Late chunking: pool each chunk from token vectors that have seen the whole document.
 
 The method is that of Günther et al. 2024 (https://arxiv.org/abs/2409.04701): run the network over the document once,
-then take the mean over each chunk's own tokens. The first chunk also pools [CLS] and the last one [SEP], as the
-reference implementation does.
+then take the mean over each chunk's own tokens. The first chunk also pools [CLS] and the last one [SEP], as in the
+reference implementation.
 """
 
 from __future__ import annotations
@@ -14,24 +14,25 @@ from numpy.typing import NDArray
 
 from .encoder import Encoder
 
-# How much of the first chunk is repeated before each later window of a long document. It usually names the subject.
+# Tokens of the first chunk that are repeated before each later window of a long document. They usually name the
+# subject.
 _CONTEXT_TOKENS = 64
 
 
 def chunk_vectors(encoder: Encoder, chunks: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-    """One vector for each chunk of one document, not normalised.
+    """Embed the chunks of one document.
 
-    The document is the chunks' token ids one after the other: nothing stands between them, so a chunk's tokens are
-    those it has alone and its span is exact. A document longer than the network's window is read in windows that
-    overlap by half, each later one behind the first chunk's first 64 tokens.
+    The document is the concatenation of the chunks' token ids. Nothing stands between them, so a chunk has the same
+    tokens as by itself and its span is exact. A document longer than the network's window is read in windows that
+    overlap by half; each later window is preceded by the first chunk's first 64 tokens.
 
     Args:
-        encoder: the model.
-        chunks: the token ids of each chunk, without special tokens, in the document's order; at least one.
+        encoder: The model.
+        chunks: Token ids of each chunk, without special tokens, in document order; at least one chunk.
 
     Returns:
-        float32 of shape ``(len(chunks), dimensions)``. A chunk without tokens gets the mean of the whole document,
-        for it says nothing that the document does not.
+        float32 of shape ``(len(chunks), dimensions)``, not normalized. A chunk without tokens gets the mean of the
+        whole document.
     """
     document = [token for chunk in chunks for token in chunk]
     context = min(len(chunks[0]), _CONTEXT_TOKENS)
@@ -43,15 +44,18 @@ def chunk_vectors(encoder: Encoder, chunks: Sequence[Sequence[int]]) -> NDArray[
 
 
 def spans(lengths: Sequence[int]) -> list[tuple[int, int]]:
-    """Each chunk's rows ``[start, end)`` among the document's token vectors.
+    """Locate each chunk among the rows of the document's token vectors.
 
     Args:
-        lengths: the chunks' tokens. Row 0 is [CLS], which the first span takes in; the last row is [SEP], which the
-            last span takes in.
+        lengths: Number of tokens of each chunk. Row 0 is [CLS] and belongs to the first span; the last row is [SEP]
+            and belongs to the last span.
+
+    Returns:
+        For each chunk its rows ``[start, end)``.
     """
-    found, start = [], 1
+    bounds, start = [], 1
     for number, length in enumerate(lengths):
         end = start + length
-        found.append((start - (number == 0), end + (number == len(lengths) - 1)))
+        bounds.append((start - (number == 0), end + (number == len(lengths) - 1)))
         start = end
-    return found
+    return bounds

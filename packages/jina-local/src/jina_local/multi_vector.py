@@ -1,11 +1,11 @@
-"""One vector for each token, as ColBERT gives them.
+"""One vector per token, as ColBERT models return them.
 
-A token's vector is cut to the length asked for and made unit length: of the ways tried to make these vectors shorter,
-cutting loses least.
+Each token vector is truncated to the requested length and normalized. Of the ways tried to shorten these vectors,
+truncation loses the least quality.
 
-A query always has 32 vectors. ColBERT fills a short one up with mask tokens, whose vectors it was trained to use. This
-model was not: with mask tokens its rankings become far worse (nDCG@10 0.42 for 0.71, 400 documentation strings). So a
-short query's own vectors are repeated in turn, which leaves the ranking as it is without filling up (0.71).
+A query always has 32 vectors. ColBERT pads a short query with mask tokens, which it was trained to use. This model was
+not: mask tokens lower nDCG@10 on 400 docstrings from 0.71 to 0.42. So a short query is padded by repeating its own
+vectors in turn, which keeps the ranking of the query without padding (0.71).
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .encoder import SPECIAL_TOKENS, Encoder, Vectors
-from .lift import normalize
+from .encoder import SPECIAL_TOKENS, Encoder
+from .projection import Vectors, normalize
 
 QUERY_VECTORS = 32
 DIMENSIONS = 128
 
 
 def document_vectors(encoder: Encoder, documents: Sequence[Sequence[int]], dimensions: int) -> list[Vectors]:
-    """The vectors of each document's tokens, those of [CLS] and [SEP] included.
+    """Return the token vectors of each document, including those of [CLS] and [SEP].
 
     Args:
-        encoder: the model.
-        documents: token ids without special tokens.
-        dimensions: the length of a vector.
+        encoder: The model.
+        documents: Token ids of each document, without special tokens.
+        dimensions: Length of a vector.
 
     Returns:
         For each document float32 of shape ``(len(document) + 2, dimensions)``, rows of L2 norm 1.
@@ -36,11 +36,20 @@ def document_vectors(encoder: Encoder, documents: Sequence[Sequence[int]], dimen
 
 
 def query_vectors(encoder: Encoder, queries: Sequence[Sequence[int]], dimensions: int) -> list[Vectors]:
-    """Always 32 vectors for each query, cut or filled up: float32 of shape ``(32, dimensions)``, rows of L2 norm 1."""
-    vectors = document_vectors(encoder, [cut_query(query) for query in queries], dimensions)
+    """Return exactly 32 vectors for each query: long queries are truncated, short ones padded.
+
+    Args:
+        encoder: The model.
+        queries: Token ids of each query, without special tokens.
+        dimensions: Length of a vector.
+
+    Returns:
+        For each query float32 of shape ``(32, dimensions)``, rows of L2 norm 1.
+    """
+    vectors = document_vectors(encoder, [truncate_query(query) for query in queries], dimensions)
     return [rows[np.resize(np.arange(len(rows)), QUERY_VECTORS)] for rows in vectors]
 
 
-def cut_query(query: Sequence[int]) -> Sequence[int]:
-    """The tokens of a query that are read."""
+def truncate_query(query: Sequence[int]) -> Sequence[int]:
+    """Return the leading tokens of a query that fit into 32 vectors together with [CLS] and [SEP]."""
     return query[: QUERY_VECTORS - len(SPECIAL_TOKENS)]

@@ -1,11 +1,11 @@
-"""A BERT encoder as an ONNX graph of a few kilobytes, whose weights stay in ``model.safetensors``.
+"""Write a BERT encoder as an ONNX graph of a few kilobytes whose weights stay in ``model.safetensors``.
 
-ONNX lets a tensor live in another file at an offset (``external_data``), and a safetensors file is raw little-endian
-tensors behind a JSON header: so the graph only points into it, and nothing is converted, copied or stored twice. The
-messages are written with a small protobuf writer, because the ``onnx`` package would be the largest dependency.
+ONNX can store a tensor in another file at an offset (``external_data``), and a safetensors file holds raw little-endian
+tensors after a JSON header. So the graph points into that file, and nothing is converted or copied. A small protobuf
+writer produces the messages, because the ``onnx`` package would be the largest dependency.
 
-Field numbers are those of ``onnx.proto``; operators are those of opset 17. The network is that of Devlin et al. 2018
-(https://arxiv.org/abs/1810.04805) with the exact GELU, ``x/2 * (1 + erf(x / sqrt(2)))``.
+Field numbers come from ``onnx.proto``, operators from opset 17. The network is BERT (Devlin et al. 2018,
+https://arxiv.org/abs/1810.04805) with the exact GELU, ``x/2 * (1 + erf(x / sqrt(2)))``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LARGEST_HEADER = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One tensor of a safetensors file: its shape, where it begins in the file, and its length in bytes."""
+    """A tensor of a safetensors file: its shape, its offset in the file, and its length in bytes."""
 
     shape: tuple[int, ...]
     offset: int
@@ -38,11 +38,11 @@ class BertShape:
     """The sizes of one BERT encoder.
 
     Attributes:
-        layers: transformer blocks.
-        heads: attention heads of each block.
-        dimensions: length of a token vector.
-        positions: the longest sequence, in tokens, specials included.
-        epsilon: what layer normalisation adds to the variance.
+        layers: Number of transformer blocks.
+        heads: Attention heads per block.
+        dimensions: Length of a token vector.
+        positions: Longest sequence in tokens, special tokens included.
+        epsilon: Constant that layer normalization adds to the variance.
     """
 
     layers: int
@@ -53,12 +53,19 @@ class BertShape:
 
 
 def read_header(path: Path) -> dict[str, Tensor]:
-    """The float32 tensors of a safetensors file by name.
+    """Locate the float32 tensors of a safetensors file.
 
-    The file is an 8-byte little-endian length, that many bytes of JSON, then the data that the JSON's offsets count in.
+    The file holds an 8-byte little-endian length, that many bytes of JSON, and the data that the JSON's offsets refer
+    to.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The tensors by name.
 
     Raises:
-        ValueError: it is not such a file, or a tensor lies outside it.
+        ValueError: The file is not a safetensors file, or a tensor lies outside it.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -80,14 +87,18 @@ def read_header(path: Path) -> dict[str, Tensor]:
 
 
 def read_shape(config: Path, tensors: Mapping[str, Tensor]) -> BertShape:
-    """The encoder's sizes: from its weights where they show, else from its ``config.json``.
+    """Read the encoder's sizes from its weights, and from ``config.json`` where the weights do not show them.
+
+    Args:
+        config: The configuration file.
+        tensors: The tensors that :func:`read_header` returned.
 
     Raises:
-        ValueError: the configuration is not that of an encoder this module can write.
+        ValueError: The configuration does not describe a BERT encoder with GELU.
     """
     settings = json.loads(config.read_bytes())
     if settings.get("model_type") != "bert" or settings.get("hidden_act") != "gelu":
-        raise ValueError(f"{config} describes no BERT encoder with GELU")
+        raise ValueError(f"{config} does not describe a BERT encoder with GELU")
     positions, dimensions = tensors["embeddings.position_embeddings.weight"].shape
     layers = 1 + max(int(name.split(".")[2]) for name in tensors if name.startswith("encoder.layer."))
     heads = int(settings["num_attention_heads"])
@@ -97,15 +108,15 @@ def read_shape(config: Path, tensors: Mapping[str, Tensor]) -> BertShape:
 
 
 def bert_graph(shape: BertShape, tensors: Mapping[str, Tensor], file_name: str) -> bytes:
-    """The serialised ONNX model.
+    """Return the serialized ONNX model.
 
-    Inputs are ``input_ids`` and ``attention_mask``, int64 of shape ``(batch, sequence)``; token types are all 0. The
-    output ``last_hidden_state`` is float32 of shape ``(batch, sequence, dimensions)``.
+    Its inputs are ``input_ids`` and ``attention_mask``, int64 of shape ``(batch, sequence)``; all token types are 0.
+    Its output ``last_hidden_state`` is float32 of shape ``(batch, sequence, dimensions)``.
 
     Args:
-        shape: the encoder's sizes.
-        tensors: what :func:`read_header` gave.
-        file_name: the weights' file, without its folder: the session is told the folder.
+        shape: The encoder's sizes.
+        tensors: The tensors that :func:`read_header` returned.
+        file_name: Name of the weights file without its folder, which is an option of the session.
     """
     graph = _Graph(tensors, file_name)
     hidden = _embeddings(graph, shape)
@@ -113,7 +124,7 @@ def bert_graph(shape: BertShape, tensors: Mapping[str, Tensor], file_name: str) 
     for layer in range(shape.layers):
         hidden = _block(graph, shape, f"encoder.layer.{layer}", hidden, bias)
     graph.node("Identity", [hidden], output="last_hidden_state")
-    return graph.serialise(shape.dimensions)
+    return graph.serialize(shape.dimensions)
 
 
 def _embeddings(graph: _Graph, shape: BertShape) -> str:
@@ -123,17 +134,17 @@ def _embeddings(graph: _Graph, shape: BertShape) -> str:
     positions = graph.node("Slice", [table, graph.ints([0]), length, graph.ints([0])])
     types = graph.node("Gather", [graph.weight("embeddings.token_type_embeddings.weight"), graph.ints([0])], axis=0)
     placed = graph.node("Add", [words, graph.node("Add", [positions, types])])
-    return graph.normalise(placed, "embeddings.LayerNorm", shape.epsilon)
+    return graph.normalize(placed, "embeddings.LayerNorm", shape.epsilon)
 
 
 def _attention_bias(graph: _Graph) -> str:
-    """0 for a token and the lowest float32 for padding, shape ``(batch, 1, 1, sequence)``."""
+    """Add a bias of shape ``(batch, 1, 1, sequence)``: 0 for a token, the lowest float32 for padding."""
     mask = graph.node("Unsqueeze", [graph.node("Cast", ["attention_mask"], to=_FLOAT), graph.ints([1, 2])])
     return graph.node("Mul", [graph.node("Sub", [graph.number(1.0), mask]), graph.number(-3.4028234663852886e38)])
 
 
 def _block(graph: _Graph, shape: BertShape, name: str, hidden: str, bias: str) -> str:
-    """Self-attention and the feed-forward layers, each added to its input and normalised."""
+    """Add self-attention and the feed-forward layers, each followed by a residual connection and normalization."""
     width = shape.dimensions // shape.heads
     split = graph.ints([0, 0, shape.heads, width])
 
@@ -147,18 +158,18 @@ def _block(graph: _Graph, shape: BertShape, name: str, hidden: str, bias: str) -
     mixed = graph.node("Transpose", [graph.node("MatMul", [weights, value])], perm=[0, 2, 1, 3])
     joined = graph.node("Reshape", [mixed, graph.ints([0, 0, shape.dimensions])])
     attended = graph.node("Add", [graph.linear(joined, f"{name}.attention.output.dense"), hidden])
-    attended = graph.normalise(attended, f"{name}.attention.output.LayerNorm", shape.epsilon)
+    attended = graph.normalize(attended, f"{name}.attention.output.LayerNorm", shape.epsilon)
 
     wide = graph.linear(attended, f"{name}.intermediate.dense")
     erf = graph.node("Erf", [graph.node("Div", [wide, graph.number(math.sqrt(2.0))])])
     gated = graph.node("Mul", [wide, graph.node("Add", [erf, graph.number(1.0)])])
     activated = graph.node("Mul", [gated, graph.number(0.5)])
     output = graph.node("Add", [graph.linear(activated, f"{name}.output.dense"), attended])
-    return graph.normalise(output, f"{name}.output.LayerNorm", shape.epsilon)
+    return graph.normalize(output, f"{name}.output.LayerNorm", shape.epsilon)
 
 
 class _Graph:
-    """Collects nodes and initializers; every value is named once."""
+    """Collects nodes and initializers. Every value has a unique name."""
 
     def __init__(self, tensors: Mapping[str, Tensor], file_name: str) -> None:
         self._tensors = tensors
@@ -174,7 +185,7 @@ class _Graph:
         return output
 
     def weight(self, name: str) -> str:
-        """A tensor of the safetensors file, by reference."""
+        """Add a reference to a tensor of the safetensors file, and return its name."""
         tensor = self._tensors[name]
         place = {"location": self._file_name, "offset": str(tensor.offset), "length": str(tensor.length)}
         message = _tensor(name, tensor.shape, _FLOAT)
@@ -183,11 +194,11 @@ class _Graph:
         return name
 
     def linear(self, value: str, name: str) -> str:
-        """``value @ weight.T + bias``: the file keeps weights as (out, in). The transposition is folded at load."""
+        """Add ``value @ weight.T + bias``. The file stores weights as (out, in); onnxruntime folds the transpose."""
         transposed = self.node("Transpose", [self.weight(f"{name}.weight")], perm=[1, 0])
         return self.node("Add", [self.node("MatMul", [value, transposed]), self.weight(f"{name}.bias")])
 
-    def normalise(self, value: str, name: str, epsilon: float) -> str:
+    def normalize(self, value: str, name: str, epsilon: float) -> str:
         inputs = [value, self.weight(f"{name}.weight"), self.weight(f"{name}.bias")]
         return self.node("LayerNormalization", inputs, axis=-1, epsilon=epsilon)
 
@@ -202,7 +213,7 @@ class _Graph:
         self._initializers[name] = _tensor(name, (), _FLOAT) + _field(9, struct.pack("<f", value))
         return name
 
-    def serialise(self, dimensions: int) -> bytes:
+    def serialize(self, dimensions: int) -> bytes:
         graph = b"".join(_field(1, node) for node in self._nodes) + _field(2, "bert")
         graph += b"".join(_field(5, initializer) for initializer in self._initializers.values())
         for name in ("input_ids", "attention_mask"):
@@ -212,7 +223,7 @@ class _Graph:
 
 
 def _field(number: int, value: int | str | bytes) -> bytes:
-    """One protobuf field: a varint for an integer, else length-delimited bytes."""
+    """Encode one protobuf field: a varint for an integer, otherwise length-delimited bytes."""
     if isinstance(value, int):
         return _varint(number << 3) + _varint(value)
     data = value.encode() if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""The engine's own OpenAPI description, made from the very models that judge its requests."""
+"""Generate the engine's OpenAPI description from the models that validate its requests."""
 
 from __future__ import annotations
 
@@ -6,39 +6,48 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from jina_client.models import MODELS, Modality, Model
-from jina_client.protocol.batch import MAX_INLINE
-from jina_client.protocol.classification import MAX_EXAMPLES, MAX_GROUP_LABELS, MAX_GROUPS, MAX_LABELS
+from jina_client.integration import (
+    MAX_EXAMPLES,
+    MAX_GROUP_LABELS,
+    MAX_GROUPS,
+    MAX_INLINE,
+    MAX_LABELS,
+    MODELS,
+    Modality,
+    Model,
+)
 
 from . import __version__
-from .reading.fields import PATHS, Catalogue, Path, models_at, options_model, takes
-from .reading.services import PICTURES, SegmentRequest
 from .routes import ROUTES, Route
+from .validation.inputs import TEXT_AND_IMAGE
+from .validation.options import PATHS, Catalogue, Path, modalities_at, models_at, options_model
+from .validation.segment import SegmentBody
 
 Schema = dict[str, Any]
 
 _STRING: Schema = {"type": "string"}
 _ITERATIONS: Schema = {"type": "integer", "minimum": 1, "maximum": 1000, "default": 10}
-_BEFORE = {"embeddings": "/v1/embeddings", "batch": "/v1/batch/embeddings"}
-_DESCRIPTION = (
-    "Jina AI's wire protocol, answered by a stand-in: all-MiniLM-L6-v2, a small English model. "
+_URL_PATHS: Mapping[str, str] = {"batch": "/v1/batch/embeddings"}
+_STAND_IN = (
+    "Jina AI's wire protocol, served by a stand-in: all-MiniLM-L6-v2, a small English model. "
     "The vectors and scores say nothing about the quality of Jina's own models."
 )
+_OPEN_WEIGHTS = "Jina AI's wire protocol, served with the open weights of the model."
 _ERRORS = {
     "400": "A well-formed request that cannot be served",
     "401": "The key is missing or wrong",
     "403": "A resource limit is reached",
-    "404": "There is no such thing",
-    "409": "It is being worked on",
-    "413": "Too large",
-    "422": "Fields that are missing, unknown or wrong",
-    "429": "A limit that this server was told to play is exceeded",
+    "404": "The resource does not exist",
+    "409": "The resource is being modified",
+    "413": "The request or the response is too large",
+    "422": "Fields are missing, unknown or invalid",
+    "429": "A simulated rate limit is exceeded",
     "503": "The server is stopping, or has no model",
 }
 _EXAMPLES: Mapping[str, Schema] = {
     "/v1/embeddings": {
         "retrieval": {
-            "summary": "Two passages, to be searched",
+            "summary": "Two passages for a search index",
             "value": {
                 "model": "jina-embeddings-v3",
                 "task": "retrieval.passage",
@@ -55,11 +64,11 @@ _EXAMPLES: Mapping[str, Schema] = {
             },
         },
         "bits": {
-            "summary": "One bit for each dimension",
+            "summary": "One bit per dimension",
             "value": {"model": "jina-embeddings-v3", "embedding_type": "ubinary", "input": "A short text"},
         },
         "late interaction": {
-            "summary": "One vector for each token",
+            "summary": "One vector per token",
             "value": {"model": "jina-colbert-v2", "input_type": "query", "dimensions": 64, "input": ["Who baked it?"]},
         },
     },
@@ -97,18 +106,20 @@ _EXAMPLES: Mapping[str, Schema] = {
 }
 
 
-def openapi_document(served: Catalogue = MODELS) -> Schema:
-    """The description as OpenAPI 3.1.
+def openapi_document(served: Catalogue = MODELS, *, stand_in: bool = True) -> Schema:
+    """Return the description as OpenAPI 3.1.
 
     Args:
-        served: the models that are answered for; by default all.
+        served: The models that are served; defaults to the whole catalog.
+        stand_in: Whether another model computes the responses.
     """
+    description = _STAND_IN if stand_in else _OPEN_WEIGHTS
     paths: Schema = {}
     for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, served)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "jina-local", "version": __version__, "description": _DESCRIPTION},
+        "info": {"title": "jina-local", "version": __version__, "description": description},
         "paths": paths,
         "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
     }
@@ -126,7 +137,7 @@ def _operation(route: Route, served: Catalogue) -> Schema:
         "security": [] if route.keyless else [{"key": []}, {}],
     }
     if route.method == "GET" and route.path == "/v1/segment":
-        schema = SegmentRequest.model_json_schema()
+        schema = SegmentBody.model_json_schema()
         parameters += [
             {"name": name, "in": "query", "required": name in schema["required"], "schema": _not_null(field)}
             for name, field in schema["properties"].items()
@@ -139,28 +150,29 @@ def _operation(route: Route, served: Catalogue) -> Schema:
     if route.metered and route.method == "POST":
         content: Schema = {"schema": _body(route.path, served)}
         examples = _EXAMPLES.get(route.path, {})
-        if shown := {name: each for name, each in examples.items() if each["value"].get("model", "") in {"", *served}}:
-            content["examples"] = shown
+        if usable := {name: each for name, each in examples.items() if each["value"].get("model", "") in {"", *served}}:
+            content["examples"] = usable
         operation["requestBody"] = {"required": True, "content": {"application/json": content}}
     return operation
 
 
 def _responses(route: Route) -> Schema:
-    kind = "application/jsonl" if route.lines else "application/json"
-    done = {"200": {"description": "Done", "content": {kind: {"schema": {}}}}}
-    fails = {status: {"description": text, "content": {"application/json": {}}} for status, text in _ERRORS.items()}
-    return done | fails
+    content_type = "application/jsonl" if route.lines else "application/json"
+    success = {"200": {"description": "Done", "content": {content_type: {"schema": {}}}}}
+    errors = {status: {"description": text, "content": {"application/json": {}}} for status, text in _ERRORS.items()}
+    return success | errors
 
 
 def _body(path: str, served: Catalogue) -> Schema:
     if path == "/v1/segment":
-        return SegmentRequest.model_json_schema()
-    found = next(each for each in PATHS if path in (f"/v1/{each}", _BEFORE.get(each)))
-    return {"oneOf": [*(_of_model(model, found) for model in models_at(found, served)), *_without_model(found)] or [{}]}
+        return SegmentBody.model_json_schema()
+    endpoint = next(each for each in PATHS if path == _URL_PATHS.get(each, f"/v1/{each}"))
+    bodies = [_body_of_model(model, endpoint) for model in models_at(endpoint, served)]
+    return {"oneOf": [*bodies, *_bodies_of_classifier(endpoint)] or [{}]}
 
 
-def _of_model(model: Model, path: Path) -> Schema:
-    kinds = takes(model, path)
+def _body_of_model(model: Model, path: Path) -> Schema:
+    kinds = modalities_at(model, path)
     texts = _list(_items(kinds - {"pdf"}), model.list_limit)
     inputs: Schema
     required: list[str]
@@ -182,20 +194,20 @@ def _of_model(model: Model, path: Path) -> Schema:
     return {"title": model.id, **_object({"model": name, **inputs, **options}, ["model", *required])}
 
 
-def _without_model(path: Path) -> list[Schema]:
-    """The requests that name a trained classifier instead of a model."""
-    items = _items(PICTURES)
+def _bodies_of_classifier(path: Path) -> list[Schema]:
+    """Describe the requests that name a trained classifier and no model."""
+    items = _items(TEXT_AND_IMAGE)
     if path == "classify":
         fields: Schema = {"classifier_id": _STRING, "input": {"anyOf": [*items, _list(items, MAX_EXAMPLES)]}}
     elif path == "train":
-        fields = {"classifier_id": _STRING, "input": _examples(PICTURES, 1), "num_iters": _ITERATIONS}
+        fields = {"classifier_id": _STRING, "input": _examples(TEXT_AND_IMAGE, 1), "num_iters": _ITERATIONS}
     else:
         return []
     return [{"title": "a trained classifier", **_object(fields, ["classifier_id", "input"])}]
 
 
 def _items(kinds: frozenset[Modality]) -> list[Schema]:
-    """The forms of one input: a string, and an object for each kind."""
+    """Describe the forms of one input: a string, and an object for each kind."""
     media = sorted(kinds - {"text", "video", "audio"})
     forms = [_STRING, *(_object({kind: _STRING}, [kind]) for kind in ("text", *media))]
     if "audio" in kinds:
@@ -204,7 +216,7 @@ def _items(kinds: frozenset[Modality]) -> list[Schema]:
 
 
 def _examples(kinds: frozenset[Modality], least: int) -> Schema:
-    media = sorted(kinds & PICTURES)
+    media = sorted(kinds & TEXT_AND_IMAGE)
     forms = [_object({kind: _STRING, "label": _STRING}, [kind, "label"]) for kind in media]
     return _list(forms, MAX_EXAMPLES, least)
 
@@ -229,6 +241,6 @@ def _object(properties: Schema, required: list[str]) -> Schema:
 
 
 def _not_null(schema: Schema) -> Schema:
-    """A field's schema where it comes as text and so cannot be null."""
+    """Return the schema of a field without null, which a query parameter cannot be."""
     kinds = [each for each in schema.get("anyOf", []) if each.get("type") != "null"]
     return kinds[0] if kinds else schema

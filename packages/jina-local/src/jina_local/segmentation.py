@@ -1,8 +1,8 @@
-"""A text's tokens, and its chunks: cut where the text has a break anyway, and nothing lost.
+"""Split a text into chunks at natural breaks, without losing a character.
 
-A chunk is filled as far as its length allows and ends, by preference, after a blank line, else after a line, a
-sentence, a word; a word that is longer than a chunk is cut. Breaks in the first half of a chunk are not used, so chunks
-do not become slivers. The chunks, one after the other, are the text.
+A chunk is filled up to its maximum length and ends, in order of preference, after a blank line, a line, a sentence or a
+word; a word that is longer than a chunk is split. Breaks in the first half of a chunk are ignored, so that chunks do
+not become too short. Concatenated, the chunks are the text.
 """
 
 from __future__ import annotations
@@ -11,60 +11,76 @@ import re
 from typing import Any
 
 from .backend import Backend
-from .reading.services import SegmentRequest
 from .text_tokens import Piece, pieces
+from .validation.segment import SegmentBody
 
 Span = tuple[int, int]
 
-# From the break to be preferred to the one to be avoided. White space after a break belongs to the chunk before it.
+# From the most to the least preferred break. White space after a break belongs to the chunk before it.
 _BREAKS = tuple(
     re.compile(pattern)
     for pattern in (
         r"\n[^\S\n]*\n\s*",
         r"\n\s*",
-        # Written so that a long row of points is looked at once, not once from each of its points.
+        # Possessive quantifiers, so that a long row of points is scanned once and not once from each point.
         r"(?<![.!?…])[.!?…]++[\"'”’)\]]*+\s+|[。！？]+\s*",
         r"\s+",
     )
 )
 
 
-def segment(backend: Backend, asked: SegmentRequest) -> dict[str, Any]:
-    """Answer a request for segments.
+def segment(backend: Backend, body: SegmentBody) -> dict[str, Any]:
+    """Return the response to a segmentation request.
+
+    Args:
+        backend: Its tokenizer counts if the requested one is not on this machine.
+        body: The validated request.
 
     Returns:
-        ``num_tokens`` and ``tokenizer``, which names the one that counted, always; ``num_chunks``, ``chunk_positions``
-        and ``chunks`` with ``return_chunks``; ``tokens`` with ``return_tokens``: those of the text or, with chunks, a
-        list for each chunk, of the chunk by itself. With ``head`` or ``tail`` all of it is about those tokens only;
-        positions are still in the text that was sent.
+        Always ``num_tokens`` and ``tokenizer``, the name of the tokenizer that counted. With ``return_chunks`` also
+        ``num_chunks``, ``chunk_positions`` and ``chunks``. With ``return_tokens`` also ``tokens``: one list, or one
+        list per chunk if chunks are returned. With ``head`` or ``tail`` everything refers to those tokens only, but
+        positions still refer to the text that was sent.
     """
-    name, found = pieces(asked.content, asked.tokenizer, backend.pieces)
-    start, end = 0, len(asked.content)
-    if asked.head is not None:
-        found = found[: asked.head]
-        end = sum(len(text) for text, _ in found)
-    elif asked.tail is not None:
-        found = found[-asked.tail :]
-        start = end - sum(len(text) for text, _ in found)
-    answer: dict[str, Any] = {
-        "num_tokens": _count(found),
+    name, tokens = pieces(body.content, body.tokenizer, backend.pieces)
+    start, end = 0, len(body.content)
+    if body.head is not None:
+        tokens = tokens[: body.head]
+        end = sum(len(text) for text, _ in tokens)
+    elif body.tail is not None:
+        tokens = tokens[-body.tail :]
+        start = end - sum(len(text) for text, _ in tokens)
+    response: dict[str, Any] = {
+        "num_tokens": sum(len(ids) for _, ids in tokens),
         "tokenizer": name,
-        # The service does not bill this.
+        # The hosted service does not bill segmentation.
         "usage": {"tokens": 0},
     }
-    if asked.return_chunks:
-        spans = [(start + a, start + b) for a, b in chunk_spans(asked.content[start:end], asked.max_chunk_length)]
-        chunks = [asked.content[a:b] for a, b in spans]
-        answer |= {"num_chunks": len(chunks), "chunk_positions": spans, "chunks": chunks}
-        if asked.return_tokens:
-            answer["tokens"] = [pieces(chunk, asked.tokenizer, backend.pieces)[1] for chunk in chunks]
-    elif asked.return_tokens:
-        answer["tokens"] = found
-    return answer
+    if body.return_chunks:
+        spans = [(start + a, start + b) for a, b in chunk_spans(body.content[start:end], body.max_chunk_length)]
+        chunks = [body.content[a:b] for a, b in spans]
+        response |= {"num_chunks": len(chunks), "chunk_positions": spans, "chunks": chunks}
+        if body.return_tokens:
+            response["tokens"] = [_tokens(chunk, body, backend) for chunk in chunks]
+    elif body.return_tokens:
+        response["tokens"] = tokens
+    return response
+
+
+def _tokens(chunk: str, body: SegmentBody, backend: Backend) -> list[Piece]:
+    return pieces(chunk, body.tokenizer, backend.pieces)[1]
 
 
 def chunk_spans(text: str, longest: int) -> list[Span]:
-    """Where chunks of at most ``longest`` characters begin and end: one after the other, the whole text."""
+    """Split a text into chunks.
+
+    Args:
+        text: Any text.
+        longest: Maximum length of a chunk in characters.
+
+    Returns:
+        The start and end of each chunk. The spans are contiguous and cover the whole text.
+    """
     spans, start = list[Span](), 0
     while len(text) - start > longest:
         end = _break(text, start, start + longest)
@@ -76,14 +92,10 @@ def chunk_spans(text: str, longest: int) -> list[Span]:
 
 
 def _break(text: str, start: int, latest: int) -> int:
-    """The best place to end a chunk that begins at ``start`` and ends at ``latest`` at the latest."""
+    """Return the best position to end a chunk that begins at ``start`` and ends at ``latest`` or before."""
     earliest = start + (latest - start) // 2
     for pattern in _BREAKS:
-        places = [found.end() for found in pattern.finditer(text, start, latest) if found.end() >= earliest]
+        places = [match.end() for match in pattern.finditer(text, start, latest) if match.end() >= earliest]
         if places:
             return places[-1]
     return latest
-
-
-def _count(found: list[Piece]) -> int:
-    return sum(len(ids) for _, ids in found)

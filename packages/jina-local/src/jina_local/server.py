@@ -1,7 +1,7 @@
-"""The API over HTTP: FastAPI in front of :class:`~jina_local.app.App`, served by uvicorn.
+"""Serve the API over HTTP: FastAPI in front of :class:`~jina_local.app.App`, run by uvicorn.
 
-Needs the extra: ``pip install "jina-local[server]"``. The page at ``/docs`` describes every endpoint and each model's
-request.
+Needs the extra ``server``: ``pip install "jina-local[server]"``. The page at ``/docs`` describes every endpoint and the
+request of each model.
 """
 
 from __future__ import annotations
@@ -24,52 +24,53 @@ from fastapi.responses import HTMLResponse
 from starlette.requests import ClientDisconnect
 
 from . import __version__
-from .app import Answer, App, default_app
+from .app import App, AppResponse, default_app
 from .docs_page import docs_page
-from .errors import FlatRefusal, ModelNotFoundError, stopping
+from .errors import FlatError, ModelNotFoundError, stopping
 from .openapi import openapi_document
 
 MAX_BODY_BYTES = 32 * 2**20
-"""The largest request body, unless another is named."""
+"""Default maximum size of a request body."""
 
 logger = logging.getLogger("jina_local")
 
-# How much of a request that is too large is still read, so that the client gets the answer rather than a broken pipe.
+# The server reads an oversized request up to this multiple of the limit, so that the client gets the response and not a
+# broken pipe.
 _DRAIN_FACTOR = 8
-# The bodies of all requests together may be this many times the largest one.
-_BODIES_AT_ONCE = 8
-_STARTING_SECONDS = 30.0
-# A stopping server lets requests finish for this long, then refuses what is left.
+# The bodies of all requests together may have this multiple of the limit.
+_CONCURRENT_BODIES = 8
+_START_SECONDS = 30.0
+# A stopping server lets requests finish for this long, then fails the rest with 503.
 _GRACE_SECONDS = 3.0
-_STOPPING_SECONDS = 5
-# Answered without waiting for a thread, so that they come however many requests are computed.
-_AT_ONCE = ("/health", "/live", "/ready")
+_STOP_SECONDS = 5
+# Handled without a worker thread, so that they respond however many requests are computed.
+_HEALTH_PATHS = ("/health", "/live", "/ready")
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 
 def create_fastapi(app: App, max_body: int = MAX_BODY_BYTES) -> FastAPI:
-    """The FastAPI application for an app.
+    """Create the FastAPI application of an app.
 
-    Requests reach :meth:`App.handle` as raw bytes in a worker thread: the hosted service's error bodies are not
-    FastAPI's, and ``/health`` answers while a batch is computed.
+    Requests reach :meth:`App.handle` as raw bytes in a worker thread, because the hosted service's error bodies differ
+    from FastAPI's, and so that ``/health`` responds while a batch is computed.
 
     Args:
-        app: what answers.
-        max_body: the largest request body, in bytes; a larger one is answered with 413. All bodies together may have
-            eight times that; what exceeds it is answered with 503.
+        app: Handles the requests.
+        max_body: Maximum size of a request body in bytes; a larger one gets a 413. All bodies together may have eight
+            times that size; a request that exceeds this gets a 503.
     """
     api = FastAPI(title="jina-local", version=__version__, docs_url=None, redoc_url=None)
-    api.openapi = lru_cache(lambda: openapi_document(app.engine.served))  # type: ignore[method-assign]
+    api.openapi = lru_cache(lambda: openapi_document(app.engine.served, stand_in=app.engine.stand_in is not None))  # type: ignore[method-assign]
     bodies = _Bodies(max_body)
 
-    async def answer(request: Request) -> Response:
-        if request.url.path in _AT_ONCE:
+    async def respond(request: Request) -> Response:
+        if request.url.path in _HEALTH_PATHS:
             return _response(_handle(app, request, b""))
         try:
             async with bodies.reading(request) as body:
                 return _response(await run_in_threadpool(_handle, app, request, body))
-        except FlatRefusal as error:
-            return _response(app.refusal(error))
+        except FlatError as error:
+            return _response(app.error_response(error))
         except ClientDisconnect:
             return Response(status_code=400)
 
@@ -77,8 +78,8 @@ def create_fastapi(app: App, max_body: int = MAX_BODY_BYTES) -> FastAPI:
     def docs() -> HTMLResponse:
         return HTMLResponse(docs_page(api.openapi()))
 
-    # Whatever is asked for: the app says 404 or 405, with the headers that every answer has.
-    api.add_api_route("/{path:path}", answer, methods=_METHODS, include_in_schema=False)
+    # All paths and methods: the app itself returns 404 and 405, with the headers of every response.
+    api.add_api_route("/{path:path}", respond, methods=_METHODS, include_in_schema=False)
     return api
 
 
@@ -90,23 +91,23 @@ def serve(
     api_key: str | None = None,
     max_body: int = MAX_BODY_BYTES,
 ) -> None:
-    """Serve until interrupted, after saying where.
+    """Print the server's URL, and serve until interrupted.
 
     Args:
-        host: the address to listen on. Beyond this machine a key should be required.
-        port: the port; 0 for a free one.
-        app: what answers; by default an app on this process's engine.
-        api_key: if no app is given, the key that requests must carry.
-        max_body: the largest request body, in bytes.
+        host: Address to listen on. If other machines can reach it, require a key.
+        port: Port; 0 for a free one.
+        app: Handles the requests; defaults to an app on this process's engine.
+        api_key: Key that requests must send; used only without ``app``.
+        max_body: Maximum size of a request body in bytes.
 
     Raises:
-        OSError: the address cannot be listened on.
+        OSError: The server cannot listen on the address.
     """
     app = app or App(default_app().engine, api_key)
     if not _is_loopback(host) and not app.needs_key:
         print(f"Warning: {host} can be reached by other machines and no API key is required.", file=sys.stderr)
-    listening = _listen(host, port)
-    url = _url(listening)
+    listener = _listen(host, port)
+    url = _url(listener)
 
     def announce() -> None:
         print(
@@ -115,9 +116,9 @@ def serve(
             flush=True,
         )
 
-    with listening:
-        # What is computed after the last answer is for nobody: a batch job, or a client that hung up.
-        _Server(create_fastapi(app, max_body), app.engine.close, announce).run(sockets=[listening])
+    with listener:
+        # Closing the engine stops work that nobody waits for: batch jobs, and requests of clients that hung up.
+        _Server(create_fastapi(app, max_body), app.engine.close, announce).run(sockets=[listener])
 
 
 @contextmanager
@@ -127,42 +128,42 @@ def running(
     """Serve on loopback in a thread while the block runs, for tests and notebooks.
 
     Args:
-        port: the port; 0 for a free one.
-        app: what answers; by default an app on this process's engine.
-        api_key: if no app is given, the key that requests must carry.
-        max_body: the largest request body, in bytes.
+        port: Port; 0 for a free one.
+        app: Handles the requests; defaults to an app on this process's engine.
+        api_key: Key that requests must send; used only without ``app``.
+        max_body: Maximum size of a request body in bytes.
 
     Yields:
-        The API's root, such as ``http://127.0.0.1:49152/v1``, to be used as ``base_url``.
+        Root of the API, such as ``http://127.0.0.1:49152/v1``, for use as ``base_url``.
 
     Raises:
-        OSError: the port cannot be listened on.
-        RuntimeError: the server did not start, or did not stop.
+        OSError: The server cannot listen on the port.
+        RuntimeError: The server did not start, or did not stop.
     """
-    # The engine belongs to the caller, or to the process: it outlives the server.
+    # The engine belongs to the caller or to the process, and outlives the server.
     server = _Server(create_fastapi(app or App(default_app().engine, api_key), max_body), lambda: None)
-    with _listen("127.0.0.1", port) as listening:
-        thread = threading.Thread(target=server.run, args=([listening],), name="jina-local", daemon=True)
+    with _listen("127.0.0.1", port) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],), name="jina-local", daemon=True)
         thread.start()
         try:
-            deadline = time.monotonic() + _STARTING_SECONDS
+            deadline = time.monotonic() + _START_SECONDS
             while not server.started:
                 if not thread.is_alive() or time.monotonic() > deadline:
                     raise RuntimeError("the server did not start")
                 time.sleep(0.005)
-            yield _url(listening)
+            yield _url(listener)
         finally:
             server.should_exit = True
-            thread.join(_STOPPING_SECONDS * 2)
+            thread.join(_STOP_SECONDS * 2)
             if thread.is_alive():
                 server.force_exit = True
-                thread.join(_STOPPING_SECONDS)
+                thread.join(_STOP_SECONDS)
     if thread.is_alive():
         raise RuntimeError("the server did not stop: a request is still being computed")
 
 
-def _handle(app: App, request: Request, body: bytes) -> Answer:
-    # As it was sent: a slash inside a name is written %2F.
+def _handle(app: App, request: Request, body: bytes) -> AppResponse:
+    # The raw path, because a slash inside a name is sent as %2F.
     path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1")
     if request.url.query:
         path = f"{path}?{request.url.query}"
@@ -170,25 +171,32 @@ def _handle(app: App, request: Request, body: bytes) -> Answer:
         return app.handle(request.method, path, request.headers, body)
     except ModelNotFoundError as error:
         logger.error("%s", error)
-        return app.refusal(FlatRefusal(503, str(error), "SERVICE_UNAVAILABLE"))
+        return app.error_response(FlatError(503, str(error), "SERVICE_UNAVAILABLE"))
 
 
 class _Bodies:
-    """Reads request bodies, each of bounded size and all of them together too."""
+    """Reads request bodies, and limits the size of each and of all together.
+
+    Args:
+        largest: Maximum size of one body in bytes.
+    """
 
     def __init__(self, largest: int) -> None:
         self._largest = largest
-        self._left = largest * _BODIES_AT_ONCE
+        self._free = largest * _CONCURRENT_BODIES
 
     @asynccontextmanager
     async def reading(self, request: Request) -> AsyncIterator[bytes]:
-        """The body, which counts for as long as the block runs.
+        """Read a body, and count its size against the total while the block runs.
+
+        Yields:
+            The body.
 
         Raises:
-            FlatRefusal: it is too large (413), or there are too many of them (503).
+            FlatError: The body is too large (413), or all bodies together are (503).
         """
         body = bytearray()
-        size = taken = 0
+        size = reserved = 0
         try:
             async for block in request.stream():
                 size += len(block)
@@ -197,57 +205,63 @@ class _Bodies:
                 if size > self._largest:
                     body.clear()
                     continue
-                self._left -= len(block)
-                taken += len(block)
-                if self._left < 0:
+                self._free -= len(block)
+                reserved += len(block)
+                if self._free < 0:
                     raise stopping()
                 body += block
             if size > self._largest:
                 detail = f"The request body is larger than {self._largest} bytes. Send fewer items at once."
-                raise FlatRefusal(413, detail, "REQUEST_TOO_LARGE")
+                raise FlatError(413, detail, "REQUEST_TOO_LARGE")
             yield bytes(body)
         finally:
-            self._left += taken
+            self._free += reserved
 
 
-def _response(answer: Answer) -> Response:
-    status, headers, body = answer
+def _response(response: AppResponse) -> Response:
+    status, headers, body = response
     return Response(body, status, headers)
 
 
 class _Server(uvicorn.Server):
-    """A server that, when it stops, first lets requests finish and then refuses what is still computed."""
+    """A server that, when it stops, lets requests finish for a moment and then fails the rest with 503.
+
+    Args:
+        api: The application.
+        close: Called when the server stops.
+        announce: Called once the server is ready.
+    """
 
     def __init__(self, api: FastAPI, close: Callable[[], None], announce: Callable[[], None] = lambda: None) -> None:
         super().__init__(
             uvicorn.Config(
-                api, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=_STOPPING_SECONDS
+                api, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=_STOP_SECONDS
             )
         )
         self._close, self._announce = close, announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        # Only now: whoever stops it as soon as it speaks finds it ready to be stopped.
+        # Only after startup, so that a program that reads the announcement can stop the server right away.
         self._announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        refusing = asyncio.get_running_loop().call_later(_GRACE_SECONDS, self._close)
+        timer = asyncio.get_running_loop().call_later(_GRACE_SECONDS, self._close)
         try:
             await super().shutdown(sockets)
         finally:
-            refusing.cancel()
+            timer.cancel()
             self._close()
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A socket of our own, so that the port is known, and in use, before the server's thread runs."""
+    """Open the socket, so that the port is known and in use before the server's thread runs."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=2048)
 
 
-def _url(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
     if host in ("0.0.0.0", "::"):
         host = "127.0.0.1"
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"

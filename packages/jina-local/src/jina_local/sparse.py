@@ -1,13 +1,13 @@
-"""Sparse vectors: a score for each term of a text. A plain stand-in for a learned sparse model.
+"""Sparse vectors: one score per term of a text, as a simple stand-in for a learned sparse model.
 
-ELSER adds terms that a text does not have. This does not: its terms are the text's own tokens, in the spelling of the
-model's vocabulary and without punctuation. A term's score is
+ELSER also adds terms that do not occur in the text. This module does not: its terms are the text's own tokens, spelled
+as in the model's vocabulary and without punctuation. The score of a term is
 
-    log(1 + how often it comes) * the largest norm of its token vectors / the mean norm of all of the text's
+    log(1 + its count) * the largest norm of its token vectors / the mean norm of all token vectors of the text
 
-The mean vector of a text is the mean of vectors that are not normalised, so a token's norm is the weight that the model
-itself gives it there: names and nouns have about twice that of articles. Ranked by the dot product, 400 documentation
-strings are found with nDCG@10 0.57, with the logarithm alone 0.50.
+A text's vector is the mean of token vectors that are not normalized, so a token's norm is the weight that the model
+gives it: names and nouns have about twice the norm of articles. Ranking 400 docstrings by dot product gives nDCG@10
+0.57; with the logarithm alone it gives 0.50.
 """
 
 from __future__ import annotations
@@ -25,11 +25,14 @@ _DECIMALS = 6
 
 
 def sparse_vectors(encoder: Encoder, sequences: Sequence[Sequence[int]]) -> list[dict[str, float]]:
-    """Each text's terms with their scores, from the highest down; nothing for a text without letters or digits.
+    """Score the terms of each text.
 
     Args:
-        encoder: the model.
-        sequences: token ids without special tokens.
+        encoder: The model.
+        sequences: Token ids of each text, without special tokens.
+
+    Returns:
+        For each text a dict from term to score, highest score first; empty for a text without letters or digits.
     """
     norms = [np.empty(len(ids) + 2) for ids in sequences]
     for rows in encoder.rows(sequences):
@@ -41,7 +44,7 @@ def _terms(tokens: Sequence[str], norms: NDArray[np.float64]) -> dict[str, float
     mean = float(norms.mean())
     counts = Counter(token for token in tokens if any(letter.isalnum() for letter in token))
     largest: dict[str, float] = {}
-    # The first and the last are those of [CLS] and [SEP].
+    # The first and the last norm belong to [CLS] and [SEP].
     for token, norm in zip(tokens, norms[1:-1], strict=True):
         largest[token] = max(largest.get(token, 0.0), float(norm))
     scores = {token: math.log1p(count) * largest[token] / mean for token, count in counts.items()}

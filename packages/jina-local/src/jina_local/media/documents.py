@@ -1,4 +1,4 @@
-"""The text on each page of a PDF: its text layer, else what is read in a picture of the page."""
+"""Read the text on each page of a PDF: its text layer, or by OCR if the page has none."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
-from jina_client.media import PDFIUM
+from jina_client.integration import PDFIUM
 
-from .pictures import TextReader, UnreadableMedium
+from .pictures import TextReader, UnreadableMediumError
 
 MAX_PAGES = 100
-# Pixels for one of PDF's points of 1/72 inch: about 150 dots an inch, unless the page is a poster.
+# Pixels per PDF point of 1/72 inch: about 150 dots per inch, and less for a poster.
 _SCALE = 2.0
 _LONGEST_SIDE = 2500
 
 
 def page_texts(data: bytes, reader: TextReader, check: Callable[[], None] = lambda: None) -> list[str]:
-    """The text of each page of a PDF.
+    """Return the text of each page of a PDF.
 
     Args:
-        data: the file.
-        reader: for pages without a text layer.
-        check: called before each page; it may end the reading by raising.
+        data: Content of the file.
+        reader: Reads pages without a text layer.
+        check: Called before each page. It can stop the reading by raising an error.
 
     Raises:
-        UnreadableMedium: it is no PDF, is locked, has too many pages, or has a page without any text.
+        UnreadableMediumError: The file is not a PDF, is locked, has too many pages, or has a page without text.
     """
     texts = []
-    with _opened(data) as (document, pages):
+    with _open(data) as (document, pages):
         for number in range(pages):
             check()
-            with _readable(number):
+            with _name_page(number):
                 with PDFIUM, closing(document[number]) as page:
                     layer = _text_layer(page)
                     picture = None if layer else _picture(page)
@@ -40,28 +40,35 @@ def page_texts(data: bytes, reader: TextReader, check: Callable[[], None] = lamb
 
 
 def page_pictures(data: bytes) -> Iterator[Any]:
-    """A picture of each page of a PDF, as ``PIL.Image``; raises as :func:`page_texts` does."""
-    with _opened(data) as (document, pages):
+    """Yield a picture of each page of a PDF as a ``PIL.Image``.
+
+    Args:
+        data: Content of the file.
+
+    Raises:
+        UnreadableMediumError: The file is not a PDF, is locked, or has too many pages.
+    """
+    with _open(data) as (document, pages):
         for number in range(pages):
-            with _readable(number), PDFIUM, closing(document[number]) as page:
+            with _name_page(number), PDFIUM, closing(document[number]) as page:
                 picture = _picture(page)
             yield picture
 
 
 @contextmanager
-def _opened(data: bytes) -> Iterator[tuple[Any, int]]:
-    """A document and the number of its pages."""
+def _open(data: bytes) -> Iterator[tuple[Any, int]]:
+    """Open a document while the block runs, and yield it with its number of pages."""
     import pypdfium2  # type: ignore[import-untyped]
 
     with PDFIUM:
         try:
             document = pypdfium2.PdfDocument(data)
         except pypdfium2.PdfiumError:
-            raise UnreadableMedium("It is no PDF that can be opened without a password") from None
+            raise UnreadableMediumError("The file is no PDF that can be opened without a password") from None
         pages = len(document)
     try:
         if not 1 <= pages <= MAX_PAGES:
-            raise UnreadableMedium(f"The PDF has {pages} pages: 1 to {MAX_PAGES} are read")
+            raise UnreadableMediumError(f"The PDF has {pages} pages: 1 to {MAX_PAGES} are read")
         yield document, pages
     finally:
         with PDFIUM:
@@ -69,16 +76,16 @@ def _opened(data: bytes) -> Iterator[tuple[Any, int]]:
 
 
 @contextmanager
-def _readable(number: int) -> Iterator[None]:
-    """Name the page that cannot be read."""
+def _name_page(number: int) -> Iterator[None]:
+    """Add the page's number to the message of an error."""
     import pypdfium2
 
     try:
         yield
     except pypdfium2.PdfiumError:
-        raise UnreadableMedium(f"Page {number + 1} of the PDF cannot be read") from None
-    except UnreadableMedium as error:
-        raise UnreadableMedium(f"Page {number + 1} of the PDF: {error}") from None
+        raise UnreadableMediumError(f"Page {number + 1} of the PDF cannot be read") from None
+    except UnreadableMediumError as error:
+        raise UnreadableMediumError(f"Page {number + 1} of the PDF: {error}") from None
 
 
 def _text_layer(page: Any) -> str:
@@ -88,5 +95,5 @@ def _text_layer(page: Any) -> str:
 
 def _picture(page: Any) -> Any:
     with closing(page.render(scale=min(_SCALE, _LONGEST_SIDE / max(page.get_size())))) as bitmap:
-        # A copy, because the bitmap's memory ends with it.
+        # A copy, because closing the bitmap releases its memory.
         return bitmap.to_pil().convert("RGB").copy()

@@ -1,4 +1,4 @@
-"""The text in a picture, read by rapidocr (PP-OCR on onnxruntime), whose models come with its package."""
+"""Read the text in a picture with rapidocr (PP-OCR on onnxruntime), whose package contains its models."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-# Before onnxruntime is imported by whoever comes first.
+# Imported first, because it configures onnxruntime before rapidocr imports it.
 from .. import runtime
 
 MAX_PIXELS = 40_000_000
-"""More is refused before it is decoded: a small file can hold a huge picture."""
+"""Maximum size of a picture. Larger ones are rejected before decoding: a small file can hold a huge picture."""
 
-# The library reads nothing larger, and takes more memory to make it smaller.
+# rapidocr shrinks larger pictures itself, with more memory.
 _LONGEST_SIDE = 2000
 
-# No other of Pillow's decoders sees what was sent: some, such as the one for EPS, run other programs.
+# Pillow's other decoders never see a file: some, such as the one for EPS, run other programs.
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 
 
-class UnreadableMedium(Exception):
-    """Why there is no text to embed, in words for whoever sent the medium."""
+class UnreadableMediumError(Exception):
+    """A medium cannot be read. The message gives the caller the reason."""
 
 
 class TextReader:
-    """Reads text in pictures. It may be used by several threads at once.
+    """Reads text in pictures. Thread-safe.
 
-    Pictures are decoded and read one after another by one thread of its own, so that the memory is bounded however many
-    are sent at once: each thread that computed would keep 50 MB of what it once needed.
+    A single thread decodes and reads pictures one after another. This bounds the memory however many pictures arrive at
+    the same time: each thread that computes would keep 50 MB.
 
     Args:
-        threads: how many threads compute; by default one for each core this process may use.
+        threads: Threads that compute one picture; defaults to one per core that this process may use.
 
     Raises:
-        ImportError: the extra ``images`` is not installed.
+        ImportError: The extra ``images`` is not installed.
     """
 
     def __init__(self, threads: int | None = None) -> None:
@@ -44,89 +44,103 @@ class TextReader:
         from rapidocr import RapidOCR
 
         settings = {
-            # Text upside down is not worth a third network on every line.
+            # Upside-down text is too rare for a third network on every line.
             "Global.use_cls": False,
             "Global.log_level": "critical",
             "EngineConfig.onnxruntime.intra_op_num_threads": max(1, min(threads or runtime.cores(), runtime.cores())),
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-            # A banner is not blown up to the detector's usual size.
+            # Keeps the detector from enlarging a banner to its usual size.
             "Det.limit_type": "max",
             "Det.limit_side_len": 1280,
         }
         self._read: Any = RapidOCR(params=settings)
-        self._reading = ThreadPoolExecutor(1, "jina-local-reader")
+        self._executor = ThreadPoolExecutor(1, "jina-local-reader")
 
     def text(self, data: bytes) -> str:
-        """The lines of text in a picture file, from top to bottom.
+        """Return the lines of text in a picture file, from top to bottom.
 
         Raises:
-            UnreadableMedium: it is no picture, too large a one, or has no text in it.
+            UnreadableMediumError: The file is not a picture, is too large, or contains no text.
         """
-        return self._reading.submit(lambda: self._text_of(decode(data, _LONGEST_SIDE))).result()
+        return self._executor.submit(lambda: self._text_of(decode(data, _LONGEST_SIDE))).result()
 
     def text_of(self, picture: Any) -> str:
-        """The lines of text in a ``PIL.Image``; raises as :meth:`text` does."""
-        return self._reading.submit(self._text_of, picture).result()
+        """Return the lines of text in a ``PIL.Image``, from top to bottom.
+
+        Raises:
+            UnreadableMediumError: The picture contains no text.
+        """
+        return self._executor.submit(self._text_of, picture).result()
 
     def _text_of(self, picture: Any) -> str:
         import numpy as np
 
-        # The library reads arrays as OpenCV has them: blue first.
-        found = self._read(np.ascontiguousarray(np.asarray(picture)[:, :, ::-1]))
-        lines = [line.strip() for line in found.txts or ()]
+        # rapidocr expects OpenCV's channel order: blue first.
+        result = self._read(np.ascontiguousarray(np.asarray(picture)[:, :, ::-1]))
+        lines = [line.strip() for line in result.txts or ()]
         text = "\n".join(line for line in lines if line)
         if not text:
-            raise UnreadableMedium(
-                "There is no text in this picture, and the stand-in reads nothing else. It gives no made-up vector"
+            raise UnreadableMediumError(
+                "There is no text in this picture, and the stand-in embeds only the text of a picture. Send a picture "
+                "with text"
             )
         return text
 
 
 def decode(data: bytes, longest_side: int | None = None) -> Any:
-    """A picture file as a ``PIL.Image`` in RGB, turned as its camera says, transparent parts white.
+    """Decode a picture file.
 
     Args:
-        data: the file.
-        longest_side: pixels; a larger picture is made smaller.
+        data: Content of the file.
+        longest_side: Maximum width and height in pixels; larger pictures are shrunk. ``None`` keeps the size.
+
+    Returns:
+        A ``PIL.Image`` in RGB, rotated by its EXIF orientation, with transparent parts in white.
 
     Raises:
-        UnreadableMedium: it is no picture, or has too many pixels.
+        UnreadableMediumError: The file is not a picture, or has too many pixels.
     """
     from PIL import Image, ImageOps
 
     if data.startswith(b"%PDF-"):
-        raise UnreadableMedium("It is a PDF: send it as {'pdf': …}, the only input of its request")
+        raise UnreadableMediumError("The file is a PDF: send it as {'pdf': …}, the only input of its request")
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
-            width, height = opened.size
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            width, height = image.size
             if width * height > MAX_PIXELS:
-                raise UnreadableMedium(f"The picture has {width} x {height} pixels: at most {MAX_PIXELS:,} are read")
+                message = f"The picture has {width} x {height} pixels: at most {MAX_PIXELS:,} are read"
+                raise UnreadableMediumError(message)
             if longest_side is not None:
-                opened.thumbnail((longest_side, longest_side))
-            turned = ImageOps.exif_transpose(opened)
-            if not turned.has_transparency_data:
-                return turned.convert("RGB")
-            turned = turned.convert("RGBA")
-    except UnreadableMedium:
+                image.thumbnail((longest_side, longest_side))
+            upright = ImageOps.exif_transpose(image)
+            if not upright.has_transparency_data:
+                return upright.convert("RGB")
+            upright = upright.convert("RGBA")
+    except UnreadableMediumError:
         raise
     except Image.DecompressionBombError:
-        raise UnreadableMedium(f"The picture has too many pixels: at most {MAX_PIXELS:,} are read") from None
-    except Exception as error:  # Pillow's decoders raise whatever a broken file leads them to.
-        raise UnreadableMedium(f"It is no picture that can be decoded ({type(error).__name__})") from None
-    background = Image.new("RGB", turned.size, "white")
-    background.paste(turned, mask=turned)
+        raise UnreadableMediumError(f"The picture has too many pixels: at most {MAX_PIXELS:,} are read") from None
+    except Exception as error:  # Pillow's decoders raise all kinds of errors for a broken file.
+        message = f"The file is no picture that can be decoded ({type(error).__name__})"
+        raise UnreadableMediumError(message) from None
+    background = Image.new("RGB", upright.size, "white")
+    background.paste(upright, mask=upright)
     return background
 
 
 _readers: dict[int, TextReader] = {}
-_making: dict[int, threading.Lock] = {}
+_locks: dict[int, threading.Lock] = {}
 
 
 def text_reader(threads: int | None = None) -> TextReader:
-    """The process's own reader, made at the first call."""
+    """Return the reader of this process, created at the first call.
+
+    Args:
+        threads: Threads that compute one picture, if this call creates the reader.
+    """
     process = os.getpid()
     if process not in _readers:
-        with _making.setdefault(process, threading.Lock()):
+        with _locks.setdefault(process, threading.Lock()):
             if process not in _readers:
                 _readers[process] = TextReader(threads)
     return _readers[process]

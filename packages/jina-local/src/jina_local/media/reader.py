@@ -1,4 +1,4 @@
-"""Inputs of every kind to the texts that are embedded for them."""
+"""Turn inputs of every kind into texts, or into texts and pictures for a model that sees."""
 
 from __future__ import annotations
 
@@ -6,56 +6,58 @@ import binascii
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import ceil
 from typing import Any
 
 import orjson
 import pybase64
-from jina_client.models import Model
+from jina_client.integration import Model, image_tokens
 
-from ..errors import FieldProblem, InvalidRequest, problem, stopping
-from ..reading.items import Item
+from ..errors import FieldProblem, InvalidFieldsError, problem, stopping
+from ..validation.inputs import InputItem
 from .fetch import SECONDS, FetchError, fetch
-from .pictures import MAX_PIXELS, TextReader, UnreadableMedium, text_reader
+from .pictures import MAX_PIXELS, TextReader, UnreadableMediumError, text_reader
 
 MAX_BYTES = 8 * 2**20
-"""The largest image or PDF: the service's published limit."""
+"""Maximum size of an image or PDF: the service's published limit."""
 
 MAX_FILE_BYTES = 64 * 2**20
 MAX_FILE_LINES = 50_000
-"""The largest file of a batch job."""
+"""Maximum size of a batch job's file."""
 
 MAX_PIXELS_TOGETHER = 4 * MAX_PIXELS
-"""Of all pictures of one request, where they are held at once: 480 MB."""
+"""Maximum pixels of all pictures of one request for a model that sees: 480 MB."""
 
-# Seconds for all that one request has fetched.
-_FETCHING = 60.0
+# Time limit for all files that one request fetches.
+_FETCH_SECONDS = 60.0
 
-_INSTALL = 'This engine reads text in images and PDFs with an extra: pip install "jina-local[images]"'
+_INSTALL = 'Reading the text in images and PDFs needs an extra: pip install "jina-local[images]"'
 _NO_FETCHING = "This engine does not fetch URLs: send the file in base64, or start the server with --allow-fetch"
 
 
 def read_texts(
-    items: Sequence[Item],
+    items: Sequence[InputItem],
     *,
     allow_fetch: bool = False,
     threads: int | None = None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> list[str]:
-    """The text to embed for each input: one for each, but for a PDF one for each page.
+    """Return the texts to embed for inputs.
 
     Args:
-        items: inputs as they were sent.
-        allow_fetch: whether media may be fetched from public addresses.
-        threads: how many threads read a picture.
-        stopped: asked before each item, and each page; no more is read once it is so.
+        items: The inputs.
+        allow_fetch: Whether media may be fetched from public addresses.
+        threads: Threads that read a picture; defaults to one per core.
+        stopped: Called before each item and each page. Reading ends with a 503 once it returns True.
+
+    Returns:
+        One text per input, but one per page for a PDF.
 
     Raises:
-        InvalidRequest: a medium that cannot be read, or has no text in it; each is named (422).
+        InvalidFieldsError: Media cannot be read, or contain no text (422). The error names each of them.
     """
     texts: list[str] = []
     problems: list[FieldProblem] = []
-    media = _Media(allow_fetch)
+    source = _MediaSource(allow_fetch)
 
     def check() -> None:
         if stopped():
@@ -64,23 +66,23 @@ def read_texts(
     for item in items:
         check()
         try:
-            texts.extend(_texts(item, media, threads, check))
-        except _Unread as unread:
-            problems.append(problem(unread.item.field, str(unread), unread.kind))
+            texts.extend(_texts(item, source, threads, check))
+        except _InvalidItemError as error:
+            problems.append(problem(error.item.field, str(error), error.kind))
     if problems:
-        raise InvalidRequest(problems)
+        raise InvalidFieldsError(problems)
     return texts
 
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Inputs of a model that sees: texts and pictures apart.
+    """The inputs of a model that sees, with texts and pictures apart.
 
     Attributes:
-        texts: in the order of the inputs.
-        images: ``PIL.Image`` objects, in RGB; each page of a PDF is one.
-        order: for each vector whether it is a picture's.
-        tokens: what the pictures count.
+        texts: The texts, in order of the inputs.
+        images: ``PIL.Image`` objects in RGB, one per image and per page of a PDF.
+        order: For each vector of the response, whether it is that of a picture.
+        tokens: Number of tokens of the pictures.
     """
 
     texts: list[str]
@@ -89,60 +91,60 @@ class Pictures:
     tokens: int
 
 
-def read_pictures(items: Sequence[Item], model: Model, *, allow_fetch: bool = False) -> Pictures:
-    """The texts and the pictures of inputs, for a model that computes vectors of both.
+def read_pictures(items: Sequence[InputItem], model: Model, *, allow_fetch: bool = False) -> Pictures:
+    """Separate the texts and the pictures of inputs, for a model that embeds both.
 
     Args:
-        items: inputs as they were sent.
-        model: by whose tiles a picture's tokens are counted; without a published formula it counts none.
-        allow_fetch: whether media may be fetched from public addresses.
+        items: The inputs.
+        model: The model whose formula counts the tokens of pictures. Without a published formula they count 0.
+        allow_fetch: Whether media may be fetched from public addresses.
 
     Raises:
-        InvalidRequest: a medium that cannot be read; each is named (422).
+        InvalidFieldsError: Media cannot be read (422). The error names each of them.
     """
-    found = Pictures([], [], [], 0)
+    pictures = Pictures([], [], [], 0)
     tokens = pixels = 0
     problems: list[FieldProblem] = []
-    media = _Media(allow_fetch)
+    source = _MediaSource(allow_fetch)
     for item in items:
         if item.kind == "text":
-            found.texts.append(item.value)
-            found.order.append(False)
+            pictures.texts.append(item.value)
+            pictures.order.append(False)
             continue
         try:
             images = []
-            for image in _images(item, media):
+            for image in _images(item, source):
                 pixels += image.width * image.height
                 if pixels > MAX_PIXELS_TOGETHER:
                     raise _too_many_pixels(item)
                 images.append(image)
-        except UnreadableMedium as error:
+        except UnreadableMediumError as error:
             problems.append(problem(item.field, str(error), "unreadable_medium"))
             continue
-        except _Unread as unread:
-            problems.append(problem(unread.item.field, str(unread), unread.kind))
+        except _InvalidItemError as error:
+            problems.append(problem(error.item.field, str(error), error.kind))
             continue
-        found.images.extend(images)
-        found.order.extend([True] * len(images))
+        pictures.images.extend(images)
+        pictures.order.extend([True] * len(images))
         if model.image_tile is not None:
-            side, each = model.image_tile
-            tokens += sum(ceil(image.width / side) * ceil(image.height / side) * each for image in images)
+            tokens += sum(image_tokens(image.width, image.height, model) for image in images)
     if problems:
-        raise InvalidRequest(problems)
-    return replace(found, tokens=tokens)
+        raise InvalidFieldsError(problems)
+    return replace(pictures, tokens=tokens)
 
 
-def _too_many_pixels(item: Item) -> InvalidRequest:
+def _too_many_pixels(item: InputItem) -> InvalidFieldsError:
     message = f"The pictures up to this one have more than {MAX_PIXELS_TOGETHER:,} pixels together: send fewer at once"
-    return InvalidRequest([problem(item.field, message, "too_long")])
+    return InvalidFieldsError([problem(item.field, message, "too_long")])
 
 
-def _images(item: Item, media: _Media) -> Iterator[Any]:
+def _images(item: InputItem, source: _MediaSource) -> Iterator[Any]:
     from .pictures import decode
 
     if item.kind not in ("image", "pdf"):
-        raise _Unread(item, f"The loaded model does not read items with '{item.kind}'", "unsupported_modality")
-    data = media.data(item)
+        message = f"The loaded model does not read items with '{item.kind}'"
+        raise _InvalidItemError(item, message, "unsupported_modality")
+    data = source.data(item)
     try:
         if item.kind == "pdf":
             from .documents import page_pictures
@@ -151,102 +153,113 @@ def _images(item: Item, media: _Media) -> Iterator[Any]:
         else:
             yield decode(data)
     except ImportError:
-        raise _Unread(item, _INSTALL, "unsupported_modality") from None
+        raise _InvalidItemError(item, _INSTALL, "unsupported_modality") from None
 
 
-class _Unread(Exception):
-    def __init__(self, item: Item, message: str, kind: str) -> None:
+class _InvalidItemError(Exception):
+    """An input that cannot be read, with the type of the problem."""
+
+    def __init__(self, item: InputItem, message: str, kind: str) -> None:
         super().__init__(message)
         self.item = item
         self.kind = kind
 
 
-class _Media:
-    """Where the bytes of a request's media come from.
+class _MediaSource:
+    """Decodes or fetches the media of one request.
 
     Args:
-        allow_fetch: whether they may be fetched.
+        allow_fetch: Whether media may be fetched from public addresses.
     """
 
     def __init__(self, allow_fetch: bool) -> None:
         self._allow_fetch = allow_fetch
-        self._deadline = time.monotonic() + _FETCHING
+        self._deadline = time.monotonic() + _FETCH_SECONDS
 
-    def data(self, item: Item) -> bytes:
-        """The bytes of a medium that was sent as a URL, as a data URI or in base64."""
+    def data(self, item: InputItem) -> bytes:
+        """Return the content of a medium that was sent as a URL, as a data URI or in base64."""
         value = item.value.strip()
         if value[:8].lower().startswith(("http://", "https://")):
-            return self._fetched(item, value)
+            return self._fetch(item, value)
         if value[:5].lower() == "data:":
             head, _, value = value.partition(",")
             if not head.lower().endswith(";base64"):
-                raise _Unread(item, "A data URI must hold base64: data:<type>;base64,<data>", "value_error")
+                message = "A data URI must hold base64: data:<type>;base64,<data>"
+                raise _InvalidItemError(item, message, "value_error")
         try:
             data = pybase64.b64decode(value, validate=True)
         except (binascii.Error, ValueError):
-            raise _Unread(item, "It is neither a URL nor valid base64", "value_error") from None
+            message = "The value is neither a URL nor valid base64"
+            raise _InvalidItemError(item, message, "value_error") from None
         if len(data) > MAX_BYTES:
-            raise _Unread(item, f"The file is larger than {MAX_BYTES // 2**20} MB", "too_long")
+            raise _InvalidItemError(item, f"The file is larger than {MAX_BYTES // 2**20} MB", "too_long")
         if not data:
-            raise _Unread(item, "The file is empty", "value_error")
+            raise _InvalidItemError(item, "The file is empty", "value_error")
         return data
 
-    def _fetched(self, item: Item, url: str) -> bytes:
+    def _fetch(self, item: InputItem, url: str) -> bytes:
         if not self._allow_fetch:
-            raise _Unread(item, _NO_FETCHING, "fetching_not_allowed")
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            message = f"The URLs before it took more than {_FETCHING:g} seconds: send fewer at once"
-            raise _Unread(item, message, "fetching_failed")
+            raise _InvalidItemError(item, _NO_FETCHING, "fetching_not_allowed")
+        seconds = self._deadline - time.monotonic()
+        if seconds <= 0:
+            message = f"Fetching the URLs before this one took more than {_FETCH_SECONDS:g} seconds: send fewer at once"
+            raise _InvalidItemError(item, message, "fetching_failed")
         try:
-            return fetch(url, MAX_BYTES, seconds=min(SECONDS, left))
+            return fetch(url, MAX_BYTES, seconds=min(SECONDS, seconds))
         except FetchError as error:
-            raise _Unread(item, f"The URL cannot be fetched: {error}", "fetching_failed") from None
+            raise _InvalidItemError(item, f"The URL cannot be fetched: {error}", "fetching_failed") from None
 
 
-def _texts(item: Item, media: _Media, threads: int | None, check: Callable[[], None]) -> Iterable[str]:
+def _texts(item: InputItem, source: _MediaSource, threads: int | None, check: Callable[[], None]) -> Iterable[str]:
     if item.kind == "text":
         return (item.value,)
     if item.kind == "content":
-        # One vector for the group: its parts are read as one text.
-        return ("\n".join(text for part in item.parts for text in _texts(part, media, threads, check)),)
+        # A group gets one vector, so its parts are read as one text.
+        return ("\n".join(text for part in item.parts for text in _texts(part, source, threads, check)),)
     reader = _reader(item, threads)
-    data = media.data(item)
+    data = source.data(item)
     try:
         if item.kind == "pdf":
             from .documents import page_texts
 
             return page_texts(data, reader, check)
         return (reader.text(data),)
-    except UnreadableMedium as error:
-        raise _Unread(item, str(error), "unreadable_medium") from None
+    except UnreadableMediumError as error:
+        raise _InvalidItemError(item, str(error), "unreadable_medium") from None
 
 
-def _reader(item: Item, threads: int | None) -> TextReader:
+def _reader(item: InputItem, threads: int | None) -> TextReader:
     try:
         return text_reader(threads)
     except ImportError:
-        raise _Unread(item, _INSTALL, "unsupported_modality") from None
+        raise _InvalidItemError(item, _INSTALL, "unsupported_modality") from None
 
 
 def read_lines(url: str, *, allow_fetch: bool = False) -> list[object]:
-    """The JSON lines of a batch job's file.
+    """Fetch the JSON lines of a batch job's file.
+
+    Args:
+        url: URL of the file.
+        allow_fetch: Whether it may be fetched.
+
+    Returns:
+        The decoded lines.
 
     Raises:
-        InvalidRequest: it may not, or cannot, be fetched, is no JSON lines, or has too many of them (422).
+        InvalidFieldsError: Fetching is off or fails, or the file does not hold 1 to 50,000 JSON lines (422).
     """
     if not allow_fetch:
-        raise _invalid("This engine does not fetch URLs: send the lines as 'input', or start it with --allow-fetch")
+        raise _invalid_url("This engine does not fetch URLs: send the lines as 'input', or start it with --allow-fetch")
     try:
         lines = [orjson.loads(line) for line in fetch(url, MAX_FILE_BYTES).splitlines() if line.strip()]
     except FetchError as error:
-        raise _invalid(f"The URL cannot be fetched: {error}") from None
+        raise _invalid_url(f"The URL cannot be fetched: {error}") from None
     except orjson.JSONDecodeError as error:
-        raise _invalid(f"The file does not hold one JSON object in each line: {error}") from None
+        raise _invalid_url(f"The file does not hold one JSON object in each line: {error}") from None
     if not 1 <= len(lines) <= MAX_FILE_LINES:
-        raise _invalid(f"A job takes 1 to {MAX_FILE_LINES} lines, not {len(lines)}")
+        raise _invalid_url(f"A job takes 1 to {MAX_FILE_LINES} lines, not {len(lines)}")
     return lines
 
 
-def _invalid(message: str) -> InvalidRequest:
-    return InvalidRequest([problem(("input_url",), message, "value_error")])
+def _invalid_url(message: str) -> InvalidFieldsError:
+    return InvalidFieldsError([problem(("input_url",), message, "value_error")])

@@ -1,1 +1,0 @@
-"""Requests read and judged as the hosted service judges them, with its messages."""

@@ -1,0 +1,1 @@
+"""Build responses from the numbers that a backend computes."""

@@ -1,0 +1,1 @@
+"""Validate requests as the hosted service does, with its error messages."""
