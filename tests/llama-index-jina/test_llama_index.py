@@ -41,7 +41,8 @@ def default_loop() -> Iterator[None]:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     yield
-    # A session whose owner is gone is closed by a task, which must finish before the loop does.
+    # A session whose owner is gone is closed by a task, which must start and finish before the loop closes.
+    loop.run_until_complete(asyncio.sleep(0))
     for task in asyncio.all_tasks(loop):
         loop.run_until_complete(task)
     loop.run_until_complete(loop.shutdown_asyncgens())
