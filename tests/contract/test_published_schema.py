@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jina_client.dialects import Dialect
-from jina_client.inputs import Group
+from jina_client.inputs import ContentGroup
 from jina_client.media import Media
 from jina_client.models import BATCH_TASKS, EMBEDDING_TYPES, Endpoint, Model, models_for
 from jina_client.protocol import (
@@ -60,7 +60,7 @@ def _inputs(row: Model, endpoint: Endpoint) -> st.SearchStrategy[list[Any]]:
     kinds = row.modalities_at(endpoint) - {"text", "pdf"}
     one = st.text(max_size=20) | st.sampled_from([_media(kind) for kind in kinds]) if kinds else st.text(max_size=20)
     if "audio" in kinds:
-        one |= st.lists(one, min_size=1, max_size=3).map(Group)
+        one |= st.lists(one, min_size=1, max_size=3).map(ContentGroup)
     lists = st.lists(one, min_size=1, max_size=3)
     return (
         lists | st.just([_media("pdf")]) if "pdf" in row.modalities_at(endpoint) and endpoint == "embeddings" else lists
@@ -148,7 +148,7 @@ def _rerank(row: Model) -> st.SearchStrategy[Call]:
     if "image" in row.modalities:
         queries |= st.just(_media("image"))  # type: ignore[arg-type]
     return st.builds(
-        lambda given, query, documents: RerankRequest.build(model=row.id, query=query, **given).encode(documents),
+        lambda given, query, documents: RerankRequest.build(row.id, given, query=query).encode(documents),
         options,
         queries,
         _inputs(row, "rerank"),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from .errors import JinaInputError
-from .inputs import Group, Item, as_items, as_list, text_tokens
+from .inputs import ContentGroup, Item, as_items, as_list, text_tokens
 from .media import Media
 from .models import Model, find_model
 from .protocol.model_options import ALL_MODALITIES
@@ -48,7 +48,7 @@ def estimate_tokens(
 
 
 def _tokens(item: Item, row: Model, tokenizer: Tokenizer | None, prefix: str) -> int:
-    if isinstance(item, Group):
+    if isinstance(item, ContentGroup):
         return sum(_tokens(part, row, tokenizer, "") for part in item.parts)
     if isinstance(item, Media):
         if item.kind != "image":

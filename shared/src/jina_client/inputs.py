@@ -18,7 +18,7 @@ from .errors import JinaInputError
 from .media import KINDS, Media, is_media
 from .models import Modality
 
-Item: TypeAlias = "str | Media | Group"
+Item: TypeAlias = "str | Media | ContentGroup"
 """One input as the client keeps it."""
 
 _BYTES_PER_TOKEN = 4
@@ -31,7 +31,7 @@ _MEDIA_TOKENS = 1000
 _OLD_IMAGE_KEYS = ("url", "bytes")
 
 
-class Group:
+class ContentGroup:
     """Several inputs that become one vector (``jina-embeddings-v5-omni``)."""
 
     __slots__ = ("parts",)
@@ -142,7 +142,7 @@ def kind_of(item: Item) -> str:
     """Return ``text``, ``image``, ``pdf``, ``video``, ``audio`` or ``content``."""
     if isinstance(item, Media):
         return item.kind
-    return "content" if isinstance(item, Group) else "text"
+    return "content" if isinstance(item, ContentGroup) else "text"
 
 
 def size_of(item: Item) -> int:
@@ -154,7 +154,7 @@ def tokens_of(item: Item) -> int:
     """Return the estimated tokens of an input, for planning; media count as a small image."""
     if isinstance(item, str):
         return text_tokens(item) + 2
-    return sum(map(tokens_of, item.parts)) if isinstance(item, Group) else _MEDIA_TOKENS
+    return sum(map(tokens_of, item.parts)) if isinstance(item, ContentGroup) else _MEDIA_TOKENS
 
 
 def text_tokens(text: str) -> int:
@@ -180,9 +180,9 @@ def _from_mapping(
         if "audio" not in allowed:
             raise JinaInputError(f"{name} is a content group, which only omni models take, not {model}")
         parts = as_items(item["content"], f"{name}['content']", allowed - {"pdf"}, model, max_image_side)
-        if any(isinstance(part, Group) for part in parts):
+        if any(isinstance(part, ContentGroup) for part in parts):
             raise JinaInputError(f"{name} contains a content group inside a content group")
-        return Group([part for part in parts if not isinstance(part, Group)])
+        return ContentGroup([part for part in parts if not isinstance(part, ContentGroup)])
     kind = keys[0] if len(keys) == 1 else None
     if kind in _OLD_IMAGE_KEYS:
         kind = "image"

@@ -56,6 +56,21 @@ class MultiVectorOptions(VectorOptions, InputOptions, total=False):
     """The options of ``embed_multi_vector``."""
 
 
+class RerankOptions(InputOptions, total=False):
+    """The options of ``rerank``."""
+
+    top_n: int | None
+    """How many documents to return; by default all."""
+    return_documents: bool
+    """Put the caller's own documents into the result."""
+    truncation: bool | None
+    """Cut documents longer than the model's context."""
+    max_doc_length: int | None
+    """Tokens per document that the model reads, 1 to 8192 (``jina-reranker-v3`` and later)."""
+    return_embeddings: bool
+    """Return a vector of 512 dimensions per document (``jina-reranker-v3`` and later)."""
+
+
 class GroundOptions(TypedDict, total=False):
     """What every call of the reader, search and grounding services takes."""
 
@@ -91,7 +106,13 @@ class NoOptions(TypedDict):
     """No options besides those of the signature."""
 
 
-DEFAULTS: Mapping[str, Any] = {"embedding_type": "float", "show_progress": False, "plain": False}
+DEFAULTS: Mapping[str, Any] = {
+    "embedding_type": "float",
+    "plain": False,
+    "return_documents": True,
+    "return_embeddings": False,
+    "show_progress": False,
+}
 """The defaults that are not ``None``."""
 
 CALL_ONLY = frozenset({"batch_size", "max_image_side", "show_progress"})

@@ -23,7 +23,7 @@ class AsyncClientLifecycle:
         self._open(Settings(*arguments, **options))
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
+    def _from_settings(cls, settings: Settings) -> Self:
         """Return a client with the settings of another one, which may be of the other kind."""
         client = cls.__new__(cls)
         client._open(settings)
@@ -52,7 +52,7 @@ class AsyncClientLifecycle:
         await self.aclose()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self).from_settings, (self._settings,)
+        return type(self)._from_settings, (self._settings,)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self._settings.base_url!r})"

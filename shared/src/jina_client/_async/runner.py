@@ -12,7 +12,7 @@ from tenacity import AsyncRetrying
 from ..batching import Job, PlanningContext, StreamPlan, attaching_results
 from ..batching.bisection import Bisection
 from ..batching.embedding import EmbedJob
-from ..concurrency.tasks import Group, in_thread, iterate, open_transport, to_completion
+from ..concurrency.tasks import TaskWorkers, in_thread, iterate, open_transport, to_completion
 from ..errors import JinaError
 from ..http_codec import HttpCodec
 from ..limiter import RateLimiter
@@ -84,17 +84,17 @@ class AsyncRunner:
         pending: dict[EmbedJob, Any] = {}
         total = len(inputs) if isinstance(inputs, Sized) else None
         with Progress(show_progress, total) as progress, attaching_results(pending):
-            async with aclosing(_jobs(plan, inputs)) as jobs, Group(limit) as group:
+            async with aclosing(_jobs(plan, inputs)) as jobs, TaskWorkers(limit) as workers:
                 while True:
                     running = sum(not handle.done() for handle in pending.values())
                     has_room = running < limit and len(pending) < 2 * limit
                     if has_room and (job := await anext(jobs, None)) is not None:
-                        pending[job] = group.start(self._send_job, job, group)
+                        pending[job] = workers.start(self._send_job, job, workers)
                         continue
                     if not pending:
                         return
                     job = next(iter(pending))
-                    await group.result(pending[job])
+                    await workers.result(pending[job])
                     self._count(job.usage)
                     job.check(partial=partial and job.stopped is None)
                     result = job.result()
@@ -110,41 +110,43 @@ class AsyncRunner:
 
     async def _send_all(self, job: Job[Any], show_progress: bool) -> None:
         batches = iter(job.batches)
-        workers = max(1, min(len(job.batches), self._settings.max_concurrency))
+        size = max(1, min(len(job.batches), self._settings.max_concurrency))
         with Progress(show_progress, sum(map(len, job.batches))) as progress, attaching_results([job]):
-            async with Group(workers) as group:
+            async with TaskWorkers(size) as workers:
 
                 async def work() -> None:
                     for batch in batches:
-                        await self._send_batch(job, batch, group)
+                        await self._send_batch(job, batch, workers)
                         progress.advance(len(batch), job.usage.total_tokens)
 
-                await group.run(work)
+                await workers.run(work)
 
-    async def _send_job(self, job: Job[Any], group: Group) -> None:
+    async def _send_job(self, job: Job[Any], workers: TaskWorkers) -> None:
         for batch in job.batches:
-            await self._send_batch(job, batch, group)
+            await self._send_batch(job, batch, workers)
 
-    async def _send_batch(self, job: Job[Any], batch: range, group: Group) -> None:
+    async def _send_batch(self, job: Job[Any], batch: range, workers: TaskWorkers) -> None:
         """Send a batch, in pieces if it must be divided, and note in the job what fails for good."""
         bisection = Bisection(batch, job.size_limits, divisible=job.divisible)
         while job.stopped is None and (piece := bisection.next()) is not None:
             try:
-                await self._send_request(job, piece, group, retry=bisection.retries)
+                await self._send_request(job, piece, workers, retry=bisection.retries)
             except JinaError as error:
                 bisection.rejected(piece, error, has_response=job.has_response)
         job.finish_batch(bisection)
 
-    async def _send_request(self, job: Job[Any], piece: range, group: Group, *, retry: bool) -> None:
+    async def _send_request(self, job: Job[Any], piece: range, workers: TaskWorkers, *, retry: bool) -> None:
         """Send one request, retry it after transient errors, and store its result in the job."""
         call, limiter = job.call(piece), self._limiters.get()
         attempts = Attempts(call, job.origins(piece), self._settings, limiter, retry=retry)
         with attempts.reporting_failure():
-            async for attempt in AsyncRetrying(sleep=group.sleep, **attempts.policy):
+            async for attempt in AsyncRetrying(sleep=workers.sleep, **attempts.policy):
                 with attempt, self._codec.key_hidden():
-                    async with group.slot(limiter, job.tokens(piece), retry=attempts.queued()) as slot:
+                    async with workers.slot(limiter, job.tokens(piece), retry=attempts.queued()) as slot:
                         attempts.started()
-                        request = await in_thread(self._codec.encode, call, group.cancellation, blocks=job.reads_media)
+                        request = await in_thread(
+                            self._codec.encode, call, workers.cancellation, blocks=job.reads_media
+                        )
                         response = self._codec.hide_key(await self._transport.asend(request))
                         result = self._codec.decode(call, response)
                         tokens = usage_of(result).total_tokens if isinstance(result, dict) else 0

@@ -29,9 +29,10 @@ from ..options import (
     InputOptions,
     MultiVectorOptions,
     OnError,
+    RerankOptions,
     returns_failures,
 )
-from ..protocol import ClassifyRequest, MultiVectorRequest, RerankRequest, SegmentRequest, SparseRequest
+from ..protocol import ClassifyRequest, MultiVectorRequest, SegmentRequest, SparseRequest
 from ..protocol.classification import Labels
 from ..protocol.multi_vector import ColbertEndpoint
 from ..results import Classifications, Embeddings, MultiVectors, RerankResult, Segments, SparseEmbeddings
@@ -192,6 +193,7 @@ class JinaClient(ClientLifecycle):
         input_type: Role = "document",
         return_tokenized_input: bool = False,
         endpoint: ColbertEndpoint = "embeddings",
+        on_error: OnError = "raise",
         **options: Unpack[MultiVectorOptions],
     ) -> MultiVectors:
         """Embed inputs, one vector per token, for late interaction.
@@ -202,6 +204,7 @@ class JinaClient(ClientLifecycle):
             input_type: ``query`` or ``document``. ColBERT gives 32 vectors for every query; for v4 it chooses the task.
             return_tokenized_input: return the tokens too (v4).
             endpoint: ``embeddings``, as the published schema has it, or ``multi-vector`` for services of 2024 and 2025.
+            on_error: as in :meth:`embed`.
             **options: as in :meth:`embed`. ``dimensions`` may be 128, 96 or 64 (``jina-colbert-v2``); ``task`` (v4)
                 takes precedence over ``input_type``.
 
@@ -216,7 +219,8 @@ class JinaClient(ClientLifecycle):
             model, options, input_type=input_type, return_tokenized_input=return_tokenized_input, endpoint=endpoint
         )
         job = plan_multi_vector(self._runner.context, inputs, request, options)
-        return self._runner.run(job, show_progress=options.get("show_progress", False))
+        partial = returns_failures(on_error)
+        return self._runner.run(job, show_progress=options.get("show_progress", False), partial=partial)
 
     def embed_sparse(
         self,
@@ -246,19 +250,9 @@ class JinaClient(ClientLifecycle):
         job = plan_sparse(self._runner.context, inputs, SparseRequest.build(model, task=task), batch_size)
         return self._runner.run(job, show_progress=show_progress)
 
-    @keyword_options(InputOptions, RERANK_ALIASES)
+    @keyword_options(RerankOptions, RERANK_ALIASES)
     def rerank(
-        self,
-        query: Any,
-        documents: Iterable[Any],
-        *,
-        model: str = RERANKER_MODEL,
-        top_n: int | None = None,
-        return_documents: bool = True,
-        truncation: bool | None = None,
-        max_doc_length: int | None = None,
-        return_embeddings: bool = False,
-        **options: Unpack[InputOptions],
+        self, query: Any, documents: Iterable[Any], *, model: str = RERANKER_MODEL, **options: Unpack[RerankOptions]
     ) -> RerankResult:
         """Sort documents by their relevance to a query.
 
@@ -272,8 +266,8 @@ class JinaClient(ClientLifecycle):
             truncation: cut documents longer than the model's context.
             max_doc_length: tokens per document that the model reads, 1 to 8192 (``jina-reranker-v3`` and later).
             return_embeddings: return a vector of 512 dimensions per document (``jina-reranker-v3`` and later).
-            **options: ``batch_size`` (by default as many documents as a request may hold) and ``max_image_side``, as in
-                :meth:`embed`.
+            batch_size: documents per request, at most 512; by default as many as a request may hold.
+            max_image_side: as in :meth:`embed`.
 
         Returns:
             The documents, most relevant first. If they need several requests, pointwise models score each document on
@@ -283,16 +277,7 @@ class JinaClient(ClientLifecycle):
             JinaInputError: an invalid input or option; nothing was sent.
             JinaError: see :mod:`jina_client.errors`.
         """
-        request = RerankRequest.build(
-            model=model,
-            query="",
-            top_n=top_n,
-            truncation=truncation,
-            max_doc_length=max_doc_length,
-            return_embeddings=return_embeddings,
-        )
-        job = plan_rerank(self._runner.context, query, documents, request, options, return_documents=return_documents)
-        return self._runner.run(job)
+        return self._runner.run(plan_rerank(self._runner.context, query, documents, model, options))
 
     @keyword_options(InputOptions)
     def classify(

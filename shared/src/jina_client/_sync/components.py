@@ -7,11 +7,11 @@ from collections.abc import Hashable, Sequence
 from typing import Any, Unpack
 
 from ..components.connection import Connection
-from ..components.grouping import chunks_by_document, failed_chunks, in_chunk_order, results_so_far
+from ..components.grouping import chunks_by_document, failed_chunks, in_chunk_order
 from ..components.roles import embedding_identity, is_empty, no_embeddings, to_lists
 from ..errors import JinaError
 from ..models import Role, task_by_role
-from ..options import EmbedListOptions, EmbedOptions, InputOptions, OnError
+from ..options import EmbedListOptions, EmbedOptions, InputOptions, OnError, RerankOptions
 from ..results import Embeddings, MultiVectors, RerankResult, Usage
 
 
@@ -146,7 +146,7 @@ class MultiVectorEmbedder:
         Args:
             inputs: as in :meth:`jina_client.JinaClient.embed`.
             role: whether they are queries or documents.
-            on_error: whether inputs that fail raise PartialFailureError or are part of the result.
+            on_error: as in :meth:`jina_client.JinaClient.embed`.
             show_progress: show a progress bar.
 
         Returns:
@@ -155,19 +155,15 @@ class MultiVectorEmbedder:
         if is_empty(inputs):
             return MultiVectors([], Usage(), self._model)
         client = self._connection.client
-        try:
-            return client.embed_multi_vector(
-                inputs,
-                model=self._model,
-                input_type=role,
-                dimensions=self._dimensions,
-                show_progress=show_progress,
-                **self._options,
-            )
-        except JinaError as error:
-            completed, failed, usage = results_so_far(error, len(inputs), on_error)
-        kept = sorted(completed)
-        return MultiVectors([completed[index] for index in kept], usage, self._model, input_indices=kept, failed=failed)
+        return client.embed_multi_vector(
+            inputs,
+            model=self._model,
+            input_type=role,
+            dimensions=self._dimensions,
+            on_error=on_error,
+            show_progress=show_progress,
+            **self._options,
+        )
 
 
 class Reranker:
@@ -176,31 +172,17 @@ class Reranker:
     Args:
         connection: where to call.
         model: the model's id.
-        truncation: cut documents longer than the model's context.
-        max_doc_length: tokens per document that the model reads.
-        max_image_side: longer side in pixels above which an image is made smaller before it is sent.
+        **options: those of :meth:`jina_client.JinaClient.rerank`, for all calls.
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        model: str,
-        *,
-        truncation: bool | None = None,
-        max_doc_length: int | None = None,
-        max_image_side: int | None = None,
-    ) -> None:
+    def __init__(self, connection: Connection, model: str, **options: Unpack[RerankOptions]) -> None:
         self._connection = connection
         self._model = model
-        self._options: dict[str, Any] = {
-            "truncation": truncation,
-            "max_doc_length": max_doc_length,
-            "max_image_side": max_image_side,
-        }
+        self._options = options
 
     def rerank(self, query: Any, documents: Sequence[Any], top_n: int | None) -> RerankResult:
         """Return the ``top_n`` most relevant documents; none for an empty list."""
         if is_empty(documents):
             return RerankResult([], Usage(), self._model)
-        client = self._connection.client
-        return client.rerank(query, documents, model=self._model, top_n=top_n, **self._options)
+        options: RerankOptions = {**self._options, "top_n": top_n}
+        return self._connection.client.rerank(query, documents, model=self._model, **options)

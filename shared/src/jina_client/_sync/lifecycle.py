@@ -24,7 +24,7 @@ class ClientLifecycle:
         self._open(Settings(*arguments, **options))
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
+    def _from_settings(cls, settings: Settings) -> Self:
         """Return a client with the settings of another one, which may be of the other kind."""
         client = cls.__new__(cls)
         client._open(settings)
@@ -53,7 +53,7 @@ class ClientLifecycle:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self).from_settings, (self._settings,)
+        return type(self)._from_settings, (self._settings,)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self._settings.base_url!r})"

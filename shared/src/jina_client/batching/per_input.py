@@ -8,7 +8,6 @@ from typing import Any, Generic, Protocol, TypeVar
 from ..inputs import Item, tokens_of
 from ..protocol import Call, usage_of
 from ..protocol.responses import as_object, model_of
-from ..results import Usage
 from .job import ANY_FAULT, Job
 
 T = TypeVar("T")
@@ -30,7 +29,7 @@ class PerInputJob(Job[T], Generic[T, R]):
         request: encodes inputs and decodes responses.
         inputs: what is to be sent.
         batches: ranges of it.
-        combine: makes the call's result of the single results, the usage and the model.
+        combine: makes the call's result of this job.
         model: the requested model.
         single: what the caller gets for one input if others have failed.
     """
@@ -42,7 +41,7 @@ class PerInputJob(Job[T], Generic[T, R]):
         request: PerInputRequest[R],
         inputs: Sequence[Item],
         batches: Sequence[range],
-        combine: Callable[[list[R], Usage, str], T],
+        combine: Callable[[PerInputJob[T, R]], T],
         model: str = "",
         single: Callable[[R], Any] = lambda result: result,
     ) -> None:
@@ -54,7 +53,12 @@ class PerInputJob(Job[T], Generic[T, R]):
         self._combine = combine
         self._single = single
         self._results: dict[int, R] = {}
-        self._model = model
+        self.model = model
+
+    @property
+    def results(self) -> list[R]:
+        """The results so far, in the order of the inputs."""
+        return [self._results[index] for index in sorted(self._results)]
 
     def call(self, piece: range) -> Call:
         return self._request.encode(self._inputs[piece.start : piece.stop])
@@ -66,10 +70,10 @@ class PerInputJob(Job[T], Generic[T, R]):
         body = as_object(response)
         self._results.update(zip(piece, self._request.decode(body, piece), strict=True))
         self.usage += usage_of(body)
-        self._model = model_of(body, self._model)
+        self.model = model_of(body, self.model)
 
     def result(self) -> T:
-        return self._combine([self._results[index] for index in range(len(self._inputs))], self.usage, self._model)
+        return self._combine(self)
 
     def completed(self) -> dict[int, Any]:
         return {index: self._single(result) for index, result in self._results.items()}

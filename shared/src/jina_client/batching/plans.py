@@ -107,12 +107,12 @@ def plan_rerank(
     context: PlanningContext,
     query: Any,
     documents: Iterable[Any],
-    request: RerankRequest,
+    model: str,
     options: Mapping[str, Any],
-    *,
-    return_documents: bool,
 ) -> RerankJob:
-    """Return the job of :meth:`jina_client.JinaClient.rerank`; ``request`` still lacks the query."""
+    """Return the job of :meth:`jina_client.JinaClient.rerank`."""
+    request = RerankRequest.build(model, options)
+    return_documents = options.get("return_documents", True)
     check_flag("return_documents", return_documents, required=True)
     allowed = document_modalities(request.row)
     max_image_side = options.get("max_image_side")
@@ -135,19 +135,15 @@ def plan_multi_vector(
 ) -> Job[MultiVectors]:
     """Return the job of :meth:`jina_client.JinaClient.embed_multi_vector`."""
     items = as_items(inputs, "inputs", request.modalities, request.model, options.get("max_image_side"))
-    return PerInputJob(
-        request,
-        items,
-        context.split(items, options.get("batch_size"), request.row),
-        lambda results, usage, model: MultiVectors(
-            [vectors for vectors, _ in results],
-            usage,
-            model,
-            [tokens for _, tokens in results] if request.tokenized else None,
-        ),
-        request.model,
-        lambda result: result[0],
-    )
+    batches = context.split(items, options.get("batch_size"), request.row)
+
+    def combine(job: PerInputJob[MultiVectors, tuple[Any, tuple[str, ...]]]) -> MultiVectors:
+        vectors, tokens = [each[0] for each in job.results], [each[1] for each in job.results]
+        failed = job.failures()
+        indices = sorted(job.completed()) if failed else None
+        return MultiVectors(vectors, job.usage, job.model, tokens if request.tokenized else None, indices, failed)
+
+    return PerInputJob(request, items, batches, combine, request.model, lambda result: result[0])
 
 
 def plan_sparse(
@@ -156,7 +152,9 @@ def plan_sparse(
     """Return the job of :meth:`jina_client.JinaClient.embed_sparse`."""
     texts = as_texts(inputs, "inputs")
     batches = context.split(texts, batch_size, request.row)
-    return PerInputJob(request, texts, batches, SparseEmbeddings, request.model)
+    return PerInputJob(
+        request, texts, batches, lambda job: SparseEmbeddings(job.results, job.usage, job.model), request.model
+    )
 
 
 def plan_classify(
@@ -165,7 +163,7 @@ def plan_classify(
     """Return the job of :meth:`jina_client.JinaClient.classify`."""
     items = as_items(inputs, "inputs", request.modalities, model, options.get("max_image_side"))
     batches = context.split(items, options.get("batch_size"), request.row)
-    return PerInputJob(request, items, batches, lambda results, usage, _: Classifications(results, usage))
+    return PerInputJob(request, items, batches, lambda job: Classifications(job.results, job.usage))
 
 
 def _embed_request(

@@ -46,7 +46,7 @@ class Connection:
             return self._callers
         if self._sync is None:
             settings = self._callers.settings if self._callers else None
-            self._sync = JinaClient.from_settings(settings) if settings else JinaClient(**self._options)
+            self._sync = JinaClient._from_settings(settings) if settings else JinaClient(**self._options)
         return self._sync
 
     @property
@@ -56,7 +56,7 @@ class Connection:
             return self._callers
         if self._async is None:
             settings = self._callers.settings if self._callers else None
-            self._async = AsyncJinaClient.from_settings(settings) if settings else AsyncJinaClient(**self._options)
+            self._async = AsyncJinaClient._from_settings(settings) if settings else AsyncJinaClient(**self._options)
         return self._async
 
     @property

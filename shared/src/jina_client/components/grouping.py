@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
@@ -33,7 +32,12 @@ def in_chunk_order(groups: Sequence[Sequence[int]], parts: Sequence[Embeddings])
 
 def failed_chunks(groups: Sequence[Sequence[int]], error: JinaError, on_error: OnError, model: str) -> Embeddings:
     """Return or raise the results of a failed call, by chunk instead of by document."""
-    completed, failed, usage = results_so_far(error, len(groups), on_error, raise_partial=False)
+    if isinstance(error, PartialFailureError):
+        completed, failed, usage = error.completed, error.failed, error.usage or Usage()
+    elif on_error == "raise" or isinstance(error, JinaInputError):
+        raise error
+    else:
+        completed, failed, usage = {}, dict.fromkeys(range(len(groups)), error), Usage()
     vectors = {
         chunk: row
         for number, part in completed.items()
@@ -42,24 +46,6 @@ def failed_chunks(groups: Sequence[Sequence[int]], error: JinaError, on_error: O
     reasons = {chunk: reason for number, reason in failed.items() for chunk in groups[number]}
     if on_error == "raise":
         raise PartialFailureError(vectors, reasons, usage) from error.__cause__
-    kept = sorted(vectors)
-    rows = np.stack([vectors[chunk] for chunk in kept]) if kept else no_embeddings(model).vectors
-    return Embeddings(rows, usage, model, np.asarray(kept, np.intp), reasons)
-
-
-def results_so_far(
-    error: JinaError, count: int, on_error: OnError, *, raise_partial: bool = True
-) -> tuple[Mapping[int, Any], Mapping[int, JinaError], Usage]:
-    """Return what a call for ``count`` inputs completed, what failed, and its usage.
-
-    Raises:
-        JinaError: the error itself, if nothing was sent, or if ``on_error`` is ``"raise"``. With ``raise_partial``
-            off, only an error that completed nothing.
-    """
-    if isinstance(error, PartialFailureError):
-        if on_error == "raise" and raise_partial:
-            raise error
-        return error.completed, error.failed, error.usage or Usage()
-    if on_error == "raise" or isinstance(error, JinaInputError):
-        raise error
-    return {}, dict.fromkeys(range(count), error), Usage()
+    chunks = sorted(vectors)
+    rows = np.stack([vectors[chunk] for chunk in chunks]) if chunks else no_embeddings(model).vectors
+    return Embeddings(rows, usage, model, np.asarray(chunks, np.intp), reasons)

@@ -19,7 +19,7 @@ from ..transport import AsyncTransport, LocalTransport
 T = TypeVar("T")
 
 
-class Group:
+class TaskWorkers:
     """The tasks of one call. None of them is left when the block ends, however it ends.
 
     Args:

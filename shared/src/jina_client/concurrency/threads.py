@@ -21,7 +21,7 @@ from ..transport import LocalTransport, Transport
 T = TypeVar("T")
 
 
-class Group:
+class ThreadWorkers:
     """The threads of one call. None of them is left when the block ends, however it ends.
 
     Args:

@@ -29,33 +29,26 @@ class RerankRequest:
     row: Model | None = field(repr=False)
 
     @classmethod
-    def build(
-        cls,
-        *,
-        model: str,
-        query: Item,
-        top_n: int | None = None,
-        truncation: bool | None = None,
-        max_doc_length: int | None = None,
-        return_embeddings: bool = False,
-    ) -> RerankRequest:
-        """Check every option against the model's row of the catalogue.
+    def build(cls, model: str, options: Mapping[str, Any], *, query: Item = "") -> RerankRequest:
+        """Check every option against the model's row of the catalog.
+
+        Args:
+            model: the model's id.
+            options: those of :class:`jina_client.options.RerankOptions`.
+            query: the query; a plan adds it later.
 
         Raises:
             JinaInputError: an option that the model does not take, or a value that it does not allow.
         """
         name, row = known_model(model, "rerank")
-        check_whole("top_n", top_n)
-        check_whole("max_doc_length", max_doc_length, 1, 8192, "tokens")
-        check_flag("truncation", truncation)
-        check_flag("return_embeddings", return_embeddings)
-        options = {
-            "truncation": truncation,
-            "max_doc_length": max_doc_length,
-            "return_embeddings": return_embeddings or None,
-        }
-        fields = model_fields(row, "rerank", options)
-        return cls(model=name, query=query, top_n=top_n, fields=fields, row=row)
+        given = {field: options.get(field) for field in ("truncation", "max_doc_length", "return_embeddings")}
+        check_whole("top_n", options.get("top_n"))
+        check_whole("max_doc_length", given["max_doc_length"], 1, 8192, "tokens")
+        check_flag("truncation", given["truncation"])
+        check_flag("return_embeddings", given["return_embeddings"])
+        given["return_embeddings"] = given["return_embeddings"] or None
+        fields = model_fields(row, "rerank", given)
+        return cls(model=name, query=query, top_n=options.get("top_n"), fields=fields, row=row)
 
     def encode(self, documents: Sequence[Item]) -> Call:
         """Return the call. It asks for no documents back, because the caller has them."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any
 
+from .sequence import ResultSequence
 from .usage import Usage
 
 
@@ -36,7 +37,7 @@ class Classification:
 
 
 @dataclass(frozen=True, slots=True)
-class Classifications(Sequence[Classification]):
+class Classifications(ResultSequence[Classification]):
     """One classification for each input, in the order of the inputs.
 
     Attributes:
@@ -47,17 +48,8 @@ class Classifications(Sequence[Classification]):
     results: Sequence[Classification]
     usage: Usage
 
-    def __len__(self) -> int:
-        return len(self.results)
-
-    @overload
-    def __getitem__(self, index: int) -> Classification: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Classification]: ...
-
-    def __getitem__(self, index: int | slice) -> Classification | Sequence[Classification]:
-        return self.results[index]
+    def _values(self) -> Sequence[Classification]:
+        return self.results
 
 
 @dataclass(frozen=True, slots=True)

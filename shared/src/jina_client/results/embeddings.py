@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import JinaError
+from .sequence import ResultSequence
 from .usage import Usage
 
 
@@ -21,7 +22,7 @@ class Embeddings:
         vectors: float32 of shape ``(n, dims)``; for ``binary`` int8, for ``ubinary`` uint8, of shape
             ``(n, ceil(dims / 8))``.
         usage: the tokens counted.
-        model: the model that answered.
+        model: the model that the service used.
         input_indices: for each row the index of its input, where an input was a PDF, which gives one vector for each of
             its pages, or has failed; else ``None``: row and input have the same index.
         failed: by the index of the input, why it has no row; only with ``on_error="return"``.
@@ -50,23 +51,22 @@ class Embeddings:
         return np.array(self.vectors, dtype=dtype, copy=copy)
 
     def tolist(self) -> list[list[float]]:
-        """The vectors as lists of Python numbers, the form that frameworks store."""
+        """Return the vectors as lists of Python numbers, the form that frameworks store."""
         rows: list[list[float]] = self.vectors.tolist()
         return rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MultiVectors(Sequence[NDArray[Any]]):
+class MultiVectors(ResultSequence[NDArray[Any]]):
     """For each input one vector per token, in the order of the inputs.
 
     Attributes:
         vectors: arrays of shape ``(tokens, dims)``: float32, or int8 and uint8 of ``ceil(dims / 8)`` for bits.
         usage: the tokens counted.
-        model: the model that answered.
-        tokens: for each input its tokens, where they were asked for; else ``None``.
-        input_indices: for each of ``vectors`` the index of its input, where some inputs have failed; else ``None``.
-        failed: by the index of the input, why it has no vectors; only with ``on_error="return"`` of
-            :class:`jina_client.components.MultiVectorEmbedder`.
+        model: the model that the service used.
+        tokens: the tokens of each input if they were requested; otherwise ``None``.
+        input_indices: the index of each array's input if some inputs failed; otherwise ``None``.
+        failed: why inputs have no vectors, by their index; only with ``on_error="return"``.
     """
 
     vectors: Sequence[NDArray[Any]] = field(repr=False)
@@ -76,45 +76,27 @@ class MultiVectors(Sequence[NDArray[Any]]):
     input_indices: Sequence[int] | None = field(default=None, repr=False)
     failed: Mapping[int, JinaError] = field(default_factory=dict)
 
-    def __len__(self) -> int:
-        return len(self.vectors)
-
-    @overload
-    def __getitem__(self, index: int) -> NDArray[Any]: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[NDArray[Any]]: ...
-
-    def __getitem__(self, index: int | slice) -> NDArray[Any] | Sequence[NDArray[Any]]:
-        return self.vectors[index]
+    def _values(self) -> Sequence[NDArray[Any]]:
+        return self.vectors
 
     def tolist(self) -> list[list[list[float]]]:
-        """The vectors as lists of lists of Python numbers."""
+        """Return the vectors as lists of lists of Python numbers."""
         return [matrix.tolist() for matrix in self.vectors]
 
 
 @dataclass(frozen=True, slots=True)
-class SparseEmbeddings(Sequence[dict[str, float]]):
+class SparseEmbeddings(ResultSequence[dict[str, float]]):
     """For each input the tokens that stand for it, with their scores, in the order of the inputs.
 
     Attributes:
         vectors: one dictionary for each input.
         usage: the tokens counted.
-        model: the model that answered.
+        model: the model that the service used.
     """
 
     vectors: Sequence[dict[str, float]] = field(repr=False)
     usage: Usage
     model: str
 
-    def __len__(self) -> int:
-        return len(self.vectors)
-
-    @overload
-    def __getitem__(self, index: int) -> dict[str, float]: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[dict[str, float]]: ...
-
-    def __getitem__(self, index: int | slice) -> dict[str, float] | Sequence[dict[str, float]]:
-        return self.vectors[index]
+    def _values(self) -> Sequence[dict[str, float]]:
+        return self.vectors

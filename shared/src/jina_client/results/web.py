@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, overload
+from typing import Any
 
+from .sequence import ResultSequence
 from .usage import Usage
 
 
@@ -29,7 +30,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class SearchResults(Sequence[Page]):
+class SearchResults(ResultSequence[Page]):
     """The pages that a search found, the most relevant first.
 
     Attributes:
@@ -40,17 +41,8 @@ class SearchResults(Sequence[Page]):
     pages: Sequence[Page]
     usage: Usage
 
-    def __len__(self) -> int:
-        return len(self.pages)
-
-    @overload
-    def __getitem__(self, index: int) -> Page: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Page]: ...
-
-    def __getitem__(self, index: int | slice) -> Page | Sequence[Page]:
-        return self.pages[index]
+    def _values(self) -> Sequence[Page]:
+        return self.pages
 
 
 @dataclass(frozen=True, slots=True)
