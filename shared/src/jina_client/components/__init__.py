@@ -1,5 +1,1 @@
-"""What frameworks' components need besides a client: both clients of one configuration, roles, groups of chunks.
-
-The components themselves are in :mod:`jina_client._async.components` and, generated from it, in
-:mod:`jina_client._sync.components`.
-"""
+"""What the components of frameworks need besides a client; the components are in ``_async/components.py``."""
