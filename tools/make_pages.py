@@ -103,7 +103,7 @@ _CHOOSING = """\
 
 This is what the models are made for by their cards; no quality was measured here, since no key was at hand. The v2
 models and v1 rerankers are English (v2 also German, Spanish, Chinese and code, one model each) and under the Apache
-licence. They are the defaults of older integrations, which keep them because people have stored their vectors.
+license. They are the defaults of older integrations, which keep them because people have stored their vectors.
 
 **Tasks.** A model is told whether a text is a query or a document by `task`. The integrations do it by themselves: the
 table below says which task each role gets. Vectors of different models, or of tasks that do not belong together, cannot
@@ -130,7 +130,7 @@ def _models() -> str:
             f"`{model.query_task}` / `{model.document_task}`".replace("`None`", "–") if model.tasks else "–",
             f"{model.context:,}",
             ", ".join(kind for kind in ("text", "image", "pdf", "video", "audio") if kind in model.modalities),
-            model.licence,
+            model.license,
         )
         for model in MODELS.values()
     ]
@@ -142,7 +142,7 @@ def _models() -> str:
         "task of queries / documents",
         "context",
         "inputs",
-        "licence",
+        "license",
     )
     return "\n".join(
         (
@@ -151,7 +151,7 @@ def _models() -> str:
             "",
             "Dimensions are those of the full vector. Every whole number up to it may be asked for where a model takes",
             "`dimensions` (of ColBERT 64, 96 or 128); the Matryoshka lengths are those that it was trained for. The",
-            "context is in tokens. The licence is that of the open weights. One request holds at most 512 inputs: the",
+            "context is in tokens. The license is that of the open weights. One request holds at most 512 inputs: the",
             "client splits longer lists.",
             "",
         )
