@@ -164,7 +164,7 @@ def test_rows_are_inputs_where_there_is_no_pdf(client: Any, media_server: Record
         ({"image": Path("/")}, {}, "is not a regular file"),
         ({"image": "file://elsewhere/a.png"}, {}, "on another machine"),
         ({"image": "data:image/png,abc"}, {}, "a data URI that is not base64-encoded"),
-        ({"image": "data:image/png;base64,a*b"}, {}, "base64 that cannot be read"),
+        ({"image": "data:image/png;base64,a*b"}, {}, "is not valid base64"),
         ({"image": "https://"}, {}, "is not a valid URL"),
         ({"image": "https://a b/"}, {}, "is not a valid URL"),
         ({"image": 7}, {}, "must be a URL, data URI, base64, path, bytes, binary file or PIL image, got int"),
