@@ -1,4 +1,4 @@
-"""What frameworks' components need besides a client: both clients of one configuration, roles, groups of chunks.
+"""Shared parts of the frameworks' components: both clients of one configuration, roles, groups of chunks.
 
 The components themselves are in :mod:`jina_client._async.components` and, generated from it, in
 :mod:`jina_client._sync.components`.
