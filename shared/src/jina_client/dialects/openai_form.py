@@ -1,7 +1,7 @@
 """Servers of open weights whose embeddings endpoint has OpenAI's form: vLLM, Infinity, text-embeddings-inference.
 
 None of them has a ``task`` field. Instead, the client puts the model's own prefix for the task before each text. It
-makes binary vectors from floats. The requests follow the documentation of the servers and were tried on none of them.
+makes binary vectors from floats. The requests follow the documentation of the servers; only Infinity 0.0.77 was tried.
 """
 
 from __future__ import annotations
