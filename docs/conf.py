@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 from sphinx.util.logging import getLogger
@@ -35,6 +37,7 @@ project = "Jina components"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
 html_title = project
+html_show_copyright = False
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
@@ -100,10 +103,38 @@ def _complete(app: Any, error: Exception | None) -> None:
                 getLogger(__name__).warning("%s.%s is not in the reference", module, name)
 
 
+def _notebook(app: Any, name: str, source: list[str]) -> None:
+    """Replace a page in ``cookbooks/`` by the notebook that it links to."""
+    if not name.startswith("cookbooks/"):
+        return
+    link = re.search(r"\]\((\S+\.ipynb)\)", source[0])
+    assert link is not None
+    notebook = json.loads((Path(app.srcdir) / "cookbooks" / link.group(1)).read_text())
+    source[0] = "\n\n".join(_cell(cell) for cell in notebook["cells"])
+
+
+def _cell(cell: dict[str, Any]) -> str:
+    """Return a cell of a notebook as Markdown."""
+    text = "".join(cell["source"])
+    if cell["cell_type"] != "code":
+        return text
+    return "\n\n".join((f"```python\n{text}\n```", *filter(None, map(_output, cell["outputs"]))))
+
+
+def _output(output: dict[str, Any]) -> str:
+    """Return an output of a cell as Markdown."""
+    data = output.get("data", {})
+    if "image/png" in data:
+        return f"![output](data:image/png;base64,{''.join(data['image/png'].split())})"
+    text = "".join(output.get("text", data.get("text/plain", ""))).rstrip()
+    return f"```text\n{text}\n```" if text else ""
+
+
 def setup(app: Any) -> None:
     """Connect the functions above to Sphinx."""
     app.connect("autodoc-skip-member", _skip)
     # Before napoleon, which has the default priority of 500.
     app.connect("autodoc-process-docstring", _keep_colons, priority=400)
     app.connect("autodoc-process-docstring", _fenced)
+    app.connect("source-read", _notebook)
     app.connect("build-finished", _complete)
