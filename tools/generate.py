@@ -105,6 +105,8 @@ def connection_options() -> list[tuple[str, str, str]]:
     for name, annotation, _ in option_lines(CLIENT / "settings.py", "Settings"):
         if name in NOT_FOR_FRAMEWORKS:
             continue
+        if name not in documented:
+            raise SystemExit(f"settings.py declares {name}: document it under Args of AsyncJinaClient")
         kind = "str" if name == "cache" else annotation.removesuffix(" | None")
         options.append((name, f"{kind} | None", capitalized(documented[name])))
     return options

@@ -12,6 +12,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import textwrap
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ from jina_client import (
     ServerError,
     retries,
 )
+from jina_client.transport import contract
 from loopback import vector_of
 
 from .runs import CLIENTS, KEY, MODEL
@@ -71,6 +73,7 @@ def _interrupted(
     ready: Callable[[FaultServer], bool],
     answered: int = 0,
     texts: list[str] = TEXTS,
+    program: str = INTERRUPTED,
     **options: Any,
 ) -> dict[int, Any]:
     """What a process that gets SIGINT in the middle of a call hands over.
@@ -80,9 +83,10 @@ def _interrupted(
         ready: what must be true of the server before it is interrupted.
         answered: how many answers it must have before.
         texts: the inputs.
+        program: what the process runs.
         **options: of its client.
     """
-    program = INTERRUPTED.format(key=KEY, url=server.url, texts=texts, dimensions=DIMENSIONS, options=options)
+    program = program.format(key=KEY, url=server.url, texts=texts, dimensions=DIMENSIONS, options=options)
     command = [sys.executable, "-c", program]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as job:
         try:
@@ -123,6 +127,27 @@ def test_ctrl_c_hands_over_what_is_done_and_leaves_nothing_running() -> None:
 def test_ctrl_c_ends_every_kind_of_waiting(behaviour: Behaviour, options: dict[str, Any], count: int) -> None:
     with FaultServer(behaviour) as server:
         assert _interrupted(server, lambda server: bool(server.seen), texts=TEXTS[:count], **options) == {}
+
+
+EXAMPLE = textwrap.dedent((contract.__doc__ or "").partition("::\n")[2])
+
+
+def test_the_example_of_a_transport_works() -> None:
+    names: dict[str, Any] = {}
+    exec(EXAMPLE, names)
+    with FaultServer() as server, JinaClient(KEY, server.url, transport=names["PlainTransport"]()) as client:
+        result = client.embed(TEXTS, batch_size=2, **MODEL)
+    assert _right(dict(enumerate(result.vectors)))
+
+
+@pytest.mark.parametrize("count", [2, 12])
+def test_ctrl_c_ends_the_example_of_a_transport(count: int) -> None:
+    program = EXAMPLE.replace("{", "{{").replace("}", "}}") + INTERRUPTED.replace(
+        "**{options!r}", "transport=PlainTransport()"
+    )
+    with FaultServer(stall_before) as server:
+        completed = _interrupted(server, lambda server: bool(server.seen), texts=TEXTS[:count], program=program)
+    assert completed == {}
 
 
 async def test_cancelling_hands_over_what_is_done_and_leaves_nothing_running() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import requests
-from jina_client import JinaClient, RateLimitError, RequestTooLargeError
+from jina_client import Attempt, JinaClient, RateLimitError, RequestTooLargeError
 from jina_local.app import App
 from jina_local.engine import Engine
 from jina_local.errors import RateLimitedError
@@ -173,14 +173,22 @@ def test_many_threads_get_exactly_what_is_allowed() -> None:
 
 
 def test_the_client_comes_again_when_the_minute_is_over() -> None:
-    clock = Clock()
-    with running(app=App(limits=Limits(rpm=1, clock=clock))) as url, JinaClient(base_url=url) as client:
+    now = 0.0  # the server's clock, which moves only when a request was refused
+    attempts: list[Attempt] = []
+
+    def attempted(attempt: Attempt) -> None:
+        nonlocal now
+        attempts.append(attempt)
+        if attempt.status_code == 429:
+            now = 60.0
+
+    app = App(limits=Limits(rpm=1, clock=lambda: now))
+    with running(app=app) as url, JinaClient(base_url=url, on_attempt=attempted) as client:
         client.embed(["a"])
-        # Almost over: what is left of it is waited for.
-        clock.ahead += 59
-        began = time.monotonic()
+        now = 59.5
         assert len(client.embed(["b"])) == 1
-        assert time.monotonic() - began > 0.5
+    assert [attempt.status_code for attempt in attempts] == [200, 429, 200]
+    assert attempts[1].retry_in is not None and attempts[1].retry_in >= 1  # "Retry-After: 1"
 
 
 def test_the_client_gets_many_texts_past_a_limit_of_requests_in_flight() -> None:

@@ -6,8 +6,15 @@ from collections.abc import Hashable, Sequence
 from typing import Any, Unpack
 
 from ..components.connection import Connection
-from ..components.grouping import chunks_by_document, failed_chunks, in_chunk_order
-from ..components.roles import embedding_identity, is_empty, no_embeddings, to_lists
+from ..components.vectors import (
+    chunks_by_document,
+    embedding_identity,
+    failed_chunks,
+    in_chunk_order,
+    is_empty,
+    no_embeddings,
+    to_lists,
+)
 from ..errors import JinaError
 from ..models import Role, task_by_role
 from ..options import EmbedListOptions, EmbedOptions, InputOptions, OnError, RerankOptions

@@ -84,7 +84,7 @@ class AsyncRunner:
         pending: dict[EmbedJob, Any] = {}
         total = len(inputs) if isinstance(inputs, Sized) else None
         with Progress(show_progress, total) as progress, attaching_results(pending):
-            async with aclosing(_jobs(plan, inputs)) as jobs, TaskWorkers(limit) as workers:
+            async with aclosing(self._jobs(plan, inputs)) as jobs, TaskWorkers(limit) as workers:
                 while True:
                     running = sum(not handle.done() for handle in pending.values())
                     has_room = running < limit and len(pending) < 2 * limit
@@ -107,6 +107,17 @@ class AsyncRunner:
         """Close the connections. A transport that the caller passed stays open: it belongs to the caller."""
         if self._settings.transport is None:
             await self._transport.aclose()
+
+    async def _jobs(
+        self, plan: StreamPlan, inputs: Iterable[Any] | AsyncIterable[Any]
+    ) -> AsyncGenerator[EmbedJob, None]:
+        """Yield the jobs of a stream as the inputs arrive."""
+        blocks = self.context.cache is not None
+        async for value in iterate(inputs):
+            if full := plan.add(value):
+                yield await in_thread(plan.job, full, blocks=blocks)
+        if plan.pending:
+            yield await in_thread(plan.job, plan.pending, blocks=blocks)
 
     async def _send_all(self, job: Job[Any], show_progress: bool) -> None:
         batches = iter(job.batches)
@@ -157,12 +168,3 @@ class AsyncRunner:
     def _count(self, usage: Usage) -> None:
         with self._counting:
             self.usage += usage
-
-
-async def _jobs(plan: StreamPlan, inputs: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[EmbedJob, None]:
-    """Yield the jobs of a stream as the inputs arrive."""
-    async for value in iterate(inputs):
-        if full := plan.add(value):
-            yield await in_thread(plan.job, full, blocks=plan.uses_cache)
-    if rest := plan.rest():
-        yield await in_thread(plan.job, rest, blocks=plan.uses_cache)

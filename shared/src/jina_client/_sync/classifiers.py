@@ -64,10 +64,7 @@ class Classifiers:
         return self._runner.run(SingleCall(classifiers_call(), read_classifiers))
 
     def delete(self, classifier_id: str) -> None:
-        """Delete a trained classifier.
-
-        Args:
-            classifier_id: its id.
+        """Delete a trained classifier by its id.
 
         Raises:
             NotFoundError: the key has no classifier of this id.

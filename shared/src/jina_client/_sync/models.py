@@ -22,10 +22,7 @@ class Models:
         return self._runner.run(SingleCall(models_call(), read_models))
 
     def get(self, model: str) -> ModelInfo:
-        """Return one model that the service offers.
-
-        Args:
-            model: the model's id.
+        """Return one model that the service offers, by its id.
 
         Raises:
             NotFoundError: the service has no model of this id.

@@ -85,7 +85,7 @@ class Runner:
         pending: dict[EmbedJob, Any] = {}
         total = len(inputs) if isinstance(inputs, Sized) else None
         with Progress(show_progress, total) as progress, attaching_results(pending):
-            with closing(_jobs(plan, inputs)) as jobs, ThreadWorkers(limit) as workers:
+            with closing(self._jobs(plan, inputs)) as jobs, ThreadWorkers(limit) as workers:
                 while True:
                     running = sum(not handle.done() for handle in pending.values())
                     has_room = running < limit and len(pending) < 2 * limit
@@ -108,6 +108,15 @@ class Runner:
         """Close the connections. A transport that the caller passed stays open: it belongs to the caller."""
         if self._settings.transport is None:
             self._transport.close()
+
+    def _jobs(self, plan: StreamPlan, inputs: Iterable[Any]) -> Generator[EmbedJob, None, None]:
+        """Yield the jobs of a stream as the inputs arrive."""
+        blocks = self.context.cache is not None
+        for value in iterate(inputs):
+            if full := plan.add(value):
+                yield in_thread(plan.job, full, blocks=blocks)
+        if plan.pending:
+            yield in_thread(plan.job, plan.pending, blocks=blocks)
 
     def _send_all(self, job: Job[Any], show_progress: bool) -> None:
         batches = iter(job.batches)
@@ -156,12 +165,3 @@ class Runner:
     def _count(self, usage: Usage) -> None:
         with self._counting:
             self.usage += usage
-
-
-def _jobs(plan: StreamPlan, inputs: Iterable[Any]) -> Generator[EmbedJob, None, None]:
-    """Yield the jobs of a stream as the inputs arrive."""
-    for value in iterate(inputs):
-        if full := plan.add(value):
-            yield in_thread(plan.job, full, blocks=plan.uses_cache)
-    if rest := plan.rest():
-        yield in_thread(plan.job, rest, blocks=plan.uses_cache)

@@ -60,6 +60,9 @@ class StreamPlan:
         context: the service and the cache.
         model: the model's id.
         options: those of the method.
+
+    Attributes:
+        pending: the inputs that do not fill a request yet.
     """
 
     def __init__(self, context: PlanningContext, model: str, options: Mapping[str, Any]) -> None:
@@ -67,14 +70,9 @@ class StreamPlan:
         self._request = _embed_request(context, model, options)
         self._max_image_side = options.get("max_image_side")
         self._batcher = context.batcher(options.get("batch_size"), self._request.row)
-        self._pending: list[Item] = []
+        self.pending: list[Item] = []
         self._first = 0
         self._size_limits = SizeLimits()
-
-    @property
-    def uses_cache(self) -> bool:
-        """Whether making a job reads the cache, which takes long."""
-        return self._context.cache is not None
 
     def add(self, value: Any) -> list[Item]:
         """Take one more input, and return the inputs before it if they fill a request.
@@ -82,18 +80,14 @@ class StreamPlan:
         Raises:
             JinaInputError: an input that cannot be sent.
         """
-        name = f"inputs[{self._first + len(self._pending)}]"
+        name = f"inputs[{self._first + len(self.pending)}]"
         item = as_item(value, name, self._request.modalities, self._request.model, self._max_image_side)
         self._context.dialect.check([item])
         full: list[Item] = []
         if self._batcher.add(item):
-            full, self._pending = self._pending, full
-        self._pending.append(item)
+            full, self.pending = self.pending, full
+        self.pending.append(item)
         return full
-
-    def rest(self) -> list[Item]:
-        """Return the inputs that do not fill a request."""
-        return self._pending
 
     def job(self, items: list[Item]) -> EmbedJob:
         """Return the job for the inputs of one request."""

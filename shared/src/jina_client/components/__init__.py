@@ -1,5 +1,1 @@
-"""Shared parts of the frameworks' components: both clients of one configuration, roles, groups of chunks.
-
-The components themselves are in :mod:`jina_client._async.components` and, generated from it, in
-:mod:`jina_client._sync.components`.
-"""
+"""Shared parts of the frameworks' components, which are in ``_async/components.py``."""

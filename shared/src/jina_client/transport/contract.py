@@ -14,7 +14,8 @@ as ``JinaClient(transport=…)``, and any object with those of :class:`AsyncTran
     class PlainTransport:
         def send(self, request: Request) -> Response:
             address = urlsplit(request.url)
-            connection = http.client.HTTPSConnection(address.netloc, timeout=request.timeout)
+            kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+            connection = kind(address.netloc, timeout=request.timeout)
             try:
                 connection.connect()
                 connected = connection.sock
