@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 from sphinx.util.logging import getLogger
@@ -35,6 +37,7 @@ project = "Jina components"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
 html_title = project
+html_show_copyright = False
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
@@ -46,18 +49,44 @@ napoleon_use_rtype = False
 python_use_unqualified_type_names = True
 autodoc_typehints_format = "short"
 add_module_names = False
-# Two frameworks may call a class by one name; which one a signature means is clear from where it stands.
+# Two frameworks may have classes of the same name. A reader knows from the page which one a signature means.
 suppress_warnings = ["ref.python"]
 
 
+# Members that belong to a framework or to pydantic, and that users do not call.
+_HIDDEN = {
+    "acall",
+    "class_name",
+    "get_lc_namespace",
+    "is_lc_serializable",
+    "lc_attributes",
+    "lc_secrets",
+    "model_config",
+    "model_post_init",
+    "settings",
+    "to_json",
+}
+
+
+def _skip(app: Any, what: str, name: str, object: Any, skip: bool, options: Any) -> bool | None:
+    """Leave hidden members out of the reference."""
+    return True if name in _HIDDEN else None
+
+
+def _keep_colons(app: Any, what: str, name: str, object: Any, options: Any, lines: list[str]) -> None:
+    """Keep napoleon from reading the text before a colon as the type of an attribute."""
+    if what in ("attribute", "data", "property") and lines and ":" in lines[0]:
+        lines[:0] = ["..", ""]  # An empty comment, because napoleon skips empty lines.
+
+
 def _fenced(app: Any, what: str, name: str, object: Any, options: Any, lines: list[str]) -> None:
-    """Haystack's docstrings are Markdown: their fenced examples become code blocks, their backticks literals."""
+    """Convert Haystack's docstrings, which are Markdown: fenced examples and inline code."""
     if not name.startswith("haystack_integrations"):
         return
     text = "\n".join(lines)
 
-    def block(found: re.Match[str]) -> str:
-        code = found.group(1).replace("\n", "\n    ")
+    def block(match: re.Match[str]) -> str:
+        code = match.group(1).replace("\n", "\n    ")
         return f"\n.. code-block:: python\n\n    {code}\n"
 
     text = re.sub(r"```python\n(.*?)\n *```", block, text, flags=re.DOTALL)
@@ -66,15 +95,46 @@ def _fenced(app: Any, what: str, name: str, object: Any, options: Any, lines: li
 
 
 def _complete(app: Any, error: Exception | None) -> None:
-    """Warn of each public name that the reference does not have: with -W the build fails."""
-    shown = {name.rpartition(".")[2] for name, *_ in app.env.get_domain("py").get_objects()}
+    """Warn about public names that the reference lacks. With ``-W`` the build then fails."""
+    documented = {name.rpartition(".")[2] for name, *_ in app.env.get_domain("py").get_objects()}
     for module in _PUBLIC:
         for name in importlib.import_module(module).__all__:
-            if name not in shown and name != "__version__":
+            if name not in documented and name != "__version__":
                 getLogger(__name__).warning("%s.%s is not in the reference", module, name)
 
 
+def _notebook(app: Any, name: str, source: list[str]) -> None:
+    """Replace a page in ``cookbooks/`` by the notebook that it links to."""
+    if not name.startswith("cookbooks/"):
+        return
+    link = re.search(r"\]\((\S+\.ipynb)\)", source[0])
+    assert link is not None
+    notebook = json.loads((Path(app.srcdir) / "cookbooks" / link.group(1)).read_text())
+    source[0] = "\n\n".join(_cell(cell) for cell in notebook["cells"])
+
+
+def _cell(cell: dict[str, Any]) -> str:
+    """Return a cell of a notebook as Markdown."""
+    text = "".join(cell["source"])
+    if cell["cell_type"] != "code":
+        return text
+    return "\n\n".join((f"```python\n{text}\n```", *filter(None, map(_output, cell["outputs"]))))
+
+
+def _output(output: dict[str, Any]) -> str:
+    """Return an output of a cell as Markdown."""
+    data = output.get("data", {})
+    if "image/png" in data:
+        return f"![output](data:image/png;base64,{''.join(data['image/png'].split())})"
+    text = "".join(output.get("text", data.get("text/plain", ""))).rstrip()
+    return f"```text\n{text}\n```" if text else ""
+
+
 def setup(app: Any) -> None:
-    """Called by Sphinx."""
+    """Connect the functions above to Sphinx."""
+    app.connect("autodoc-skip-member", _skip)
+    # Before napoleon, which has the default priority of 500.
+    app.connect("autodoc-process-docstring", _keep_colons, priority=400)
     app.connect("autodoc-process-docstring", _fenced)
+    app.connect("source-read", _notebook)
     app.connect("build-finished", _complete)

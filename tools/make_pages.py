@@ -17,13 +17,13 @@ FOLDER = Path(__file__).resolve().parent.parent / "docs"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One endpoint of the catalogue.
+    """One endpoint of the catalog.
 
     Attributes:
-        path: method and path on the wire.
-        method: of the client.
-        inputs: the fields that carry what is to be computed, with the client's argument for each.
-        arguments: for fields that another name stands for, or none, what the client has instead.
+        path: the method and path of requests.
+        method: the client's method.
+        inputs: the required fields, with the client's argument for each.
+        arguments: the client's argument for fields that it calls otherwise, or sets itself.
     """
 
     path: str
@@ -47,7 +47,7 @@ PARTS: Mapping[Endpoint, Part] = {
         "POST /v1/rerank",
         "rerank",
         {"query": "query", "documents": "documents"},
-        {"return_documents": "`return_documents` (always false on the wire: the client has the documents)"},
+        {"return_documents": "`return_documents` (always sent as false: the client has the documents)"},
     ),
     "classify": Part("POST /v1/classify", "classify", {"input": "inputs", "labels": "labels"}, {}),
     "train": Part("POST /v1/train", "classifiers.train", {"input": "examples"}, {}),
@@ -77,82 +77,90 @@ OTHERS: Sequence[tuple[str, str, str]] = (
     ("GET /v1/batches", "batches.list", "`limit`"),
 )
 _INTRODUCTION = """\
-# The protocol, and where each part of it is in the client
+# The protocol
 
-This page is generated from the catalog, `jina_client.models.MODELS`, by `tools/make_pages.py`. The facts are those of
-Jina's published OpenAPI description of June 2026 and of its model cards; nothing was run against the hosted service.
+Every endpoint of Jina's API, its fields, and the argument of the client for each field. This page is generated from
+the catalog, `jina_client.models.MODELS`, by `tools/make_pages.py`. The facts come from Jina's published OpenAPI
+description of June 2026 and from the model cards; nothing was run against the hosted service.
 
-In each table a model's row has the fields that it takes, with the value that the service assumes where a field is left
-out (`–` where it takes none such). The line under the names says which argument of the client each field is. A field
-that a model does not take is refused by the client before anything is sent; `normalized` and `return_documents` are
-always said, because descriptions of their defaults contradict each other, and `embedding_type` is `base64` on the wire
-wherever floats are asked for. For an id that is not in the catalogue, fields are sent as they are given.
+In each table, the first row has the client's arguments. The rows below have the default of each model on the server,
+or `–` if the model does not have the field; the client rejects such fields before it sends anything. The client
+always sends `normalized` and `return_documents`, because descriptions of their defaults contradict each other. It
+sends `embedding_type: "base64"` whenever you ask for floats. For models outside the catalog it sends all fields
+unchanged.
 """
 _CHOOSING = """\
 # Choosing a model
 
-| for | take | because |
+| purpose | model | why |
 |---|---|---|
-| text, many languages | `jina-embeddings-v5-text-small`, or the smaller `-nano` | the newest; Matryoshka |
-| chunks that need their document | `jina-embeddings-v3` | it and v4 have late chunking |
-| code | `jina-code-embeddings-0.5b` or `-1.5b` | tasks for five kinds of search, such as `nl2code` |
-| pictures and PDF pages | `jina-embeddings-v4`, `jina-clip-v2` | one space for both; v4 gives one vector a token too |
-| pictures, sound, film | `jina-embeddings-v5-omni-small`, or `-nano` | one space for all; parts fused into one vector |
-| late interaction | `jina-colbert-v2` | one vector of 64, 96 or 128 numbers for each token |
-| reranking | `jina-reranker-v3` | reads documents together; `-v2-base-multilingual` is smaller, `-m0` reads pictures |
+| text in many languages | `jina-embeddings-v5-text-small`, or the smaller `-nano` | the newest; Matryoshka |
+| chunks that need their document | `jina-embeddings-v3` or `-v4` | late chunking |
+| code | `jina-code-embeddings-0.5b` or `-1.5b` | tasks for five kinds of code search |
+| images and PDF pages | `jina-embeddings-v4`, `jina-clip-v2` | texts and images in one vector space |
+| images, audio and video | `jina-embeddings-v5-omni-small` or `-nano` | all media in one vector space |
+| late interaction | `jina-colbert-v2` | one vector of 64, 96 or 128 dimensions per token |
+| reranking | `jina-reranker-v3` | reads documents together |
+| reranking with a smaller model | `jina-reranker-v2-base-multilingual` | reads each document alone |
+| reranking images | `jina-reranker-m0` | reads texts and images |
 
-This is what the models are made for by their cards; no quality was measured here, since no key was at hand. The v2
-models and v1 rerankers are English (v2 also German, Spanish, Chinese and code, one model each) and under the Apache
-licence. They are the defaults of older integrations, which keep them because people have stored their vectors.
+**Licenses.** Most open weights are licensed for non-commercial use (CC-BY-NC): see the column *license*. Jina's
+hosted API has its own terms.
 
-**Tasks.** A model is told whether a text is a query or a document by `task`. The integrations do it by themselves: the
-table below says which task each role gets. Vectors of different models, or of tasks that do not belong together, cannot
-be compared.
+**Quality.** The table follows the model cards. We had no key and measured no quality.
 
-**Dimensions.** Fewer numbers save memory and time, and cost a little quality. The Matryoshka lengths are those that a
-model was trained for.
+**Defaults.** The client embeds with `jina-embeddings-v3` and reranks with `jina-reranker-v2-base-multilingual`. The
+integrations keep the defaults of the packages that they replace, because their users have stored vectors:
+`jina-embeddings-v2-base-en` in LangChain, `jina-embeddings-v3` in LlamaIndex and Haystack, and
+`jina-reranker-v1-base-en` for reranking. These v2 and v1 models read English only. Pass `model=` to choose another.
+
+**Tasks.** `task` tells a model whether a text is a query or a document. The integrations set it. Vectors of different
+models, or of tasks that do not belong together, cannot be compared.
+
+**Dimensions.** Fewer dimensions need less memory and time, and cost a little quality. The Matryoshka lengths are
+those that a model was trained for.
 """
 
 
 def pages() -> dict[str, str]:
-    """Each page by its file's name."""
+    """Return each page by the name of its file."""
     endpoints = (_endpoint(name, part) for name, part in PARTS.items())
     return {"models.md": f"{_CHOOSING}\n{_models()}", "protocol.md": "\n".join([_INTRODUCTION, *endpoints, _others()])}
 
 
 def _models() -> str:
-    rows = [
+    facts = [
         (
             f"`{model.id}`",
-            ", ".join(model.endpoints),
+            model.license,
             str(model.dimensions or "–"),
-            _listed(model.matryoshka),
-            f"`{model.query_task}` / `{model.document_task}`".replace("`None`", "–") if model.tasks else "–",
             f"{model.context:,}",
             ", ".join(kind for kind in ("text", "image", "pdf", "video", "audio") if kind in model.modalities),
-            model.licence,
+            ", ".join(model.endpoints),
         )
         for model in MODELS.values()
     ]
-    names = (
-        "model",
-        "endpoints",
-        "dimensions",
-        "Matryoshka lengths",
-        "task of queries / documents",
-        "context",
-        "inputs",
-        "licence",
-    )
+    tasks = [
+        (
+            f"`{model.id}`",
+            f"`{model.query_task}`" if model.query_task else "–",
+            f"`{model.document_task}`" if model.document_task else "–",
+            ", ".join(map(str, model.matryoshka)) or "–",
+        )
+        for model in MODELS.values()
+        if model.tasks or model.matryoshka
+    ]
     return "\n".join(
         (
             "## All models\n",
-            *_table(names, rows),
+            "`dimensions` is the length of the full vector, and `context` the longest input in tokens. The license is",
+            "that of the open weights. One request holds at most 512 inputs; the client splits longer lists.\n",
+            *_table(("model", "license", "dimensions", "context", "inputs", "endpoints"), facts),
             "",
-            "Dimensions are those of the full vector. Every whole number up to it may be asked for where a model takes",
-            "`dimensions` (of ColBERT 64, 96 or 128); the Matryoshka lengths are those that it was trained for. The",
-            "context is in tokens. The licence is that of the open weights. One request holds at most 512 inputs: the",
-            "client splits longer lists.",
+            "## Tasks and Matryoshka lengths\n",
+            "Models with Matryoshka lengths accept every number of dimensions up to the full length, except ColBERT,",
+            "which accepts 64, 96 or 128.\n",
+            *_table(("model", "task of queries", "task of documents", "Matryoshka lengths"), tasks),
             "",
         )
     )
@@ -162,9 +170,10 @@ def _endpoint(name: Endpoint, part: Part) -> str:
     models = [model for model in MODELS.values() if name in model.fields]
     fields = list(dict.fromkeys(field for model in models for field in model.fields[name]))
     required = [
-        (f"`{field}`", ", ".join(f"`{each}`" for each in said.split(", "))) for field, said in part.inputs.items()
+        (f"`{field}`", ", ".join(f"`{argument}`" for argument in names.split(", ")))
+        for field, names in part.inputs.items()
     ]
-    inputs = "; ".join(f"{field} is {said}" for field, said in (("`model`", "`model`"), *required))
+    inputs = "; ".join(f"{field} is {argument}" for field, argument in (("`model`", "`model`"), *required))
     arguments = ["", *(part.arguments.get(field, f"`{field}`") for field in fields)]
     rows = [arguments] if fields else []
     rows += [[f"`{model.id}`", *(_default(model, name, field) for field in fields)] for model in models]
@@ -183,7 +192,7 @@ def _others() -> str:
         (f"{path}", ", ".join(f"`{method}`" for method in methods.split(", ")), fields or "–")
         for path, methods, fields in OTHERS
     ]
-    return "\n".join(("## Without a model\n", *_table(("on the wire", "client", "fields"), rows), ""))
+    return "\n".join(("## Endpoints without a model\n", *_table(("request", "client", "fields"), rows), ""))
 
 
 def _default(model: Model, endpoint: Endpoint, field: str) -> str:
@@ -193,10 +202,6 @@ def _default(model: Model, endpoint: Endpoint, field: str) -> str:
     if value is None:
         return "full length" if field == "dimensions" else "none"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
-
-
-def _listed(values: Sequence[int]) -> str:
-    return ", ".join(map(str, values)) or "–"
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -233,7 +233,7 @@ def test_a_file_that_is_no_picture_is_refused_everywhere_before_it_is_sent(
     server: Recorder, tmp_path: Path, way: str
 ) -> None:
     (tmp_path / "notes.png").write_text("a secret")
-    for name, message in {"notes.png": "is no image", "missing.png": "No such file|no file"}.items():
+    for name, message in {"notes.png": "must be an image", "missing.png": "No such file|no file"}.items():
         with pytest.raises(JinaInputError, match=message):
             IMAGE_VECTORS[way]([tmp_path / name], model=CLIP, base_url=server.url)
     assert server.sent == []

@@ -119,7 +119,7 @@ def test_no_path_leads_out_of_the_root(media_server: Recorder, pictures: Path, p
     [
         ({}, "no meta field 'file_path', and no blob"),
         ({"file_path": "absent.png"}, "names no file"),
-        ({"file_path": "notes.txt"}, "is no image"),
+        ({"file_path": "notes.txt"}, "must be an image"),
         ({"file_path": "."}, "names no file"),
         ({"file_path": 7}, "no path"),
         ({"file_path": "pages.pdf"}, "counted from 1"),

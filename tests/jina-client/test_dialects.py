@@ -111,12 +111,15 @@ def test_a_ranking(speaker: Any, top_n: int | None) -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda client: client.embed(["a"], late_chunking=True), "cannot say late_chunking"),
-        (lambda client: client.embed_multi_vector(["a"]), "cannot say input_type"),
-        (lambda client: client.classify(["a"], ["x", "y"]), "has no classify"),
-        (lambda client: client.segment("a"), "has no segment"),
-        (lambda client: client.batches.create(["a"]), "has no batch"),
-        (lambda client: client.rerank("q", ["a"], model="jina-reranker-v3", max_doc_length=5), "cannot say max_doc"),
+        (lambda client: client.embed(["a"], late_chunking=True), "does not support late_chunking"),
+        (lambda client: client.embed_multi_vector(["a"]), "does not support input_type"),
+        (lambda client: client.classify(["a"], ["x", "y"]), "does not support classify"),
+        (lambda client: client.segment("a"), "does not support segment"),
+        (lambda client: client.batches.create(["a"]), "does not support batch"),
+        (
+            lambda client: client.rerank("q", ["a"], model="jina-reranker-v3", max_doc_length=5),
+            "does not support max_doc",
+        ),
         (lambda client: client.embed([{"pdf": "https://e.com/a"}], model="jina-embeddings-v4"), "kind pdf"),
     ],
 )
@@ -133,7 +136,7 @@ def test_pictures_are_for_infinity_only_and_go_by_themselves(
 ) -> None:
     inputs = ["a text", png, {"image": "https://example.com/a.png"}]
     if dialect != "infinity":
-        with pytest.raises(JinaInputError, match="takes text only"):
+        with pytest.raises(JinaInputError, match="accepts text only"):
             speaker.embed(inputs, model="jina-clip-v2")
         return
     result = speaker.embed(inputs, model="jina-clip-v2")

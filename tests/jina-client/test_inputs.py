@@ -153,20 +153,20 @@ def test_rows_are_inputs_where_there_is_no_pdf(client: Any, media_server: Record
 @pytest.mark.parametrize(
     ("item", "options", "message"),
     [
-        ({"image": b""}, {}, r"inputs\[0\] is no image: its content is nothing"),
-        ({"image": b"plain text"}, {}, "its content is no type that is known"),
-        ({"image": PDF}, {}, "is no image: its content is application/pdf"),
-        (b"plain text", {}, "is no image, PDF, video or audio"),
-        ({"image": "no such file.png"}, {}, "there is no file of this name: 'no such file.png'"),
-        ({"image": "x" * 5000}, {}, "there is no file of this name"),
-        ({"image": "a\0b"}, {}, "there is no file of this name"),
+        ({"image": b""}, {}, r"inputs\[0\] must be an image; its content is empty"),
+        ({"image": b"plain text"}, {}, "its content is of an unknown type"),
+        ({"image": PDF}, {}, "must be an image; its content is application/pdf"),
+        (b"plain text", {}, "must be an image, PDF, video or audio file"),
+        ({"image": "no such file.png"}, {}, "no file of this name exists: 'no such file.png'"),
+        ({"image": "x" * 5000}, {}, "no file of this name exists"),
+        ({"image": "a\0b"}, {}, "no file of this name exists"),
         ({"image": Path("no such file.png")}, {}, "cannot be read: No such file or directory"),
-        ({"image": Path("/")}, {}, "is no regular file"),
-        ({"image": "file://elsewhere/a.png"}, {}, "a file on another machine"),
-        ({"image": "data:image/png,abc"}, {}, "a data URI without base64 content"),
-        ({"image": "data:image/png;base64,a*b"}, {}, "base64 that cannot be read"),
-        ({"image": "https://"}, {}, "is no URL that can be fetched"),
-        ({"image": "https://a b/"}, {}, "is no URL that can be fetched"),
+        ({"image": Path("/")}, {}, "is not a regular file"),
+        ({"image": "file://elsewhere/a.png"}, {}, "on another machine"),
+        ({"image": "data:image/png,abc"}, {}, "a data URI that is not base64-encoded"),
+        ({"image": "data:image/png;base64,a*b"}, {}, "is not valid base64"),
+        ({"image": "https://"}, {}, "is not a valid URL"),
+        ({"image": "https://a b/"}, {}, "is not a valid URL"),
         ({"image": 7}, {}, "must be a URL, data URI, base64, path, bytes, binary file or PIL image, got int"),
         ({"image": None}, {}, "got NoneType"),
         ({"picture": b""}, {}, "must have one key of text, image, pdf, video, audio or content"),
@@ -183,7 +183,7 @@ def test_rows_are_inputs_where_there_is_no_pdf(client: Any, media_server: Record
         (b"", {"model": "jina-embeddings-v3"}, "must be a string, got bytes"),
         (7, {}, "must be a string, got int"),
         ("a", {"max_image_side": 0}, "max_image_side must be a whole number of 1 or more \\(pixels\\)"),
-        ({"image": TOO_LARGE}, {}, "has 8.0 MB, and 8 MB of image may be sent; pass max_image_side"),
+        ({"image": TOO_LARGE}, {}, "has 8.0 MB; an image may have at most 8 MB; pass max_image_side"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_sent_is_refused_before_sending(
@@ -198,7 +198,7 @@ def test_a_file_that_is_no_picture_is_never_sent(client: Any, server: Recorder, 
     secret = tmp_path / "secret.png"
     secret.write_text("a password")
     for item in (secret, {"image": secret}, {"image": str(secret)}, {"image": secret.as_uri()}):
-        with pytest.raises(JinaInputError, match="its content is no type that is known"):
+        with pytest.raises(JinaInputError, match="its content is of an unknown type"):
             client.embed([item], model=CLIP)
     assert server.sent == []
 
@@ -208,7 +208,7 @@ def test_a_pipe_or_a_device_is_not_read(client: Any, server: Recorder, tmp_path:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "endless").symlink_to("/dev/zero")
     for name in ("pipe", "endless"):
-        with pytest.raises(JinaInputError, match="is no regular file"):
+        with pytest.raises(JinaInputError, match="is not a regular file"):
             client.embed([{"image": tmp_path / name}], model=CLIP)
     assert server.sent == []
 
@@ -326,7 +326,7 @@ def test_texts_are_estimated_roughly_or_by_a_tokenizer(client: Any) -> None:
 @pytest.mark.parametrize(
     ("inputs", "model", "message"),
     [
-        ([{"image": "https://example.com/a.png"}], CLIP, "fetched by the service: its size is not known here"),
+        ([{"image": "https://example.com/a.png"}], CLIP, "is a URL, whose image size is unknown"),
         ([{"pdf": PDF}], "jina-embeddings-v4", "no formula is published"),
         ([Image.new("RGB", (2, 2))], OMNI, "no formula is published"),
         (["a"], "no-such-model", "a model of the catalog"),
@@ -382,8 +382,8 @@ def test_a_function_makes_an_image_when_it_is_sent(client: Any, media_server: Re
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: b"no picture", "is no image"),
-        (lambda: 1 / 0, "could not be made: ZeroDivisionError"),
+        (lambda: b"no picture", "must be an image"),
+        (lambda: 1 / 0, "failed: ZeroDivisionError"),
         (lambda: None, "must be a URL"),
         (lambda: TOO_LARGE, "8 MB"),
     ],

@@ -130,12 +130,15 @@ def test_a_ranking(client: Any, server: Recorder, model: str) -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda client: client.embed(["a"], normalized=False), "takes no normalized=False"),
-        (lambda client: client.embed(["a"], model="jina-embeddings-v2-base-en", truncate=True), "takes no truncate"),
-        (lambda client: client.rerank("q", ["a"], truncation=True), "takes no truncation=True"),
-        (lambda client: client.classify(["a"], ["x", "y"]), "has no classify"),
-        (lambda client: client.segment("a"), "has no segment"),
-        (lambda client: client.models.list(), "has no models"),
+        (lambda client: client.embed(["a"], normalized=False), "does not accept normalized=False"),
+        (
+            lambda client: client.embed(["a"], model="jina-embeddings-v2-base-en", truncate=True),
+            "does not accept truncate",
+        ),
+        (lambda client: client.rerank("q", ["a"], truncation=True), "do not accept truncation=True"),
+        (lambda client: client.classify(["a"], ["x", "y"]), "does not support classify"),
+        (lambda client: client.segment("a"), "does not support segment"),
+        (lambda client: client.models.list(), "does not support models"),
     ],
 )
 def test_what_cannot_be_said_is_refused_before_sending(

@@ -85,10 +85,10 @@ def test_an_image_is_found_by_a_question(engine_url: str, picture: Path, tmp_pat
     ("uris", "message"),
     [
         ("https://example.com/a.png", "must be a list"),
-        (["no-such-file.png"], r"inputs\[0\] is no URL.*no file of this name"),
+        (["no-such-file.png"], r"inputs\[0\] is neither a URL.*no file of this name"),
         ([None], r"inputs\[0\] must be a URL"),
-        (["https://"], "no URL that can be fetched"),
-        ([__file__], r"inputs\[0\] is no image"),
+        (["https://"], "is not a valid URL"),
+        ([__file__], r"inputs\[0\] must be an image"),
         (["file://another-machine/a.png"], "on another machine"),
     ],
 )

@@ -128,7 +128,7 @@ def test_a_pil_image_is_taken(images: Recorder) -> None:
         (TextNode(text="a"), "TextNode .* has no image"),
         (MediaResource(text="a"), "MediaResource has no image"),
         (None, "NoneType"),
-        (b"no picture", "is no image"),
+        (b"no picture", "must be an image"),
     ],
 )
 def test_what_is_no_image_is_an_error(images: Recorder, image: Any, message: str) -> None:

@@ -1,9 +1,9 @@
-"""A client of Jina AI's search models: embeddings and reranking, synchronous and asynchronous, to numpy.
+"""A client for Jina AI's search models: embeddings and reranking, synchronous and asynchronous, with numpy results.
 
-from jina_client import JinaClient
-
-client = JinaClient()  # the key is read from JINA_API_KEY; JinaClient(base_url="local") needs none
-vectors = client.embed(["a text", "another"], model="jina-embeddings-v3").vectors
+Example:
+    >>> from jina_client import JinaClient
+    >>> client = JinaClient()  # reads the key from JINA_API_KEY; JinaClient(base_url="local") needs no key
+    >>> vectors = client.embed(["a text", "another"], model="jina-embeddings-v3").vectors
 """
 
 from ._async.client import AsyncJinaClient

@@ -1,11 +1,11 @@
-"""Late interaction: every token of the query looks for the token of the document that answers it best.
+"""Late interaction (MaxSim) for the vectors of :meth:`jina_client.JinaClient.embed_multi_vector`, with numpy only.
 
 ``MaxSim(query, document) = sum over query tokens of max over document tokens of their dot product`` (Khattab and
-Zaharia, ColBERT, 2020). The vectors are those of :meth:`jina_client.JinaClient.embed_multi_vector`.
+Zaharia, ColBERT, 2020).
 
-Documents are of different lengths, so their tokens are laid end to end: one matrix product for many documents at a
-time, and a maximum over each document's stretch of it. Nothing but numpy is needed; ``benchmarks/maxsim.py`` has the
-times beside libraries with kernels of their own.
+Documents differ in length, so their tokens are concatenated. One matrix product then covers many documents, followed by
+a maximum over the tokens of each. ``benchmarks/maxsim.py`` compares the speed with libraries that have their own
+kernels.
 """
 
 from __future__ import annotations
@@ -20,62 +20,62 @@ from .errors import JinaInputError
 from .quantization import Ranges, truncate, unpack
 from .quantization.scalar import steps_of
 
-# Document tokens in one matrix product: some 20 MB of them and of products.
+# Document tokens in one matrix product: about 20 MB of tokens and products.
 _TOKENS = 32_768
 
 
 def maxsim(queries: Any, documents: Any, *, ranges: Any = None) -> NDArray[np.float32]:
-    """The MaxSim score of every document; larger is nearer.
+    """Return the MaxSim score of every document. Higher is more similar.
 
     Args:
-        queries: the vectors of one query, shape ``(tokens, dims)``; or a sequence of such arrays, such as
+        queries: one float array of shape ``(tokens, dims)``, or a sequence of such arrays, such as
             :class:`jina_client.MultiVectors`.
-        documents: a sequence of arrays ``(tokens, dims)``, each with tokens of its own number: floats; ``int8`` or
-            ``uint8`` codes with their ``ranges``; or bits (``binary``, ``ubinary``) of ``ceil(dims / 8)`` bytes, which
-            count as 1 and -1, divided by the square root of ``dims``.
-        ranges: those of ``int8`` or ``uint8`` codes (:func:`jina_client.quantization.calibrate`).
+        documents: a sequence of arrays of shape ``(tokens, dims)``: floats; ``int8`` or ``uint8`` codes with
+            ``ranges``; or bits (``binary`` or ``ubinary``) of ``ceil(dims / 8)`` bytes without ranges, which are read
+            as ``1 / sqrt(dims)`` and ``-1 / sqrt(dims)``. The number of tokens may differ.
+        ranges: the ranges of ``int8`` or ``uint8`` codes; see :func:`jina_client.quantization.calibrate`.
 
     Returns:
-        float32 of shape ``(documents,)``; for a sequence of queries ``(queries, documents)``.
+        float32 of shape ``(documents,)``, or ``(queries, documents)`` for a sequence of queries.
 
     Raises:
-        JinaInputError: a query or a document without tokens, of another shape or of other dimensions; or codes that are
-            neither bits nor come with their ranges.
+        JinaInputError: an array without tokens, of an invalid shape or with other dimensions; or codes without
+            ``ranges`` that are not bits.
     """
     single = _is_matrix(queries)
     if not single:
         _check_sequence(queries, "queries")
-    asked = [_floats(query, f"queries[{n}]") for n, query in enumerate([queries] if single else queries)]
+    query_matrices = [_floats(query, f"queries[{n}]") for n, query in enumerate([queries] if single else queries)]
     if _is_matrix(documents):
         raise JinaInputError("documents must be a list of arrays (tokens, dims); for a single one pass [document]")
     _check_sequence(documents, "documents")
-    found = [_matrix(document, f"documents[{number}]") for number, document in enumerate(documents)]
-    scores = np.empty((len(asked), len(found)), np.float32)
-    if not asked or not found:
+    matrices = [_matrix(document, f"documents[{number}]") for number, document in enumerate(documents)]
+    scores = np.empty((len(query_matrices), len(matrices)), np.float32)
+    if not query_matrices or not matrices:
         return scores[0] if single else scores
-    tokens = np.concatenate(asked)
-    starts = np.cumsum([0, *map(len, asked[:-1])])
-    encoding = _Encoding(found[0], tokens.shape[1], ranges)
+    tokens = np.concatenate(query_matrices)
+    starts = np.cumsum([0, *map(len, query_matrices[:-1])])
+    encoding = _Encoding(matrices[0], tokens.shape[1], ranges)
     tokens, shift = encoding.query(tokens)
-    for part in _parts([len(document) for document in found]):
-        block = encoding.numbers(found, part)
-        lengths = [len(document) for document in found[part]]
+    for part in _parts([len(matrix) for matrix in matrices]):
+        block = encoding.numbers(matrices, part)
+        lengths = [len(matrix) for matrix in matrices[part]]
         best = np.maximum.reduceat(tokens @ block.T, np.cumsum([0, *lengths[:-1]]), axis=1)
         scores[:, part] = np.add.reduceat(best + shift, starts, axis=0)
     return scores[0] if single else scores
 
 
 def mean_pool(vectors: Any) -> NDArray[np.float32]:
-    """One vector for each query or document: the mean of its tokens' vectors, scaled to length 1.
+    """Return the mean of the token vectors of each query or document, scaled to length 1.
 
-    For the first stage of a search, where MaxSim over everything would take too long: what is near by this vector is a
-    candidate for MaxSim.
+    Use it for the first stage of a search if MaxSim over all documents is too slow: the documents with the nearest mean
+    vectors are the candidates for MaxSim.
 
     Args:
         vectors: floats of shape ``(tokens, dims)``, or a sequence of such arrays.
 
     Returns:
-        float32 of shape ``(dims,)``; for a sequence ``(n, dims)``.
+        float32 of shape ``(dims,)``, or ``(n, dims)`` for a sequence.
 
     Raises:
         JinaInputError: arrays without tokens, of another shape or of different dimensions.
@@ -83,9 +83,9 @@ def mean_pool(vectors: Any) -> NDArray[np.float32]:
     single = _is_matrix(vectors)
     if not single:
         _check_sequence(vectors, "vectors")
-    matrices = [_floats(each, f"vectors[{number}]") for number, each in enumerate([vectors] if single else vectors)]
+    matrices = [_floats(matrix, f"vectors[{number}]") for number, matrix in enumerate([vectors] if single else vectors)]
     if not matrices:
-        raise JinaInputError("vectors are empty: pass at least one array (tokens, dims)")
+        raise JinaInputError("vectors must hold at least one array (tokens, dims), got none")
     for number, matrix in enumerate(matrices):
         _check_dimensions(matrix, matrices[0].shape[1], f"vectors[{number}]")
     means: NDArray[np.float32] = truncate(np.stack([matrix.mean(axis=0) for matrix in matrices]), matrices[0].shape[1])
@@ -93,7 +93,7 @@ def mean_pool(vectors: Any) -> NDArray[np.float32]:
 
 
 class _Encoding:
-    """What the documents' numbers stand for, told by the first and the same for all: ``number * scale + shift``.
+    """The encoding of the documents' numbers, the same for all of them: ``value = number * scale + shift``.
 
     It is applied to the query, which is small: ``q . (number * scale + shift) = (q * scale) . number + q . shift``.
     """
@@ -108,33 +108,33 @@ class _Encoding:
             self._width = -(-dimensions // 8)
             if first.shape[1] != self._width:
                 raise JinaInputError(
-                    f"documents of {first.dtype} must be bits, {self._width} bytes for {dimensions} dimensions, or "
-                    f"come with ranges=; documents[0] has {first.shape[1]}"
+                    f"documents of {first.dtype} must be bits, {self._width} bytes for {dimensions} dimensions; "
+                    f"documents[0] has {first.shape[1]} bytes. Pass ranges= if they are codes of one byte per dimension"
                 )
             self._scale, self._shift = 2 * dimensions**-0.5, np.full(dimensions, -(dimensions**-0.5))
         elif ranges is not None:
             self._scale, self._shift = steps_of(first, Ranges.of(ranges))
             if len(self._shift) != dimensions:
-                raise JinaInputError(f"queries have {dimensions} dimensions, the ranges {len(self._shift)}")
+                raise JinaInputError(f"queries must have the {len(self._shift)} dimensions of ranges, got {dimensions}")
         elif first.dtype.kind != "f":
-            raise JinaInputError(f"documents must be floats, or codes of int8 or uint8, got {first.dtype}")
+            raise JinaInputError(f"documents must be floats, or int8 or uint8 codes, got {first.dtype}")
 
     def query(self, tokens: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The query's tokens to multiply the numbers with, and what is added to each token's product."""
+        """Return the scaled query tokens, and the number to add to the products of each."""
         return (tokens * self._scale).astype(np.float32), (tokens @ self._shift).astype(np.float32)[:, None]
 
     def numbers(self, documents: Sequence[NDArray[Any]], part: slice) -> NDArray[np.float32]:
-        """The tokens of some documents, end to end."""
+        """Return the concatenated tokens of some documents."""
         for number, document in enumerate(documents[part], part.start):
             _check_dimensions(document, self._width, f"documents[{number}]")
             if document.dtype.kind != self._dtype.kind or (self._dtype.kind != "f" and document.dtype != self._dtype):
-                raise JinaInputError(f"documents[{number}] is of {document.dtype}, others are of {self._dtype}")
+                raise JinaInputError(f"documents[{number}] must be {self._dtype} as documents[0], got {document.dtype}")
         block = np.concatenate(documents[part])
         return (unpack(block, self._dimensions) if self._bits else block).astype(np.float32, copy=False)
 
 
 def _parts(lengths: Sequence[int]) -> Iterator[slice]:
-    """Documents in runs of about ``_TOKENS`` tokens, at least one in each."""
+    """Yield slices of about ``_TOKENS`` tokens, each with at least one document."""
     start = total = 0
     for number, length in enumerate(lengths):
         if number > start and total + length > _TOKENS:
@@ -145,7 +145,7 @@ def _parts(lengths: Sequence[int]) -> Iterator[slice]:
 
 
 def _is_matrix(vectors: Any) -> bool:
-    """Whether it is one array ``(tokens, dims)``, and not several."""
+    """Return whether the value is one array ``(tokens, dims)`` rather than several."""
     if isinstance(vectors, np.ndarray):
         return vectors.ndim == 2
     try:
@@ -174,13 +174,13 @@ def _matrix(vectors: Any, name: str) -> NDArray[Any]:
 def _floats(vectors: Any, name: str) -> NDArray[np.float32]:
     matrix = _matrix(vectors, name)
     if matrix.dtype in (np.int8, np.uint8):
-        raise JinaInputError(f"{name} is of {matrix.dtype}: it must be floats (queries are small, keep them whole)")
+        raise JinaInputError(f"{name} must be floats, got {matrix.dtype}; quantize the documents only")
     floats = matrix.astype(np.float32, copy=False)
     if not np.isfinite(floats).all():
-        raise JinaInputError(f"{name} holds a NaN or an infinity")
+        raise JinaInputError(f"{name} must be finite numbers, got a NaN or an infinity")
     return floats
 
 
 def _check_dimensions(matrix: NDArray[Any], width: int, name: str) -> None:
     if matrix.shape[1] != width:
-        raise JinaInputError(f"{name} has rows of {matrix.shape[1]} numbers, others {width}")
+        raise JinaInputError(f"{name} must have rows of {width} numbers, got {matrix.shape[1]}")

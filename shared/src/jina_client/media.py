@@ -1,7 +1,7 @@
-"""Images, PDFs, video and audio from every Python shape, read when they are sent.
+"""Images, PDFs, video and audio from many Python types. Files are read when they are sent.
 
-What comes from a file or from memory is checked by its content, not by its name: what is no image is never sent as one,
-so that a path that came from outside cannot carry another file away.
+The kind of a file is determined from its content, not from its name. So a path from an untrusted source cannot leak
+another file: a file that is not an image is never sent as one.
 """
 
 from __future__ import annotations
@@ -31,43 +31,44 @@ KINDS: tuple[Kind, ...] = ("image", "pdf", "video", "audio")
 
 _MB = 2**20
 LARGEST: dict[Kind, int] = {"image": 8 * _MB, "pdf": 8 * _MB, "video": 64 * _MB, "audio": 64 * _MB}
-"""Bytes that are sent of one item. 8 MB for images and PDFs are published; the others bound the memory of a request."""
+"""Largest size of one item in bytes. Jina publishes the limit of images and PDFs; the others bound memory use."""
+# The largest image file that is read in order to make it smaller.
 _LARGEST_READ = 256 * _MB
-"""Bytes that are read of an image that is to be made smaller."""
-_MADE_BYTES = 2 * _MB
-"""What an image that is made when it is sent is taken to have, for planning."""
+# The assumed size of an item that a function produces when it is sent.
+_ASSUMED_BYTES = 2 * _MB
+# Bytes that determine the kind of a file.
 _HEAD = 8192
+# The Exif tag that says how an image is rotated.
+_ORIENTATION = 0x0112
 _JPEG_QUALITY = 95
 
 PDFIUM = threading.RLock()
-"""Held around every call of PDFium: it takes one thread of a process at a time, whoever calls and whatever the file."""
+"""Lock to hold around every call of PDFium, which is not thread-safe, even for different files."""
 
 
 class Media:
     """One image, PDF, video or audio recording.
 
     Attributes:
-        kind: what it is.
-        name: what the caller's input is called in errors, such as ``inputs[3]``.
-        url: its address, where the service is to fetch it; else ``None``.
+        kind: the kind of content.
+        name: the input's name in error messages, such as ``inputs[3]``.
+        url: the address from which the service fetches the content; ``None`` if the client sends the content.
+
+    Args:
+        value: a string (a URL, data URI, base64, ``file://`` address or path), a ``Path``, bytes, a binary file, a PIL
+            image, or a function that returns one of these. The function is called each time the item is sent, from
+            any thread, and its result is checked then.
+        kind: the expected kind; ``None`` determines it from the content.
+        name: the input's name in error messages.
+        max_side: longer side in pixels above which an image is made smaller before it is sent.
+
+    Raises:
+        JinaInputError: unreadable content, another kind of content than ``kind``, or content that is too large.
     """
 
     __slots__ = ("_max_side", "_source", "kind", "name", "url")
 
     def __init__(self, value: Any, kind: Kind | None, name: str, max_side: int | None = None) -> None:
-        """Take a value of any shape, and refuse what cannot be sent.
-
-        Args:
-            value: a URL, data URI, base64, ``file://`` address or path as string, a ``Path``, bytes, a binary file, a
-                PIL image, or a function that gives one of these: it is called whenever the item is sent, from any
-                thread, and its result is checked then.
-            kind: what the caller says that it is; ``None`` finds out by the content.
-            name: what to call the input in errors.
-            max_side: pixels of the longer side above which an image is made smaller before it is sent.
-
-        Raises:
-            JinaInputError: nothing readable, another kind of content than ``kind``, or too large.
-        """
         self.name = name
         self.url: str | None = None
         self._max_side = max_side
@@ -94,16 +95,16 @@ class Media:
                 f"got {type(value).__name__}"
             )
         self._source = value
-        self.kind = self._checked(kind)
+        self.kind = self._check_content(kind)
 
     @property
     def size(self) -> int:
-        """About how many bytes it takes in a request."""
+        """The approximate number of bytes in a request."""
         source = self._source
         if self.url is not None:
             return len(self.url)
         if callable(source):
-            return _MADE_BYTES * 4 // 3
+            return _ASSUMED_BYTES * 4 // 3
         if isinstance(source, Path):
             return source.stat().st_size * 4 // 3
         if isinstance(source, bytes):
@@ -112,17 +113,18 @@ class Media:
         return width * height * 2
 
     def pixels(self) -> tuple[int, int]:
-        """Width and height of an image as it is sent.
+        """Return the width and height of an image as it is sent, in pixels.
 
         Raises:
-            JinaInputError: an image that the service fetches, whose size is not known here, or one that Pillow cannot
-                read.
+            JinaInputError: the service fetches the image, so its size is unknown; or Pillow cannot read it.
         """
         if self.url is not None:
-            raise JinaInputError(f"{self.name} is fetched by the service: its size is not known here")
+            raise JinaInputError(
+                f"{self.name} is a URL, whose image size is unknown to the client; pass the image itself"
+            )
         if callable(self._source):
-            return self._made().pixels()
-        image = self._opened()
+            return self._produce().pixels()
+        image = self._open()
         width, height = image.size
         if image.getexif().get(_ORIENTATION, 1) >= 5:
             width, height = height, width
@@ -131,16 +133,16 @@ class Media:
         return _fitted(width, height, self._max_side)
 
     def data(self) -> bytes:
-        """The bytes that are sent.
+        """Return the bytes to send.
 
         Raises:
-            JinaInputError: a file that has gone or grown since, an image that cannot be read, or whatever a function
-                raises that was to make it.
+            JinaInputError: a file that no longer exists or has grown, an unreadable image, or an error of the function
+                that produces the item.
         """
         if callable(self._source):
-            return self._made().data()
+            return self._produce().data()
         if self.kind == "image" and (self._max_side is not None or is_pillow(self._source)):
-            content = self._encoded()
+            content = self._encode_image()
         elif isinstance(self._source, Path):
             content = _read(self._source, self.name, LARGEST[self.kind])
         else:
@@ -149,49 +151,49 @@ class Media:
         return content
 
     def base64(self) -> str:
-        """The bytes that are sent, as base64."""
+        """Return the bytes to send as base64."""
         return pybase64.b64encode_as_string(self.data())
 
     def data_uri(self) -> str:
-        """The bytes that are sent, as a data URI."""
+        """Return the bytes to send as a data URI."""
         content = self.data()
         mime = filetype.guess_mime(content[:_HEAD]) or "application/octet-stream"
         return f"data:{mime};base64,{pybase64.b64encode_as_string(content)}"
 
     def wire(self) -> dict[str, str]:
-        """As the published schema has it: the URL, or plain base64."""
+        """Return the item in the form of Jina's API: the URL, or base64 without a prefix."""
         return {self.kind: self.url if self.url is not None else self.base64()}
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.name}>"
 
     def _from_string(self, value: str, kind: Kind) -> Any:
-        """A URL sets ``url``; any other string becomes bytes or a path."""
+        """Set ``url`` from a URL, or convert any other string to bytes or a path."""
         scheme = value[:8].lower()
         if scheme.startswith(("http://", "https://")):
             if not urlsplit(value).hostname or any(character.isspace() for character in value):
-                raise JinaInputError(f"{self.name} is no URL that can be fetched: {value[:100]!r}")
+                raise JinaInputError(f"{self.name} is not a valid URL: {value[:100]!r}")
             self.url = value
             return None
         if scheme.startswith("data:"):
             head, comma, content = value.partition(",")
             if not comma or not head.lower().endswith(";base64"):
-                raise JinaInputError(f"{self.name} is a data URI without base64 content: {value[:50]!r}")
+                raise JinaInputError(f"{self.name} is a data URI that is not base64-encoded: {value[:50]!r}")
             return self._from_base64(content, kind)
         if scheme.startswith("file://"):
             parts = urlsplit(value)
             if parts.netloc not in ("", "localhost"):
-                raise JinaInputError(f"{self.name} names a file on another machine: {value[:100]!r}")
+                raise JinaInputError(f"{self.name} is the address of a file on another machine: {value[:100]!r}")
             return Path(url2pathname(parts.path))
         if _looks_like_base64(value):
             return self._from_base64(value, kind)
         try:
-            found = Path(value).is_file()
+            is_file = Path(value).is_file()
         except (OSError, ValueError):
-            found = False
-        if not found:
+            is_file = False
+        if not is_file:
             raise JinaInputError(
-                f"{self.name} is no URL, no data URI, no base64 of a file, and there is no file of this name: "
+                f"{self.name} is neither a URL, a data URI nor the base64 of a file, and no file of this name exists: "
                 f"{value[:100]!r}"
             )
         return Path(value)
@@ -203,10 +205,10 @@ class Media:
         try:
             return pybase64.b64decode(text, validate=True)
         except ValueError as error:
-            raise JinaInputError(f"{self.name} holds base64 that cannot be read: {error}") from None
+            raise JinaInputError(f"{self.name} is not valid base64: {error}") from None
 
-    def _checked(self, kind: Kind | None) -> Kind:
-        """The kind that the content has; the size is checked too, where it is known already."""
+    def _check_content(self, kind: Kind | None) -> Kind:
+        """Return the kind of the content. Check its size too, unless the client may still make it smaller."""
         source = self._source
         if is_pillow(source):
             if kind not in (None, "image"):
@@ -214,45 +216,46 @@ class Media:
             return "image"
         head = source[:_HEAD] if isinstance(source, bytes) else _read(source, self.name, _HEAD, whole=False)  # type: ignore[arg-type]
         mime = filetype.guess_mime(head) if head else None
-        found = _kind_of(mime)
-        # The same containers hold video and sound.
-        if found is None or (kind not in (None, found) and {kind, found} != {"video", "audio"}):
-            content = mime or ("nothing" if not head else "no type that is known")
+        actual = _kind_of(mime)
+        # Video and audio files share containers.
+        if actual is None or (kind not in (None, actual) and {kind, actual} != {"video", "audio"}):
+            content = mime or ("empty" if not head else "of an unknown type")
+            expected = "PDF" if kind == "pdf" else kind or "image, PDF, video or audio file"
             raise JinaInputError(
-                f"{self.name} is no {kind or 'image, PDF, video or audio'}: its content is {content}"
+                f"{self.name} must be {'an' if expected[0] in 'ai' else 'a'} {expected}; its content is {content}"
                 + (f" ({source})" if isinstance(source, Path) else "")
             )
-        kind = kind or found
+        kind = kind or actual
         if self._max_side is None or kind != "image":
             _check_size(len(source) if isinstance(source, bytes) else source.stat().st_size, kind, self.name)  # type: ignore[union-attr]
         return kind
 
-    def _made(self) -> Media:
-        """What the function gives, now."""
+    def _produce(self) -> Media:
+        """Call the function that produces the item."""
         try:
             return Media(self._source(), self.kind, self.name, self._max_side)  # type: ignore[operator]
         except JinaInputError:
             raise
-        except Exception as error:  # It is the caller's own.
-            raise JinaInputError(f"{self.name} could not be made: {error!r}") from error
+        except Exception as error:  # The caller's function may raise anything.
+            raise JinaInputError(f"the function for {self.name} failed: {error!r}") from error
 
-    def _opened(self) -> Image:
+    def _open(self) -> Image:
         if is_pillow(self._source):
             return self._source  # type: ignore[return-value]
         pillow = _pillow(self.name)
         source = self._source
         content = _read(source, self.name, _LARGEST_READ) if isinstance(source, Path) else source
         try:
-            opened: Image = pillow.open(io.BytesIO(content))  # type: ignore[arg-type]
-        except Exception as error:  # Pillow's readers raise whatever their format's code raises.
+            image: Image = pillow.open(io.BytesIO(content))  # type: ignore[arg-type]
+        except Exception as error:  # Pillow's decoders raise errors of many types.
             raise JinaInputError(f"{self.name} cannot be read as an image: {error}") from None
-        return opened
+        return image
 
-    def _encoded(self) -> bytes:
-        """The image no larger than ``max_side``: unchanged where it is small enough, else as JPEG or PNG."""
+    def _encode_image(self) -> bytes:
+        """Return an image of at most ``max_side`` pixels: unchanged if it is small enough, else as JPEG or PNG."""
         from PIL import ImageOps
 
-        image = self._opened()
+        image = self._open()
         small = self._max_side is None or max(image.size) <= self._max_side
         if small and not is_pillow(self._source):
             source = self._source
@@ -262,25 +265,22 @@ class Media:
             image = ImageOps.exif_transpose(image)
             if not small:
                 assert self._max_side is not None
-                # Before the pixels are touched: a JPEG can be decoded at a fraction of its size.
+                # Before the pixels are decoded: Pillow can decode a JPEG at a fraction of its size.
                 image.draft(None, (self._max_side, self._max_side))
                 image = _plain_mode(image).resize(_fitted(*image.size, self._max_side))
-            return _compressed(_plain_mode(image), lossy=lossy)
+            return _compress(_plain_mode(image), lossy=lossy)
         except (OSError, ValueError, SyntaxError, MemoryError) as error:
             raise JinaInputError(f"{self.name} cannot be read as an image: {error}") from None
 
 
-_ORIENTATION = 0x0112
-
-
 def is_pillow(value: Any) -> bool:
-    """Whether a value is a PIL image; Pillow is not imported for the question."""
+    """Return whether a value is a PIL image, without importing Pillow."""
     module = sys.modules.get("PIL.Image")
     return module is not None and isinstance(value, module.Image)
 
 
 def is_media(value: Any) -> bool:
-    """Whether a value is of a shape that :class:`Media` takes and that is no string."""
+    """Return whether a value has a type that :class:`Media` accepts, other than a string."""
     return isinstance(value, (os.PathLike, bytes, bytearray, memoryview)) or hasattr(value, "read") or is_pillow(value)
 
 
@@ -291,7 +291,7 @@ def _kind_of(mime: str | None) -> Kind | None:
 
 
 def _looks_like_base64(text: str) -> bool:
-    """Whether a string is the base64 of something with a known beginning, which no path is."""
+    """Return whether a string is the base64 of a file of a known type. No path is."""
     head = text[: _HEAD // 4 * 4]
     if len(head) < 16:
         return False
@@ -302,17 +302,17 @@ def _looks_like_base64(text: str) -> bool:
 
 
 def _read(path: Path, name: str, limit: int, *, whole: bool = True) -> bytes:
-    """A regular file's bytes, ``limit`` at most; a longer one is refused where it is wanted whole."""
+    """Return at most ``limit`` bytes of a regular file; with ``whole``, raise if the file is longer."""
     try:
-        # Before it is opened, for opening a pipe waits for who writes to it.
+        # Checked before opening, because opening a pipe blocks until someone writes to it.
         if not stat.S_ISREG(path.stat().st_mode):
-            raise JinaInputError(f"{name} is no regular file: {path}")
+            raise JinaInputError(f"{name} is not a regular file: {path}")
         with path.open("rb") as file:
             content = file.read(limit + whole)
     except OSError as error:
         raise JinaInputError(f"{name} cannot be read: {error.strerror or error} ({path})") from None
     if whole and len(content) > limit:
-        raise JinaInputError(f"{name} is larger than the {limit // _MB} MB that can be sent: {path}")
+        raise JinaInputError(f"{name} is larger than the limit of {limit // _MB} MB: {path}")
     return content
 
 
@@ -322,9 +322,10 @@ def _check_size(size: int, kind: Kind, name: str) -> None:
 
 
 def _too_large(size: int, kind: Kind, name: str) -> JinaInputError:
-    advice = "; pass max_image_side to send it smaller" if kind == "image" else ""
+    advice = "; pass max_image_side to make it smaller" if kind == "image" else ""
+    article = "an" if kind in ("image", "audio") else "a"
     return JinaInputError(
-        f"{name} has {size / _MB:.1f} MB, and {LARGEST[kind] // _MB} MB of {kind} may be sent{advice}"
+        f"{name} has {size / _MB:.1f} MB; {article} {kind} may have at most {LARGEST[kind] // _MB} MB{advice}"
     )
 
 
@@ -333,7 +334,7 @@ def _pillow(name: str) -> Any:
         from PIL import Image
     except ModuleNotFoundError:
         raise JinaInputError(
-            f'{name}: the pixels of an image can only be read with Pillow: pip install "jina-client[images]"'
+            f"reading the pixels of {name} needs Pillow: pip install pillow (the extra jina-client[images])"
         ) from None
     return Image
 
@@ -344,15 +345,15 @@ def _fitted(width: int, height: int, side: int) -> tuple[int, int]:
 
 
 def _plain_mode(image: Image) -> Image:
-    """An image of a mode that every service reads: a palette or 16 bits become plain colours, transparency stays."""
+    """Convert an image to 8-bit gray, RGB or RGBA, which every service reads. Transparency is kept."""
     if image.mode in ("RGB", "RGBA", "L"):
         return image
     transparent = image.mode in ("LA", "PA") or "transparency" in image.info
     return image.convert("RGBA" if transparent else "RGB")
 
 
-def _compressed(image: Image, *, lossy: bool) -> bytes:
-    """PNG, or JPEG for what came as JPEG and for what would be too large as PNG."""
+def _compress(image: Image, *, lossy: bool) -> bytes:
+    """Return the image as PNG, or as JPEG with ``lossy`` or if the PNG is too large."""
     options: list[tuple[str, dict[str, Any]]] = [("PNG", {}), ("JPEG", {"quality": _JPEG_QUALITY})]
     content = b""
     for format_name, settings in options[1:] if lossy else options:
@@ -363,7 +364,3 @@ def _compressed(image: Image, *, lossy: bool) -> bytes:
         if len(content) <= LARGEST["image"]:
             break
     return content
-
-
-Encoder = Callable[[Media], Any]
-"""How a service takes media: :meth:`Media.wire` for Jina's."""

@@ -1,7 +1,7 @@
-"""The model catalog: one row of facts per model id, and nothing else.
+"""The model catalog: one row of facts per model id.
 
-Everything that differs between models is data in this table; no other module branches on a model's name. The facts
-are those of Jina's published OpenAPI description (version 2026.06.29) and model cards.
+All differences between models are data in this table; no other module branches on a model's name. The facts come from
+Jina's published OpenAPI description (version 2026.06.29) and from the model cards.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ EMBEDDING_TYPES: tuple[EmbeddingType, ...] = ("float", "base64", "binary", "ubin
 # product page): 512 is accepted by all of them.
 LIST_LIMIT = 512
 
-# The models of calls that name none.
+# The default models.
 EMBEDDING_MODEL = "jina-embeddings-v3"
 MULTI_VECTOR_MODEL = "jina-colbert-v2"
 SPARSE_MODEL = "elser-v2"
@@ -35,25 +35,26 @@ _HUB_PREFIXES = ("jinaai/", "jina-ai/", "jina_ai/")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Model:
-    """What one model takes and gives.
+    """The facts of one model.
 
     Attributes:
-        id: the name on the wire, such as ``jina-embeddings-v3``.
-        fields: for each endpoint where it can be called, the optional fields that it takes there, with the value that
-            the service assumes where a field is left out (``None``: nothing, or the full length). Any other is refused.
-        dimensions: length of its full vector; 0 for a reranker, which gives scores, and for a sparse model.
-        dimension_choices: the only shorter lengths it takes, where it does not take every integer.
-        matryoshka: the lengths it was trained to be cut to (any other integer works too, less well).
-        tasks: the values of ``task``; empty where it has none.
-        query_task, document_task: the task for each role; ``None`` where the role is embedded without one.
-        prefixes: what the model's own code puts before a text for a task, for services that have no ``task`` field.
+        id: the model's id in requests, such as ``jina-embeddings-v3``.
+        fields: for each endpoint that offers the model, the optional fields and their defaults on the server (``None``:
+            unset, or the full length). The client rejects all other fields.
+        dimensions: the length of the full vector; 0 for rerankers and sparse models.
+        dimension_choices: the only lengths that the model supports; empty if it supports every integer.
+        matryoshka: the lengths that the model was trained for. Other lengths are possible but less accurate.
+        tasks: the values of ``task``; empty if the model has none.
+        query_task, document_task: the task of each role; ``None`` if the role has no task.
+        prefixes: the prefix that the model's own code puts before a text, by task. For services without ``task``.
         context: the longest input, in tokens.
         modalities: the kinds of input.
-        narrowed: for an endpoint that takes fewer kinds of input, those.
-        image_tile: side in pixels and tokens of one tile of an image, where a formula is published.
-        listwise: whether a reranker reads all documents of a request together, so that scores depend on the others.
-        list_limit: the most inputs of one request.
-        licence: of the open weights.
+        narrowed: the kinds of input at endpoints that accept fewer.
+        image_tile: the side of an image tile in pixels and its price in tokens, if Jina publishes the formula.
+        listwise: whether a reranker scores all documents of a request together, so that each score depends on the
+            other documents.
+        list_limit: the most inputs in one request.
+        license: the license of the open weights.
     """
 
     id: str
@@ -71,30 +72,30 @@ class Model:
     image_tile: tuple[int, int] | None = None
     listwise: bool = False
     list_limit: int = LIST_LIMIT
-    licence: str = "CC-BY-NC-4.0"
+    license: str = "CC-BY-NC-4.0"
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """Where it can be called."""
+        """The endpoints that offer the model."""
         return tuple(self.fields)
 
     def modalities_at(self, endpoint: Endpoint) -> frozenset[Modality]:
-        """The kinds of input that it takes at an endpoint."""
+        """Return the kinds of input that the model accepts at an endpoint."""
         return self.narrowed.get(endpoint, self.modalities)
 
     def task_for(self, role: Role) -> str | None:
-        """The task that this model's queries, or its documents, are embedded with."""
+        """Return the task for embedding queries or documents."""
         return self.query_task if role == "query" else self.document_task
 
     def allows_dimensions(self, dimensions: int) -> bool:
-        """Whether a vector can be asked for in this length."""
+        """Return whether the model supports vectors of this length."""
         if self.dimension_choices:
             return dimensions in self.dimension_choices
         return 1 <= dimensions <= self.dimensions
 
     @property
     def allowed_dimensions(self) -> str:
-        """The lengths that can be asked for, in words."""
+        """The supported lengths in words, for messages."""
         if self.dimension_choices:
             return " or ".join(str(choice) for choice in self.dimension_choices)
         return f"1 to {self.dimensions}"
@@ -105,7 +106,7 @@ _V3_TASKS = (*_RETRIEVAL, "text-matching", "classification", "separation")
 _V4_TASKS = (*_RETRIEVAL, "text-matching", "code.query", "code.passage")
 _V5_TASKS = (*_RETRIEVAL, "text-matching", "clustering", "classification")
 BATCH_TASKS = ("retrieval", "text-matching", "clustering", "classification")
-"""The tasks of a batch job, which are not those of a request."""
+"""The tasks of a batch job, which differ from those of a request."""
 
 _TEXT: frozenset[Modality] = frozenset({"text"})
 _PICTURES: frozenset[Modality] = frozenset({"text", "image"})
@@ -144,7 +145,7 @@ def _v2(language: str) -> Model:
         id=f"jina-embeddings-v2-base-{language}",
         fields={"embeddings": _PLAIN, "classify": {}, "train": _TRAIN},
         dimensions=768,
-        licence="Apache-2.0",
+        license="Apache-2.0",
     )
 
 
@@ -187,14 +188,14 @@ def _code(size: str, dimensions: int, matryoshka: tuple[int, ...]) -> Model:
     )
 
 
-def _reranker(name: str, context: int, *, licence: str = "CC-BY-NC-4.0", listwise: bool = False) -> Model:
+def _reranker(name: str, context: int, *, license: str = "CC-BY-NC-4.0", listwise: bool = False) -> Model:
     return Model(
         id=f"jina-reranker-{name}",
         fields={"rerank": _LISTWISE if listwise else _RERANK},
         context=context,
         modalities=_PICTURES if name == "m0" else _TEXT,
         listwise=listwise,
-        licence=licence,
+        license=license,
     )
 
 
@@ -248,7 +249,7 @@ _ROWS = (
         modalities=_IMAGES,
         narrowed={"classify": _TEXT, "train": _PICTURES},
         image_tile=(28, 10),
-        licence="Qwen Research License",
+        license="Qwen Research License",
     ),
     _v5("text-nano", 768, 8192),
     _v5("text-small", 1024, 32768),
@@ -263,7 +264,7 @@ _ROWS = (
         modalities=_IMAGES,
         narrowed={"classify": _PICTURES, "train": _PICTURES},
         image_tile=(224, 1000),
-        licence="Apache-2.0",
+        license="Apache-2.0",
     ),
     Model(
         id="jina-clip-v2",
@@ -286,7 +287,7 @@ _ROWS = (
         fields={"multi-vector": {"input_type": "document", **_TYPE}, "rerank": _RERANK},
         dimensions=128,
         dimension_choices=(128,),
-        licence="Apache-2.0",
+        license="Apache-2.0",
     ),
     Model(
         id="jina-colbert-v2",
@@ -302,11 +303,11 @@ _ROWS = (
         query_task="retrieval.query",
         document_task="retrieval.passage",
         context=512,
-        licence="Elastic",
+        license="Elastic",
     ),
-    _reranker("v1-base-en", 8192, licence="Apache-2.0"),
-    _reranker("v1-turbo-en", 8192, licence="Apache-2.0"),
-    _reranker("v1-tiny-en", 8192, licence="Apache-2.0"),
+    _reranker("v1-base-en", 8192, license="Apache-2.0"),
+    _reranker("v1-turbo-en", 8192, license="Apache-2.0"),
+    _reranker("v1-tiny-en", 8192, license="Apache-2.0"),
     _reranker("v2-base-multilingual", 1024),
     _reranker("m0", 10240),
     _reranker("v3", 131072, listwise=True),
@@ -318,7 +319,7 @@ MODELS: Mapping[str, Model] = MappingProxyType({row.id: row for row in _ROWS})
 
 
 def canonical_id(model: str) -> str:
-    """The id as the wire has it: ``jinaai/jina-embeddings-v3`` and ``jina-ai/…`` lose the hub's prefix."""
+    """Return the id that requests use, without the prefix of a model hub such as ``jinaai/``."""
     for prefix in _HUB_PREFIXES:
         if model.startswith(prefix):
             return model[len(prefix) :]
@@ -326,25 +327,25 @@ def canonical_id(model: str) -> str:
 
 
 def find_model(model: str) -> Model | None:
-    """The row of a model id, or ``None``: a model newer than this table is passed to the service unvalidated."""
+    """Return the row of a model id, or ``None`` for an unknown model, whose requests the client sends unvalidated."""
     return MODELS.get(canonical_id(model)) if isinstance(model, str) else None
 
 
 def task_by_role(
     model: str, task: str | None, query_task: str | None, document_task: str | None
 ) -> dict[Role, str | None]:
-    """Return the task of each role: its own, else the common one, else the model's."""
+    """Return the task of each role: the role's own, else ``task``, else the model's default."""
     row = find_model(model)
     own: dict[Role, str | None] = {"query": query_task, "document": document_task}
     return {role: own[role] or task or (row.task_for(role) if row else None) for role in own}
 
 
 def takes_images(model: str) -> bool:
-    """Return whether a model is known to take images."""
+    """Return whether the catalog says that a model accepts images."""
     row = find_model(model)
     return row is not None and "image" in row.modalities
 
 
 def models_for(endpoint: Endpoint) -> tuple[Model, ...]:
-    """The rows that can be called at an endpoint, in the table's order."""
+    """Return the models that an endpoint offers, in the order of the table."""
     return tuple(row for row in _ROWS if endpoint in row.fields)

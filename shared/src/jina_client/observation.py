@@ -1,4 +1,4 @@
-"""What a caller can watch of a running call: one :class:`Attempt` for each request, in the log and by a function."""
+"""Observation of running calls: one :class:`Attempt` for each request, in the log and passed to a function."""
 
 from __future__ import annotations
 

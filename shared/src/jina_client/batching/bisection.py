@@ -19,7 +19,7 @@ from ..errors import (
 )
 
 Fault = Literal["inputs", "size", "unknown", "response", "request", "service"]
-"""What a permanent error is due to.
+"""The cause of a permanent error.
 
 ``inputs``: some of the inputs. ``size``: too many inputs. ``unknown``: perhaps some of the inputs. ``response``: the
 response breaks the protocol, and asking again for less would be billed again. ``request``: something that all inputs
@@ -85,7 +85,7 @@ def _place_of(field: str) -> int | str | None:
 
 
 class SizeLimits:
-    """How many inputs a request may have, as far as the service has shown: one object for all requests of a call.
+    """The number of inputs that one request may have, learned from the service. All requests of a call share it.
 
     A single input may make a request too large. But if two requests that share no input are both too large, the larger
     one's number of inputs is taken for too many, until a request with as many inputs succeeds.

@@ -1,4 +1,4 @@
-"""What the planning of a call needs to know of the client."""
+"""The facts about a client that planning needs."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the components of frameworks need besides a client; the components are in ``_async/components.py``."""
+"""Shared parts of the frameworks' components, which are in ``_async/components.py``."""

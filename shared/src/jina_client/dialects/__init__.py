@@ -1,8 +1,8 @@
-"""Services that speak another protocol than Jina's: each a translation of calls and answers.
+"""Translations between Jina's protocol and those of other services.
 
-Everything else in the client knows Jina's protocol only. A dialect turns a :class:`~jina_client.protocol.Call` into
-what its service takes, and the service's answer into what Jina's would have been; what cannot be said in a dialect is
-refused before anything is sent.
+The rest of the client knows Jina's protocol only. A dialect translates a :class:`~jina_client.protocol.Call` into the
+request that its service expects, and the response back into Jina's form. It rejects options that the service does not
+support before anything is sent.
 """
 
 from .base import Dialect

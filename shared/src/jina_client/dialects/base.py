@@ -1,57 +1,64 @@
-"""Jina's own protocol, which the other dialects change parts of."""
+"""Jina's own protocol, the base of the other dialects."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import orjson
 
 from ..errors import JinaError
 from ..protocol import Call
 
+DEFAULTS: Mapping[str, bool] = {"normalized": True, "truncate": False, "return_documents": False}
+"""Values that other services use without being told. Dialects leave these fields out."""
+
 
 class Dialect:
-    """Jina's own protocol, as ``api.jina.ai`` and jina-on-prem speak it; the others change parts of it.
+    """Jina's own protocol, as ``api.jina.ai`` and Jina's on-prem server speak it.
 
     Attributes:
-        name: what ``dialect=`` takes.
-        packs_bits: whether the service gives binary vectors; where it does not, they are made of floats here.
-        one_kind: whether a request may hold inputs of one kind only.
+        name: the value of ``dialect=``.
+        packs_bits: whether the service returns binary vectors; otherwise the client makes them from floats.
+        one_kind: whether all inputs of a request must be of the same kind, such as text.
     """
 
-    name = "jina"
-    packs_bits = True
-    one_kind = False
+    name: ClassVar[str] = "jina"
+    packs_bits: ClassVar[bool] = True
+    one_kind: ClassVar[bool] = False
 
     def encode(self, call: Call) -> Call:
-        """What is sent for a call.
+        """Translate a call into the form that the service expects.
 
         Raises:
-            JinaInputError: the service cannot be asked this.
+            JinaInputError: the service does not support the call or one of its fields.
         """
         return call
 
-    def decode(self, call: Call, answer: Any) -> Any:
-        """The answer to a call as Jina's API would have given it."""
-        return answer
-
-    def check(self, items: Sequence[Any]) -> None:
-        """Look whether the service takes such inputs.
+    def decode(self, call: Call, response: Any) -> Any:
+        """Translate the JSON of a response into the form of Jina's API.
 
         Raises:
-            JinaInputError: it does not.
+            JinaResponseError: the response does not have the service's form.
+        """
+        return response
+
+    def check(self, items: Sequence[Any]) -> None:
+        """Raise unless the service accepts inputs of these kinds.
+
+        Raises:
+            JinaInputError: an input of another kind, named by its index.
         """
 
     def item(self, item: Any) -> Any:
-        """An input that is no text, as what JSON has."""
+        """Return the JSON value of an input that is not a text."""
         return item.wire()
 
     def dumps(self, payload: Any) -> bytes:
-        """A call's payload as JSON; files are read and images encoded here.
+        """Serialize a call's payload to JSON. This reads files and encodes images.
 
         Raises:
-            JinaInputError: a file has gone since, or an image cannot be read.
+            JinaInputError: a file no longer exists, or an image cannot be read.
         """
         try:
             return orjson.dumps(payload, default=self.item)
@@ -59,3 +66,8 @@ class Dialect:
             if isinstance(error.__cause__, JinaError):
                 raise error.__cause__ from None
             raise
+
+
+def without_defaults(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a payload without the fields whose value is the service's default."""
+    return {name: value for name, value in payload.items() if name not in DEFAULTS or value is not DEFAULTS[name]}

@@ -1,52 +1,55 @@
 """Servers of open weights whose embeddings endpoint has OpenAI's form: vLLM, Infinity, text-embeddings-inference.
 
-None of them has a ``task`` field: the task is said by the prefix that the model's own code puts before a text. Binary
-vectors are made here, out of floats. Nothing here was tried on the real servers; it follows their documentation.
+None of them has a ``task`` field. Instead, the client puts the model's own prefix for the task before each text. It
+makes binary vectors from floats. The requests follow the documentation of the servers; only Infinity 0.0.77 was tried.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import JinaInputError, JinaResponseError
 from ..inputs import kind_of
 from ..models import find_model
 from ..protocol import Call
-from .base import Dialect
+from .base import Dialect, without_defaults
 
 
 class _OpenAIForm(Dialect):
-    """Embeddings in OpenAI's form, rankings in Jina's."""
+    """Embeddings in OpenAI's form, reranking in Jina's.
+
+    Attributes:
+        kinds: the kinds of input that the service accepts.
+        fields: the fields of Jina's protocol that the service supports, by path.
+    """
 
     packs_bits = False
     one_kind = True
-    kinds: frozenset[str] = frozenset({"text"})
-    """The kinds of input that it takes."""
-    takes: Mapping[str, frozenset[str]]
-    """For each path the fields of Jina's that can be said."""
+    kinds: ClassVar[frozenset[str]] = frozenset({"text"})
+    fields: ClassVar[Mapping[str, frozenset[str]]]
 
     def encode(self, call: Call) -> Call:
         path = call.path.partition("/")[0]
-        if path not in self.takes:
-            raise JinaInputError(f"dialect {self.name!r} has no {path}: the service offers {', '.join(self.takes)}")
+        if path not in self.fields:
+            endpoints = ", ".join(self.fields)
+            raise JinaInputError(f"dialect {self.name!r} does not support {path}; the service offers {endpoints}")
         if call.payload is None:
             return call
-        payload = dict(call.payload)
-        self._drop_defaults(payload)
-        for name in payload:
-            if name not in self.takes[path]:
-                raise JinaInputError(f"dialect {self.name!r} cannot say {name}={payload[name]!r}: leave {name} out")
+        payload = without_defaults(call.payload)
+        payload.pop("embedding_type", None)
+        for name, value in payload.items():
+            if name not in self.fields[path]:
+                raise JinaInputError(f"dialect {self.name!r} does not support {name}={value!r}; leave {name} out")
         return self.embeddings(call, payload) if path == "embeddings" else self.rerank(call, payload)
 
     def embeddings(self, call: Call, payload: dict[str, Any]) -> Call:
-        """The embeddings call as the service takes it."""
-        inputs = payload["input"]
-        listed: Sequence[Any] = inputs if isinstance(inputs, list) else [inputs]
+        """Translate an embeddings call."""
+        inputs = payload["input"] if isinstance(payload["input"], list) else [payload["input"]]
         body = {
             "model": self.model_id(payload["model"]),
-            "input": _prefixed(listed, payload["model"], payload.get("task")),
+            "input": _prefixed(inputs, payload["model"], payload.get("task")),
             "encoding_format": "base64",
         }
         if "dimensions" in payload:
@@ -54,68 +57,58 @@ class _OpenAIForm(Dialect):
         return replace(call, payload=body)
 
     def rerank(self, call: Call, payload: dict[str, Any]) -> Call:
-        """The rerank call as the service takes it."""
+        """Translate a rerank call."""
         payload["model"] = self.model_id(payload["model"])
         return replace(call, payload=payload)
 
     def model_id(self, model: str) -> str:
-        """A catalogued model as the hub calls it, and so do such servers; any other as the caller wrote it."""
+        """Return the id of a model on the Hugging Face hub if the catalog has it, otherwise the id unchanged."""
         return f"jinaai/{model}" if find_model(model) else model
 
     def check(self, items: Sequence[Any]) -> None:
         for index, item in enumerate(items):
             kind = kind_of(item)
             if kind not in self.kinds:
-                raise JinaInputError(
-                    f"dialect {self.name!r} takes {' and '.join(sorted(self.kinds))} only, "
-                    f"and input {index} is of kind {kind}"
-                )
-
-    @staticmethod
-    def _drop_defaults(payload: dict[str, Any]) -> None:
-        """What these services do anyway need not be said."""
-        for name, usual in (("normalized", True), ("truncate", False), ("return_documents", False)):
-            if payload.get(name) is usual:
-                del payload[name]
-        payload.pop("embedding_type", None)
+                kinds = " and ".join(sorted(self.kinds))
+                raise JinaInputError(f"dialect {self.name!r} accepts {kinds} only; input {index} is of kind {kind}")
 
 
 class Vllm(_OpenAIForm):
-    """``vllm serve jinaai/…``; ``base_url`` ends with ``/v1``. Text only."""
+    """vLLM (``vllm serve jinaai/…``), text only. Its ``base_url`` ends with ``/v1``."""
 
     name = "vllm"
-    takes: Mapping[str, frozenset[str]] = {
+    fields: ClassVar[Mapping[str, frozenset[str]]] = {
         "embeddings": frozenset({"model", "input", "task", "dimensions", "truncate"}),
         "rerank": frozenset({"model", "query", "documents", "top_n", "truncation"}),
         "models": frozenset(),
     }
 
     def embeddings(self, call: Call, payload: dict[str, Any]) -> Call:
-        said = super().embeddings(call, payload)
-        return _with(said, truncate_prompt_tokens=-1) if payload.get("truncate") else said
+        request = super().embeddings(call, payload)
+        return _with(request, truncate_prompt_tokens=-1) if payload.get("truncate") else request
 
     def rerank(self, call: Call, payload: dict[str, Any]) -> Call:
-        cut = payload.pop("truncation", None)
-        said = super().rerank(call, payload)
-        return _with(said, truncate_prompt_tokens=-1) if cut else said
+        truncation = payload.pop("truncation", None)
+        request = super().rerank(call, payload)
+        return _with(request, truncate_prompt_tokens=-1) if truncation else request
 
 
 class Infinity(_OpenAIForm):
-    """michaelfeil/infinity; ``base_url`` is the server's root. Texts and images."""
+    """Infinity (michaelfeil/infinity): text, images and audio. Its ``base_url`` is the server's root."""
 
     name = "infinity"
     kinds = frozenset({"text", "image", "audio"})
-    takes: Mapping[str, frozenset[str]] = {
+    fields: ClassVar[Mapping[str, frozenset[str]]] = {
         "embeddings": frozenset({"model", "input", "task", "dimensions"}),
         "rerank": frozenset({"model", "query", "documents", "top_n"}),
         "models": frozenset(),
     }
 
     def embeddings(self, call: Call, payload: dict[str, Any]) -> Call:
-        said = super().embeddings(call, payload)
-        assert said.payload is not None
-        first = said.payload["input"][0]
-        return _with(said, modality="text" if isinstance(first, str) else first.kind)
+        request = super().embeddings(call, payload)
+        assert request.payload is not None
+        first = request.payload["input"][0]
+        return _with(request, modality="text" if isinstance(first, str) else first.kind)
 
     def rerank(self, call: Call, payload: dict[str, Any]) -> Call:
         return _with(super().rerank(call, payload), return_documents=False)
@@ -125,10 +118,10 @@ class Infinity(_OpenAIForm):
 
 
 class TextEmbeddingsInference(_OpenAIForm):
-    """huggingface/text-embeddings-inference; ``base_url`` is the server's root, with or without ``/v1``. Text only."""
+    """Hugging Face's text-embeddings-inference, text only. Its ``base_url`` is the root, with or without ``/v1``."""
 
     name = "tei"
-    takes: Mapping[str, frozenset[str]] = {
+    fields: ClassVar[Mapping[str, frozenset[str]]] = {
         "embeddings": frozenset({"model", "input", "task", "dimensions", "normalized", "truncate"}),
         "rerank": frozenset({"model", "query", "documents", "top_n", "truncation"}),
     }
@@ -136,7 +129,7 @@ class TextEmbeddingsInference(_OpenAIForm):
     def embeddings(self, call: Call, payload: dict[str, Any]) -> Call:
         if "normalized" not in payload and "truncate" not in payload:
             return replace(super().embeddings(call, payload), path="/v1/embeddings")
-        # Only its own endpoint has these two; it answers with bare lists of numbers.
+        # Only the server's own endpoint has these two fields. Its response is a bare list of vectors.
         body = {
             "inputs": _prefixed(payload["input"], payload["model"], payload.get("task")),
             "normalize": payload.get("normalized", True),
@@ -150,15 +143,15 @@ class TextEmbeddingsInference(_OpenAIForm):
         body = {"query": payload["query"], "texts": payload["documents"], "raw_scores": False, "return_text": False}
         return replace(call, path="/rerank", payload={**body, "truncate": payload.get("truncation") or False})
 
-    def decode(self, call: Call, answer: Any) -> Any:
+    def decode(self, call: Call, response: Any) -> Any:
         assert call.payload is not None
-        if call.path == "embeddings" and isinstance(answer, list):
-            return {"data": [{"index": index, "embedding": vector} for index, vector in enumerate(answer)]}
+        if call.path == "embeddings" and isinstance(response, list):
+            return {"data": [{"index": index, "embedding": vector} for index, vector in enumerate(response)]}
         if call.path != "rerank":
-            return answer
-        if not isinstance(answer, list) or not all(isinstance(item, dict) for item in answer):
+            return response
+        if not isinstance(response, list) or not all(isinstance(item, dict) for item in response):
             raise JinaResponseError("expected a list of scores")
-        results = [{"index": item.get("index"), "relevance_score": item.get("score")} for item in answer]
+        results = [{"index": item.get("index"), "relevance_score": item.get("score")} for item in response]
         if len(results) != len(call.payload["documents"]):
             raise JinaResponseError(f"expected {len(call.payload['documents'])} scores, got {len(results)}")
         results.sort(key=lambda item: -item["relevance_score"] if isinstance(item["relevance_score"], float) else 0)

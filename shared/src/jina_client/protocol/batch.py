@@ -71,7 +71,7 @@ class BatchRequest:
         names = [str(index) for index in range(len(texts))] if ids is None else list(map(str, ids))
         if len(names) != len(texts) or len(set(names)) != len(names):
             raise JinaInputError(f"ids must be {len(texts)} different strings, one for each input")
-        lines = [{"custom_id": each, "body": {"input": text}} for each, text in zip(names, texts, strict=True)]
+        lines = [{"custom_id": name, "body": {"input": text}} for name, text in zip(names, texts, strict=True)]
         return cls(body={**body, "input": lines})
 
     def encode(self) -> Call:

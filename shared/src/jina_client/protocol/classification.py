@@ -215,4 +215,4 @@ def _label_scores(value: Any, index: int) -> tuple[LabelScore, ...]:
         )
         for item in as_objects(value, "predictions")
     ]
-    return tuple(sorted(scores, key=lambda each: -each.score))
+    return tuple(sorted(scores, key=lambda label: -label.score))

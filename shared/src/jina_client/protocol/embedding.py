@@ -67,19 +67,19 @@ class EmbedRequest:
         name, row = known_model(model, "embeddings")
         check_flag("late_chunking", late_chunking)
         check_flags(options)
-        given = sent_options(options)
-        embedding_type = check_embedding_type(given.pop("embedding_type", "float"))
-        dimensions = given.get("dimensions")
+        values = sent_options(options)
+        embedding_type = check_embedding_type(values.pop("embedding_type", "float"))
+        dimensions = values.get("dimensions")
         check_dimensions(row, "embeddings", dimensions)
-        given["task"] = choose_task(row, given.get("task"))
-        given["late_chunking"] = late_chunking or None
-        if given.get("normalized") is None and row and "normalized" in row.fields["embeddings"]:
+        values["task"] = choose_task(row, values.get("task"))
+        values["late_chunking"] = late_chunking or None
+        if values.get("normalized") is None and row and "normalized" in row.fields["embeddings"]:
             # Sources disagree about the service's default, so the client always says.
-            given["normalized"] = True
+            values["normalized"] = True
         return cls(
             model=name,
             embedding_type=embedding_type,
-            fields=model_fields(row, "embeddings", given),
+            fields=model_fields(row, "embeddings", values),
             row=row,
             width=row_width(dimensions or (row.dimensions if row else None), embedding_type),
             bits_on_wire=bits_on_wire,
@@ -161,7 +161,7 @@ class EmbedRequest:
         return out
 
     def _read(self, value: Any, name: str) -> NDArray[Any]:
-        """Return one vector in the encoding that the caller asked for."""
+        """Return one vector in the requested encoding."""
         values = vector(value, self._wire_type, name)
         if self._wire_type == self.embedding_type or self.embedding_type in FLOATS:
             return values

@@ -59,22 +59,22 @@ class MultiVectorRequest:
         check_choice("endpoint", endpoint, ("embeddings", "multi-vector"))
         check_flag("return_tokenized_input", return_tokenized_input)
         check_flags(options)
-        given = sent_options(options)
-        embedding_type = check_embedding_type(given.pop("embedding_type", "float"))
-        dimensions = given.get("dimensions")
+        values = sent_options(options)
+        embedding_type = check_embedding_type(values.pop("embedding_type", "float"))
+        dimensions = values.get("dimensions")
         check_dimensions(row, "multi-vector", dimensions)
-        given["return_tokenized_input"] = return_tokenized_input or None
+        values["return_tokenized_input"] = return_tokenized_input or None
         model_takes = row.fields["multi-vector"] if row else {"input_type": "document"}
         if "input_type" in model_takes:
-            given["input_type"] = input_type
+            values["input_type"] = input_type
         if "return_multivector" in model_takes:
-            given["return_multivector"] = True
-        task = given.get("task")
-        given["task"] = choose_task(row, task or row.task_for(input_type) if row and row.tasks else task)
+            values["return_multivector"] = True
+        task = values.get("task")
+        values["task"] = choose_task(row, task or row.task_for(input_type) if row and row.tasks else task)
         return cls(
             model=name,
             embedding_type=embedding_type,
-            fields=model_fields(row, "multi-vector", given),
+            fields=model_fields(row, "multi-vector", values),
             row=row,
             width=row_width(dimensions or (_DIMENSIONS if row else None), embedding_type),
             tokenized=return_tokenized_input,

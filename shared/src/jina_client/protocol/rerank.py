@@ -41,13 +41,13 @@ class RerankRequest:
             JinaInputError: an option that the model does not take, or a value that it does not allow.
         """
         name, row = known_model(model, "rerank")
-        given = {field: options.get(field) for field in ("truncation", "max_doc_length", "return_embeddings")}
+        values = {field: options.get(field) for field in ("truncation", "max_doc_length", "return_embeddings")}
         check_whole("top_n", options.get("top_n"))
-        check_whole("max_doc_length", given["max_doc_length"], 1, 8192, "tokens")
-        check_flag("truncation", given["truncation"])
-        check_flag("return_embeddings", given["return_embeddings"])
-        given["return_embeddings"] = given["return_embeddings"] or None
-        fields = model_fields(row, "rerank", given)
+        check_whole("max_doc_length", values["max_doc_length"], 1, 8192, "tokens")
+        check_flag("truncation", values["truncation"])
+        check_flag("return_embeddings", values["return_embeddings"])
+        values["return_embeddings"] = values["return_embeddings"] or None
+        fields = model_fields(row, "rerank", values)
         return cls(model=name, query=query, top_n=options.get("top_n"), fields=fields, row=row)
 
     def encode(self, documents: Sequence[Item]) -> Call:

@@ -1,10 +1,11 @@
-"""Smaller vectors in numpy: one bit or one byte a dimension, or fewer dimensions; and what is lost, won back.
+"""Quantization and truncation of vectors with numpy, and rescoring.
 
-- bits: :func:`quantize` to ``binary`` or ``ubinary``, :func:`unpack`, :func:`hamming`, :func:`estimate_cosine`;
-- bytes: :func:`calibrate`, :func:`quantize` to ``int8`` or ``uint8``, :func:`dequantize`;
-- fewer dimensions: :func:`truncate`;
-- the second stage of a search: :func:`rescore`;
-- how much it all takes: :func:`estimate_storage`.
+- One bit per dimension: :func:`quantize` to ``binary`` or ``ubinary``, :func:`unpack`, :func:`hamming`,
+  :func:`estimate_cosine`.
+- One byte per dimension: :func:`calibrate`, :func:`quantize` to ``int8`` or ``uint8``, :func:`dequantize`.
+- Fewer dimensions: :func:`truncate`.
+- The second stage of a search: :func:`rescore`.
+- Memory: :func:`estimate_storage`.
 """
 
 from __future__ import annotations
@@ -50,39 +51,38 @@ __all__ = [
 
 
 def quantize(vectors: Any, precision: Precision, ranges: Any = None) -> NDArray[Any]:
-    """Keep the sign of every dimension, or one byte of it.
+    """Quantize vectors to one bit or one byte per dimension.
 
     Args:
         vectors: numbers of shape ``(n, dims)`` or ``(dims,)``, of any float or integer type.
-        precision: ``"ubinary"`` (uint8) or ``"binary"`` (int8, the same byte minus 128): eight dimensions a byte;
-            ``"uint8"`` (0 to 255) or ``"int8"`` (the same minus 128): one dimension a byte.
-        ranges: for ``int8`` and ``uint8``: what :func:`calibrate` gave, or an array ``(2, dims)`` of lowest and highest
-            values. Without it the vectors themselves are the calibration set, of which there must be two or more: then
-            only codes of this very call can be compared.
+        precision: ``"ubinary"`` (uint8) or ``"binary"`` (int8, the same byte minus 128) for one bit per dimension;
+            ``"uint8"`` (0 to 255) or ``"int8"`` (the same number minus 128) for one byte per dimension.
+        ranges: for ``int8`` and ``uint8``, the result of :func:`calibrate`, or an array ``(2, dims)`` of minima and
+            maxima. By default the vectors, at least two, are the calibration set; then the codes are comparable only
+            with other codes of the same call.
 
     Returns:
-        ``binary``, ``ubinary``: codes of shape ``(n, ceil(dims / 8))`` or ``(ceil(dims / 8),)``. A dimension above zero
-        is a 1; zero itself is a 0. Where ``dims`` is no multiple of 8 the last byte is padded with 0 bits.
-        ``int8``, ``uint8``: codes of the shape of ``vectors``. The range of a dimension is cut into 255 steps; a value
-        is the nearest of their 256 ends, and one outside the range is its nearest end.
+        ``binary`` and ``ubinary``: codes of shape ``(n, ceil(dims / 8))`` or ``(ceil(dims / 8),)``. Values above 0
+        become 1, all others 0. Bits that pad the last byte are 0.
+        ``int8`` and ``uint8``: codes of the same shape as ``vectors``. The range of each dimension is divided into 255
+        equal steps. Each value becomes the nearest step; values outside the range are clipped.
 
     Raises:
-        JinaInputError: another precision, a shape that does not fit, a number that is not finite, or ranges for bits.
+        JinaInputError: an unknown precision, an invalid shape, a number that is not finite, or ranges for bits.
     """
     if precision in ("binary", "ubinary"):
         if ranges is not None:
-            raise JinaInputError(f"ranges are for 'int8' and 'uint8': {precision!r} keeps only signs")
+            raise JinaInputError(f"ranges apply to 'int8' and 'uint8' only; leave them out for {precision!r}")
         bits = to_binary(as_vectors(vectors))
         return to_offset_binary(bits) if precision == "binary" else bits
     if precision in ("int8", "uint8"):
         values = as_vectors(vectors)
         if ranges is None and (values.ndim == 1 or len(values) < 2):
             raise JinaInputError(
-                f"{precision!r} needs the range of each dimension, which a single vector does not have: "
-                "pass ranges=calibrate(many vectors)"
+                f"a single vector has no ranges, which {precision!r} needs; "
+                "pass ranges=calibrate(sample), with a sample of many vectors"
             )
-        known = calibrate(values) if ranges is None else Ranges.of(ranges)
-        # uint8 to int8 is the same step as from ubinary to binary: minus 128.
-        codes = to_bytes(values, known)
+        codes = to_bytes(values, calibrate(values) if ranges is None else Ranges.of(ranges))
+        # As from ubinary to binary, int8 is uint8 minus 128.
         return to_offset_binary(codes) if precision == "int8" else codes
     raise JinaInputError(f"precision must be 'binary', 'ubinary', 'int8' or 'uint8', got {precision!r}")

@@ -1,4 +1,4 @@
-"""What a caller passes as vectors or codes, as arrays; or refused, with what is wrong."""
+"""Conversion and validation of the caller's vectors."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from ..errors import JinaInputError
 
-# 8 MB as float64: a copy in another type stays small beside the vectors.
-_AT_ONCE = 2**20
+# Numbers in one block, 8 MB as float64: temporary copies stay small compared with the vectors.
+_BLOCK = 2**20
 
 
 def as_vectors(vectors: Any, name: str = "vectors", *, rows: bool = False) -> NDArray[Any]:
-    """Numbers of shape ``(n, dims)`` or, unless ``rows``, ``(dims,)``; all finite.
+    """Return vectors as an array of shape ``(n, dims)`` or, unless ``rows``, ``(dims,)``.
 
     Raises:
-        JinaInputError: something else.
+        JinaInputError: another shape, values that are not numbers, or a NaN or an infinity.
     """
     shapes = "(n, dims)" if rows else "(n, dims) or (dims,)"
     try:
@@ -29,11 +29,11 @@ def as_vectors(vectors: Any, name: str = "vectors", *, rows: bool = False) -> ND
         raise JinaInputError(f"{name} must be numbers of shape {shapes}, got {values.dtype} of shape {values.shape}")
     for block in blocks(values):
         if not np.isfinite(values[block]).all():
-            raise JinaInputError(f"{name} hold a NaN or an infinity")
+            raise JinaInputError(f"{name} must be finite numbers, got a NaN or an infinity")
     return values
 
 
-def blocks(values: NDArray[Any], at_once: int = _AT_ONCE) -> Iterator[slice]:
-    """Slices of the first axis, each of about so many numbers."""
-    step = max(1, at_once // max(1, values[:1].size))
+def blocks(values: NDArray[Any], size: int = _BLOCK) -> Iterator[slice]:
+    """Yield slices of the first axis, of about ``size`` numbers each."""
+    step = max(1, size // max(1, values[:1].size))
     return (slice(start, start + step) for start in range(0, len(values), step))

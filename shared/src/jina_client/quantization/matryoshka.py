@@ -1,4 +1,4 @@
-"""Fewer dimensions: models trained for it (Matryoshka) put what matters first."""
+"""Truncation of Matryoshka embeddings, whose first dimensions hold most of the information."""
 
 from __future__ import annotations
 
@@ -7,30 +7,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import JinaInputError
+from ..checks import check_whole
 from .arrays import as_vectors
 
 
 def truncate(vectors: Any, dimensions: int) -> NDArray[Any]:
-    """The first dimensions of each vector, scaled to length 1 again.
+    """Keep the first dimensions of each vector, and scale the vector to length 1 again.
 
     Args:
         vectors: numbers of shape ``(n, dims)`` or ``(dims,)``.
-        dimensions: how many to keep, 1 to ``dims``.
+        dimensions: number of dimensions to keep, from 1 to ``dims``.
 
     Returns:
-        Vectors of shape ``(n, dimensions)`` or ``(dimensions,)``, of the floats' own type (float32 for integers). One
-        that is zero in all of them stays zero.
+        Vectors of shape ``(n, dimensions)`` or ``(dimensions,)`` and the same float type (float32 for integers).
+        Vectors that are zero in all these dimensions stay zero.
 
     Raises:
-        JinaInputError: more dimensions than there are, or fewer than one; a shape or a number that does not fit.
+        JinaInputError: an invalid number of dimensions, an invalid shape, or a number that is not finite.
     """
     values = as_vectors(vectors)
-    full = values.shape[-1]
-    if isinstance(dimensions, bool) or not isinstance(dimensions, (int, np.integer)) or not 1 <= dimensions <= full:
-        raise JinaInputError(f"dimensions must be a whole number from 1 to {full}, got {dimensions!r}")
+    check_whole("dimensions", dimensions, 1, values.shape[-1], required=True)
     dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float32)
-    # The largest number is taken out first: the squares of very large and very small ones do not fit their type.
+    # Divided by the largest number first, because the squares of very large or very small ones overflow or underflow.
     cut = values[..., :dimensions].astype(np.result_type(dtype, np.float32))
     largest = np.abs(cut).max(axis=-1, keepdims=True)
     cut /= np.where(largest > 0, largest, 1)

@@ -1,4 +1,4 @@
-"""Bytes: 255 steps between the lowest and the highest value that a dimension was seen to have."""
+"""One byte per dimension: 255 equal steps between the minimum and maximum of a calibration set."""
 
 from __future__ import annotations
 
@@ -31,47 +31,47 @@ class Ranges:
         low, high = (np.array(bound, np.float64) for bound in (self.minimum, self.maximum))
         if low.ndim != 1 or low.shape != high.shape or not low.size:
             raise JinaInputError(
-                f"ranges must be a lowest and a highest value of each dimension, got {low.shape} and {high.shape}"
+                f"ranges must be two arrays of shape (dims,), minimum and maximum; got {low.shape} and {high.shape}"
             )
         with np.errstate(over="ignore", invalid="ignore"):
             if not np.isfinite(high - low).all() or (high < low).any():
-                raise JinaInputError("the highest value of a range must be finite and not below its lowest")
+                raise JinaInputError("ranges must be finite, with no maximum below its minimum")
         for name, bound in (("minimum", low), ("maximum", high)):
             bound.flags.writeable = False
             object.__setattr__(self, name, bound)
 
     @classmethod
     def of(cls, ranges: Any) -> Ranges:
-        """Ranges as they are, or from an array of shape ``(2, dims)``: lowest values, highest values."""
+        """Return ranges unchanged, or make them from an array of shape ``(2, dims)``: minima, then maxima."""
         if isinstance(ranges, cls):
             return ranges
         bounds = as_vectors(ranges, "ranges", rows=True)
         if len(bounds) != 2:
-            raise JinaInputError(f"ranges must be what calibrate() gave, or of shape (2, dims), got {bounds.shape}")
+            raise JinaInputError(f"ranges must be the result of calibrate(), or of shape (2, dims), got {bounds.shape}")
         return cls(bounds[0], bounds[1])
 
     @property
     def dimensions(self) -> int:
-        """How many there are."""
+        """The number of dimensions."""
         return len(self.minimum)
 
     def save(self, path: str | Path) -> None:
-        """Write them to a ``.npy`` file, an array of shape ``(2, dims)``."""
+        """Write the ranges to a ``.npy`` file, as an array of shape ``(2, dims)``."""
         with Path(path).open("wb") as file:
             np.save(file, np.stack([self.minimum, self.maximum]), allow_pickle=False)
 
     @classmethod
     def load(cls, path: str | Path) -> Ranges:
-        """Read what :meth:`save` wrote.
+        """Read a file that :meth:`save` wrote.
 
         Raises:
-            JinaInputError: the file holds something else.
+            JinaInputError: a file of another kind.
         """
         try:
             with Path(path).open("rb") as file:
                 bounds = np.load(file, allow_pickle=False)
         except (ValueError, EOFError) as error:
-            raise JinaInputError(f"{path} holds no ranges: {error}") from None
+            raise JinaInputError(f"{path} is not a file of Ranges.save(): {error}") from None
         return cls.of(bounds)
 
     def __eq__(self, other: object) -> bool:
@@ -90,28 +90,28 @@ class Ranges:
 
 
 def calibrate(vectors: Any) -> Ranges:
-    """The lowest and the highest value of each dimension.
+    """Return the minimum and maximum of each dimension.
 
     Args:
-        vectors: a sample of the vectors to come, shape ``(n, dims)``; two or more. A thousand of the documents
-            themselves is a good one: values outside its ranges are clipped.
+        vectors: a sample of at least two vectors, shape ``(n, dims)``. Use about a thousand of the documents:
+            :func:`quantize` clips values outside the ranges.
 
     Raises:
         JinaInputError: another shape, a number that is not finite, or fewer than two vectors.
     """
     values = as_vectors(vectors, rows=True)
     if len(values) < 2:
-        raise JinaInputError(f"a range takes two vectors or more, got {len(values)}")
+        raise JinaInputError(f"vectors must be at least 2 to have ranges, got {len(values)}")
     return Ranges(values.min(axis=0).astype(np.float64), values.max(axis=0).astype(np.float64))
 
 
 def to_bytes(values: NDArray[Any], ranges: Ranges) -> NDArray[np.uint8]:
-    """Vectors, already checked, as ``uint8``: ``round((clip(v) - min) / (max - min) * 255)``."""
+    """Quantize validated vectors to ``uint8``: ``round((clip(v) - min) / (max - min) * 255)``."""
     if values.shape[-1] != ranges.dimensions:
-        raise JinaInputError(f"vectors of {values.shape[-1]} dimensions and ranges of {ranges.dimensions} do not fit")
+        raise JinaInputError(f"vectors must have the {ranges.dimensions} dimensions of ranges, got {values.shape[-1]}")
     rows = np.atleast_2d(values)
     low, high = ranges.minimum, ranges.maximum
-    span = np.where(high > low, high - low, 1.0)  # where they are one, every value clips to it and is step 0
+    span = np.where(high > low, high - low, 1.0)  # If they are equal, every value is clipped to step 0.
     codes = np.empty(rows.shape, np.uint8)
     for block in blocks(rows):
         steps = np.clip(rows[block].astype(np.float64), low, high)
@@ -123,24 +123,27 @@ def to_bytes(values: NDArray[Any], ranges: Ranges) -> NDArray[np.uint8]:
 
 
 def dequantize(codes: Any, ranges: Any) -> NDArray[np.float32]:
-    """The values that codes stand for: within half a step of what was quantized, where that was in range.
+    """Convert codes back to floats. Values inside the ranges are accurate to half a step.
 
     Args:
-        codes: uint8 or int8, shape ``(n, dims)`` or ``(dims,)``.
-        ranges: those that the codes were made with.
+        codes: uint8 or int8 of shape ``(n, dims)`` or ``(dims,)``.
+        ranges: the ranges of the quantization.
+
+    Returns:
+        float32 of the same shape as ``codes``.
 
     Raises:
         JinaInputError: codes of another type, or ranges of other dimensions.
     """
-    known, array = Ranges.of(ranges), np.asarray(codes)
-    step, lowest = steps_of(array, known)
-    if array.ndim not in (1, 2) or array.shape[-1] != known.dimensions:
-        raise JinaInputError(f"codes of shape {array.shape} and ranges of {known.dimensions} dimensions do not fit")
-    return array * step.astype(np.float32) + lowest.astype(np.float32)
+    bounds, array = Ranges.of(ranges), np.asarray(codes)
+    step, zero = steps_of(array, bounds)
+    if array.ndim not in (1, 2) or array.shape[-1] != bounds.dimensions:
+        raise JinaInputError(f"codes must have the {bounds.dimensions} dimensions of ranges, got shape {array.shape}")
+    return array * step.astype(np.float32) + zero.astype(np.float32)
 
 
 def steps_of(codes: NDArray[Any], ranges: Ranges) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """For each dimension the step and the value of code 0: ``value = code * step + that``.
+    """Return the step of each dimension and the value of code 0: ``value = code * step + zero``.
 
     Raises:
         JinaInputError: codes that are neither uint8 nor int8.

@@ -1,10 +1,10 @@
-"""How many bytes vectors take."""
+"""The memory that vectors need."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import JinaInputError
+from ..checks import check_choice, check_whole
 
 BITS = {
     "float": 32,
@@ -17,12 +17,12 @@ BITS = {
     "binary": 1,
     "ubinary": 1,
 }
-"""The bits of one dimension in each encoding. Base64 is how floats travel: they are stored as floats."""
+"""Bits per dimension in each encoding. ``base64`` is an encoding for transfer: its vectors are stored as floats."""
 
 
 @dataclass(frozen=True, slots=True)
 class StorageEstimate:
-    """What vectors take, without ids, texts or an index over them.
+    """The size of vectors, without ids, texts or an index.
 
     Attributes:
         bytes: the number of bytes.
@@ -32,12 +32,12 @@ class StorageEstimate:
 
     @property
     def gb(self) -> float:
-        """Gigabytes, the decimal unit: 1 GB is 1,000,000,000 bytes. Disks and clouds are sold in it."""
+        """The size in gigabytes of 1,000,000,000 bytes, as for disks and cloud prices."""
         return self.bytes / 1000**3
 
     @property
     def gib(self) -> float:
-        """Gibibytes, the binary unit: 1 GiB is 1,073,741,824 bytes. Operating systems mostly count memory in it."""
+        """The size in gibibytes of 1,073,741,824 bytes, as most operating systems count memory."""
         return self.bytes / 1024**3
 
     def __str__(self) -> str:
@@ -45,23 +45,22 @@ class StorageEstimate:
 
 
 def estimate_storage(count: int, dimensions: int, encoding: str = "float") -> StorageEstimate:
-    """How much memory or disk so many vectors take.
+    """Return the memory or disk space that vectors need.
 
-    >>> print(estimate_storage(250_000_000, 768, "float"))
-    768.00 GB (715.26 GiB)
+    Example:
+        >>> print(estimate_storage(250_000_000, 768, "float"))
+        768.00 GB (715.26 GiB)
 
     Args:
-        count: the number of vectors.
-        dimensions: their length.
-        encoding: ``float`` (float32), ``float16``, ``int8``, ``uint8``, ``binary`` or ``ubinary``, as the client and
-            :func:`jina_client.quantization.quantize` name them. Bits are rounded up to whole bytes for each vector.
+        count: number of vectors.
+        dimensions: length of a vector.
+        encoding: ``float`` (float32), ``float16``, ``int8``, ``uint8``, ``binary`` or ``ubinary``. With bits, each
+            vector is rounded up to whole bytes.
 
     Raises:
-        JinaInputError: an unknown encoding, or a number below zero.
+        JinaInputError: an unknown encoding, a count below 0, or fewer than 1 dimension.
     """
-    for name, number, lowest in (("count", count, 0), ("dimensions", dimensions, 1)):
-        if isinstance(number, bool) or not isinstance(number, int) or number < lowest:
-            raise JinaInputError(f"{name} must be a whole number of {lowest} or more, got {number!r}")
-    if encoding not in BITS:
-        raise JinaInputError(f"encoding must be one of {', '.join(BITS)}, got {encoding!r}")
-    return StorageEstimate(count * -(-dimensions * BITS[encoding] // 8))
+    check_whole("count", count, 0, required=True)
+    check_whole("dimensions", dimensions, required=True)
+    check_choice("encoding", encoding, tuple(BITS))
+    return StorageEstimate(int(count) * -(-int(dimensions) * BITS[encoding] // 8))

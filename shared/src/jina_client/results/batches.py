@@ -17,16 +17,17 @@ BatchStatus = Literal["pending", "processing", "completed", "failed", "expired",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchJob:
-    """The state of a batch job; times are ISO 8601 as the service writes them.
+    """The state of a batch job. Times are ISO 8601 strings, as the service sends them.
 
     Attributes:
-        id: what to ask for it by.
-        status: see ``is_finished``.
+        id: the job's id, for the other methods of ``client.batches``.
+        status: the current status; see ``is_finished``.
         model: the embedding model.
-        error: why the job failed as a whole.
-        output_url, error_file_url: where the files can be fetched until ``expires_at``; they hold a signature.
+        error: the reason if the job failed as a whole.
+        output_url, error_file_url: addresses of the files until ``expires_at``. They contain a signature: keep them
+            secret.
         total, completed, failed: numbers of inputs.
-        usage: the tokens counted.
+        usage: tokens counted by the service.
     """
 
     id: str
@@ -45,16 +46,16 @@ class BatchJob:
 
     @property
     def is_finished(self) -> bool:
-        """Whether its status will not change any more."""
+        """Whether the status is final."""
         return self.status not in ("pending", "processing")
 
 
 @dataclass(frozen=True, slots=True)
 class BatchOutput:
-    """The lines of a batch job's output, as the service wrote them.
+    """The output of a batch job.
 
     Attributes:
-        lines: one object for each input that was embedded, each with its ``custom_id``.
+        lines: one object for each embedded input, as the service wrote it, with its ``custom_id``.
     """
 
     lines: tuple[Mapping[str, Any], ...] = field(repr=False)
@@ -63,31 +64,35 @@ class BatchOutput:
         return len(self.lines)
 
     def vectors(self) -> dict[str, NDArray[np.float32]]:
-        """The vectors by ``custom_id``, in the order of the lines.
+        """Return the vectors by ``custom_id``, in the order of the lines.
 
-        The form of a line is not published. Read are ``{"custom_id", "embedding"}``, an embeddings answer
-        (``{"custom_id", "data": […]}``), and either of them under ``body``, ``response`` or ``response.body``.
+        Jina does not publish the form of a line. This method reads ``{"custom_id", "embedding"}``, an embeddings
+        response (``{"custom_id", "data": […]}``), and either of them under ``body``, ``response`` or
+        ``response.body``.
+
+        Returns:
+            float32 arrays of shape ``(dims,)``.
 
         Raises:
-            JinaResponseError: a line of another form, or an id that comes twice.
+            JinaResponseError: a line of another form, or a repeated id.
         """
-        found: dict[str, NDArray[np.float32]] = {}
+        vectors: dict[str, NDArray[np.float32]] = {}
         for number, line in enumerate(self.lines):
             name, values = line.get("custom_id"), _embedding(line)
-            if not isinstance(name, str) or name in found:
-                raise JinaResponseError(f"line {number} of the output has custom_id {name!r}, expected a new string")
+            if not isinstance(name, str) or name in vectors:
+                raise JinaResponseError(f"line {number} of the output has custom_id {name!r}, expected a unique string")
             try:
                 vector = np.array(values, dtype=np.float32)
             except (TypeError, ValueError):
                 vector = np.empty(0, np.float32)
             if vector.ndim != 1 or not vector.size or not np.isfinite(vector).all():
-                raise JinaResponseError(f"the output of {name!r} holds no embedding that can be read; see lines")
-            found[name] = vector
-        return found
+                raise JinaResponseError(f"the output of {name!r} has no readable embedding; see BatchOutput.lines")
+            vectors[name] = vector
+        return vectors
 
 
 def _embedding(line: Mapping[str, Any]) -> Any:
-    """The embedding in a line of a batch job's output, wherever it stands."""
+    """Return the embedding of a line from any of the places where it may be."""
     places: list[Any] = [line, line.get("body"), line.get("response")]
     if isinstance(places[2], Mapping):
         places.append(places[2].get("body"))

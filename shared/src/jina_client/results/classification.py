@@ -12,7 +12,7 @@ from .usage import Usage
 
 @dataclass(frozen=True, slots=True)
 class LabelScore:
-    """One label and how well it fits: the scores of all labels (of a group) sum to 1."""
+    """One label and its score. The scores of all labels sum to 1; with grouped labels, those of each group."""
 
     label: str
     score: float
@@ -23,11 +23,11 @@ class Classification:
     """The label of one input, or one label of each group.
 
     Attributes:
-        index: the input's place in the caller's own list.
-        prediction: the label; with grouped labels a dictionary from group to label.
-        score: its score; with grouped labels a dictionary from group to score.
-        predictions: all labels from the highest score down (with grouped labels for each group); empty where the
-            service does not list them.
+        index: the index of the input.
+        prediction: the label; with grouped labels, a dictionary from group to label.
+        score: the label's score; with grouped labels, a dictionary from group to score.
+        predictions: all labels, best first; with grouped labels, a dictionary from group to labels. Empty if the
+            service does not send them.
     """
 
     index: int
@@ -42,7 +42,7 @@ class Classifications(ResultSequence[Classification]):
 
     Attributes:
         results: the classifications.
-        usage: the tokens counted.
+        usage: tokens counted by the service.
     """
 
     results: Sequence[Classification]
@@ -54,7 +54,7 @@ class Classifications(ResultSequence[Classification]):
 
 @dataclass(frozen=True, slots=True)
 class TrainedClassifier:
-    """What a training gives: the id to classify with, the number of examples learnt, and the tokens counted."""
+    """The result of training: the classifier's id, the number of examples, and the tokens counted."""
 
     classifier_id: str
     num_samples: int
@@ -63,7 +63,7 @@ class TrainedClassifier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassifierInfo:
-    """One trained classifier of the caller's; times are ISO 8601 as the service writes them."""
+    """A trained classifier of the account. Times are ISO 8601 strings, as the service sends them."""
 
     classifier_id: str
     model: str

@@ -19,14 +19,14 @@ class Embeddings:
     """One vector for each input, in the order of the inputs.
 
     Attributes:
-        vectors: float32 of shape ``(n, dims)``; for ``binary`` int8, for ``ubinary`` uint8, of shape
+        vectors: float32 of shape ``(n, dims)``; for ``binary`` int8 and for ``ubinary`` uint8 of shape
             ``(n, ceil(dims / 8))``.
-        usage: the tokens counted.
+        usage: tokens counted by the service.
         model: the model that the service used.
-        input_indices: for each row the index of its input, where an input was a PDF, which gives one vector for each of
-            its pages, or has failed; else ``None``: row and input have the same index.
-        failed: by the index of the input, why it has no row; only with ``on_error="return"``.
-        windows: with late chunking, in how many overlapping parts the document was read: more than one where it is
+        input_indices: the index of each row's input if they differ, because a PDF has one row per page or because
+            inputs failed; otherwise ``None``.
+        failed: the errors of inputs without a row, by index; only with ``on_error="return"``.
+        windows: number of overlapping windows in which late chunking read the document; more than 1 if the document is
             longer than the model's context.
     """
 
@@ -58,15 +58,16 @@ class Embeddings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MultiVectors(ResultSequence[NDArray[Any]]):
-    """For each input one vector per token, in the order of the inputs.
+    """One vector per token of each input, in the order of the inputs.
 
     Attributes:
-        vectors: arrays of shape ``(tokens, dims)``: float32, or int8 and uint8 of ``ceil(dims / 8)`` for bits.
-        usage: the tokens counted.
+        vectors: float32 arrays of shape ``(tokens, dims)``; for ``binary`` int8 and for ``ubinary`` uint8 of shape
+            ``(tokens, ceil(dims / 8))``.
+        usage: tokens counted by the service.
         model: the model that the service used.
         tokens: the tokens of each input if they were requested; otherwise ``None``.
         input_indices: the index of each array's input if some inputs failed; otherwise ``None``.
-        failed: why inputs have no vectors, by their index; only with ``on_error="return"``.
+        failed: the errors of inputs without vectors, by index; only with ``on_error="return"``.
     """
 
     vectors: Sequence[NDArray[Any]] = field(repr=False)
@@ -86,11 +87,11 @@ class MultiVectors(ResultSequence[NDArray[Any]]):
 
 @dataclass(frozen=True, slots=True)
 class SparseEmbeddings(ResultSequence[dict[str, float]]):
-    """For each input the tokens that stand for it, with their scores, in the order of the inputs.
+    """Weighted tokens of each input, in the order of the inputs.
 
     Attributes:
-        vectors: one dictionary for each input.
-        usage: the tokens counted.
+        vectors: one dictionary from token to weight per input.
+        usage: tokens counted by the service.
         model: the model that the service used.
     """
 

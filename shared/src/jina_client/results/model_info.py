@@ -12,11 +12,11 @@ class ModelInfo:
     """One model as the service describes it.
 
     Attributes:
-        id: as a call takes it.
-        name, hugging_face_id, description: empty where the service does not say.
-        input_modalities, output_modalities: such as ``text`` and ``embeddings``.
-        context_length: the longest input, in tokens; 0 where the service does not say.
-        details: all that the service says, as it says it.
+        id: the value of ``model=``.
+        name, hugging_face_id, description: empty if the service does not send them.
+        input_modalities, output_modalities: kinds of data, such as ``text`` and ``embeddings``.
+        context_length: the longest input, in tokens; 0 if the service does not send it.
+        details: the service's complete description.
     """
 
     id: str

@@ -14,14 +14,14 @@ from .usage import Usage
 
 @dataclass(frozen=True, slots=True)
 class RankedDocument:
-    """One document of a ranking.
+    """One document and its relevance.
 
     Attributes:
-        index: its place in the caller's own list.
-        relevance_score: higher is more relevant; 0 to 1 for most models, but it may be negative (``jina-reranker-v3``)
-            or above 1 (ColBERT). Scores of different models are not comparable.
-        document: the caller's own object; ``None`` where documents were not wanted back.
-        embedding: the document's vector, float32, where it was asked for.
+        index: the index in the list of documents.
+        relevance_score: higher is more relevant. Most models score from 0 to 1, ``jina-reranker-v3`` also below 0 and
+            ColBERT above 1. Scores of different models are not comparable.
+        document: the object that the caller passed; ``None`` with ``return_documents=False``.
+        embedding: the document's vector (float32) if it was requested.
     """
 
     index: int
@@ -35,9 +35,9 @@ class RerankResult:
     """Documents from the most to the least relevant.
 
     Attributes:
-        results: at most ``top_n``, sorted by ``relevance_score`` from the highest.
-        usage: the tokens counted.
-        model: the model that answered.
+        results: at most ``top_n`` documents, the highest ``relevance_score`` first.
+        usage: tokens counted by the service.
+        model: the model that the service used.
     """
 
     results: list[RankedDocument]

@@ -13,13 +13,13 @@ class Segments:
     """The tokens and chunks of a text.
 
     Attributes:
-        num_tokens: of the whole text, by ``tokenizer``.
+        num_tokens: number of tokens of the whole text.
         tokenizer: the tokenizer's name.
-        chunks: the chunks in order; empty where they were not asked for.
-        positions: for each chunk where it begins and ends in the text, in characters.
-        tokens: for each chunk (for the text, where there are no chunks) its tokens, each with its ids; empty where they
-            were not asked for.
-        usage: the tokens counted; the service does not bill them.
+        chunks: the chunks in order; empty if they were not requested.
+        positions: start and end of each chunk in the text, in characters.
+        tokens: the tokens of each chunk (or of the text, if it has no chunks) with their ids; empty if they were not
+            requested.
+        usage: tokens counted by the service, which does not bill them.
     """
 
     num_tokens: int

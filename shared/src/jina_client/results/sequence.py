@@ -1,4 +1,4 @@
-"""Results that are sequences of one value per input."""
+"""The base of results that hold one value per input."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class ResultSequence(Sequence[T]):
-    """A sequence of the values that one of its attributes holds."""
+    """A sequence over the values of one attribute."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""Tokens counted."""
+"""Token counts."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that the service counted, summed over all requests of a call.
+    """Tokens counted by the service, summed over all requests of a call.
 
     Attributes:
-        total_tokens: what is billed.
-        prompt_tokens: the part of it that was input; services that do not send it count input only, so it is the total.
-        image_tokens, audio_tokens, video_tokens: the part of it that came from media, where the service says so.
+        total_tokens: the tokens that are billed.
+        prompt_tokens: the tokens of the input; the total if the service does not send this count.
+        image_tokens, audio_tokens, video_tokens: the tokens of media; 0 if the service does not send these counts.
     """
 
     total_tokens: int = 0
@@ -31,11 +31,11 @@ class Usage:
         )
 
     def to_dict(self) -> dict[str, int]:
-        """``{"prompt_tokens": …, "total_tokens": …}``, as the wire has it, and the media where there were any."""
+        """Return the counts in the form of Jina's API; those of media only if they are not 0."""
         media = {
             "image_tokens": self.image_tokens,
             "audio_tokens": self.audio_tokens,
             "video_tokens": self.video_tokens,
         }
-        counted = {name: count for name, count in media.items() if count}
-        return {"prompt_tokens": self.prompt_tokens, "total_tokens": self.total_tokens, **counted}
+        nonzero = {name: count for name, count in media.items() if count}
+        return {"prompt_tokens": self.prompt_tokens, "total_tokens": self.total_tokens, **nonzero}

@@ -1,4 +1,4 @@
-"""What the reader gives: pages, search results, and statements checked."""
+"""The results of the reader: web pages, search results and checked statements."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .usage import Usage
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of the web.
+    """One web page.
 
     Attributes:
-        url, title, description: empty where the service does not say.
-        content: the page as text; Markdown by default. Empty where another format has it elsewhere, see ``details``.
-        usage: the tokens counted.
-        details: all that the service says of the page, as it says it.
+        url, title, description: empty if the service does not send them.
+        content: the page as text, by default Markdown. Empty for formats that the service puts in ``details``.
+        usage: tokens counted by the service.
+        details: the service's complete description of the page.
     """
 
     url: str
@@ -31,11 +31,11 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class SearchResults(ResultSequence[Page]):
-    """The pages that a search found, the most relevant first.
+    """The pages of a web search, most relevant first.
 
     Attributes:
         pages: the pages.
-        usage: the tokens counted, of all of them.
+        usage: tokens counted by the service for all pages.
     """
 
     pages: Sequence[Page]
@@ -47,15 +47,15 @@ class SearchResults(ResultSequence[Page]):
 
 @dataclass(frozen=True, slots=True)
 class Grounding:
-    """A statement checked against the web.
+    """The result of checking a statement against the web.
 
     Attributes:
-        factuality: how well it is supported, 0 to 1; ``None`` where the service does not say.
-        result: whether it is true; ``None`` where the service does not say.
-        reason: why.
-        references: the sources, as the service describes each.
-        usage: the tokens counted.
-        details: all that the service says, as it says it.
+        factuality: support for the statement, from 0 to 1; ``None`` if the service does not send it.
+        result: whether the statement is true; ``None`` if the service does not send it.
+        reason: the service's explanation.
+        references: the sources, as the service describes them.
+        usage: tokens counted by the service.
+        details: the service's complete response.
     """
 
     factuality: float | None

@@ -1,4 +1,4 @@
-"""What a client needs of a transport: one HTTP exchange, and its end when the call is cancelled.
+"""The interface of transports: one HTTP exchange, and its end when the call is cancelled.
 
 A transport knows nothing of batches, retries or Jina. Any object with the methods of :class:`Transport` can be passed
 as ``JinaClient(transport=…)``, and any object with those of :class:`AsyncTransport` as
@@ -48,7 +48,7 @@ MAX_RESPONSE_BYTES = 512 * 2**20
 """Largest response body in bytes, after decompression. 512 vectors of 2,048 dimensions as JSON numbers are 22 MB."""
 
 CHUNK_BYTES = 2**18
-"""How much of a response body is read at once."""
+"""Bytes of a response body per read."""
 
 
 @dataclass(frozen=True, slots=True)

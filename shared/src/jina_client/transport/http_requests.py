@@ -111,7 +111,7 @@ _current = _CurrentExchange()
 
 
 class _DeadlineReader(io.RawIOBase):
-    """What a socket receives up to a deadline; after it, reading raises ``TimeoutError``."""
+    """The data that a socket receives before a deadline. Later reads raise ``TimeoutError``."""
 
     def __init__(self, connected: Any, deadline: float) -> None:
         self._socket = connected

@@ -22,8 +22,8 @@ class LocalTransport:
             if error.name != "jina_local":
                 raise
             raise JinaInputError(
-                'base_url="local" needs the embedded engine, the package jina-local: '
-                'pip install "jina-client[local]", then jina-local fetch-model'
+                'base_url="local" needs the embedded engine, which is not installed: pip install jina-local, '
+                "or in a checkout pip install ./shared ./packages/jina-local; then run jina-local fetch-model"
             ) from None
         app = jina_local.default_app()
         parts = urlsplit(request.url)
