@@ -9,13 +9,30 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .._async.agent_tools import AsyncWebTools
 from .._async.components import AsyncEmbedder, AsyncMultiVectorEmbedder, AsyncReranker
+from .._sync.agent_tools import WebTools
 from .._sync.components import Embedder, MultiVectorEmbedder, Reranker
 from ..arguments import known_arguments, unknown_argument
 from ..checks import check_choice, check_number, check_whole
+from ..components.agent_tools import (
+    DEFAULT_RESULTS,
+    DOCUMENTS_TOOL,
+    MAX_OUTPUT_TOKENS,
+    READ_TOOL,
+    SEARCH_TOOL,
+    Passage,
+    ToolResult,
+    check_output_tokens,
+    check_search,
+    failed_call,
+    invalid_arguments,
+    passages_text,
+    shortened,
+)
 from ..components.connection import Connection
 from ..estimates import image_tokens
-from ..inputs import as_list, as_text
+from ..inputs import as_list, as_text, text_tokens
 from ..media import LARGEST, PDFIUM, Media
 from ..models import (
     BATCH_TASKS,
@@ -42,10 +59,13 @@ from ._options import CONNECTION_OPTIONS, ConnectionOptions
 if TYPE_CHECKING:
     from ._fields import EmbeddingFields
     from .pydantic_models import ConnectedModel, input_error_from_pydantic
+    from .tool_arguments import DocumentSearchArguments, ReadPageArguments, WebSearchArguments
 
 __all__ = [
     "BATCH_TASKS",
     "CONNECTION_OPTIONS",
+    "DEFAULT_RESULTS",
+    "DOCUMENTS_TOOL",
     "EMBEDDING_TYPES",
     "KEY_VARIABLES",
     "LARGEST",
@@ -55,15 +75,20 @@ __all__ = [
     "MAX_GROUP_LABELS",
     "MAX_INLINE",
     "MAX_LABELS",
+    "MAX_OUTPUT_TOKENS",
     "MODELS",
     "PDFIUM",
+    "READ_TOOL",
+    "SEARCH_TOOL",
     "TOKENIZERS",
     "AsyncEmbedder",
     "AsyncMultiVectorEmbedder",
     "AsyncReranker",
+    "AsyncWebTools",
     "ConnectedModel",
     "Connection",
     "ConnectionOptions",
+    "DocumentSearchArguments",
     "Embedder",
     "EmbeddingFields",
     "EmbeddingType",
@@ -73,28 +98,43 @@ __all__ = [
     "Model",
     "MultiVectorEmbedder",
     "OnError",
+    "Passage",
+    "ReadPageArguments",
     "Reranker",
     "Role",
+    "ToolResult",
+    "WebSearchArguments",
+    "WebTools",
     "as_list",
     "as_text",
     "as_vectors",
     "canonical_id",
     "check_choice",
     "check_number",
+    "check_output_tokens",
+    "check_search",
     "check_whole",
+    "failed_call",
     "find_model",
     "image_tokens",
     "input_error_from_pydantic",
+    "invalid_arguments",
     "known_arguments",
     "models_for",
+    "passages_text",
+    "shortened",
     "takes_images",
+    "text_tokens",
     "unknown_argument",
 ]
 
 # These need pydantic, which the client itself does not.
 _PYDANTIC = {
     "ConnectedModel": "pydantic_models",
+    "DocumentSearchArguments": "tool_arguments",
     "EmbeddingFields": "_fields",
+    "ReadPageArguments": "tool_arguments",
+    "WebSearchArguments": "tool_arguments",
     "input_error_from_pydantic": "pydantic_models",
 }
 
