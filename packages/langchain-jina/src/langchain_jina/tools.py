@@ -18,6 +18,7 @@ from jina_client.integration import (
     check_output_tokens,
     failed_call,
     input_error_from_pydantic,
+    invalid_query,
     passages_text,
 )
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
@@ -138,6 +139,8 @@ class JinaDocumentSearch(BaseTool):
         self, query: str, run_manager: CallbackManagerForToolRun | None = None
     ) -> str | tuple[str, list[Document]]:
         callbacks = run_manager.get_child() if run_manager else None
+        if (invalid := invalid_query(query)) is not None:
+            text_of(invalid)
         try:
             documents = self.retriever.invoke(query, {"callbacks": callbacks})
             ranked = list(self.reranker.compress_documents(documents, query, callbacks))
@@ -149,6 +152,8 @@ class JinaDocumentSearch(BaseTool):
         self, query: str, run_manager: AsyncCallbackManagerForToolRun | None = None
     ) -> str | tuple[str, list[Document]]:
         callbacks = run_manager.get_child() if run_manager else None
+        if (invalid := invalid_query(query)) is not None:
+            text_of(invalid)
         try:
             documents = await self.retriever.ainvoke(query, {"callbacks": callbacks})
             ranked = list(await self.reranker.acompress_documents(documents, query, callbacks))

@@ -149,6 +149,15 @@ def invalid_arguments(error: JinaInputError) -> ToolResult:
     return ToolResult(f"Error: {error}. Correct the argument and call the tool again.", failed=True)
 
 
+def invalid_query(query: Any) -> ToolResult | None:
+    """Return the result of a search of documents with an invalid query, or ``None`` if the query is valid."""
+    try:
+        check_search(query)
+    except JinaInputError as error:
+        return invalid_arguments(error)
+    return None
+
+
 def failed_call(error: JinaError) -> ToolResult:
     """Return a failure as a result that tells a language model what to try instead.
 

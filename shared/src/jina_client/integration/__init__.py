@@ -26,7 +26,7 @@ from ..components.agent_tools import (
     check_output_tokens,
     check_search,
     failed_call,
-    invalid_arguments,
+    invalid_query,
     passages_text,
     shortened,
 )
@@ -118,7 +118,7 @@ __all__ = [
     "find_model",
     "image_tokens",
     "input_error_from_pydantic",
-    "invalid_arguments",
+    "invalid_query",
     "known_arguments",
     "models_for",
     "passages_text",
