@@ -124,7 +124,7 @@ def test_a_short_page_is_whole(server: Recorder) -> None:
         assert read("https://dogs.example/").text == "Title: Dogs\nURL: https://dogs.example/\n\nDogs bark."
 
 
-def test_a_page_without_text_is_no_error(server: Recorder) -> None:
+def test_a_page_without_text_is_not_an_error(server: Recorder) -> None:
     server.answer = lambda sent: Answer({"data": BIRDS})
     for read in _calls(server, "read"):
         assert read("birds.example") == ToolResult(
