@@ -62,6 +62,9 @@ class Attempts:
         settings: the retry limits, and the function to report to.
         limiter: paused while a rate limit is waited for.
         retry: whether transient errors are retried at all.
+
+    Attributes:
+        tokens: of the response, as the service counted them; 0 before it came.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Attempts:
         self._limiter = limiter
         self._retry = retry
         self._number = 0
+        self.tokens = 0
         self._first = self._queued = self._sent = time.monotonic()
         self._time_in_queue = 0.0
 
@@ -100,6 +104,7 @@ class Attempts:
 
     def succeeded(self, tokens: int, request_id: str) -> None:
         """Report an attempt whose result was stored."""
+        self.tokens = tokens
         self._report(tokens=tokens, request_id=request_id)
 
     @contextmanager
