@@ -231,7 +231,6 @@ class Media:
         return kind
 
     def _produce(self) -> Media:
-        """Call the function that produces the item."""
         try:
             return Media(self._source(), self.kind, self.name, self._max_side)  # type: ignore[operator]
         except JinaInputError:
