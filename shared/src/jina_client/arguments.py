@@ -112,7 +112,6 @@ def _check_names(owner: str, arguments: Iterable[str], allowed: Iterable[str]) -
 
 
 def _renamed(options: dict[str, Any], names: list[str], other_names: Mapping[str, str], method: str) -> dict[str, Any]:
-    """Return the options by their own names."""
     if options.keys() <= set(names):
         return options
     result: dict[str, Any] = {}
@@ -127,7 +126,6 @@ def _renamed(options: dict[str, Any], names: list[str], other_names: Mapping[str
 
 
 def _expanded(signature: inspect.Signature, declaration: type) -> inspect.Signature:
-    """Replace the ``**options`` of a signature by the declared options."""
     own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
     declared = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=DEFAULTS.get(name), annotation=hint)
