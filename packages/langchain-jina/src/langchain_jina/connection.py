@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient
 from jina_client.integration import KEY_VARIABLES, ConnectedModel
@@ -35,9 +35,19 @@ class LangChainFields(ConnectedModel):
 
     def __init__(self, **arguments: Any) -> None:
         for name, replacement in REPLACED.items():
-            if arguments.pop(name, None) is not None:
+            # A subclass may have a field of this name.
+            if name not in type(self).model_fields and arguments.pop(name, None) is not None:
                 raise JinaArgumentError(f"{type(self).__name__} has no argument {name}: {replacement}")
         super().__init__(**arguments)
+
+    # Type checkers would otherwise accept every attribute.
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Raise an error that names the replacement of an attribute of ``langchain_community``."""
+            if name in REPLACED:
+                raise AttributeError(f"{type(self).__name__} has no attribute {name}: {REPLACED[name]}")
+            return super().__getattr__(name)
 
     def _key(self) -> SecretStr | None:
         return self.jina_api_key

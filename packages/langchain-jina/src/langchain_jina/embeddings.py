@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jina_client.integration import AsyncEmbedder, Embedder, EmbeddingFields, EmbeddingType
+from jina_client import JinaInputError
+from jina_client.integration import AsyncEmbedder, Embedder, EmbeddingFields, EmbeddingType, follows, replaces
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from pydantic import AliasChoices, Field
@@ -51,6 +52,7 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
         ready = ready_for(self)
         return ready.take(texts) if ready else self._embed(texts)
 
+    @follows("embed_documents")
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
         """Embed texts as documents, one vector each."""
         ready = ready_for(self)
@@ -60,6 +62,7 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
         """Embed one text as a query."""
         return self._embed_one(text)
 
+    @follows("embed_query")
     async def aembed_query(self, text: str) -> list[float]:
         """Embed one text as a query."""
         return await self._aembed_one(text)
@@ -75,14 +78,25 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
         """
         return self._embed(_images(uris))
 
+    @follows("embed_images")
     async def aembed_images(self, uris: Sequence[str | Path]) -> list[list[float]]:
         """Embed images as documents; see :meth:`embed_images`."""
         return await self._aembed(_images(uris))
+
+    def embed_image(self, uris: Sequence[str | Path]) -> list[list[float]]:
+        """Embed images as documents, under the name that LangChain's Chroma calls; see :meth:`embed_images`."""
+        return self.embed_images(uris)
+
+    @follows("embed_image")
+    async def aembed_image(self, uris: Sequence[str | Path]) -> list[list[float]]:
+        """Embed images as documents; see :meth:`embed_images`."""
+        return await self.aembed_images(uris)
 
     def embed_image_query(self, uri: str | Path) -> list[float]:
         """Embed one image as a query."""
         return self._embed_one({"image": uri})
 
+    @follows("embed_image_query")
     async def aembed_image_query(self, uri: str | Path) -> list[float]:
         """Embed one image as a query."""
         return await self._aembed_one({"image": uri})
@@ -100,12 +114,15 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
         Raises:
             JinaInputError: a model without late chunking.
         """
+        self._check_not_replaced("embed_chunked")
         embedder = self._embedder()
         results = embedder.embed_chunked(documents, show_progress=self.show_progress)
         return [embedder.to_lists(result) for result in results]
 
+    @follows("embed_chunked")
     async def aembed_chunked(self, documents: Sequence[Sequence[str]]) -> list[list[list[float]]]:
         """Embed the chunks of documents; see :meth:`embed_chunked`."""
+        self._check_not_replaced("aembed_chunked")
         embedder = self._async_embedder()
         results = await embedder.embed_chunked(documents, show_progress=self.show_progress)
         return [embedder.to_lists(result) for result in results]
@@ -125,12 +142,15 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
         Raises:
             JinaInputError: a model without late chunking, or a chunk without the key.
         """
+        self._check_not_replaced("embed_chunks")
         embedder = self._embedder()
         texts, documents = texts_and_documents(chunks, group_by)
         return embedder.to_lists(embedder.embed_chunks(texts, documents, show_progress=self.show_progress))
 
+    @follows("embed_chunks")
     async def aembed_chunks(self, chunks: Sequence[Document], group_by: str = "source") -> list[list[float]]:
         """Embed what a text splitter made; see :meth:`embed_chunks`."""
+        self._check_not_replaced("aembed_chunks")
         embedder = self._async_embedder()
         texts, documents = texts_and_documents(chunks, group_by)
         return embedder.to_lists(await embedder.embed_chunks(texts, documents, show_progress=self.show_progress))
@@ -145,16 +165,29 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
         identities = f"{embedder.identity('document')} {embedder.identity('query')}"
         return f"jina-{hashlib.sha256(identities.encode()).hexdigest()[:32]}-"
 
+    def _check_not_replaced(self, method: str) -> None:
+        """Raise if a subclass sends texts elsewhere: late chunking would send them to ``base_url`` nevertheless."""
+        for name in ("embed_documents", "_embed"):
+            if replaces(type(self), name, method):
+                raise JinaInputError(
+                    f"{type(self).__name__} replaces {name}, which {method} does not call: replace {method} as well"
+                )
+
     def _embed(self, inputs: Any) -> list[list[float]]:
         return self._embedder().embed_lists(inputs, "document", show_progress=self.show_progress)
 
+    @follows("_embed")
     async def _aembed(self, inputs: Any) -> list[list[float]]:
         return await self._async_embedder().embed_lists(inputs, "document", show_progress=self.show_progress)
 
     def _embed_one(self, query: Any) -> list[float]:
+        if replaces(type(self), "_embed", "_embed_one"):
+            return self._embed([query])[0]
         return self._embedder().embed_lists([query], "query")[0]
 
     async def _aembed_one(self, query: Any) -> list[float]:
+        if replaces(type(self), "_embed", "_aembed_one") or replaces(type(self), "_aembed", "_aembed_one"):
+            return (await self._aembed([query]))[0]
         return (await self._async_embedder().embed_lists([query], "query"))[0]
 
     def _embedder(self) -> Embedder:

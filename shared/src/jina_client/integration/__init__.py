@@ -32,6 +32,7 @@ from ..models import (
     takes_images,
 )
 from ..options import OnError
+from ..overrides import follows, replaces
 from ..protocol.batch import MAX_INLINE
 from ..protocol.classification import MAX_EXAMPLES, MAX_GROUP_LABELS, MAX_GROUPS, MAX_LABELS
 from ..protocol.segmentation import LONGEST_TEXT, TOKENIZERS
@@ -83,10 +84,12 @@ __all__ = [
     "check_number",
     "check_whole",
     "find_model",
+    "follows",
     "image_tokens",
     "input_error_from_pydantic",
     "known_arguments",
     "models_for",
+    "replaces",
     "takes_images",
     "unknown_argument",
 ]
