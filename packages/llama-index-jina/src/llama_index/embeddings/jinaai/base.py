@@ -9,7 +9,16 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from jina_client import JinaArgumentError
-from jina_client.integration import AsyncEmbedder, Embedder, EmbeddingFields, Role, as_list, find_model
+from jina_client.integration import (
+    AsyncEmbedder,
+    Embedder,
+    EmbeddingFields,
+    Role,
+    as_list,
+    find_model,
+    follows,
+    replaces,
+)
 from llama_index.core.async_utils import run_jobs
 from llama_index.core.bridge.pydantic import Field
 from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
@@ -114,18 +123,19 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
         """
         show_progress = kwargs.get("show_progress", False)
         texts, images = self._by_kind(nodes)
-        if self.late_chunking:
+        if self.late_chunking and not self._replaces_texts():
             _give(texts, self._get_chunk_embeddings(texts, show_progress))
         else:
             _give(texts, self.get_text_embedding_batch(_contents(texts), **kwargs))
         _give(images, self.get_image_embedding_batch(images, show_progress))  # type: ignore[arg-type]
         return nodes
 
+    @follows("__call__")
     async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
         """Embed nodes, asynchronously."""
         show_progress = kwargs.get("show_progress", False)
         texts, images = self._by_kind(nodes)
-        if self.late_chunking:
+        if self.late_chunking and not self._replaces_texts():
             _give(texts, await self._aget_chunk_embeddings(texts, show_progress))
         else:
             _give(texts, await self.aget_text_embedding_batch(_contents(texts), **kwargs))
@@ -139,6 +149,7 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
         """Embed a query."""
         return self._report([query], "query", lambda texts: [self._get_query_embedding(text) for text in texts])[0]
 
+    @follows("get_query_embedding")
     @dispatcher.span
     async def aget_query_embedding(self, query: str) -> Embedding:
         """Embed a query; see :meth:`get_query_embedding`."""
@@ -153,6 +164,7 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
         """Embed a document."""
         return self._report([text], "document", lambda texts: [self._get_text_embedding(each) for each in texts])[0]
 
+    @follows("get_text_embedding")
     @dispatcher.span
     async def aget_text_embedding(self, text: str) -> Embedding:
         """Embed a document; see :meth:`get_text_embedding`."""
@@ -171,6 +183,7 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
             embeddings += self._report(batch, "document", self._get_text_embeddings)
         return embeddings
 
+    @follows("get_text_embedding_batch")
     @dispatcher.span
     async def aget_text_embedding_batch(
         self, texts: list[str], show_progress: bool = False, **kwargs: Any
@@ -228,19 +241,29 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
     def _get_query_embedding(self, query: str) -> Embedding:
         return self._embed([query], "query")[0]
 
+    @follows("_get_query_embedding")
     async def _aget_query_embedding(self, query: str) -> Embedding:
         return (await self._aembed([query], "query"))[0]
 
+    # A subclass that replaces the method for several texts serves single ones with it.
+
     def _get_text_embedding(self, text: str) -> Embedding:
+        if replaces(type(self), "_get_text_embeddings", "_get_text_embedding"):
+            return self._get_text_embeddings([text])[0]
         return self._embed([text], "document")[0]
 
+    @follows("_get_text_embedding")
     async def _aget_text_embedding(self, text: str) -> Embedding:
+        names = ("_get_text_embeddings", "_aget_text_embeddings")
+        if any(replaces(type(self), name, "_aget_text_embedding") for name in names):
+            return (await self._aget_text_embeddings([text]))[0]
         return (await self._aembed([text], "document"))[0]
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
         self._warn_of_unknown_documents(texts)
         return self._embed(texts, "document")
 
+    @follows("_get_text_embeddings")
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
         self._warn_of_unknown_documents(texts)
         return await self._aembed(texts, "document")
@@ -248,6 +271,7 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
     def _get_image_embedding(self, img_file_path: Any) -> Embedding:
         return self._get_image_embeddings([img_file_path])[0]
 
+    @follows("_get_image_embedding")
     async def _aget_image_embedding(self, img_file_path: Any) -> Embedding:
         return (await self._aget_image_embeddings([img_file_path]))[0]
 
@@ -258,6 +282,7 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
             embeddings += self._embed([image_input(source) for source in img_file_paths], "document")
         return embeddings
 
+    @follows("_get_image_embeddings")
     async def _aget_image_embeddings(self, img_file_paths: Sequence[Any]) -> list[Embedding]:
         with self._events([name_of(source) for source in img_file_paths]) as embeddings:
             if self.rate_limiter is not None:
@@ -288,6 +313,11 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
             options = {"show_progress": show_progress, **self._encoding("document")}
             embeddings += embedder.to_lists(await embedder.embed_chunks(chunks, documents, **options))
         return embeddings
+
+    def _replaces_texts(self) -> bool:
+        """Return whether a subclass embeds texts itself; late chunking would bypass it."""
+        names = ("_get_text_embedding", "_get_text_embeddings", "get_text_embedding_batch")
+        return any(replaces(type(self), name, "_get_chunk_embeddings") for name in names)
 
     def _embed(self, inputs: Sequence[Any], role: Role) -> list[Embedding]:
         return self._embedder().embed_lists(inputs, role, **self._encoding(role))

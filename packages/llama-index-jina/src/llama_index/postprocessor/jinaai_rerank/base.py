@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from jina_client import JinaInputError, RerankResult
-from jina_client.integration import AsyncReranker, Reranker, takes_images
+from jina_client.integration import AsyncReranker, Reranker, follows, takes_images
 from llama_index.core.bridge.pydantic import Field
 from llama_index.core.callbacks import CBEventType, EventPayload
 from llama_index.core.instrumentation import get_dispatcher
@@ -84,6 +84,7 @@ class JinaRerank(LlamaIndexConnection, BaseNodePostprocessor):
             ranked += _ranked(nodes, result)
         return ranked
 
+    @follows("_postprocess_nodes")
     async def _apostprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
