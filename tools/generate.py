@@ -168,7 +168,10 @@ def integration_files() -> dict[Path, str]:
             connection,
             "",
         )
-        + '\n\nCONNECTION_OPTIONS = tuple(ConnectionOptions.__annotations__)\n"""Their names."""\n'
+        + '\n\nCONNECTION_OPTIONS = tuple(ConnectionOptions.__annotations__)\n"""Their names."""\n\n\n'
+        + class_lines(
+            "class ConnectionAttributes:", "The options of a connection as attributes of an object.", connection, ""
+        )
     )
     fields = (
         f'{header}"""The options of integrations as fields of pydantic models. This module needs pydantic."""\n\n'

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from .._async.components import AsyncEmbedder, AsyncMultiVectorEmbedder, AsyncReranker
 from .._sync.components import Embedder, MultiVectorEmbedder, Reranker
+from ..addresses import DEFAULT_BASE_URL, resolve_base_url
 from ..arguments import known_arguments, unknown_argument
 from ..checks import check_choice, check_number, check_whole
 from ..components.connection import Connection
+from ..conflicts import warn_of_conflicts
 from ..estimates import image_tokens
 from ..inputs import as_list, as_text
 from ..media import LARGEST, PDFIUM, Media
@@ -38,7 +40,7 @@ from ..protocol.classification import MAX_EXAMPLES, MAX_GROUP_LABELS, MAX_GROUPS
 from ..protocol.segmentation import LONGEST_TEXT, TOKENIZERS
 from ..quantization.arrays import as_vectors
 from ..settings import KEY_VARIABLES
-from ._options import CONNECTION_OPTIONS, ConnectionOptions
+from ._options import CONNECTION_OPTIONS, ConnectionAttributes, ConnectionOptions
 
 if TYPE_CHECKING:
     from ._fields import EmbeddingFields
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BATCH_TASKS",
     "CONNECTION_OPTIONS",
+    "DEFAULT_BASE_URL",
     "EMBEDDING_TYPES",
     "KEY_VARIABLES",
     "LARGEST",
@@ -64,6 +67,7 @@ __all__ = [
     "AsyncReranker",
     "ConnectedModel",
     "Connection",
+    "ConnectionAttributes",
     "ConnectionOptions",
     "Embedder",
     "EmbeddingFields",
@@ -90,8 +94,10 @@ __all__ = [
     "known_arguments",
     "models_for",
     "replaces",
+    "resolve_base_url",
     "takes_images",
     "unknown_argument",
+    "warn_of_conflicts",
 ]
 
 # These need pydantic, which the client itself does not.

@@ -34,3 +34,29 @@ class ConnectionOptions(TypedDict, total=False):
 
 CONNECTION_OPTIONS = tuple(ConnectionOptions.__annotations__)
 """Their names."""
+
+
+class ConnectionAttributes:
+    """The options of a connection as attributes of an object."""
+
+    base_url: str | None
+    """The API's root; by default ``JINA_BASE_URL``, or ``https://api.jina.ai/v1``. ``"local"`` is the embedded engine
+    inside this process."""
+    timeout: float | None
+    """Seconds from the start of a request to the last byte of its response."""
+    max_retries: int | None
+    """Maximum number of retries after a transient failure."""
+    retry_timeout: float | None
+    """Seconds after the first attempt within which retries may start. Time in the rate limiter's queue does not
+    count."""
+    max_concurrency: int | None
+    """Requests in flight, over all calls and threads of this client. If the service allows fewer, the client sends
+    fewer."""
+    requests_per_minute: int | None
+    """Client-side limit; by default the limit that the service states when it rejects a request."""
+    tokens_per_minute: int | None
+    """Client-side limit; by default the limit that the service states when it rejects a request."""
+    dialect: str | None
+    """The protocol that the service speaks, one of :data:`jina_client.dialects.DIALECTS`; by default Jina's."""
+    cache: str | None
+    """Path of a file to keep vectors in, so that none is paid for twice, or an :class:`jina_client.EmbeddingCache`."""

@@ -7,7 +7,9 @@ from typing import Any
 
 from haystack.utils import Secret
 from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient, JinaInputError
-from jina_client.integration import Connection, ConnectionOptions
+from jina_client.integration import Connection, ConnectionOptions, warn_of_conflicts
+
+warn_of_conflicts("haystack-jina", "jina-haystack")
 
 DEFAULT_API_KEY = Secret.from_env_var("JINA_API_KEY")
 
@@ -27,15 +29,21 @@ class ComponentConnection:
         client: JinaClient | AsyncJinaClient | None,
         options: ConnectionOptions,
     ) -> None:
-        if not isinstance(api_key, Secret):
-            raise JinaArgumentError(
-                "api_key must be a Secret, such as Secret.from_env_var('JINA_API_KEY') or Secret.from_token(…), "
-                f"got a {type(api_key).__name__}; leave it out where the service needs none"
-            )
-        self.api_key = api_key
+        self.api_key = _checked_key(api_key)
         self.client = client
         self.options = options
         self._opened: Connection | None = None
+
+    def change(self, name: str, value: Any) -> None:
+        """Change the key, the client or an option. The next call opens new connections."""
+        self.close()
+        if name == "api_key":
+            self.api_key = _checked_key(value)
+        elif name == "client":
+            self.client = value
+        else:
+            self.options = {**self.options, name: value}  # type: ignore[misc]
+        self._opened = None
 
     def open(self) -> Connection:
         """Both clients, each made when it is first used."""
@@ -91,3 +99,12 @@ class ComponentConnection:
         except ValueError as error:
             raise JinaInputError(f"the API key is missing: {error}") from None
         return key
+
+
+def _checked_key(api_key: Any) -> Secret:
+    if not isinstance(api_key, Secret):
+        raise JinaArgumentError(
+            "api_key must be a Secret, such as Secret.from_env_var('JINA_API_KEY') or Secret.from_token(…), "
+            f"got a {type(api_key).__name__}; leave it out where the service needs none"
+        )
+    return api_key

@@ -32,6 +32,9 @@ from tqdm.asyncio import tqdm_asyncio
 from .cache import VectorCache
 from .connection import LlamaIndexConnection
 from .images import checked_nodes, image_input, is_image, name_of
+from .old_names import DEFAULT_JINA_AI_API_URL, EmbeddingApi
+
+__all__ = ["DEFAULT_JINA_AI_API_URL", "JinaEmbedding"]
 
 Encoding = Literal["float", "binary", "ubinary"]
 Embedding = list[float]
@@ -110,6 +113,10 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
             **arguments,
         }
         super().__init__(**fields)
+
+    @property
+    def _api(self) -> EmbeddingApi:
+        return EmbeddingApi(self)
 
     @classmethod
     def class_name(cls) -> str:

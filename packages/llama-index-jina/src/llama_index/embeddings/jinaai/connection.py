@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from jina_client import AsyncJinaClient, JinaClient
-from jina_client.integration import ConnectedModel
+from jina_client.integration import ConnectedModel, warn_of_conflicts
 from llama_index.core.bridge.pydantic import ConfigDict, Field, SecretStr
 from llama_index.core.schema import BaseComponent
+
+warn_of_conflicts("llama-index-jina", "llama-index-embeddings-jinaai", "llama-index-postprocessor-jinaai-rerank")
 
 
 class LlamaIndexConnection(ConnectedModel, BaseComponent):

@@ -16,6 +16,9 @@ from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 from llama_index.embeddings.jinaai.connection import LlamaIndexConnection
 from llama_index.embeddings.jinaai.images import image_input, image_of, query_input
+from llama_index.embeddings.jinaai.old_names import DEFAULT_JINA_AI_API_URL, endpoint_address
+
+__all__ = ["DEFAULT_JINA_AI_API_URL", "JinaRerank"]
 
 dispatcher = get_dispatcher(__name__)
 
@@ -69,6 +72,15 @@ class JinaRerank(LlamaIndexConnection, BaseNodePostprocessor):
         base_url = base_url or saved_url
         fields = {"top_n": top_n, "model": model, "base_url": base_url, "api_key": api_key, **arguments}
         super().__init__(**fields)
+
+    @property
+    def api_url(self) -> str:
+        """The address of the rerank endpoint; setting it sets ``base_url``."""
+        return endpoint_address(self, "rerank")
+
+    @api_url.setter
+    def api_url(self, address: str) -> None:
+        self.base_url = address
 
     @classmethod
     def class_name(cls) -> str:

@@ -18,14 +18,19 @@ from haystack_integrations.common.jina import (
 from jina_client import AsyncJinaClient, JinaClient
 from jina_client.integration import (
     CONNECTION_OPTIONS,
+    DEFAULT_BASE_URL,
     AsyncEmbedder,
     ConnectionOptions,
     Embedder,
+    follows,
     known_arguments,
 )
 
 # Where Haystack's splitters note the document that a chunk comes from.
 SOURCE_ID = "source_id"
+
+
+JINA_API_URL = f"{DEFAULT_BASE_URL}/embeddings"
 
 
 @component
@@ -44,6 +49,7 @@ class JinaDocumentEmbedder(JinaComponent):
     ```
     """
 
+    _DEFAULT_URL = JINA_API_URL
     _ALWAYS_SAVED = (
         "model",
         "prefix",
@@ -138,6 +144,7 @@ class JinaDocumentEmbedder(JinaComponent):
         return given.output(result, with_embedding)
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
+    @follows("run")
     async def run_async(self, documents: list[Document]) -> dict[str, Any]:
         """
         Embed Documents, asynchronously.
@@ -158,9 +165,12 @@ class JinaDocumentEmbedder(JinaComponent):
         return DocumentInputs(documents, self._text, raise_on_failure=self.raise_on_failure)
 
     def _text(self, document: Document) -> str:
-        return text_of(
-            document, self.meta_fields_to_embed, self.embedding_separator, prefix=self.prefix, suffix=self.suffix
-        )
+        return self._prepare_texts_to_embed([document])[0]
+
+    def _prepare_texts_to_embed(self, documents: list[Document]) -> list[str]:
+        """Return the texts that are sent. Subclasses written for `jina-haystack` replace this method."""
+        fields, separator = self.meta_fields_to_embed, self.embedding_separator
+        return [text_of(each, fields, separator, prefix=self.prefix, suffix=self.suffix) for each in documents]
 
     def _sources(self, documents: list[Document]) -> list[str | None]:
         """What the document of each chunk is known by."""

@@ -19,11 +19,15 @@ from haystack_integrations.common.jina import (
 from jina_client import AsyncJinaClient, JinaClient
 from jina_client.integration import (
     CONNECTION_OPTIONS,
+    DEFAULT_BASE_URL,
     AsyncEmbedder,
     ConnectionOptions,
     Embedder,
+    follows,
     known_arguments,
 )
+
+JINA_API_URL = f"{DEFAULT_BASE_URL}/embeddings"
 
 
 @component
@@ -47,6 +51,7 @@ class JinaDocumentImageEmbedder(JinaComponent):
     ```
     """
 
+    _DEFAULT_URL = JINA_API_URL
     _ALWAYS_SAVED = ("model", "file_path_meta_field", "root_path", "embedding_dimension", "image_size", "batch_size")
 
     @known_arguments(*CONNECTION_OPTIONS)
@@ -121,6 +126,7 @@ class JinaDocumentImageEmbedder(JinaComponent):
         return given.output(result, self._embedded)
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
+    @follows("run")
     async def run_async(self, documents: list[Document]) -> dict[str, Any]:
         """
         Embed the images of Documents, asynchronously. Files are read, and pages rendered, in threads.

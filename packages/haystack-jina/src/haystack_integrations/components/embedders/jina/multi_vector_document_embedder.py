@@ -22,9 +22,11 @@ from haystack_integrations.common.jina import (
 from jina_client import AsyncJinaClient, JinaClient
 from jina_client.integration import (
     CONNECTION_OPTIONS,
+    DEFAULT_BASE_URL,
     AsyncMultiVectorEmbedder,
     ConnectionOptions,
     MultiVectorEmbedder,
+    follows,
     known_arguments,
 )
 
@@ -49,6 +51,8 @@ class JinaMultiVectorDocumentEmbedder(JinaComponent):
     print(len(documents[0].meta["multi_vector"]))
     ```
     """
+
+    _DEFAULT_URL = f"{DEFAULT_BASE_URL}/embeddings"
 
     @known_arguments(*CONNECTION_OPTIONS)
     def __init__(
@@ -130,6 +134,7 @@ class JinaMultiVectorDocumentEmbedder(JinaComponent):
         return given.output(result, self._embedded)
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
+    @follows("run")
     async def run_async(self, documents: list[Document]) -> dict[str, Any]:
         """
         Embed Documents, asynchronously. Files are read, and pages rendered, in threads.

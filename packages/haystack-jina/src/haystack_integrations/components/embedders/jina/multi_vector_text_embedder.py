@@ -10,9 +10,11 @@ from haystack_integrations.common.jina import DEFAULT_API_KEY, ComponentConnecti
 from jina_client import AsyncJinaClient, JinaClient, MultiVectors
 from jina_client.integration import (
     CONNECTION_OPTIONS,
+    DEFAULT_BASE_URL,
     AsyncMultiVectorEmbedder,
     ConnectionOptions,
     MultiVectorEmbedder,
+    follows,
     known_arguments,
 )
 
@@ -30,6 +32,8 @@ class JinaMultiVectorTextEmbedder(JinaComponent):
     print(len(embedder.run(text="Where does the cat sleep?")["embedding"]))
     ```
     """
+
+    _DEFAULT_URL = f"{DEFAULT_BASE_URL}/embeddings"
 
     @known_arguments(*CONNECTION_OPTIONS)
     def __init__(
@@ -76,6 +80,7 @@ class JinaMultiVectorTextEmbedder(JinaComponent):
         return _output(self._embedder().embed([as_query(text, self.prefix, self.suffix)], "query"))
 
     @component.output_types(embedding=list[list[float]], meta=dict[str, Any])
+    @follows("run")
     async def run_async(self, text: str) -> dict[str, Any]:
         """
         Embed a string, asynchronously.

@@ -10,11 +10,15 @@ from haystack_integrations.common.jina import DEFAULT_API_KEY, ComponentConnecti
 from jina_client import AsyncJinaClient, Embeddings, JinaClient
 from jina_client.integration import (
     CONNECTION_OPTIONS,
+    DEFAULT_BASE_URL,
     AsyncEmbedder,
     ConnectionOptions,
     Embedder,
+    follows,
     known_arguments,
 )
+
+JINA_API_URL = f"{DEFAULT_BASE_URL}/embeddings"
 
 
 @component
@@ -31,6 +35,7 @@ class JinaTextEmbedder(JinaComponent):
     ```
     """
 
+    _DEFAULT_URL = JINA_API_URL
     _ALWAYS_SAVED = ("model", "prefix", "suffix")
 
     @known_arguments(*CONNECTION_OPTIONS)
@@ -91,6 +96,7 @@ class JinaTextEmbedder(JinaComponent):
         return _output(self._embedder().embed([as_query(text, self.prefix, self.suffix)], "query"))
 
     @component.output_types(embedding=list[float], meta=dict[str, Any])
+    @follows("run")
     async def run_async(self, text: str) -> dict[str, Any]:
         """
         Embed a string, asynchronously.

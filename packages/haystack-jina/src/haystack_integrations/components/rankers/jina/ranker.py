@@ -23,11 +23,15 @@ from haystack_integrations.common.jina import (
 from jina_client import AsyncJinaClient, JinaClient, JinaInputError, RerankResult
 from jina_client.integration import (
     CONNECTION_OPTIONS,
+    DEFAULT_BASE_URL,
     AsyncReranker,
     ConnectionOptions,
     Reranker,
+    follows,
     known_arguments,
 )
+
+JINA_API_URL = f"{DEFAULT_BASE_URL}/rerank"
 
 
 @component
@@ -49,6 +53,7 @@ class JinaRanker(JinaComponent):
     """
 
     _MODEL = "model"
+    _DEFAULT_URL = JINA_API_URL
     _ALWAYS_SAVED = ("model", "top_k", "score_threshold")
 
     @known_arguments(*CONNECTION_OPTIONS)
@@ -129,6 +134,7 @@ class JinaRanker(JinaComponent):
         return _output(documents, result, threshold)
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
+    @follows("run")
     async def run_async(
         self,
         query: str,
