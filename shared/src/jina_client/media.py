@@ -250,6 +250,7 @@ class Media:
 
     def _encoded(self) -> bytes:
         """The image no larger than ``max_side``: unchanged where it is small enough, else as JPEG or PNG."""
+        _pillow(self.name)
         from PIL import ImageOps
 
         image = self._opened()

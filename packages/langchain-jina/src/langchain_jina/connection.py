@@ -9,6 +9,9 @@ from jina_client.integration import KEY_VARIABLES, ConnectedModel
 from langchain_core.load.serializable import Serializable, SerializedConstructor, SerializedNotImplemented
 from pydantic import AliasChoices, ConfigDict, Field, SecretStr
 
+CLASSES = {"embedder": "JinaEmbeddings", "ranker": "JinaRerank", "retriever": "JinaLateInteractionRetriever"}
+"""The classes that error messages name."""
+
 REPLACED = {
     "session": "the client makes its own connections; pass client=, or transport= to send in another way",
     "user_agent": "requests identify themselves as jina-client; pass transport= to send other headers",
@@ -33,12 +36,12 @@ class LangChainFields(ConnectedModel):
     client: JinaClient | AsyncJinaClient | None = Field(default=None, exclude=True, repr=False)
     """A ready client to use instead of the options above; it is not saved."""
 
-    def __init__(self, **arguments: Any) -> None:
+    def __init__(self, *positional: Any, **arguments: Any) -> None:
         for name, replacement in REPLACED.items():
             # A subclass may have a field of this name.
             if name not in type(self).model_fields and arguments.pop(name, None) is not None:
                 raise JinaArgumentError(f"{type(self).__name__} has no argument {name}: {replacement}")
-        super().__init__(**arguments)
+        super().__init__(*positional, **arguments)
 
     # Type checkers would otherwise accept every attribute.
     if not TYPE_CHECKING:

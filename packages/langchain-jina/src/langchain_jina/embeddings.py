@@ -8,13 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from jina_client import JinaInputError
-from jina_client.integration import AsyncEmbedder, Embedder, EmbeddingFields, EmbeddingType, follows, replaces
+from jina_client.integration import (
+    AsyncEmbedder,
+    Embedder,
+    EmbeddingFields,
+    EmbeddingType,
+    check_embedder,
+    follows,
+    replaces,
+)
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from pydantic import AliasChoices, Field
 
 from .chunks import ready_for, texts_and_documents
-from .connection import LangChainConnection
+from .connection import CLASSES, LangChainConnection
 
 
 class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
@@ -164,6 +172,12 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
         embedder = self._embedder()
         identities = f"{embedder.identity('document')} {embedder.identity('query')}"
         return f"jina-{hashlib.sha256(identities.encode()).hexdigest()[:32]}-"
+
+    def _check(self) -> None:
+        super()._check()
+        # A subclass that sends texts itself has models of its own.
+        if not any(replaces(type(self), name, "_check") for name in ("embed_documents", "_embed")):
+            check_embedder(self.model_name, self._connection().base_url, CLASSES, **self._options())
 
     def _check_not_replaced(self, method: str) -> None:
         """Raise if a subclass sends texts elsewhere: late chunking would send them to ``base_url`` nevertheless."""

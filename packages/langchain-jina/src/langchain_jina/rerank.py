@@ -7,14 +7,14 @@ from copy import deepcopy
 from typing import Any
 
 from jina_client import JinaArgumentError, JinaInputError, RerankResult
-from jina_client.integration import AsyncReranker, Reranker, follows, replaces
+from jina_client.integration import AsyncReranker, Reranker, check_reranker, follows, replaces
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.runnables import RunnableConfig, RunnableSerializable
 from pydantic import AliasChoices, Field
 from typing_extensions import TypedDict
 
-from .connection import LangChainConnection
+from .connection import CLASSES, LangChainConnection
 
 Rerankable = str | Document | Mapping[str, Any]
 
@@ -144,6 +144,13 @@ class JinaRerank(LangChainConnection, RunnableSerializable[RerankInput, list[Doc
             return _from_pairs(documents, await self.arerank(documents, query, **_changed(model, top_n)))
         result = await self._async_reranker(model).rerank(query, _contents(documents), self._top_n(top_n))
         return _scored(documents, result)
+
+    def _check(self) -> None:
+        super()._check()
+        # A subclass that sends texts itself has models of its own.
+        if not any(replaces(type(self), name, "_check") for name in ("rerank", "compress_documents")):
+            base_url = self._connection().base_url
+            check_reranker(self.model, base_url, CLASSES, top_n=self.top_n, **self._options())
 
     def _replaces_rerank(self, method: str) -> bool:
         """Return whether a subclass has a ``rerank`` of its own that an asynchronous method must call."""

@@ -8,6 +8,7 @@ from .._async.client import AsyncJinaClient
 from .._sync.client import JinaClient
 from ..addresses import resolve_base_url
 from ..errors import JinaInputError
+from ..settings import check_settings
 
 
 class Connection:
@@ -29,6 +30,8 @@ class Connection:
             )
         if client is not None and not isinstance(client, (JinaClient, AsyncJinaClient)):
             raise JinaInputError(f"client must be a JinaClient or an AsyncJinaClient, got {type(client).__name__}")
+        if client is None:
+            check_settings(self._options)
         self._callers = client
         self._sync: JinaClient | None = None
         self._async: AsyncJinaClient | None = None

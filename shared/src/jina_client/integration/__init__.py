@@ -14,6 +14,7 @@ from .._sync.components import Embedder, MultiVectorEmbedder, Reranker
 from ..addresses import DEFAULT_BASE_URL, resolve_base_url
 from ..arguments import known_arguments, unknown_argument
 from ..checks import check_choice, check_number, check_whole
+from ..component_checks import check_connection, check_embedder, check_multi_vector_embedder, check_reranker
 from ..components.connection import Connection
 from ..conflicts import warn_of_conflicts
 from ..estimates import image_tokens
@@ -85,7 +86,11 @@ __all__ = [
     "as_vectors",
     "canonical_id",
     "check_choice",
+    "check_connection",
+    "check_embedder",
+    "check_multi_vector_embedder",
     "check_number",
+    "check_reranker",
     "check_whole",
     "find_model",
     "follows",

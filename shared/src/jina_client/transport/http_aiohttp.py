@@ -51,7 +51,7 @@ class AiohttpTransport:
                 return Response(response.status, headers, bytes(body))
         except TimeoutError as error:
             if limit.expired() or isinstance(error, aiohttp.ServerTimeoutError):
-                raise timeout_error(request.timeout) from None
+                raise timeout_error(request.timeout, request.url) from None
             raise connection_error(request.url, error) from error
         except (aiohttp.ClientError, OSError) as error:
             raise connection_error(request.url, error) from error

@@ -7,7 +7,14 @@ from typing import Any
 
 from haystack.utils import Secret
 from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient, JinaInputError
-from jina_client.integration import Connection, ConnectionOptions, warn_of_conflicts
+from jina_client.integration import Connection, ConnectionOptions, check_connection, warn_of_conflicts
+
+CLASSES = {
+    "embedder": "JinaTextEmbedder and JinaDocumentEmbedder",
+    "ranker": "JinaRanker",
+    "retriever": "JinaMultiVectorTextEmbedder and JinaLateInteractionRetriever",
+}
+"""The classes that error messages name."""
 
 warn_of_conflicts("haystack-jina", "jina-haystack")
 
@@ -33,6 +40,12 @@ class ComponentConnection:
         self.client = client
         self.options = options
         self._opened: Connection | None = None
+        check_connection(options)
+
+    @property
+    def base_url(self) -> str | None:
+        """The API's root, as the caller passed it or its client has it."""
+        return self.client.settings.root if self.client is not None else self.options.get("base_url")
 
     def change(self, name: str, value: Any) -> None:
         """Change the key, the client or an option. The next call opens new connections."""
@@ -42,6 +55,7 @@ class ComponentConnection:
         elif name == "client":
             self.client = value
         else:
+            check_connection({name: value})
             self.options = {**self.options, name: value}  # type: ignore[misc]
         self._opened = None
 

@@ -15,6 +15,7 @@ from jina_client.integration import (
     EmbeddingFields,
     Role,
     as_list,
+    check_embedder,
     find_model,
     follows,
     replaces,
@@ -25,13 +26,14 @@ from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayloa
 from llama_index.core.embeddings import MultiModalEmbedding
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
-from llama_index.core.schema import BaseNode, MetadataMode
+from llama_index.core.schema import BaseNode
 from llama_index.core.utils import get_tqdm_iterable
 from tqdm.asyncio import tqdm_asyncio
 
 from .cache import VectorCache
-from .connection import LlamaIndexConnection
+from .connection import CLASSES, LlamaIndexConnection
 from .images import checked_nodes, image_input, is_image, name_of
+from .nodes import contents, give
 from .old_names import DEFAULT_JINA_AI_API_URL, EmbeddingApi
 
 __all__ = ["DEFAULT_JINA_AI_API_URL", "JinaEmbedding"]
@@ -131,10 +133,10 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
         show_progress = kwargs.get("show_progress", False)
         texts, images = self._by_kind(nodes)
         if self.late_chunking and not self._replaces_texts():
-            _give(texts, self._get_chunk_embeddings(texts, show_progress))
+            give(texts, self._get_chunk_embeddings(texts, show_progress))
         else:
-            _give(texts, self.get_text_embedding_batch(_contents(texts), **kwargs))
-        _give(images, self.get_image_embedding_batch(images, show_progress))  # type: ignore[arg-type]
+            give(texts, self.get_text_embedding_batch(contents(texts), **kwargs))
+        give(images, self.get_image_embedding_batch(images, show_progress))  # type: ignore[arg-type]
         return nodes
 
     @follows("__call__")
@@ -143,10 +145,10 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
         show_progress = kwargs.get("show_progress", False)
         texts, images = self._by_kind(nodes)
         if self.late_chunking and not self._replaces_texts():
-            _give(texts, await self._aget_chunk_embeddings(texts, show_progress))
+            give(texts, await self._aget_chunk_embeddings(texts, show_progress))
         else:
-            _give(texts, await self.aget_text_embedding_batch(_contents(texts), **kwargs))
-        _give(images, await self.aget_image_embedding_batch(images, show_progress))  # type: ignore[arg-type]
+            give(texts, await self.aget_text_embedding_batch(contents(texts), **kwargs))
+        give(images, await self.aget_image_embedding_batch(images, show_progress))  # type: ignore[arg-type]
         return nodes
 
     # The base class looks vectors up by the bare text, so these six do not call it.
@@ -300,7 +302,7 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
     def _get_chunk_embeddings(self, nodes: Sequence[BaseNode], show_progress: bool) -> list[Embedding]:
         if not nodes:
             return []
-        chunks, documents = _contents(nodes), [node.ref_doc_id for node in nodes]
+        chunks, documents = contents(nodes), [node.ref_doc_id for node in nodes]
         with self._events(chunks) as embeddings, self._callback(chunks, embeddings):
             if self.rate_limiter is not None:
                 self.rate_limiter.acquire()
@@ -312,7 +314,7 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
     async def _aget_chunk_embeddings(self, nodes: Sequence[BaseNode], show_progress: bool) -> list[Embedding]:
         if not nodes:
             return []
-        chunks, documents = _contents(nodes), [node.ref_doc_id for node in nodes]
+        chunks, documents = contents(nodes), [node.ref_doc_id for node in nodes]
         with self._events(chunks) as embeddings, self._callback(chunks, embeddings):
             if self.rate_limiter is not None:
                 await self.rate_limiter.async_acquire()
@@ -320,6 +322,13 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
             options = {"show_progress": show_progress, **self._encoding("document")}
             embeddings += embedder.to_lists(await embedder.embed_chunks(chunks, documents, **options))
         return embeddings
+
+    def _check(self) -> None:
+        super()._check()
+        # A subclass that sends texts itself has models of its own.
+        if not self._replaces_texts():
+            url, late = self._connection().base_url, self.late_chunking
+            check_embedder(self.model, url, CLASSES, late_chunking=late, **self._options())
 
     def _replaces_texts(self) -> bool:
         """Return whether a subclass embeds texts itself; late chunking would bypass it."""
@@ -387,12 +396,3 @@ def _label(model: str, model_name: str | None) -> str:
             f"model_name only labels events, and the model would be {model}: pass model={model_name!r}"
         )
     return model_name
-
-
-def _contents(nodes: Sequence[BaseNode]) -> list[str]:
-    return [node.get_content(metadata_mode=MetadataMode.EMBED) for node in nodes]
-
-
-def _give(nodes: Sequence[BaseNode], embeddings: Sequence[Embedding]) -> None:
-    for node, embedding in zip(nodes, embeddings, strict=True):
-        node.embedding = list(embedding)

@@ -9,6 +9,9 @@ from jina_client.integration import ConnectedModel, warn_of_conflicts
 from llama_index.core.bridge.pydantic import ConfigDict, Field, SecretStr
 from llama_index.core.schema import BaseComponent
 
+CLASSES = {"embedder": "JinaEmbedding", "ranker": "JinaRerank", "retriever": "JinaLateInteractionRetriever"}
+"""The classes that error messages name."""
+
 warn_of_conflicts("llama-index-jina", "llama-index-embeddings-jinaai", "llama-index-postprocessor-jinaai-rerank")
 
 

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from jina_client import JinaInputError, RerankResult
-from jina_client.integration import AsyncReranker, Reranker, follows, takes_images
+from jina_client.integration import AsyncReranker, Reranker, check_reranker, follows, replaces, takes_images
 from llama_index.core.bridge.pydantic import Field
 from llama_index.core.callbacks import CBEventType, EventPayload
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
-from llama_index.embeddings.jinaai.connection import LlamaIndexConnection
+from llama_index.embeddings.jinaai.connection import CLASSES, LlamaIndexConnection
 from llama_index.embeddings.jinaai.images import image_input, image_of, query_input
 from llama_index.embeddings.jinaai.old_names import DEFAULT_JINA_AI_API_URL, endpoint_address
 
@@ -86,6 +86,13 @@ class JinaRerank(LlamaIndexConnection, BaseNodePostprocessor):
     def class_name(cls) -> str:
         """The name that LlamaIndex saves this class under."""
         return "JinaRerank"
+
+    def _check(self) -> None:
+        super()._check()
+        # A subclass that sends texts itself has models of its own.
+        if not replaces(type(self), "_postprocess_nodes", "_check"):
+            base_url = self._connection().base_url
+            check_reranker(self.model, base_url, CLASSES, top_n=self.top_n, **self._options())
 
     def _postprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Unpack
 
 from haystack import Document, component
 from haystack.utils import Secret
 from haystack_integrations.common.jina import (
+    CLASSES,
     DEFAULT_API_KEY,
     ComponentConnection,
     DocumentInputs,
@@ -22,6 +24,7 @@ from jina_client.integration import (
     AsyncEmbedder,
     ConnectionOptions,
     Embedder,
+    check_embedder,
     follows,
     known_arguments,
 )
@@ -125,6 +128,7 @@ class JinaDocumentEmbedder(JinaComponent):
         self.truncate = truncate
         self.raise_on_failure = raise_on_failure
         self._connection = ComponentConnection(api_key, client, options)
+        check_embedder(model, self._connection.base_url, CLASSES, late_chunking=bool(late_chunking), **self._options())
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(self, documents: list[Document]) -> dict[str, Any]:
@@ -173,8 +177,17 @@ class JinaDocumentEmbedder(JinaComponent):
         return [text_of(each, fields, separator, prefix=self.prefix, suffix=self.suffix) for each in documents]
 
     def _sources(self, documents: list[Document]) -> list[str | None]:
-        """What the document of each chunk is known by."""
+        """Return what identifies the document of each chunk, and warn if some chunks do not have it."""
         found = [document.meta.get(self.late_chunking_field) for document in documents]
+        missing = found.count(None)
+        if missing and len(found) > 1:
+            warnings.warn(
+                f"late_chunking needs to know each chunk's document, and {missing} of {len(found)} Documents have no "
+                f"meta[{self.late_chunking_field!r}]: each of them is embedded as a document of its own. Split with a "
+                "DocumentSplitter, which sets source_id, or name another meta field by late_chunking_field=",
+                UserWarning,
+                stacklevel=3,
+            )
         return [None if source is None else repr(source) for source in found]
 
     def _embedder(self) -> Embedder:

@@ -9,6 +9,7 @@ from typing import Any, Unpack
 from haystack import Document, component
 from haystack.utils import Secret
 from haystack_integrations.common.jina import (
+    CLASSES,
     DEFAULT_API_KEY,
     ComponentConnection,
     DocumentImages,
@@ -23,6 +24,7 @@ from jina_client.integration import (
     AsyncEmbedder,
     ConnectionOptions,
     Embedder,
+    check_embedder,
     follows,
     known_arguments,
 )
@@ -107,6 +109,7 @@ class JinaDocumentImageEmbedder(JinaComponent):
         self.progress_bar = progress_bar
         self.raise_on_failure = raise_on_failure
         self._connection = ComponentConnection(api_key, client, options)
+        check_embedder(model, self._connection.base_url, CLASSES, **self._options())
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(self, documents: list[Document]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, Unpack
 from haystack import Document, component
 from haystack.utils import Secret
 from haystack_integrations.common.jina import (
+    CLASSES,
     DEFAULT_API_KEY,
     ComponentConnection,
     DocumentImages,
@@ -26,6 +27,7 @@ from jina_client.integration import (
     AsyncMultiVectorEmbedder,
     ConnectionOptions,
     MultiVectorEmbedder,
+    check_multi_vector_embedder,
     follows,
     known_arguments,
 )
@@ -116,6 +118,9 @@ class JinaMultiVectorDocumentEmbedder(JinaComponent):
         self.image_size = checked_size(image_size)
         self.raise_on_failure = raise_on_failure
         self._connection = ComponentConnection(api_key, client, options)
+        check_multi_vector_embedder(
+            model, self._connection.base_url, CLASSES, dimensions=dimensions, batch_size=batch_size
+        )
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(self, documents: list[Document]) -> dict[str, Any]:

@@ -6,7 +6,14 @@ from typing import Any, Unpack
 
 from haystack import component
 from haystack.utils import Secret
-from haystack_integrations.common.jina import DEFAULT_API_KEY, ComponentConnection, JinaComponent, as_query, meta_of
+from haystack_integrations.common.jina import (
+    CLASSES,
+    DEFAULT_API_KEY,
+    ComponentConnection,
+    JinaComponent,
+    as_query,
+    meta_of,
+)
 from jina_client import AsyncJinaClient, JinaClient, MultiVectors
 from jina_client.integration import (
     CONNECTION_OPTIONS,
@@ -14,6 +21,7 @@ from jina_client.integration import (
     AsyncMultiVectorEmbedder,
     ConnectionOptions,
     MultiVectorEmbedder,
+    check_multi_vector_embedder,
     follows,
     known_arguments,
 )
@@ -67,6 +75,7 @@ class JinaMultiVectorTextEmbedder(JinaComponent):
         self.suffix = suffix
         self.dimensions = dimensions
         self._connection = ComponentConnection(api_key, client, options)
+        check_multi_vector_embedder(model, self._connection.base_url, CLASSES, dimensions=dimensions)
 
     @component.output_types(embedding=list[list[float]], meta=dict[str, Any])
     def run(self, text: str) -> dict[str, Any]:

@@ -6,7 +6,14 @@ from typing import Any, Unpack
 
 from haystack import component
 from haystack.utils import Secret
-from haystack_integrations.common.jina import DEFAULT_API_KEY, ComponentConnection, JinaComponent, as_query, meta_of
+from haystack_integrations.common.jina import (
+    CLASSES,
+    DEFAULT_API_KEY,
+    ComponentConnection,
+    JinaComponent,
+    as_query,
+    meta_of,
+)
 from jina_client import AsyncJinaClient, Embeddings, JinaClient
 from jina_client.integration import (
     CONNECTION_OPTIONS,
@@ -14,6 +21,7 @@ from jina_client.integration import (
     AsyncEmbedder,
     ConnectionOptions,
     Embedder,
+    check_embedder,
     follows,
     known_arguments,
 )
@@ -83,6 +91,7 @@ class JinaTextEmbedder(JinaComponent):
         self.normalized = normalized
         self.truncate = truncate
         self._connection = ComponentConnection(api_key, client, options)
+        check_embedder(model, self._connection.base_url, CLASSES, **self._options())
 
     @component.output_types(embedding=list[float], meta=dict[str, Any])
     def run(self, text: str) -> dict[str, Any]:

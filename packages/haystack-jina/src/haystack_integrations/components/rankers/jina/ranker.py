@@ -9,6 +9,7 @@ from typing import Any, Unpack
 from haystack import Document, component
 from haystack.utils import Secret
 from haystack_integrations.common.jina import (
+    CLASSES,
     DEFAULT_API_KEY,
     ComponentConnection,
     DocumentImages,
@@ -27,6 +28,7 @@ from jina_client.integration import (
     AsyncReranker,
     ConnectionOptions,
     Reranker,
+    check_reranker,
     follows,
     known_arguments,
 )
@@ -109,6 +111,7 @@ class JinaRanker(JinaComponent):
         self.root_path = root_path
         self.image_size = checked_size(image_size)
         self._connection = ComponentConnection(api_key, client, options)
+        check_reranker(model, self._connection.base_url, CLASSES, **self._options())
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(
@@ -163,7 +166,9 @@ class JinaRanker(JinaComponent):
             return text_of(document, self.meta_fields_to_embed, self.meta_data_separator)
 
         images = DocumentImages(self.file_path_meta_field, self.root_path, self.image_size)
-        return DocumentInputs(documents, TextOrImage(self.model, images, text), raise_on_failure=True).inputs
+        return DocumentInputs(
+            documents, TextOrImage(self.model, images, text), raise_on_failure=True, optional=False
+        ).inputs
 
     def _reranker(self) -> Reranker:
         return Reranker(self._connection.open(), self.model, **self._options())
