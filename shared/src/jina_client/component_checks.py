@@ -79,7 +79,7 @@ def check_embedder(
     options = _without_list_options(options)
     tasks = task_by_role(model, options.pop("task", None), query_task, document_task)
     for role in ("query", "document"):
-        task = tasks[role]  # type: ignore[index]
+        task = tasks[role]
         late = late_chunking and role == "document"
         EmbedRequest.build(model, {**options, "task": task}, late_chunking=late)
 

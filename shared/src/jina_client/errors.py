@@ -96,7 +96,7 @@ class PartialFailureError(JinaError):
         return (
             f"{len(self.failed)} of {total} inputs failed ({'; '.join(shown)}{more}); "
             "the others are in the error's completed"
-            + next((f". {error.advice}" for error in errors.values() if getattr(error, "advice", "")), "")
+            + next((f". {advice}" for error in errors.values() if (advice := getattr(error, "advice", ""))), "")
         )
 
     def __repr__(self) -> str:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
-P = ParamSpec("P")
-R = TypeVar("R")
+Method = TypeVar("Method", bound=Callable[..., Coroutine[Any, Any, Any]])
 
 
 def replaces(kind: type, method: str, other: str) -> bool:
@@ -26,26 +25,23 @@ def replaces(kind: type, method: str, other: str) -> bool:
     return _level(kind, method) < _level(kind, other)
 
 
-def follows(
-    method: str,
-) -> Callable[[Callable[Concatenate[Any, P], Awaitable[R]]], Callable[Concatenate[Any, P], Awaitable[R]]]:
+def follows(method: str) -> Callable[[Method], Method]:
     """Decorate a coroutine method: if a subclass replaces only its synchronous form, run that in a thread instead.
 
     Args:
         method: the name of the synchronous form.
     """
 
-    def decorate(
-        asynchronous: Callable[Concatenate[Any, P], Awaitable[R]],
-    ) -> Callable[Concatenate[Any, P], Awaitable[R]]:
+    def decorate(asynchronous: Method) -> Method:
+        name = asynchronous.__name__
+
         @functools.wraps(asynchronous)
-        async def call(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            if replaces(type(self), method, asynchronous.__name__):
-                result: R = await asyncio.to_thread(getattr(self, method), *args, **kwargs)
-                return result
+        async def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+            if replaces(type(self), method, name):
+                return await asyncio.to_thread(getattr(self, method), *args, **kwargs)
             return await asynchronous(self, *args, **kwargs)
 
-        return call
+        return call  # type: ignore[return-value]
 
     return decorate
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient
 from jina_client.integration import KEY_VARIABLES, ConnectedModel
@@ -17,6 +17,19 @@ REPLACED = {
     "user_agent": "requests identify themselves as jina-client; pass transport= to send other headers",
 }
 """Arguments of ``langchain_community`` that have no meaning here, with what to use instead."""
+
+
+class LangChainOptions(TypedDict, total=False):
+    """Arguments that every component takes besides those of the connection."""
+
+    jina_api_key: str | SecretStr | None
+    """Another name of ``api_key``."""
+    jina_auth_token: str | SecretStr | None
+    """Another name of ``api_key``."""
+    transport: Any
+    """An object that sends requests instead of HTTP; it is not saved."""
+    client: JinaClient | AsyncJinaClient | None
+    """A ready client to use instead of the other options; it is not saved."""
 
 
 class LangChainFields(ConnectedModel):

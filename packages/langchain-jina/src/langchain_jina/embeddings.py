@@ -5,24 +5,35 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from jina_client import JinaInputError
 from jina_client.integration import (
     AsyncEmbedder,
     Embedder,
     EmbeddingFields,
+    EmbeddingOptions,
     EmbeddingType,
     check_embedder,
     follows,
     replaces,
+    warn_of_default_model,
 )
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, SecretStr
 
 from .chunks import ready_for, texts_and_documents
-from .connection import CLASSES, LangChainConnection
+from .connection import CLASSES, LangChainConnection, LangChainOptions
+
+DEFAULT_MODEL = "jina-embeddings-v2-base-en"
+
+
+class JinaEmbeddingsOptions(EmbeddingOptions, LangChainOptions, total=False):
+    """The further arguments of :class:`JinaEmbeddings`."""
+
+    model_name: str
+    """Another name of ``model``."""
 
 
 class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
@@ -40,7 +51,7 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
         JinaInputError: an unknown argument or a value of the wrong type; a missing key when it is first needed.
     """
 
-    model_name: str = Field(default="jina-embeddings-v2-base-en", validation_alias=AliasChoices("model_name", "model"))
+    model_name: str = Field(default=DEFAULT_MODEL, validation_alias=AliasChoices("model_name", "model"))
     """The model, also taken as ``model``. The default is that of ``langchain_community``, for stored vectors."""
     embedding_type: EmbeddingType = "float"
     """``binary`` or ``ubinary``: one bit a dimension travels, and a vector is a list of 0.0 and 1.0, of which the
@@ -49,6 +60,29 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
     """Texts in one request, at most 512; 128 by default."""
     show_progress: bool = False
     """Show a progress bar while documents and images are embedded."""
+
+    if TYPE_CHECKING:
+        # The aliases of pydantic's fields are invisible to type checkers and editors.
+        def __init__(
+            self,
+            *,
+            model: str = DEFAULT_MODEL,
+            api_key: str | SecretStr | None = None,
+            embedding_type: EmbeddingType = "float",
+            batch_size: int | None = None,
+            show_progress: bool = False,
+            **options: Unpack[JinaEmbeddingsOptions],
+        ) -> None:
+            """Create an embedding model.
+
+            Args:
+                model: the model's id, also accepted as ``model_name``.
+                api_key: the key, also accepted as ``jina_api_key``; by default ``JINA_API_KEY``.
+                embedding_type: ``float``, or ``binary`` or ``ubinary`` for one bit per dimension.
+                batch_size: texts in one request, at most 512; 128 by default.
+                show_progress: show a progress bar while documents and images are embedded.
+                **options: how to embed, and where and how to call.
+            """
 
     @property
     def model(self) -> str:
@@ -175,6 +209,8 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
 
     def _check(self) -> None:
         super()._check()
+        if "model_name" not in self.model_fields_set:
+            warn_of_default_model(type(self).__name__, DEFAULT_MODEL, stacklevel=4)
         # A subclass that sends texts itself has models of its own.
         if not any(replaces(type(self), name, "_check") for name in ("embed_documents", "_embed")):
             check_embedder(self.model_name, self._connection().base_url, CLASSES, **self._options())

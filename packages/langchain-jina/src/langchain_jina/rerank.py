@@ -4,19 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from jina_client import JinaArgumentError, JinaInputError, RerankResult
-from jina_client.integration import AsyncReranker, Reranker, check_reranker, follows, replaces
+from jina_client.integration import (
+    AsyncReranker,
+    ConnectionOptions,
+    Reranker,
+    check_reranker,
+    follows,
+    replaces,
+    warn_of_default_model,
+)
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.runnables import RunnableConfig, RunnableSerializable
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, SecretStr
 from typing_extensions import TypedDict
 
-from .connection import CLASSES, LangChainConnection
+from .connection import CLASSES, LangChainConnection, LangChainOptions
 
 Rerankable = str | Document | Mapping[str, Any]
+
+DEFAULT_MODEL = "jina-reranker-v1-base-en"
+
+
+class JinaRerankOptions(ConnectionOptions, LangChainOptions, total=False):
+    """The further arguments of :class:`JinaRerank`."""
+
+    model_name: str
+    """Another name of ``model``."""
+    name: str | None
+    """The name of this step in traces."""
 
 
 class RerankInput(TypedDict):
@@ -45,7 +64,7 @@ class JinaRerank(LangChainConnection, RunnableSerializable[RerankInput, list[Doc
     # The configuration of RunnableSerializable would ignore unknown arguments.
     model_config = LangChainConnection.model_config
 
-    model: str = Field(default="jina-reranker-v1-base-en", validation_alias=AliasChoices("model", "model_name"))
+    model: str = Field(default=DEFAULT_MODEL, validation_alias=AliasChoices("model", "model_name"))
     """The model, also accepted as ``model_name``. The default is that of ``langchain_community``."""
     top_n: int | None = 3
     """How many documents to keep; ``None`` keeps all, sorted."""
@@ -55,6 +74,31 @@ class JinaRerank(LangChainConnection, RunnableSerializable[RerankInput, list[Doc
     """Tokens per document that the model reads, 1 to 8192 (``jina-reranker-v3`` and later)."""
     max_image_side: int | None = None
     """Longer side in pixels above which an image is made smaller before it is sent (needs Pillow)."""
+
+    if TYPE_CHECKING:
+        # The aliases of pydantic's fields are invisible to type checkers and editors.
+        def __init__(
+            self,
+            *,
+            model: str = DEFAULT_MODEL,
+            top_n: int | None = 3,
+            api_key: str | SecretStr | None = None,
+            truncation: bool | None = None,
+            max_doc_length: int | None = None,
+            max_image_side: int | None = None,
+            **options: Unpack[JinaRerankOptions],
+        ) -> None:
+            """Create a reranker.
+
+            Args:
+                model: the model's id, also accepted as ``model_name``.
+                top_n: how many documents to keep; ``None`` keeps all, sorted.
+                api_key: the key, also accepted as ``jina_api_key``; by default ``JINA_API_KEY``.
+                truncation: cut documents longer than the model's context.
+                max_doc_length: tokens per document that the model reads, 1 to 8192 (``jina-reranker-v3`` and later).
+                max_image_side: longer side in pixels above which an image is made smaller (needs Pillow).
+                **options: where and how to call.
+            """
 
     def rerank(
         self,
@@ -147,6 +191,8 @@ class JinaRerank(LangChainConnection, RunnableSerializable[RerankInput, list[Doc
 
     def _check(self) -> None:
         super()._check()
+        if "model" not in self.model_fields_set:
+            warn_of_default_model(type(self).__name__, DEFAULT_MODEL, stacklevel=4)
         # A subclass that sends texts itself has models of its own.
         if not any(replaces(type(self), name, "_check") for name in ("rerank", "compress_documents")):
             base_url = self._connection().base_url

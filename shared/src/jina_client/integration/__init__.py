@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from .._async.components import AsyncEmbedder, AsyncMultiVectorEmbedder, AsyncReranker
 from .._sync.components import Embedder, MultiVectorEmbedder, Reranker
 from ..addresses import DEFAULT_BASE_URL, resolve_base_url
-from ..arguments import known_arguments, unknown_argument
+from ..arguments import known_arguments, unknown_argument, warns_of_default_model
 from ..checks import check_choice, check_number, check_whole
 from ..component_checks import check_connection, check_embedder, check_multi_vector_embedder, check_reranker
 from ..components.connection import Connection
 from ..conflicts import warn_of_conflicts
+from ..default_models import warn_of_default_model
 from ..estimates import image_tokens
 from ..inputs import as_list, as_text
 from ..media import LARGEST, PDFIUM, Media
@@ -41,7 +42,14 @@ from ..protocol.classification import MAX_EXAMPLES, MAX_GROUP_LABELS, MAX_GROUPS
 from ..protocol.segmentation import LONGEST_TEXT, TOKENIZERS
 from ..quantization.arrays import as_vectors
 from ..settings import KEY_VARIABLES
-from ._options import CONNECTION_OPTIONS, ConnectionAttributes, ConnectionOptions
+from ._options import (
+    CONNECTION_OPTIONS,
+    ConnectionAttributes,
+    ConnectionOptions,
+    EmbeddingOptions,
+    RequestOptions,
+    RoleOptions,
+)
 
 if TYPE_CHECKING:
     from ._fields import EmbeddingFields
@@ -72,6 +80,7 @@ __all__ = [
     "ConnectionOptions",
     "Embedder",
     "EmbeddingFields",
+    "EmbeddingOptions",
     "EmbeddingType",
     "Endpoint",
     "Media",
@@ -79,8 +88,10 @@ __all__ = [
     "Model",
     "MultiVectorEmbedder",
     "OnError",
+    "RequestOptions",
     "Reranker",
     "Role",
+    "RoleOptions",
     "as_list",
     "as_text",
     "as_vectors",
@@ -103,6 +114,8 @@ __all__ = [
     "takes_images",
     "unknown_argument",
     "warn_of_conflicts",
+    "warn_of_default_model",
+    "warns_of_default_model",
 ]
 
 # These need pydantic, which the client itself does not.

@@ -6,9 +6,8 @@ import asyncio
 import warnings
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
-from jina_client import JinaArgumentError
 from jina_client.integration import (
     AsyncEmbedder,
     Embedder,
@@ -16,12 +15,12 @@ from jina_client.integration import (
     Role,
     as_list,
     check_embedder,
-    find_model,
     follows,
     replaces,
+    warns_of_default_model,
 )
 from llama_index.core.async_utils import run_jobs
-from llama_index.core.bridge.pydantic import Field
+from llama_index.core.bridge.pydantic import Field, SecretStr
 from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
 from llama_index.core.embeddings import MultiModalEmbedding
 from llama_index.core.instrumentation import get_dispatcher
@@ -35,13 +34,13 @@ from .connection import CLASSES, LlamaIndexConnection
 from .images import checked_nodes, image_input, is_image, name_of
 from .nodes import contents, give
 from .old_names import DEFAULT_JINA_AI_API_URL, EmbeddingApi
+from .options import DEFAULT_MODEL, JinaEmbeddingOptions, label
 
 __all__ = ["DEFAULT_JINA_AI_API_URL", "JinaEmbedding"]
 
 Encoding = Literal["float", "binary", "ubinary"]
 Embedding = list[float]
 
-DEFAULT_MODEL = "jina-embeddings-v3"
 # Texts that LlamaIndex hands over at once. The client makes requests of 128 of them, eight in flight.
 EMBED_BATCH_SIZE = 1024
 
@@ -88,22 +87,23 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
     late_chunking: bool = False
     embed_batch_size: int = Field(default=EMBED_BATCH_SIZE, gt=0, le=2048)
 
+    @warns_of_default_model
     def __init__(
         self,
         model: str = DEFAULT_MODEL,
         embed_batch_size: int = EMBED_BATCH_SIZE,
-        api_key: Any = None,
+        api_key: str | SecretStr | None = None,
         callback_manager: CallbackManager | None = None,
         encoding_queries: Encoding | None = None,
         encoding_documents: Encoding | None = None,
         task: str | None = None,
         dimensions: int | None = None,
         late_chunking: bool | None = None,
-        **arguments: Any,
+        **arguments: Unpack[JinaEmbeddingOptions],
     ) -> None:
         fields: dict[str, Any] = {
             "model": model,
-            "model_name": _label(model, arguments.pop("model_name", None)),
+            "model_name": label(model, arguments.pop("model_name", None)),
             "embed_batch_size": embed_batch_size,
             "api_key": api_key,
             "callback_manager": callback_manager,
@@ -385,14 +385,3 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
         with self.callback_manager.event(CBEventType.EMBEDDING, payload=payload) as event:
             yield
             event.on_end(payload={EventPayload.CHUNKS: chunks, EventPayload.EMBEDDINGS: embeddings})
-
-
-def _label(model: str, model_name: str | None) -> str:
-    """What events call the model: by default its id, also where what was saved has LlamaIndex's own default."""
-    if model_name is None or model_name == "unknown":
-        return model
-    if model == DEFAULT_MODEL != model_name and find_model(model_name):
-        raise JinaArgumentError(
-            f"model_name only labels events, and the model would be {model}: pass model={model_name!r}"
-        )
-    return model_name

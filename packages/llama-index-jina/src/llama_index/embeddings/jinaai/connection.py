@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict
 
 from jina_client import AsyncJinaClient, JinaClient
 from jina_client.integration import ConnectedModel, warn_of_conflicts
@@ -13,6 +13,15 @@ CLASSES = {"embedder": "JinaEmbedding", "ranker": "JinaRerank", "retriever": "Ji
 """The classes that error messages name."""
 
 warn_of_conflicts("llama-index-jina", "llama-index-embeddings-jinaai", "llama-index-postprocessor-jinaai-rerank")
+
+
+class LlamaIndexOptions(TypedDict, total=False):
+    """Arguments that every component takes besides those of the connection."""
+
+    transport: Any
+    """An object that sends requests instead of HTTP."""
+    client: JinaClient | AsyncJinaClient | None
+    """A ready client to use instead of the other options."""
 
 
 class LlamaIndexConnection(ConnectedModel, BaseComponent):

@@ -27,6 +27,7 @@ from jina_client.integration import (
     check_embedder,
     follows,
     known_arguments,
+    warns_of_default_model,
 )
 
 # Where Haystack's splitters note the document that a chunk comes from.
@@ -63,6 +64,7 @@ class JinaDocumentEmbedder(JinaComponent):
         "embedding_separator",
     )
 
+    @warns_of_default_model
     @known_arguments(*CONNECTION_OPTIONS)
     def __init__(
         self,

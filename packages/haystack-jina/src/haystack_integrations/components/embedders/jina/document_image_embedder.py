@@ -27,6 +27,7 @@ from jina_client.integration import (
     check_embedder,
     follows,
     known_arguments,
+    warns_of_default_model,
 )
 
 JINA_API_URL = f"{DEFAULT_BASE_URL}/embeddings"
@@ -56,6 +57,7 @@ class JinaDocumentImageEmbedder(JinaComponent):
     _DEFAULT_URL = JINA_API_URL
     _ALWAYS_SAVED = ("model", "file_path_meta_field", "root_path", "embedding_dimension", "image_size", "batch_size")
 
+    @warns_of_default_model
     @known_arguments(*CONNECTION_OPTIONS)
     def __init__(
         self,

@@ -24,6 +24,7 @@ from jina_client.integration import (
     check_embedder,
     follows,
     known_arguments,
+    warns_of_default_model,
 )
 
 JINA_API_URL = f"{DEFAULT_BASE_URL}/embeddings"
@@ -46,6 +47,7 @@ class JinaTextEmbedder(JinaComponent):
     _DEFAULT_URL = JINA_API_URL
     _ALWAYS_SAVED = ("model", "prefix", "suffix")
 
+    @warns_of_default_model
     @known_arguments(*CONNECTION_OPTIONS)
     def __init__(
         self,

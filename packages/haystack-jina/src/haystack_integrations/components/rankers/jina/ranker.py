@@ -31,6 +31,7 @@ from jina_client.integration import (
     check_reranker,
     follows,
     known_arguments,
+    warns_of_default_model,
 )
 
 JINA_API_URL = f"{DEFAULT_BASE_URL}/rerank"
@@ -58,6 +59,7 @@ class JinaRanker(JinaComponent):
     _DEFAULT_URL = JINA_API_URL
     _ALWAYS_SAVED = ("model", "top_k", "score_threshold")
 
+    @warns_of_default_model
     @known_arguments(*CONNECTION_OPTIONS)
     def __init__(
         self,
