@@ -152,7 +152,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], dict[str, Any], type[JinaError], str]
         ("documents", "query", "chunks"),
         {"model": "jina-reranker-v3"},
         JinaInputError,
-        "is a reranker: use the class for reranking",
+        "is a (reranker: use the class|model for rerank)",
     ),
     "an embedding model to rank": (
         ("ranking",),

@@ -16,7 +16,7 @@ from haystack_integrations.components.embedders.jina import (
     JinaTextEmbedder,
 )
 from haystack_integrations.components.rankers.jina import JinaRanker
-from jina_client import JinaArgumentError, JinaClient
+from jina_client import JinaArgumentError, JinaClient, JinaInputError
 from loopback import Recorder
 
 HOST = "https://api.jina.ai/v1"
@@ -101,3 +101,14 @@ def test_a_replaced_run_serves_asynchronous_pipelines(server: Recorder) -> None:
 
     assert asyncio.run(Own(base_url=server.url).run_async("a"))["embedding"] == [1.0]
     assert server.sent == []
+
+
+def test_late_chunking_without_a_document_id_warns(server: Recorder) -> None:
+    embedder = JinaDocumentEmbedder(base_url=server.url, late_chunking=True, progress_bar=False)
+    with pytest.warns(UserWarning, match=r"2 of 2 Documents have no meta\['source_id'\].*late_chunking_field="):
+        embedder.run(documents=DOCUMENTS)
+
+
+def test_a_document_without_text_names_the_option_that_leaves_it_out(server: Recorder) -> None:
+    with pytest.raises(JinaInputError, match="with raise_on_failure=False such Documents come back"):
+        JinaDocumentEmbedder(base_url=server.url).run(documents=[Document(content=None)])

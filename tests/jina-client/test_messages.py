@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -111,10 +112,16 @@ def test_connection_errors_are_told_apart(
 
 
 def test_a_timeout_names_the_address_and_the_option(make_client: Callable[..., Any]) -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         text = message_of(make_client(base_url=f"http://127.0.0.1:{port}/v1", timeout=0.2, max_retries=1))
     assert f"no complete response from 127.0.0.1:{port} within 0.2 s: raise timeout=" in text
     assert "after 2 attempts" in text
+
+
+def test_a_short_key_does_not_mask_ordinary_words(make_client: Callable[..., Any], server: Recorder) -> None:
+    server.answer = lambda sent: Answer({"detail": "the tested key is tes, or test"}, 400)
+    client = make_client(base_url=server.url, api_key="test", max_retries=0)
+    with pytest.raises(JinaStatusError) as caught:
+        client.embed(["a"])
+    assert caught.value.message == "the tested key is tes, or **********"

@@ -49,7 +49,7 @@ def warns_of_default_model(init: Init) -> Init:
     def warned(self: Any, *args: Any, **kwargs: Any) -> None:
         init(self, *args, **kwargs)
         if "model" not in signature.bind_partial(self, *args, **kwargs).arguments:
-            warn_of_default_model(type(self).__name__, default, stacklevel=3)
+            warn_of_default_model(type(self), default)
 
     return warned  # type: ignore[return-value]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 
 # The defaults of the integrations that this project replaces, with what the documentation recommends for the same.
@@ -12,28 +13,37 @@ _RECOMMENDED = {
     "jina-reranker-v1-base-en": "jina-reranker-v3",
 }
 
-_warned: set[tuple[str, str]] = set()
+_LIBRARIES = {"haystack", "haystack_integrations", "jina_client", "langchain_core", "langchain_jina", "llama_index"}
+
+_warned: set[type] = set()
 
 
 class JinaDefaultModelWarning(UserWarning):
     """A program that names no model gets one that is kept for stored vectors, and a newer one is recommended."""
 
 
-def warn_of_default_model(owner: str, model: str, *, stacklevel: int) -> None:
+def warn_of_default_model(owner: type, model: str) -> None:
     """Warn, once per class and process, if the default model is not the recommended one.
 
     Args:
         owner: the class whose ``model=`` was left out.
         model: its default.
-        stacklevel: as of :func:`warnings.warn`, counted from the caller of this function.
     """
     recommended = _RECOMMENDED.get(model)
-    if recommended is None or (owner, model) in _warned:
+    if recommended is None or owner in _warned:
         return
-    _warned.add((owner, model))
+    _warned.add(owner)
     warnings.warn(
-        f"{owner} uses {model!r} because model= was left out; {recommended!r} is recommended for new programs. Vectors "
-        f"and scores of different models cannot be compared: to keep yours, pass model={model!r}",
+        f"{owner.__name__} uses {model!r} because model= was left out; {recommended!r} is recommended for new "
+        f"programs. Vectors and scores of different models cannot be compared: to keep yours, pass model={model!r}",
         JinaDefaultModelWarning,
-        stacklevel=stacklevel + 1,
+        stacklevel=_frames_to_caller(),
     )
+
+
+def _frames_to_caller() -> int:
+    """Return the ``stacklevel`` of the first frame that belongs to the program and not to a library."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _LIBRARIES:
+        level, frame = level + 1, frame.f_back
+    return level

@@ -35,6 +35,9 @@ _SHOWN = 500
 # Of a message, what is looked at: the search for tags takes time by the square of the length.
 _READ = 5_000
 _NAMED = 3
+_MASK = "**********"
+_SHORTEST_SECRET = 4
+_LONG_SECRET = 12
 _TAGS = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _REQUEST_ID_IN_TEXT = re.compile(r"\[RID: ([0-9a-fA-F-]+)\]")
 
@@ -235,7 +238,7 @@ def error_from_response(
     """
     text = body.decode("utf-8", "replace")
     for secret in secrets:
-        text = text.replace(secret, "**********")
+        text = masked(text, secret)
     try:
         parsed: Any = json.loads(text)
     except (ValueError, RecursionError):
@@ -255,6 +258,15 @@ def error_from_response(
         body=text if parsed is None else parsed,
         retry_after=_seconds(headers.get("retry-after")),
     )
+
+
+def masked(text: str, secret: str) -> str:
+    """Return a text without a secret. A short one, as a test may use, is masked only where it is a whole word."""
+    if len(secret) < _SHORTEST_SECRET:
+        return text
+    if len(secret) >= _LONG_SECRET:
+        return text.replace(secret, _MASK)
+    return re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", _MASK, text)
 
 
 def _read(body: Any) -> tuple[str, str, str, list[FieldError]]:

@@ -12,16 +12,13 @@ from .addresses import endpoint_url, may_receive_key
 from .advice import advice_for
 from .cancellation import Cancellation
 from .dialects import Dialect
-from .errors import JinaConnectionError, JinaResponseError, error_from_response
+from .errors import JinaConnectionError, JinaResponseError, error_from_response, masked
 from .protocol import Call, parse
 from .protocol.reader import parse_reader_response
 from .protocol.responses import parse_lines
 from .settings import Settings
 from .transport import Request, Response
 from .version import __version__
-
-# A shorter key, as a test may use, is part of ordinary words.
-_SHORTEST_KEY = 4
 
 
 class HttpCodec:
@@ -100,4 +97,4 @@ class HttpCodec:
             raise
 
     def _masked(self, text: str) -> str:
-        return text.replace(self._key, "**********") if len(self._key) >= _SHORTEST_KEY else text
+        return masked(text, self._key)

@@ -210,7 +210,7 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
     def _check(self) -> None:
         super()._check()
         if "model_name" not in self.model_fields_set:
-            warn_of_default_model(type(self).__name__, DEFAULT_MODEL, stacklevel=4)
+            warn_of_default_model(type(self), DEFAULT_MODEL)
         # A subclass that sends texts itself has models of its own.
         if not any(replaces(type(self), name, "_check") for name in ("embed_documents", "_embed")):
             check_embedder(self.model_name, self._connection().base_url, CLASSES, **self._options())

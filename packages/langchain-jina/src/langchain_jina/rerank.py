@@ -29,7 +29,7 @@ Rerankable = str | Document | Mapping[str, Any]
 DEFAULT_MODEL = "jina-reranker-v1-base-en"
 
 
-class JinaRerankOptions(ConnectionOptions, LangChainOptions, total=False):
+class LangChainRerankOptions(ConnectionOptions, LangChainOptions, total=False):
     """The further arguments of :class:`JinaRerank`."""
 
     model_name: str
@@ -86,7 +86,7 @@ class JinaRerank(LangChainConnection, RunnableSerializable[RerankInput, list[Doc
             truncation: bool | None = None,
             max_doc_length: int | None = None,
             max_image_side: int | None = None,
-            **options: Unpack[JinaRerankOptions],
+            **options: Unpack[LangChainRerankOptions],
         ) -> None:
             """Create a reranker.
 
@@ -192,7 +192,7 @@ class JinaRerank(LangChainConnection, RunnableSerializable[RerankInput, list[Doc
     def _check(self) -> None:
         super()._check()
         if "model" not in self.model_fields_set:
-            warn_of_default_model(type(self).__name__, DEFAULT_MODEL, stacklevel=4)
+            warn_of_default_model(type(self), DEFAULT_MODEL)
         # A subclass that sends texts itself has models of its own.
         if not any(replaces(type(self), name, "_check") for name in ("rerank", "compress_documents")):
             base_url = self._connection().base_url
