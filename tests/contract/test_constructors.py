@@ -103,6 +103,13 @@ def test_a_wrong_type_is_named_in_the_clients_words(kind: Any, options: dict[str
     assert "12345" not in str(caught.value)
 
 
+def test_haystack_names_a_wrong_client_and_a_positional_model() -> None:
+    with pytest.raises(JinaInputError, match=r"client must be a JinaClient .* got 'local'; base_url='local' selects"):
+        JinaTextEmbedder(client="local")  # type: ignore[arg-type]
+    with pytest.raises(JinaInputError, match="pass the model as model='jina-embeddings-v3'"):
+        JinaTextEmbedder("jina-embeddings-v3")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("kind", [langchain_jina.JinaEmbeddings, langchain_jina.JinaRerank])
 def test_a_positional_model_is_answered_with_the_keyword(kind: Any) -> None:
     with pytest.raises(JinaInputError, match=rf"got 'jina-m': write {kind.__name__}\(model=…\)"):

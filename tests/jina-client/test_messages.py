@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from jina_client import JinaConnectionError, JinaStatusError, PartialFailureError
+from jina_client import JinaClient, JinaConnectionError, JinaStatusError, PartialFailureError
+from jina_client.transport import Request, Response
 from loopback import Answer, Recorder, Sent, right_answer
 
 KEY = "test-key-0123456789"
@@ -27,8 +28,8 @@ def message_of(client: Any, inputs: list[str] | None = None) -> str:
     ("status", "advice"),
     [
         (401, "rejects the key from api_key="),
-        (402, "top it up at https://jina.ai"),
-        (403, "does not allow this request: check them at https://jina.ai"),
+        (402, "The balance of the account is used up: top it up (from the operator of 127.0.0.1:"),
+        (403, "does not allow this request: check them (from the operator of 127.0.0.1:"),
         (404, "no endpoint /v1/embeddings"),
         (413, "batch_size= takes fewer inputs"),
         (429, "pass requests_per_minute="),
@@ -125,3 +126,27 @@ def test_a_short_key_does_not_mask_ordinary_words(make_client: Callable[..., Any
     with pytest.raises(JinaStatusError) as caught:
         client.embed(["a"])
     assert caught.value.message == "the tested key is tes, or **********"
+
+
+class Rejecting:
+    """A transport whose service answers everything with one status."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+    def send(self, request: Request) -> Response:
+        return Response(self.status, {}, b'{"detail": "no"}')
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        (401, "pass another api_key= or correct it (keys: https://jina.ai)"),
+        (402, "top it up (https://jina.ai)"),
+        (403, "check them (https://jina.ai)"),
+    ],
+)
+def test_jinas_own_host_is_where_keys_and_balances_are(status: int, advice: str) -> None:
+    assert advice in message_of(JinaClient(api_key=KEY, transport=Rejecting(status), max_retries=0))

@@ -27,11 +27,11 @@ def advice_for(error: JinaStatusError, url: str, settings: Settings, location: s
     if status == 401:
         return _about_the_key(url, settings)
     if status == 402:
-        return f"The balance of the account is used up: top it up at {KEY_PAGE}, or pass another api_key="
+        return f"The balance of the account is used up: top it up ({_place(url)}), or pass another api_key="
     if status == 403:
         return (
             "The key, its plan or its balance does not allow this request: "
-            f"check them at {KEY_PAGE}, or pass another api_key="
+            f"check them ({_place(url)}), or pass another api_key="
         )
     if status == 404:
         return _about_the_address(url, settings)
@@ -45,10 +45,15 @@ def advice_for(error: JinaStatusError, url: str, settings: Settings, location: s
 
 
 def _about_the_key(url: str, settings: Settings) -> str:
-    where = f"; keys are at {KEY_PAGE}" if is_jina(url) else ""
+    where = f"keys: {_place(url)}"
     if settings.key is None:
-        return f"The request had no API key: pass api_key=… or set {KEY_VARIABLES[0]}{where}"
-    return f"The service rejects the key from {settings.key.source}: pass another api_key= or correct it{where}"
+        return f"The request had no API key: pass api_key=… or set {KEY_VARIABLES[0]} ({where})"
+    return f"The service rejects the key from {settings.key.source}: pass another api_key= or correct it ({where})"
+
+
+def _place(url: str) -> str:
+    """Return where a user finds keys, plans and balances."""
+    return KEY_PAGE if is_jina(url) else f"from the operator of {urlsplit(url).netloc or 'the service'}"
 
 
 def _about_the_address(url: str, settings: Settings) -> str:

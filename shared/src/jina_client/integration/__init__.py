@@ -15,7 +15,7 @@ from ..addresses import DEFAULT_BASE_URL, resolve_base_url
 from ..arguments import known_arguments, unknown_argument, warns_of_default_model
 from ..checks import check_choice, check_number, check_whole
 from ..component_checks import check_connection, check_embedder, check_multi_vector_embedder, check_reranker
-from ..components.connection import Connection
+from ..components.connection import Connection, check_client
 from ..conflicts import warn_of_conflicts
 from ..default_models import warn_of_default_model
 from ..estimates import image_tokens
@@ -97,6 +97,7 @@ __all__ = [
     "as_vectors",
     "canonical_id",
     "check_choice",
+    "check_client",
     "check_connection",
     "check_embedder",
     "check_multi_vector_embedder",

@@ -79,6 +79,7 @@ _KINDS = {
     "float": "a number",
     "int": "a whole number",
     "list": "a list",
+    "path": "a path",
     "string": "a string",
 }
 _BOUNDS = {
@@ -107,8 +108,8 @@ def _allowed(problem: ErrorDetails) -> str:
         return f"a number {word} {context[limit]}"
     if kind == "literal_error":
         return f"one of {context['expected']}"
-    if kind == "is_instance_of":
-        name = context["class"]
+    if kind in ("is_instance_of", "model_type"):
+        name = str(context.get("class") or context["class_name"])
         return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
     return _KINDS.get(kind.partition("_")[0], problem["msg"])
 

@@ -7,7 +7,14 @@ from typing import Any
 
 from haystack.utils import Secret
 from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient, JinaInputError
-from jina_client.integration import Connection, ConnectionOptions, check_connection, warn_of_conflicts
+from jina_client.integration import (
+    Connection,
+    ConnectionOptions,
+    check_client,
+    check_connection,
+    find_model,
+    warn_of_conflicts,
+)
 
 CLASSES = {
     "embedder": "JinaTextEmbedder and JinaDocumentEmbedder",
@@ -40,6 +47,7 @@ class ComponentConnection:
         self.client = client
         self.options = options
         self._opened: Connection | None = None
+        check_client(client)
         check_connection(options)
 
     @property
@@ -53,6 +61,7 @@ class ComponentConnection:
         if name == "api_key":
             self.api_key = _checked_key(value)
         elif name == "client":
+            check_client(value)
             self.client = value
         else:
             check_connection({name: value})
@@ -117,6 +126,8 @@ class ComponentConnection:
 
 def _checked_key(api_key: Any) -> Secret:
     if not isinstance(api_key, Secret):
+        if find_model(api_key) is not None:
+            raise JinaArgumentError(f"the first argument is api_key, a Secret: pass the model as model={api_key!r}")
         raise JinaArgumentError(
             "api_key must be a Secret, such as Secret.from_env_var('JINA_API_KEY') or Secret.from_token(…), "
             f"got a {type(api_key).__name__}; leave it out where the service needs none"
