@@ -23,6 +23,7 @@ class Progress:
     def __init__(self, show: bool, total: int | None) -> None:
         self._bar: Any = None
         self._drawing = threading.Lock()
+        self._failed = 0
         if show:
             from tqdm.auto import tqdm
 
@@ -37,19 +38,26 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
-    def advance(self, inputs: int, tokens: int) -> None:
-        """Count finished inputs; may be called from any thread.
+    def advance(self, succeeded: int, tokens: int, *, failed: int = 0) -> None:
+        """Count inputs; may be called from any thread. The bar shows those that succeeded.
 
         Args:
-            inputs: finished since the last call.
+            succeeded: inputs with a result since the last call.
             tokens: of all inputs so far.
+            failed: inputs that failed for good since the last call.
         """
         if self._bar is None:
             return
         with self._drawing:
+            self._failed += failed
             seconds = self._bar.format_dict["elapsed"]
-            self._bar.set_postfix_str(f"{tokens / seconds:,.0f} tokens/s" if seconds else "", refresh=False)
-            self._bar.update(inputs)
+            notes = [f"{tokens / seconds:,.0f} tokens/s" if seconds else "", _failures(self._failed)]
+            self._bar.set_postfix_str(", ".join(note for note in notes if note), refresh=bool(failed))
+            self._bar.update(succeeded)
+
+
+def _failures(count: int) -> str:
+    return f"{count:,} failed" if count else ""
 
 
 class BatchProgress:
@@ -105,6 +113,7 @@ class BatchProgress:
 
             self._bar = tqdm(desc="Embedding", unit="input")
         self._bar.total = job.total or None
-        self._bar.set_postfix_str(job.status, refresh=False)
-        self._bar.update(job.completed + job.failed - self._bar.n)
+        notes = [job.status, _failures(job.failed)]
+        self._bar.set_postfix_str(", ".join(note for note in notes if note), refresh=False)
+        self._bar.update(job.completed - self._bar.n)
         self._bar.refresh()

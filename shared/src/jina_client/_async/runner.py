@@ -100,7 +100,7 @@ class AsyncRunner:
                     result = job.result()
                     del pending[job]
                     tokens += job.usage.total_tokens
-                    progress.advance(job.length, tokens)
+                    progress.advance(job.length - len(job.failed), tokens, failed=len(job.failed))
                     yield job.first, result
 
     async def aclose(self) -> None:
@@ -116,8 +116,8 @@ class AsyncRunner:
 
                 async def work() -> None:
                     for batch in batches:
-                        await self._send_batch(job, batch, workers)
-                        progress.advance(len(batch), job.usage.total_tokens)
+                        succeeded = await self._send_batch(job, batch, workers)
+                        progress.advance(succeeded, job.usage.total_tokens, failed=len(batch) - succeeded)
 
                 await workers.run(work)
 
@@ -125,15 +125,22 @@ class AsyncRunner:
         for batch in job.batches:
             await self._send_batch(job, batch, workers)
 
-    async def _send_batch(self, job: Job[Any], batch: range, workers: TaskWorkers) -> None:
-        """Send a batch, in pieces if it must be divided, and note in the job what fails for good."""
+    async def _send_batch(self, job: Job[Any], batch: range, workers: TaskWorkers) -> int:
+        """Send a batch, in pieces if it must be divided, and note in the job what fails for good.
+
+        Returns:
+            How many inputs succeeded.
+        """
+        succeeded = 0
         bisection = Bisection(batch, job.size_limits, divisible=job.divisible)
         while job.stopped is None and (piece := bisection.next()) is not None:
             try:
                 await self._send_request(job, piece, workers, retry=bisection.retries)
+                succeeded += len(piece)
             except JinaError as error:
                 bisection.rejected(piece, error, has_response=job.has_response)
         job.finish_batch(bisection)
+        return succeeded
 
     async def _send_request(self, job: Job[Any], piece: range, workers: TaskWorkers, *, retry: bool) -> None:
         """Send one request, retry it after transient errors, and store its result in the job."""

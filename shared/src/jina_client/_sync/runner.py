@@ -101,7 +101,7 @@ class Runner:
                     result = job.result()
                     del pending[job]
                     tokens += job.usage.total_tokens
-                    progress.advance(job.length, tokens)
+                    progress.advance(job.length - len(job.failed), tokens, failed=len(job.failed))
                     yield job.first, result
 
     def close(self) -> None:
@@ -117,8 +117,8 @@ class Runner:
 
                 def work() -> None:
                     for batch in batches:
-                        self._send_batch(job, batch, workers)
-                        progress.advance(len(batch), job.usage.total_tokens)
+                        succeeded = self._send_batch(job, batch, workers)
+                        progress.advance(succeeded, job.usage.total_tokens, failed=len(batch) - succeeded)
 
                 workers.run(work)
 
@@ -126,15 +126,22 @@ class Runner:
         for batch in job.batches:
             self._send_batch(job, batch, workers)
 
-    def _send_batch(self, job: Job[Any], batch: range, workers: ThreadWorkers) -> None:
-        """Send a batch, in pieces if it must be divided, and note in the job what fails for good."""
+    def _send_batch(self, job: Job[Any], batch: range, workers: ThreadWorkers) -> int:
+        """Send a batch, in pieces if it must be divided, and note in the job what fails for good.
+
+        Returns:
+            How many inputs succeeded.
+        """
+        succeeded = 0
         bisection = Bisection(batch, job.size_limits, divisible=job.divisible)
         while job.stopped is None and (piece := bisection.next()) is not None:
             try:
                 self._send_request(job, piece, workers, retry=bisection.retries)
+                succeeded += len(piece)
             except JinaError as error:
                 bisection.rejected(piece, error, has_response=job.has_response)
         job.finish_batch(bisection)
+        return succeeded
 
     def _send_request(self, job: Job[Any], piece: range, workers: ThreadWorkers, *, retry: bool) -> None:
         """Send one request, retry it after transient errors, and store its result in the job."""
