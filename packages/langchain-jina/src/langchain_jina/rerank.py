@@ -58,7 +58,7 @@ class JinaRerank(LangChainConnection, RunnableSerializable[RerankInput, list[Doc
         1
 
     Raises:
-        JinaInputError: an unknown argument or a value of the wrong type; a missing key when it is first needed.
+        JinaInputError: an unknown argument or a value that cannot work; a missing key when it is first needed.
     """
 
     # The configuration of RunnableSerializable would ignore unknown arguments.

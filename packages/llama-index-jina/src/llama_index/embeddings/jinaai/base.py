@@ -78,7 +78,7 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
             ``rate_limiter`` and ``model_name`` (a label in events; by default the model's id).
 
     Raises:
-        JinaInputError: an unknown argument or a value of the wrong type; a missing key when it is first needed.
+        JinaInputError: an unknown argument or a value that cannot work; a missing key when it is first needed.
     """
 
     model: str = DEFAULT_MODEL

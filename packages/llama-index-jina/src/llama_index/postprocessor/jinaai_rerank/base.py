@@ -73,7 +73,7 @@ class JinaRerank(LlamaIndexConnection, BaseNodePostprocessor):
             understood as ``base_url``.
 
     Raises:
-        JinaInputError: an unknown argument or a value of the wrong type; a missing key when it is first needed.
+        JinaInputError: an unknown argument or a value that cannot work; a missing key when it is first needed.
     """
 
     top_n: int = Field(default=2, ge=1)

@@ -81,7 +81,7 @@ class JinaTextEmbedder(JinaComponent):
         :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
             `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
             `cache`, as of `jina_client.JinaClient`.
-        :raises JinaInputError: An unknown argument.
+        :raises JinaInputError: An unknown argument, or a value that cannot work.
         """
         self.api_key = api_key
         self.model_name = model
