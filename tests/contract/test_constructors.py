@@ -10,7 +10,8 @@ import langchain_jina
 import pytest
 from haystack_integrations.components.embedders.jina import JinaDocumentEmbedder, JinaTextEmbedder
 from haystack_integrations.components.rankers.jina import JinaRanker
-from jina_client import JinaInputError
+from jina_client import JinaClient, JinaInputError
+from jina_client.transport import Request, Response
 from llama_index.embeddings.jinaai import JinaEmbedding
 from llama_index.postprocessor.jinaai_rerank import JinaRerank
 from loopback import Recorder
@@ -75,6 +76,20 @@ def test_a_reranker_keeps_one_document_at_least(kind: Any, name: str) -> None:
 @pytest.mark.parametrize("kind", [*EMBEDDERS, *RERANKERS])
 def test_other_services_have_models_of_their_own(kind: Any, server: Recorder) -> None:
     assert kind(model="my-own-model", base_url=server.url)
+
+
+class OwnTransport:
+    """A transport that may call any service."""
+
+    def send(self, request: Request) -> Response:
+        raise AssertionError(request)
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("kind", [*EMBEDDERS, *RERANKERS])
+def test_a_transport_may_call_a_service_with_models_of_its_own(kind: Any) -> None:
+    assert kind(model="my-own-model", client=JinaClient(transport=OwnTransport(), api_key="test-key"))
 
 
 @pytest.mark.parametrize("kind", [*EMBEDDERS, *RERANKERS])

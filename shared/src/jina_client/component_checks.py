@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import Any
 
-from .addresses import LOCAL, is_jina, resolve_base_url
+from .addresses import LOCAL, is_jina
 from .checks import check_flag, check_whole
 from .errors import JinaInputError
 from .models import LIST_LIMIT, Endpoint, Role, canonical_id, find_model, models_for, task_by_role
@@ -34,7 +34,7 @@ def check_connection(options: Mapping[str, Any]) -> None:
     check_settings({name: value for name, value in options.items() if value is not None})
 
 
-def check_model(model: Any, endpoint: Endpoint, base_url: str | None, classes: Mapping[str, str]) -> None:
+def check_model(model: Any, endpoint: Endpoint, service: str | None, classes: Mapping[str, str]) -> None:
     """Raise unless a model can be called at an endpoint.
 
     Jina's own hosts and the embedded engine have the models of the catalog; other services have models of their own.
@@ -42,7 +42,7 @@ def check_model(model: Any, endpoint: Endpoint, base_url: str | None, classes: M
     Args:
         model: the model's id.
         endpoint: where the component calls it.
-        base_url: the API's root, as the caller passed it.
+        service: the API's root; ``None`` if it is not known.
         classes: the framework's classes: ``embedder``, ``ranker`` and ``retriever``.
     """
     if not isinstance(model, str) or not model.strip():
@@ -53,20 +53,19 @@ def check_model(model: Any, endpoint: Endpoint, base_url: str | None, classes: M
             if other in row.fields:
                 raise JinaInputError(f"model={row.id!r} {advice.format(**classes)}")
     known_model(model, endpoint)
-    root = resolve_base_url(base_url)
-    if row is None and (root == LOCAL or is_jina(root)):
+    if row is None and service is not None and (service == LOCAL or is_jina(service)):
         names = [each.id for each in models_for(endpoint)]
         near = get_close_matches(canonical_id(model), names, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise JinaInputError(
-            f"model={model!r} is not a model of {root}: {hint}It has: {', '.join(names)}. "
+            f"model={model!r} is not a model of {service}: {hint}It has: {', '.join(names)}. "
             "A model that is newer than this version of jina-client needs an update of it"
         )
 
 
 def check_embedder(
     model: str,
-    base_url: str | None,
+    service: str | None,
     classes: Mapping[str, str],
     *,
     query_task: str | None = None,
@@ -75,7 +74,7 @@ def check_embedder(
     **options: Any,
 ) -> None:
     """Raise JinaInputError for a model or an option of an embedder that cannot work; ``None`` is a default."""
-    check_model(model, "embeddings", base_url, classes)
+    check_model(model, "embeddings", service, classes)
     options = _without_list_options(options)
     tasks = task_by_role(model, options.pop("task", None), query_task, document_task)
     for role in ("query", "document"):
@@ -85,16 +84,16 @@ def check_embedder(
 
 
 def check_multi_vector_embedder(
-    model: str, base_url: str | None, classes: Mapping[str, str], *, input_type: Role = "document", **options: Any
+    model: str, service: str | None, classes: Mapping[str, str], *, input_type: Role = "document", **options: Any
 ) -> None:
     """Raise JinaInputError for a model or an option of a multi-vector embedder that cannot work."""
-    check_model(model, "multi-vector", base_url, classes)
+    check_model(model, "multi-vector", service, classes)
     MultiVectorRequest.build(model, _without_list_options(options), input_type=input_type)
 
 
-def check_reranker(model: str, base_url: str | None, classes: Mapping[str, str], **options: Any) -> None:
+def check_reranker(model: str, service: str | None, classes: Mapping[str, str], **options: Any) -> None:
     """Raise JinaInputError for a model or an option of a reranker that cannot work; ``None`` is a default."""
-    check_model(model, "rerank", base_url, classes)
+    check_model(model, "rerank", service, classes)
     RerankRequest.build(model, _without_list_options(options))
 
 

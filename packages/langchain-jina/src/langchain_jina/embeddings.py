@@ -213,7 +213,7 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
             warn_of_default_model(type(self), DEFAULT_MODEL)
         # A subclass that sends texts itself has models of its own.
         if not any(replaces(type(self), name, "_check") for name in ("embed_documents", "_embed")):
-            check_embedder(self.model_name, self._connection().base_url, CLASSES, **self._options())
+            check_embedder(self.model_name, self._connection().service, CLASSES, **self._options())
 
     def _check_not_replaced(self, method: str) -> None:
         """Raise if a subclass sends texts elsewhere: late chunking would send them to ``base_url`` nevertheless."""

@@ -195,8 +195,8 @@ class JinaRerank(LangChainConnection, RunnableSerializable[RerankInput, list[Doc
             warn_of_default_model(type(self), DEFAULT_MODEL)
         # A subclass that sends texts itself has models of its own.
         if not any(replaces(type(self), name, "_check") for name in ("rerank", "compress_documents")):
-            base_url = self._connection().base_url
-            check_reranker(self.model, base_url, CLASSES, top_n=self.top_n, **self._options())
+            service = self._connection().service
+            check_reranker(self.model, service, CLASSES, top_n=self.top_n, **self._options())
 
     def _replaces_rerank(self, method: str) -> bool:
         """Return whether a subclass has a ``rerank`` of its own that an asynchronous method must call."""

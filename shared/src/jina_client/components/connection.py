@@ -74,6 +74,13 @@ class Connection:
         client = self._callers or self._sync or self._async
         return client.settings.root if client else resolve_base_url(self._options.get("base_url"))
 
+    @property
+    def service(self) -> str | None:
+        """The address that it calls; ``None`` with a transport of the caller's, which may call any service."""
+        client = self._callers
+        transport = client.settings.transport if client else self._options.get("transport")
+        return None if transport is not None else self.base_url
+
     def close(self) -> None:
         """Close the synchronous client, unless the caller passed it; a later call opens it again."""
         client, self._sync = self._sync, None

@@ -83,7 +83,7 @@ class JinaLateInteractionRetriever(LangChainFields, DocumentRetriever):
 
     def _check(self) -> None:
         super()._check()
-        check_multi_vector_embedder(self.model, self._connection().base_url, CLASSES, dimensions=self.dimensions)
+        check_multi_vector_embedder(self.model, self._connection().service, CLASSES, dimensions=self.dimensions)
 
     def _make_folder(self) -> IndexFolder:
         return IndexFolder(

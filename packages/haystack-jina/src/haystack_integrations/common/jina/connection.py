@@ -13,6 +13,7 @@ from jina_client.integration import (
     check_client,
     check_connection,
     find_model,
+    resolve_base_url,
     warn_of_conflicts,
 )
 
@@ -51,9 +52,11 @@ class ComponentConnection:
         check_connection(options)
 
     @property
-    def base_url(self) -> str | None:
-        """The API's root, as the caller passed it or its client has it."""
-        return self.client.settings.root if self.client is not None else self.options.get("base_url")
+    def service(self) -> str | None:
+        """The API's root; `None` with a transport of the caller's, which may call any service."""
+        if self.client is None:
+            return resolve_base_url(self.options.get("base_url"))
+        return self.client.settings.root if self.client.settings.transport is None else None
 
     def change(self, name: str, value: Any) -> None:
         """Change the key, the client or an option. The next call opens new connections."""

@@ -49,7 +49,7 @@ class LateInteractionComponent(JinaComponent):
             first_stage=first_stage,
         )
         self._connection = ComponentConnection(api_key, client, options)
-        check_multi_vector_embedder(model, self._connection.base_url, CLASSES, dimensions=dimensions)
+        check_multi_vector_embedder(model, self._connection.service, CLASSES, dimensions=dimensions)
 
     def close(self) -> None:
         """Release the index files and the connections of `run`; a later run opens them again."""

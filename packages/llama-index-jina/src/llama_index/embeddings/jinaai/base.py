@@ -327,8 +327,8 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
         super()._check()
         # A subclass that sends texts itself has models of its own.
         if not self._replaces_texts():
-            url, late = self._connection().base_url, self.late_chunking
-            check_embedder(self.model, url, CLASSES, late_chunking=late, **self._options())
+            service, late = self._connection().service, self.late_chunking
+            check_embedder(self.model, service, CLASSES, late_chunking=late, **self._options())
 
     def _replaces_texts(self) -> bool:
         """Return whether a subclass embeds texts itself; late chunking would bypass it."""

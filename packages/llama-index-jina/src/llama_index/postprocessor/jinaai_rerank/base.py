@@ -116,8 +116,8 @@ class JinaRerank(LlamaIndexConnection, BaseNodePostprocessor):
         super()._check()
         # A subclass that sends texts itself has models of its own.
         if not replaces(type(self), "_postprocess_nodes", "_check"):
-            base_url = self._connection().base_url
-            check_reranker(self.model, base_url, CLASSES, top_n=self.top_n, **self._options())
+            service = self._connection().service
+            check_reranker(self.model, service, CLASSES, top_n=self.top_n, **self._options())
 
     def _postprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None

@@ -81,7 +81,7 @@ class JinaLateInteractionRetriever(NodeRetriever):
     ) -> None:
         self._connection = Connection(client, api_key=api_key, transport=transport, **options)
         check_multi_vector_embedder(
-            model, self._connection.base_url, CLASSES, dimensions=dimensions, max_image_side=max_image_side
+            model, self._connection.service, CLASSES, dimensions=dimensions, max_image_side=max_image_side
         )
         self._model = model
         self._dimensions = dimensions

@@ -130,7 +130,7 @@ class JinaDocumentEmbedder(JinaComponent):
         self.truncate = truncate
         self.raise_on_failure = raise_on_failure
         self._connection = ComponentConnection(api_key, client, options)
-        check_embedder(model, self._connection.base_url, CLASSES, late_chunking=bool(late_chunking), **self._options())
+        check_embedder(model, self._connection.service, CLASSES, late_chunking=bool(late_chunking), **self._options())
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(self, documents: list[Document]) -> dict[str, Any]:

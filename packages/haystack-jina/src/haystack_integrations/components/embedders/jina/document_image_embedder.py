@@ -111,7 +111,7 @@ class JinaDocumentImageEmbedder(JinaComponent):
         self.progress_bar = progress_bar
         self.raise_on_failure = raise_on_failure
         self._connection = ComponentConnection(api_key, client, options)
-        check_embedder(model, self._connection.base_url, CLASSES, **self._options())
+        check_embedder(model, self._connection.service, CLASSES, **self._options())
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(self, documents: list[Document]) -> dict[str, Any]:

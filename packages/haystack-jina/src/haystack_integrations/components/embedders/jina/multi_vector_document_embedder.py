@@ -119,7 +119,7 @@ class JinaMultiVectorDocumentEmbedder(JinaComponent):
         self.raise_on_failure = raise_on_failure
         self._connection = ComponentConnection(api_key, client, options)
         check_multi_vector_embedder(
-            model, self._connection.base_url, CLASSES, dimensions=dimensions, batch_size=batch_size
+            model, self._connection.service, CLASSES, dimensions=dimensions, batch_size=batch_size
         )
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])

@@ -75,7 +75,7 @@ class JinaMultiVectorTextEmbedder(JinaComponent):
         self.suffix = suffix
         self.dimensions = dimensions
         self._connection = ComponentConnection(api_key, client, options)
-        check_multi_vector_embedder(model, self._connection.base_url, CLASSES, dimensions=dimensions)
+        check_multi_vector_embedder(model, self._connection.service, CLASSES, dimensions=dimensions)
 
     @component.output_types(embedding=list[list[float]], meta=dict[str, Any])
     def run(self, text: str) -> dict[str, Any]:

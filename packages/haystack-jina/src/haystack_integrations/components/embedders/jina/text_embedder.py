@@ -93,7 +93,7 @@ class JinaTextEmbedder(JinaComponent):
         self.normalized = normalized
         self.truncate = truncate
         self._connection = ComponentConnection(api_key, client, options)
-        check_embedder(model, self._connection.base_url, CLASSES, **self._options())
+        check_embedder(model, self._connection.service, CLASSES, **self._options())
 
     @component.output_types(embedding=list[float], meta=dict[str, Any])
     def run(self, text: str) -> dict[str, Any]:

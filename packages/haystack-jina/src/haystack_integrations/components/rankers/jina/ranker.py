@@ -113,7 +113,7 @@ class JinaRanker(JinaComponent):
         self.root_path = root_path
         self.image_size = checked_size(image_size)
         self._connection = ComponentConnection(api_key, client, options)
-        check_reranker(model, self._connection.base_url, CLASSES, **self._options())
+        check_reranker(model, self._connection.service, CLASSES, **self._options())
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(
