@@ -158,7 +158,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], dict[str, Any], type[JinaError], str]
         ("ranking",),
         {"model": EMBEDDER},
         JinaInputError,
-        "is an embedding model: use the class for embeddings",
+        "is (an embedding model: use|a model for embed)",
     ),
     "an unknown model": (
         ("documents", "query", "ranking"),
