@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 
+from .default_models import warn_of_default_model
 from .errors import JinaArgumentError
 from .options import DEFAULTS
 
@@ -37,6 +38,20 @@ def known_arguments(*others: str) -> Callable[[Init], Init]:
         return checked  # type: ignore[return-value]
 
     return decorate
+
+
+def warns_of_default_model(init: Init) -> Init:
+    """Decorate an ``__init__`` with a parameter ``model``: a caller who leaves it out is told which model that is."""
+    signature = inspect.signature(init)
+    default = signature.parameters["model"].default
+
+    @functools.wraps(init)
+    def warned(self: Any, *args: Any, **kwargs: Any) -> None:
+        init(self, *args, **kwargs)
+        if "model" not in signature.bind_partial(self, *args, **kwargs).arguments:
+            warn_of_default_model(type(self), default)
+
+    return warned  # type: ignore[return-value]
 
 
 def arguments_of(declaration: Callable[P, Any]) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, P], None]]:

@@ -13,6 +13,7 @@ from typing import Any
 from tenacity import RetryCallState, retry_if_exception
 from tenacity.wait import wait_base, wait_random_exponential
 
+from .batching.bisection import named_inputs
 from .errors import JinaConnectionError, JinaError, JinaInputError, JinaStatusError, RateLimitError
 from .limiter import RateLimiter, exceeded_limit
 from .observation import Attempt, report
@@ -115,6 +116,10 @@ class Attempts:
         except JinaInputError:
             raise
         except JinaError as error:
+            if isinstance(error, (JinaStatusError, JinaConnectionError)):
+                error.attempts = self._number
+            if isinstance(error, JinaStatusError):
+                error.inputs = named_inputs(error, self._inputs)
             self._report(error=error)
             raise
 

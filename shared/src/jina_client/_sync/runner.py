@@ -164,7 +164,7 @@ class Runner:
                         attempts.started()
                         request = in_thread(self._codec.encode, call, workers.cancellation, blocks=job.reads_media)
                         response = self._codec.hide_key(self._transport.send(request))
-                        result = self._codec.decode(call, response)
+                        result = self._codec.decode(call, response, request.url)
                         tokens = usage_of(result).total_tokens if isinstance(result, dict) else 0
                         limiter.succeeded(slot, tokens or None, response.headers)
                         to_completion(job.store, piece, result, blocks=job.writes_cache)

@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from .._async.components import AsyncEmbedder, AsyncMultiVectorEmbedder, AsyncReranker
 from .._sync.components import Embedder, MultiVectorEmbedder, Reranker
-from ..arguments import known_arguments, unknown_argument
+from ..addresses import DEFAULT_BASE_URL, resolve_base_url
+from ..arguments import known_arguments, unknown_argument, warns_of_default_model
 from ..checks import check_choice, check_number, check_whole
-from ..components.connection import Connection
+from ..component_checks import check_connection, check_embedder, check_multi_vector_embedder, check_reranker
+from ..components.connection import Connection, check_client
+from ..conflicts import warn_of_conflicts
+from ..default_models import warn_of_default_model
 from ..estimates import image_tokens
 from ..inputs import as_list, as_text
 from ..media import LARGEST, PDFIUM, Media
@@ -32,12 +36,20 @@ from ..models import (
     takes_images,
 )
 from ..options import OnError
+from ..overrides import follows, replaces
 from ..protocol.batch import MAX_INLINE
 from ..protocol.classification import MAX_EXAMPLES, MAX_GROUP_LABELS, MAX_GROUPS, MAX_LABELS
 from ..protocol.segmentation import LONGEST_TEXT, TOKENIZERS
 from ..quantization.arrays import as_vectors
 from ..settings import KEY_VARIABLES
-from ._options import CONNECTION_OPTIONS, ConnectionOptions
+from ._options import (
+    CONNECTION_OPTIONS,
+    ConnectionAttributes,
+    ConnectionOptions,
+    EmbeddingOptions,
+    RequestOptions,
+    RoleOptions,
+)
 
 if TYPE_CHECKING:
     from ._fields import EmbeddingFields
@@ -46,6 +58,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BATCH_TASKS",
     "CONNECTION_OPTIONS",
+    "DEFAULT_BASE_URL",
     "EMBEDDING_TYPES",
     "KEY_VARIABLES",
     "LARGEST",
@@ -63,9 +76,11 @@ __all__ = [
     "AsyncReranker",
     "ConnectedModel",
     "Connection",
+    "ConnectionAttributes",
     "ConnectionOptions",
     "Embedder",
     "EmbeddingFields",
+    "EmbeddingOptions",
     "EmbeddingType",
     "Endpoint",
     "Media",
@@ -73,22 +88,35 @@ __all__ = [
     "Model",
     "MultiVectorEmbedder",
     "OnError",
+    "RequestOptions",
     "Reranker",
     "Role",
+    "RoleOptions",
     "as_list",
     "as_text",
     "as_vectors",
     "canonical_id",
     "check_choice",
+    "check_client",
+    "check_connection",
+    "check_embedder",
+    "check_multi_vector_embedder",
     "check_number",
+    "check_reranker",
     "check_whole",
     "find_model",
+    "follows",
     "image_tokens",
     "input_error_from_pydantic",
     "known_arguments",
     "models_for",
+    "replaces",
+    "resolve_base_url",
     "takes_images",
     "unknown_argument",
+    "warn_of_conflicts",
+    "warn_of_default_model",
+    "warns_of_default_model",
 ]
 
 # These need pydantic, which the client itself does not.
