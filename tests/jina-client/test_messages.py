@@ -150,13 +150,3 @@ class Rejecting:
 )
 def test_jinas_own_host_is_where_keys_and_balances_are(status: int, advice: str) -> None:
     assert advice in message_of(JinaClient(api_key=KEY, transport=Rejecting(status), max_retries=0))
-
-
-def test_a_progress_bar_counts_what_succeeded(
-    client: Any, server: Recorder, capsys: pytest.CaptureFixture[str]
-) -> None:
-    server.answer = lambda sent: right_answer(sent) if sent.body["input"] == ["a"] else Answer({"detail": "no"}, 400)
-    client.embed(["a", "b", "c"], batch_size=1, show_progress=True, on_error="return")
-    last = capsys.readouterr().err.split("\r")[-1]
-    assert "1/3" in last
-    assert "2 failed" in last

@@ -3,37 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import re
 from collections.abc import Callable
-from contextlib import redirect_stderr
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from jina_client import AsyncJinaClient, JinaClient, JinaError, limiter, progress
 from jina_client.progress import Progress, progress_of_part
 from loopback import Answer, Recorder, right_answer
-
-
-class Terminal(io.StringIO):
-    """Standard error that is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-    @property
-    def bars(self) -> list[str]:
-        """The lines that were drawn over each other."""
-        return [line for line in re.split(r"[\r\n]+", self.getvalue()) if "Embedding" in line]
-
-    def __enter__(self) -> Self:
-        """Become standard error. In a fixture it would be too early: pytest's capture replaces it after setup."""
-        self._replaced = redirect_stderr(self)
-        self._replaced.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._replaced.__exit__(None, None, None)
+from terminal import Terminal
 
 
 def test_a_bar_counts_inputs_and_tokens(server: Recorder, make_client: Callable[..., Any]) -> None:

@@ -37,6 +37,7 @@ from ..models import (
 )
 from ..options import OnError
 from ..overrides import follows, replaces
+from ..progress import Progress, progress_of_part
 from ..protocol.batch import MAX_INLINE
 from ..protocol.classification import MAX_EXAMPLES, MAX_GROUP_LABELS, MAX_GROUPS, MAX_LABELS
 from ..protocol.segmentation import LONGEST_TEXT, TOKENIZERS
@@ -88,6 +89,7 @@ __all__ = [
     "Model",
     "MultiVectorEmbedder",
     "OnError",
+    "Progress",
     "RequestOptions",
     "Reranker",
     "Role",
@@ -110,6 +112,7 @@ __all__ = [
     "input_error_from_pydantic",
     "known_arguments",
     "models_for",
+    "progress_of_part",
     "replaces",
     "resolve_base_url",
     "takes_images",

@@ -12,10 +12,12 @@ from jina_client.integration import (
     AsyncEmbedder,
     Embedder,
     EmbeddingFields,
+    Progress,
     Role,
     as_list,
     check_embedder,
     follows,
+    progress_of_part,
     replaces,
     warns_of_default_model,
 )
@@ -26,8 +28,6 @@ from llama_index.core.embeddings import MultiModalEmbedding
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
 from llama_index.core.schema import BaseNode
-from llama_index.core.utils import get_tqdm_iterable
-from tqdm.asyncio import tqdm_asyncio
 
 from .cache import VectorCache
 from .connection import CLASSES, LlamaIndexConnection
@@ -188,8 +188,10 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
         """Embed documents, in their order."""
         embeddings: list[Embedding] = []
         batches = self._batches(texts)
-        for batch in get_tqdm_iterable(batches, show_progress, "Generating embeddings"):
-            embeddings += self._report(batch, "document", self._get_text_embeddings)
+        with Progress(show_progress, sum(map(len, batches))) as progress:
+            for batch in batches:
+                with progress_of_part(progress, len(batch)):
+                    embeddings += self._report(batch, "document", self._get_text_embeddings)
         return embeddings
 
     @follows("get_text_embedding_batch")
@@ -198,15 +200,18 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
         self, texts: list[str], show_progress: bool = False, **kwargs: Any
     ) -> list[Embedding]:
         """Embed documents, in their order; see :meth:`get_text_embedding_batch`."""
+
+        async def embed(batch: list[str]) -> list[Embedding]:
+            with progress_of_part(progress, len(batch)):
+                return await self._areport(batch, "document", self._aget_text_embeddings)
+
         batches = self._batches(texts)
-        calls = [self._areport(batch, "document", self._aget_text_embeddings) for batch in batches]
-        description = "Generating embeddings"
-        if self.num_workers and self.num_workers > 1:
-            parts = await run_jobs(calls, show_progress, workers=self.num_workers, desc=description)
-        elif show_progress:
-            parts = await tqdm_asyncio.gather(*calls, total=len(calls), desc=description)
-        else:
-            parts = await asyncio.gather(*calls)
+        with Progress(show_progress, sum(map(len, batches))) as progress:
+            calls = [embed(batch) for batch in batches]
+            if self.num_workers and self.num_workers > 1:
+                parts = await run_jobs(calls, workers=self.num_workers)
+            else:
+                parts = await asyncio.gather(*calls)
         return [embedding for part in parts for embedding in part]
 
     def _batches(self, texts: Any) -> list[list[str]]:
