@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
+from .cancellation import Cancellation
 from .engine import Engine
 from .errors import FlatError, ModelNotFoundError, RejectedRequestError, RequestError
 from .limits import Limits, no_charge
@@ -64,7 +65,15 @@ class App:
         """Whether requests must send a key."""
         return self._api_key is not None
 
-    def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> AppResponse:
+    def handle(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        *,
+        cancellation: Cancellation | None = None,
+    ) -> AppResponse:
         """Handle one request.
 
         Args:
@@ -72,6 +81,8 @@ class App:
             path: Path, such as ``/v1/embeddings``, with its query string if it has one. A whole URL works too.
             headers: Headers by name, in any case.
             body: Raw JSON.
+            cancellation: Tells that the caller no longer waits. The engine then stops computing for this request
+                within a moment, and the response is a 503.
 
         Returns:
             The status, the headers and the body. An invalid request gets an error response.
@@ -90,7 +101,10 @@ class App:
         try:
             if not route.keyless:
                 self._authorize(headers)
-            with self._limits.admit() if route.metered else nullcontext(no_charge) as charge:
+            with (
+                self.engine.request_scope(cancellation) if route.metered else nullcontext(),
+                self._limits.admit() if route.metered else nullcontext(no_charge) as charge,
+            ):
                 parameters = dict(parse_qsl(query, keep_blank_values=True))
                 content = route.handler(
                     self.engine, RouteCall(params=params, query=parameters, body=body, charge=charge)
@@ -108,6 +122,27 @@ class App:
             logger.error("request %s failed with %s\n%s", request_id, type(error).__name__, frames)
             failure = RejectedRequestError(_UNEXPECTED, "INTERNAL_ERROR", status=500)
             return 500, self._headers(request_id), _encode(failure.body(request_id))
+
+    def reject(self, method: str, path: str, headers: Mapping[str, str]) -> AppResponse | None:
+        """Return the response to a request that is rejected whatever its body, or ``None``.
+
+        A server calls this before it reads the body: an unknown path, a wrong method, or a missing or wrong key.
+
+        Args:
+            method: HTTP method.
+            path: Path without the query string.
+            headers: Headers by name, in any case.
+        """
+        request_id = uuid.uuid4().hex
+        match = find_route(method.upper(), path)
+        if isinstance(match, list):
+            return self._no_route(request_id, match)
+        try:
+            if not match[0].keyless:
+                self._authorize(headers)
+        except FlatError as error:
+            return error.status, self._headers(request_id), _encode(error.body(request_id))
+        return None
 
     def error_response(self, error: FlatError) -> AppResponse:
         """Return the response to a request that failed before it reached the app."""

@@ -17,6 +17,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from .batching import SharedBatches
+from .cancellation import current_scope
 from .onnx_graph import bert_graph, read_header, read_shape
 from .projection import Vectors
 from .runtime import open_session
@@ -112,6 +113,7 @@ class Encoder:
     def _ids(self, text: str, most: int | None) -> Sequence[int]:
         ids = array("i")
         for part in text_parts(text):
+            current_scope().check()
             ids.extend(self._tokenizer.encode(part, add_special_tokens=False).ids)
             if most is not None and len(ids) > most:
                 break
