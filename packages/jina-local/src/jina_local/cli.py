@@ -84,6 +84,47 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--allow-fetch", action="store_true", help="fetch images, PDFs and batch files by URL, from public addresses"
     )
+    serve.add_argument(
+        "--max-connections",
+        type=_whole_number(1),
+        default=512,
+        metavar="N",
+        help="maximum number of connections; further ones get a 503 (default: %(default)s)",
+    )
+    serve.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="accept this name in the Host header too; on loopback only the loopback names are accepted by default",
+    )
+    serve.add_argument(
+        "--body-seconds",
+        type=_whole_number(1),
+        default=60,
+        metavar="N",
+        help="time limit for receiving a request body (default: %(default)s)",
+    )
+    serve.add_argument(
+        "--media-workers",
+        type=_whole_number(1, 2),
+        default=1,
+        help="maximum number of processes that read images and PDFs (default: %(default)s)",
+    )
+    serve.add_argument(
+        "--media-seconds",
+        type=_whole_number(1),
+        default=40,
+        metavar="N",
+        help="processor time for one picture or page; a file may take three times that in all (default: %(default)s)",
+    )
+    serve.add_argument(
+        "--media-memory",
+        type=_whole_number(128),
+        default=640,
+        metavar="MB",
+        help="memory of one process that reads media (default: %(default)s)",
+    )
     for name, description in _LIMITS.items():
         help_text = f"{description}; requests above the limit get a 429"
         serve.add_argument(f"--{name}", type=_whole_number(1), metavar="N", help=help_text)
@@ -112,7 +153,7 @@ def _whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
 
 def _serve(options: argparse.Namespace) -> None:
     try:
-        from .server import MAX_BODY_BYTES, serve
+        from .server import MAX_BODY_BYTES, ServerLimits, serve
     except ImportError as error:
         raise _MissingExtraError(
             f'serving needs {error.name}, which is not installed: pip install "jina-local[server]"'
@@ -120,9 +161,19 @@ def _serve(options: argparse.Namespace) -> None:
     from .app import App
     from .engine import Engine
     from .limits import Limits
+    from .media.pool import MediaLimits
+    from .media.workers import set_media_limits
 
     # SIGTERM is a normal end: the server finishes what it can and exits with status 0.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    set_media_limits(
+        MediaLimits(
+            workers=options.media_workers,
+            seconds=options.media_seconds,
+            wall_seconds=3 * options.media_seconds,
+            memory=options.media_memory * 2**20,
+        )
+    )
     engine = Engine(
         options.model_path,
         options.threads,
@@ -135,7 +186,13 @@ def _serve(options: argparse.Namespace) -> None:
     engine.load()
     limits = Limits(options.rpm, options.tpm, options.concurrency)
     app = App(engine, options.api_key or os.environ.get(KEY_VARIABLE) or None, limits)
-    serve(options.host, options.port, app=app, max_body=options.max_body or MAX_BODY_BYTES)
+    server_limits = ServerLimits(
+        connections=options.max_connections,
+        body_seconds=options.body_seconds,
+        stall_seconds=min(ServerLimits().stall_seconds, options.body_seconds),
+        hosts=tuple(options.allow_host),
+    )
+    serve(options.host, options.port, app=app, max_body=options.max_body or MAX_BODY_BYTES, limits=server_limits)
 
 
 def _fetch(options: argparse.Namespace) -> None:

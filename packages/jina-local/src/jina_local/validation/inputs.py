@@ -49,6 +49,9 @@ class InputItem:
     parts: tuple[InputItem, ...] = ()
 
 
+# The largest list limit of a model.
+_MAX_PARTS = 2048
+
 _INVALID = InputItem("text", "", ())
 
 
@@ -179,6 +182,9 @@ def _read_parts(
     if not value:
         message = "List should have at least 1 item after validation, not 0"
         problems.append(problem(field, message, "too_short"))
+    if len(value) > _MAX_PARTS:
+        problems.append(problem(field, f"A group has at most {_MAX_PARTS} items, not {len(value):,}", "too_long"))
+        return ()
     return tuple(
         read_item(part, (*field, index), kinds - {"pdf"}, problems, grouped=True) for index, part in enumerate(value)
     )
