@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import base64
-import re
 import signal
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
@@ -18,6 +15,7 @@ import pytest
 import requests
 from hostile_media import FILES
 from pictures import written
+from served import Served, start
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the limits on a worker are those of Linux")
 
@@ -25,46 +23,6 @@ MODEL = "jina-clip-v2"
 SECONDS = 2
 HONEST_SECONDS = 2.0
 """A text request takes at most this long after each hostile file."""
-
-
-@dataclass
-class Served:
-    """A server in a process of its own, whose memory is watched."""
-
-    process: subprocess.Popen[str]
-    url: str
-    peak: int = 0
-    stop: threading.Event = field(default_factory=threading.Event)
-
-    def memory(self) -> int:
-        """Resident memory of the server and of all its workers, in bytes."""
-        server = psutil.Process(self.process.pid)
-        total = 0
-        for each in (server, *server.children(recursive=True)):
-            try:
-                total += each.memory_info().rss
-            except psutil.NoSuchProcess:
-                continue
-        return total
-
-    def watch(self) -> None:
-        while not self.stop.wait(0.05):
-            try:
-                self.peak = max(self.peak, self.memory())
-            except psutil.NoSuchProcess:
-                return
-
-    def post(self, value: Any, timeout: float = 60) -> requests.Response:
-        return requests.post(f"{self.url}/embeddings", json={"model": MODEL, "input": value}, timeout=timeout)
-
-
-def start(*options: str) -> Served:
-    command = [sys.executable, "-m", "jina_local.cli", "serve", "--port", "0", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    announcement = re.search(r"JINA_BASE_URL=(\S+);", process.stdout.readline())
-    assert announcement
-    return Served(process, announcement[1])
 
 
 def medium(kind: str, data: bytes) -> dict[str, str]:
@@ -77,7 +35,7 @@ def served() -> Iterator[Served]:
     watcher = threading.Thread(target=server.watch)
     watcher.start()
     try:
-        assert server.post("a text").status_code == 200
+        assert server.embed("a text").status_code == 200
         yield server
     finally:
         server.stop.set()
@@ -93,7 +51,7 @@ def test_there_are_enough_hostile_files() -> None:
 
 
 def test_a_worker_starts_only_when_media_arrive(served: Served) -> None:
-    assert served.post("a text").status_code == 200
+    assert served.embed("a text").status_code == 200
     assert psutil.Process(served.process.pid).children() == []
 
 
@@ -102,7 +60,7 @@ def test_a_hostile_file_gets_a_response_and_others_go_on(served: Served, name: s
     kind, make = FILES[name]
     file = make()
     began = time.monotonic()
-    response = served.post(medium(kind, file))
+    response = served.embed(medium(kind, file))
     took = time.monotonic() - began
     assert response.status_code in (200, 422), response.text[:500]
     if response.status_code == 422:
@@ -111,13 +69,13 @@ def test_a_hostile_file_gets_a_response_and_others_go_on(served: Served, name: s
     # The whole file, with the start of a worker.
     assert took < 3 * SECONDS + 10
     began = time.monotonic()
-    assert served.post("an honest text").status_code == 200
+    assert served.embed("an honest text").status_code == 200
     assert time.monotonic() - began < HONEST_SECONDS
     assert psutil.Process(served.process.pid).memory_info().rss < 350 * 2**20
 
 
 def test_an_honest_picture_is_read_after_them(served: Served) -> None:
-    assert served.post(medium("image", written("Closed on Sundays"))).status_code == 200
+    assert served.embed(medium("image", written("Closed on Sundays"))).status_code == 200
 
 
 def test_the_processes_stayed_below_a_gigabyte_together(served: Served) -> None:
@@ -144,7 +102,7 @@ def test_a_signal_ends_the_server_while_a_file_is_read(name: str, sent: signal.S
 
     def post() -> None:
         try:
-            statuses.append(server.post(medium(kind, make())).status_code)
+            statuses.append(server.embed(medium(kind, make())).status_code)
         except requests.ConnectionError:
             statuses.append("closed")
 
