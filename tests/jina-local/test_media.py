@@ -179,6 +179,18 @@ def test_an_image_may_come_in_six_forms(post: Any) -> None:
     assert len(np.unique(vectors(body), axis=0)) == 1
 
 
+@pytest.mark.parametrize("head", ["", "data:image/png;base64,"], ids=["base64", "data URI"])
+def test_a_bare_string_that_holds_an_image_is_an_image(post: Any, head: str) -> None:
+    """jina-haystack 2.0.1 sends images this way."""
+    status, body = post("embeddings", model=CLIP, input=[head + coded(saved(drawing(LINES))), "a text"])
+    assert status == 200
+    assert np.array_equal(vectors(body)[0], of_text(post, "\n".join(LINES)))
+
+
+def test_a_bare_string_is_a_text_where_images_are_not_accepted(post: Any) -> None:
+    assert post("embeddings", model="jina-embeddings-v3", input="data:image/png;base64,aGk=")[0] == 200
+
+
 def test_pages_are_found_by_what_they_say(post: Any) -> None:
     pages = {
         "How do I bake bread?": ["Sourdough for beginners", "Mix flour, water and salt", "Bake at 230 degrees"],

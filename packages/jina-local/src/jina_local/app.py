@@ -51,11 +51,17 @@ class App:
             checks; ``None`` requires no key.
         limits: Simulated rate limits; defaults to none.
 
+    Raises:
+        ValueError: The key is empty, or has characters other than printable ASCII without spaces.
+
     Attributes:
         engine: The engine.
     """
 
     def __init__(self, engine: Engine | None = None, api_key: str | None = None, limits: Limits | None = None) -> None:
+        if api_key is not None and not re.fullmatch("[!-~]+", api_key):
+            problem = "is empty" if not api_key else "has characters that an HTTP header cannot carry"
+            raise ValueError(f"the API key {problem}: use printable ASCII characters without spaces, or set no key")
         self.engine = engine or Engine()
         self._api_key = api_key
         self._limits = limits or Limits()
@@ -171,7 +177,7 @@ class App:
             raise FlatError(401, _MISSING_KEY, "AUTH_MISSING_API_KEY")
         if scheme.lower() != "bearer":
             raise FlatError(401, _WRONG_FORMAT, "AUTH_INVALID_FORMAT")
-        if not hmac.compare_digest(key.strip().encode(), self._api_key.encode()):
+        if not hmac.compare_digest(key.strip().encode(errors="replace"), self._api_key.encode()):
             raise FlatError(401, _WRONG_KEY, "AUTH_INVALID_API_KEY")
 
 

@@ -37,12 +37,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _serve(options)
         else:
             _fetch(options)
-    except (ModelNotFoundError, OSError, _MissingExtraError) as error:
+    except (ModelNotFoundError, OSError, _InvalidKeyError, _MissingExtraError) as error:
         print(f"jina-local: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+class _InvalidKeyError(Exception):
+    """The API key cannot be used."""
 
 
 class _MissingExtraError(Exception):
@@ -182,10 +186,15 @@ def _serve(options: argparse.Namespace) -> None:
         allow_fetch=options.allow_fetch,
         state=options.state,
     )
+    limits = Limits(options.rpm, options.tpm, options.concurrency)
+    key = os.environ.get(KEY_VARIABLE) if options.api_key is None else options.api_key
+    try:
+        app = App(engine, key, limits)
+    except ValueError as error:
+        source = KEY_VARIABLE if options.api_key is None else "--api-key"
+        raise _InvalidKeyError(f"{source}: {error}") from None
     # Loaded now, so that a missing model is reported here and not in the response to the first request.
     engine.load()
-    limits = Limits(options.rpm, options.tpm, options.concurrency)
-    app = App(engine, options.api_key or os.environ.get(KEY_VARIABLE) or None, limits)
     server_limits = ServerLimits(
         connections=options.max_connections,
         body_seconds=options.body_seconds,

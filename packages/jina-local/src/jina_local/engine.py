@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import wraps
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from . import model_cards
@@ -29,7 +30,8 @@ from .stand_in import StandInFactory
 from .validation.batch import read_batch_body
 from .validation.classify import FewShotBody, read_classify_body, read_train_body
 from .validation.embeddings import read_embedding_body
-from .validation.options import Catalogue, Path
+from .validation.options import Catalogue
+from .validation.options import Path as RequestPath
 from .validation.rerank import read_rerank_body
 from .validation.segment import read_segment_body
 
@@ -65,7 +67,7 @@ class Engine:
         model_id: Id that the model is served under, such as ``jina-embeddings-v3``; defaults to the id that ``model``
             contains.
         allow_fetch: Whether images, PDFs and batch files may be fetched from public addresses.
-        state: Folder for trained classifiers. By default they are kept in memory, as long as the engine.
+        state: Folder for trained classifiers and batch jobs. By default they are kept only as long as the engine.
 
     Raises:
         ValueError: More than one of ``model_path``, ``backend`` and ``model`` is set, or ``model_id`` without
@@ -97,12 +99,13 @@ class Engine:
         else:
             self._factory = StandInFactory(model_path, threads, allow_fetch)
         self._allow_fetch = allow_fetch
-        self._classifiers = ClassifierStore(state)
-        self.jobs = BatchTaskQueue(lambda request: self.embed(request))
         # One backend per process: a session's threads, and a lock held by another thread, do not survive a fork.
         self._backends: dict[int, Backend] = {}
         self._locks: dict[int, threading.Lock] = {}
         self._scopes = RequestScopes()
+        self._classifiers = ClassifierStore(state)
+        jobs_folder = None if state is None else Path(state, "jobs")
+        self.jobs = BatchTaskQueue(lambda request: self.embed(request), self._scopes.enter, jobs_folder)
         self._closed = False
 
     @property
@@ -156,7 +159,7 @@ class Engine:
         return self._scopes.enter(cancellation)
 
     @_in_scope
-    def embed(self, request: Any, charge: Charge = no_charge, path: Path = "embeddings") -> dict[str, Any]:
+    def embed(self, request: Any, charge: Charge = no_charge, path: RequestPath = "embeddings") -> dict[str, Any]:
         """Serve ``POST /v1/embeddings``, or ``/v1/multi-vector`` for that path.
 
         Args:

@@ -169,7 +169,7 @@ def _look_up(host: str, port: int, deadline: float) -> list[Any]:
         try:
             results.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError):
-            results.put([])
+            results.put(None)
         finally:
             _LOOKUPS.release()
 
@@ -181,7 +181,7 @@ def _look_up(host: str, port: int, deadline: float) -> list[Any]:
         except queue.Empty:
             raise FetchError("it took too long") from None
     scope.check()
-    if not entries:
+    if entries is None:
         raise FetchError("its host is not known")
     return entries
 
