@@ -23,7 +23,7 @@ from functools import lru_cache
 import uvicorn
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.requests import ClientDisconnect
 
 from . import __version__
@@ -89,7 +89,7 @@ def create_fastapi(
         host: Address that the server listens on.
     """
     limits = limits or ServerLimits()
-    api = FastAPI(title="jina-local", version=__version__, docs_url=None, redoc_url=None)
+    api = FastAPI(title="jina-local", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     api.openapi = lru_cache(lambda: openapi_document(app.engine.served, stand_in=app.engine.stand_in is not None))  # type: ignore[method-assign]
     bodies = RequestBodies(max_body, limits.body_seconds, limits.stall_seconds)
     hosts = _accepted_hosts(host, limits.hosts)
@@ -115,11 +115,15 @@ def create_fastapi(
         except ClientDisconnect:
             return Response(status_code=400)
 
-    @api.get("/docs", include_in_schema=False)
-    def docs(request: Request) -> Response:
+    def described(request: Request) -> Response:
         if rejection := _check_host(request, hosts):
             return _response(app.error_response(rejection))
-        return HTMLResponse(docs_page(api.openapi()))
+        if request.url.path == "/docs":
+            return HTMLResponse(docs_page(api.openapi()))
+        return JSONResponse(api.openapi())
+
+    api.add_route("/docs", described, methods=["GET"], include_in_schema=False)
+    api.add_route("/openapi.json", described, methods=["GET"], include_in_schema=False)
 
     # All paths and methods: the app itself returns 404 and 405, with the headers of every response.
     api.add_api_route("/{path:path}", respond, methods=_METHODS, include_in_schema=False)
