@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from .cancellation import Cancellation
+from .cancellation import CallerCancellation
 from .engine import Engine
 from .errors import FlatError, ModelNotFoundError, RejectedRequestError, RequestError
 from .limits import Limits, no_charge
@@ -78,7 +78,7 @@ class App:
         headers: Mapping[str, str],
         body: bytes = b"",
         *,
-        cancellation: Cancellation | None = None,
+        cancellation: CallerCancellation | None = None,
     ) -> AppResponse:
         """Handle one request.
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from .errors import stopping
 
 
-class Cancellation(Protocol):
+class CallerCancellation(Protocol):
     """Tells that a caller no longer waits for a request. ``jina_client`` has a class of this shape."""
 
     def on_cancel(self, callback: Callable[[], None], /) -> AbstractContextManager[None]:
@@ -78,7 +78,7 @@ class RequestScopes:
         self._closed = False
 
     @contextmanager
-    def enter(self, cancellation: Cancellation | None = None) -> Iterator[RequestScope]:
+    def enter(self, cancellation: CallerCancellation | None = None) -> Iterator[RequestScope]:
         """Make a scope current while the block runs. Inside a scope of this engine, the block shares that scope.
 
         Args:

@@ -17,7 +17,7 @@ from . import model_cards
 from .backend import Backend, BackendFactory
 from .backend_discovery import make_backend_factory
 from .batch_tasks import BatchTaskQueue
-from .cancellation import Cancellation, RequestScope, RequestScopes
+from .cancellation import CallerCancellation, RequestScope, RequestScopes
 from .classifier_store import ClassifierStore
 from .errors import stopping
 from .limits import Charge, no_charge
@@ -149,7 +149,7 @@ class Engine:
         if backend := self._backends.get(os.getpid()):
             backend.close()
 
-    def request_scope(self, cancellation: Cancellation | None = None) -> AbstractContextManager[RequestScope]:
+    def request_scope(self, cancellation: CallerCancellation | None = None) -> AbstractContextManager[RequestScope]:
         """Compute a request that can be cancelled while the block runs.
 
         Args:

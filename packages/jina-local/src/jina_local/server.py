@@ -74,7 +74,7 @@ class ServerLimits:
 
 
 def create_fastapi(
-    app: App, max_body: int = MAX_BODY_BYTES, limits: ServerLimits | None = None, host: str = "127.0.0.1"
+    app: App, max_body: int = MAX_BODY_BYTES, limits: ServerLimits | None = None, host: str | None = None
 ) -> FastAPI:
     """Create the FastAPI application of an app.
 
@@ -86,7 +86,7 @@ def create_fastapi(
         max_body: Maximum size of a request body in bytes; a larger one gets a 413. All bodies together may have eight
             times that size; a request that exceeds this gets a 503.
         limits: Limits against slow clients, and the accepted hosts.
-        host: Address that the server listens on.
+        host: Address that the server listens on, for the check of the ``Host`` header. ``None`` accepts every name.
     """
     limits = limits or ServerLimits()
     api = FastAPI(title="jina-local", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
@@ -254,8 +254,10 @@ def _sender(request: Request) -> str:
     return f"{address} {hashlib.sha256(key.encode()).hexdigest()}"
 
 
-def _accepted_hosts(host: str, more: tuple[str, ...]) -> frozenset[str] | None:
+def _accepted_hosts(host: str | None, more: tuple[str, ...]) -> frozenset[str] | None:
     """Return the accepted names of the server in lower case, or ``None`` if every name is accepted."""
+    if host is None:
+        return None
     if _is_loopback(host):
         return frozenset(name.lower() for name in (host, *_LOOPBACK_NAMES, *more))
     return frozenset(name.lower() for name in (host, *more)) if more else None
