@@ -13,7 +13,8 @@ import orjson
 import pytest
 import requests
 from jina_local.app import App
-from jina_local.server import ServerLimits, running
+from jina_local.server import running
+from jina_local.server_limits import ServerLimits
 
 BODY = {"model": "jina-embeddings-v3", "input": "a text"}
 

@@ -78,6 +78,22 @@ def test_an_honest_picture_is_read_after_them(served: Served) -> None:
     assert served.embed(medium("image", written("Closed on Sundays"))).status_code == 200
 
 
+def test_the_worker_does_not_know_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JINA_LOCAL_API_KEY", "right")
+    server = start()
+    try:
+        image = medium("image", written("Closed on Sundays"))
+        body = {"model": "jina-clip-v2", "input": image}
+        headers = {"Authorization": "Bearer right"}
+        assert requests.post(f"{server.url}/embeddings", json=body, headers=headers, timeout=60).status_code == 200
+        [worker] = psutil.Process(server.process.pid).children()
+        assert "right" not in worker.environ().values()
+        assert not [name for name in worker.environ() if "KEY" in name]
+    finally:
+        server.process.kill()
+        server.process.communicate()
+
+
 def test_the_processes_stayed_below_a_gigabyte_together(served: Served) -> None:
     print(f"peak of all processes: {served.peak / 2**20:.0f} MB")
     assert served.peak < 2**30

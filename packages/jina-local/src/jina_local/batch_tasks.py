@@ -9,25 +9,20 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from .batch_files import BatchFiles
+from .batch_task import LIFETIME, BatchTask, checked_lines, encode_line
 from .cancellation import RequestScope
 from .errors import (
-    InvalidFieldsError,
     RejectedRequestError,
     RequestError,
     not_found,
-    problem,
     resource_limit_exceeded,
     stopping,
 )
@@ -42,40 +37,9 @@ MAX_UNFINISHED = 16
 MAX_OUTPUT_BYTES = 256 * 2**20
 """Default maximum size of the outputs of all jobs together."""
 
-_LIFETIME = timedelta(hours=24)
 _MAX_JOBS = 1000
 
 logger = logging.getLogger("jina_local")
-
-
-@dataclass(slots=True, eq=False)
-class BatchTask:
-    """One job and its progress. Only :class:`BatchTaskQueue` changes it, under its lock."""
-
-    model: str
-    total: int
-    body: BatchBody | None = None
-    lines: Sequence[Any] = ()
-    id: str = field(default_factory=lambda: f"batch_{uuid.uuid4().hex}")
-    status: str = "pending"
-    created: datetime = field(default_factory=lambda: datetime.now(UTC))
-    completed_at: str | None = None
-    completed: int = 0
-    failed: int = 0
-    tokens: int = 0
-    size: int = 0
-    error: str | None = None
-    scope: RequestScope | None = None
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether the job is completed, failed, cancelled or expired."""
-        return self.status not in ("pending", "processing")
-
-    def record(self) -> dict[str, Any]:
-        """Return what outlives the process, as JSON."""
-        names = ("id", "model", "total", "status", "completed_at", "completed", "failed", "tokens", "size", "error")
-        return {name: getattr(self, name) for name in names} | {"created": self.created.isoformat()}
 
 
 class BatchTaskQueue:
@@ -134,7 +98,7 @@ class BatchTaskQueue:
                 # A daemon thread, so that an exiting program does not wait for its jobs.
                 self._worker = threading.Thread(target=self._work, name="jina-local jobs", daemon=True)
                 self._worker.start()
-            return _status(task)
+            return task.status_body()
 
     def status(self, job_id: str) -> dict[str, Any]:
         """Return the status of a job.
@@ -143,13 +107,13 @@ class BatchTaskQueue:
             RejectedRequestError: No job has this id (404).
         """
         with self._lock:
-            return _status(self._get(job_id))
+            return self._get(job_id).status_body()
 
     def newest(self, limit: int) -> list[dict[str, Any]]:
         """Return the statuses of the newest jobs, at most ``limit``, the newest first."""
         with self._lock:
             self._expire()
-            return [_status(task) for task in list(reversed(self._tasks.values()))[:limit]]
+            return [task.status_body() for task in list(reversed(self._tasks.values()))[:limit]]
 
     def cancel(self, job_id: str) -> dict[str, Any]:
         """Cancel a job if it is unfinished, and keep its results so far.
@@ -166,7 +130,7 @@ class BatchTaskQueue:
                 self._finish(task, "cancelled")
                 if task.scope is not None:
                     task.scope.cancel()
-            return _status(task)
+            return task.status_body()
 
     def output(self, job_id: str) -> bytes:
         """Return a finished job's vectors.
@@ -220,7 +184,7 @@ class BatchTaskQueue:
         size = sum(task.size for task in self._tasks.values()) + needed
         finished = [task for task in self._tasks.values() if task.is_finished]
         for task in finished:
-            is_old = task.created + _LIFETIME < datetime.now(UTC)
+            is_old = task.created + LIFETIME < datetime.now(UTC)
             if task.status != "expired" and (is_old or (task.size and size > self._max_output)):
                 size -= task.size
                 task.size = 0
@@ -285,7 +249,7 @@ class BatchTaskQueue:
             with self._lock:
                 task.scope = scope
             try:
-                for custom_id, value, error in _read(lines):
+                for custom_id, value, error in checked_lines(lines):
                     with self._lock:
                         if task.is_finished or self._closed:
                             return
@@ -309,7 +273,7 @@ class BatchTaskQueue:
             try:
                 response = self._embed({**task.body.options, "model": task.body.model.id, "input": value})
                 tokens = response["usage"]["total_tokens"]
-                line = _line({"custom_id": custom_id, "response": {"status_code": 200, "body": response}})
+                line = encode_line({"custom_id": custom_id, "response": {"status_code": 200, "body": response}})
             except RequestError as request_error:
                 if scope.is_cancelled or request_error.status == stopping().status:
                     raise
@@ -319,7 +283,7 @@ class BatchTaskQueue:
                 error = RejectedRequestError(message, "INTERNAL_ERROR", 500)
         if error is not None:
             code = getattr(error, "code", "INPUT_INVALID")
-            line = _line({"custom_id": custom_id, "error": {"code": code, "message": str(error)}})
+            line = encode_line({"custom_id": custom_id, "error": {"code": code, "message": str(error)}})
         with self._lock:
             if task.is_finished or self._closed:
                 return False
@@ -340,41 +304,3 @@ class BatchTaskQueue:
             else:
                 task.failed += 1
         return True
-
-
-def _read(lines: Sequence[Any]) -> Iterator[tuple[str, Any, RequestError | None]]:
-    """Yield the id and the input of each line, or its error."""
-    custom_ids = set[str]()
-    for number, line in enumerate(lines):
-        custom_id = line.get("custom_id") if isinstance(line, dict) else None
-        body = line.get("body") if isinstance(line, dict) else None
-        message = None
-        if not isinstance(custom_id, str) or custom_id in custom_ids:
-            message = "custom_id must be a string that no other line has"
-        elif not isinstance(body, dict) or set(body) != {"input"}:
-            message = "body must be an object with 'input' and nothing else"
-        if isinstance(custom_id, str):
-            custom_ids.add(custom_id)
-        error = InvalidFieldsError([problem(("input", number), message, "value_error")]) if message else None
-        yield str(custom_id or number), body["input"] if isinstance(body, dict) and message is None else None, error
-
-
-def _line(content: dict[str, Any]) -> bytes:
-    return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE)
-
-
-def _status(task: BatchTask) -> dict[str, Any]:
-    path = f"/v1/batch/{task.id}"
-    ready = task.is_finished and task.status != "expired"
-    return {
-        "batch_id": task.id,
-        "status": task.status,
-        "model": task.model,
-        "created_at": timestamp(task.created),
-        "completed_at": task.completed_at,
-        "expires_at": timestamp(task.created + _LIFETIME),
-        "error": task.error,
-        "output_url": f"{path}/output" if ready else None,
-        "error_file_url": f"{path}/errors" if ready and task.failed else None,
-        "stats": {"total": task.total, "completed": task.completed, "failed": task.failed, "total_tokens": task.tokens},
-    }

@@ -157,7 +157,7 @@ def _whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
 
 def _serve(options: argparse.Namespace) -> None:
     try:
-        from .server import MAX_BODY_BYTES, ServerLimits, serve
+        from .server import MAX_BODY_BYTES, serve
     except ImportError as error:
         raise _MissingExtraError(
             f'serving needs {error.name}, which is not installed: pip install "jina-local[server]"'
@@ -167,6 +167,7 @@ def _serve(options: argparse.Namespace) -> None:
     from .limits import Limits
     from .media.pool import MediaLimits
     from .media.workers import set_media_limits
+    from .server_limits import ServerLimits
 
     # SIGTERM is a normal end: the server finishes what it can and exits with status 0.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

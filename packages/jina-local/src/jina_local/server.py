@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import ipaddress
 import logging
 import socket
 import sys
@@ -17,7 +16,6 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 
 import uvicorn
@@ -33,7 +31,9 @@ from .cancellation import RequestScope
 from .connections import ConnectionGuard
 from .docs_page import docs_page
 from .errors import FlatError, ModelNotFoundError
+from .hosts import accepted_hosts, check_host, is_loopback
 from .openapi import openapi_document
+from .server_limits import ServerLimits
 
 MAX_BODY_BYTES = 32 * 2**20
 """Default maximum size of a request body."""
@@ -49,28 +49,6 @@ _THREADS = 96
 # Handled without a worker thread, so that they respond however many requests are computed.
 _HEALTH_PATHS = ("/health", "/live", "/ready")
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
-_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerLimits:
-    """Limits of a server against slow and numerous clients.
-
-    Attributes:
-        connections: Maximum number of connections. Further ones get a 503.
-        header_seconds: Time limit for the head of a request.
-        body_seconds: Time limit for a body.
-        stall_seconds: Time limit for each wait for more of a body.
-        hosts: Names in the ``Host`` header that are accepted besides the address that the server listens on. On
-            loopback these are also ``localhost``, ``127.0.0.1`` and ``::1``. On other addresses every name is accepted
-            if this is empty.
-    """
-
-    connections: int = 512
-    header_seconds: float = 10.0
-    body_seconds: float = 60.0
-    stall_seconds: float = 10.0
-    hosts: tuple[str, ...] = ()
 
 
 def create_fastapi(
@@ -92,11 +70,11 @@ def create_fastapi(
     api = FastAPI(title="jina-local", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     api.openapi = lru_cache(lambda: openapi_document(app.engine.served, stand_in=app.engine.stand_in is not None))  # type: ignore[method-assign]
     bodies = RequestBodies(max_body, limits.body_seconds, limits.stall_seconds)
-    hosts = _accepted_hosts(host, limits.hosts)
+    hosts = accepted_hosts(host, limits.hosts)
     threads: list[CapacityLimiter] = []
 
     async def respond(request: Request) -> Response:
-        if rejection := _check_host(request, hosts):
+        if rejection := check_host(request.headers.get("host"), hosts):
             return _response(app.error_response(rejection))
         if request.url.path in _HEALTH_PATHS:
             return _response(_handle(app, request, b"", RequestScope()))
@@ -116,7 +94,7 @@ def create_fastapi(
             return Response(status_code=400)
 
     def described(request: Request) -> Response:
-        if rejection := _check_host(request, hosts):
+        if rejection := check_host(request.headers.get("host"), hosts):
             return _response(app.error_response(rejection))
         if request.url.path == "/docs":
             return HTMLResponse(docs_page(api.openapi()))
@@ -153,7 +131,7 @@ def serve(
         OSError: The server cannot listen on the address.
     """
     app = app or App(default_app().engine, api_key)
-    if not _is_loopback(host) and not app.needs_key:
+    if not is_loopback(host) and not app.needs_key:
         print(f"Warning: {host} can be reached by other machines and no API key is required.", file=sys.stderr)
     listener = _listen(host, port)
     url = _url(listener)
@@ -254,27 +232,6 @@ def _sender(request: Request) -> str:
     return f"{address} {hashlib.sha256(key.encode()).hexdigest()}"
 
 
-def _accepted_hosts(host: str | None, more: tuple[str, ...]) -> frozenset[str] | None:
-    """Return the accepted names of the server in lower case, or ``None`` if every name is accepted."""
-    if host is None:
-        return None
-    if _is_loopback(host):
-        return frozenset(name.lower() for name in (host, *_LOOPBACK_NAMES, *more))
-    return frozenset(name.lower() for name in (host, *more)) if more else None
-
-
-def _check_host(request: Request, hosts: frozenset[str] | None) -> FlatError | None:
-    """Return an error if the request names another server: a page on the web can send such requests (DNS rebinding)."""
-    header = request.headers.get("host")
-    if hosts is None or header is None:
-        return None
-    name = header[1:].partition("]")[0] if header.startswith("[") else header.partition(":")[0]
-    if name.lower().rstrip(".") in hosts:
-        return None
-    message = f"The Host header {header[:100]!r} is not accepted here. Start the server with --allow-host to accept it."
-    return FlatError(403, message, "AUTHZ_HOST_NOT_ALLOWED")
-
-
 def _response(response: AppResponse) -> Response:
     status, headers, body = response
     return Response(body, status, headers)
@@ -345,10 +302,3 @@ def _url(listener: socket.socket) -> str:
     if host in ("0.0.0.0", "::"):
         host = "127.0.0.1"
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

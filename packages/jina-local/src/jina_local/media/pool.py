@@ -33,6 +33,8 @@ _START = (
 )
 # One thread and one arena each: idle threads and arenas count towards a worker's memory.
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+# Names of variables that a process which reads untrusted files must not see.
+_SECRETS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
 _BYTES_PER_CHARACTER = 6  # of JSON
 _KILL_SECONDS = 5.0
 _OWN_END_SECONDS = 0.2
@@ -248,7 +250,7 @@ class _WorkerProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, **_ENVIRONMENT},
+            env=_environment(),
             # Ctrl-C in the terminal ends the engine, and the engine ends its workers.
             process_group=0,
         )
@@ -307,3 +309,11 @@ class _WorkerProcess:
                     with suppress(OSError):
                         pipe.close()
             return status
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of a worker: that of this process without its secrets."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not any(secret in name.upper() for secret in _SECRETS)
+    }
+    return inherited | _ENVIRONMENT
