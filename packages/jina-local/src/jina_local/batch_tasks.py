@@ -231,18 +231,22 @@ class BatchTaskQueue:
             except OSError as error:
                 self._fail(task, f"The output cannot be written: {error.strerror} ({error.filename})")
             except RequestError:
-                self._fail(task, "The engine stopped before this job was finished.")
+                self._interrupt(task)
 
     def _fail(self, task: BatchTask, message: str) -> None:
         with self._lock:
-            if task.is_finished:
-                return
-            if self._closed:
-                # The record on the disk stays that of an unfinished job, so that a restart counts its lines.
+            if not task.is_finished:
+                logger.error("batch job %s failed: %s", task.id, message)
                 task.status, task.error = "failed", message
-                return
-            logger.error("batch job %s failed: %s", task.id, message)
-            self._finish(task, "failed", message)
+                task.completed_at = timestamp()
+                task.lines = ()
+
+    def _interrupt(self, task: BatchTask) -> None:
+        """End a job because the engine stops. Its record on the disk stays unfinished: a restart counts its lines."""
+        with self._lock:
+            if not task.is_finished:
+                task.status, task.error = "failed", "The engine stopped before this job was finished."
+                task.completed_at = timestamp()
 
     def _run(self, task: BatchTask, lines: Sequence[Any]) -> None:
         with self._enter_scope() as scope:
