@@ -5,8 +5,10 @@ Jina's published description where it lies beside the checkout.
 """
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +37,15 @@ class Reply(NamedTuple):
 
 
 Ask = Callable[..., Reply]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def vocabularies() -> None:
+    """The tokenizers' files, of which llama-index-core ships a copy."""
+    package = find_spec("llama_index.core")
+    if package is not None and package.origin:
+        folder = Path(package.origin).parent / "_static" / "tiktoken_cache"
+        os.environ.setdefault("TIKTOKEN_CACHE_DIR", str(folder))
 
 
 @pytest.fixture(scope="session")

@@ -226,7 +226,7 @@ def raw(url: str, head: str, body: bytes) -> bytes:
     """The answer to a request as it is written here, byte for byte."""
     host, port = url.removeprefix("http://").removesuffix("/v1").split(":")
     with socket.create_connection((host, int(port)), timeout=20) as connection:
-        lines = f"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{head}\r\n\r\n"
+        lines = f"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{head}\r\n\r\n"
         connection.sendall(lines.encode() + body)
         answer = b""
         while block := connection.recv(65536):
