@@ -1,7 +1,9 @@
-"""What all tests share: no key from outside, a recording server, and the embedded engine over real HTTP."""
+"""Fixtures of all tests: no key from outside, a recording server, and the embedded engine over real HTTP."""
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -10,9 +12,23 @@ from hypothesis import settings
 from jina_local.server import running
 from loopback import Recorder, recorder
 
-# Machines are noisy: a slow example is no failure.
+# A shell starts background jobs with SIGINT ignored, and child processes inherit that. The tests of Ctrl-C need it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Machines are noisy: a slow example is not a failure.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the live tests if there is no key to run them with."""
+    if os.environ.get("JINA_API_KEY"):
+        return
+    live = [item for item in items if item.get_closest_marker("live")]
+    if live:
+        config.hook.pytest_deselected(items=live)
+        items[:] = [item for item in items if item not in live]
 
 
 def _let_go(store: InMemoryDocumentStore) -> None:
