@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from haystack.document_stores.in_memory import InMemoryDocumentStore
 from hypothesis import settings
 from jina_local.server import running
 from loopback import Recorder, recorder
+from xdist.scheduler import LoadScopeScheduling
 
 # A shell starts background jobs with SIGINT ignored, and child processes inherit that. The tests of Ctrl-C need it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -19,6 +21,22 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Machines are noisy: a slow example is not a failure.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+class FileScheduling(LoadScopeScheduling):
+    """Give each process whole files of tests, so that their fixtures are made once, and single tests of slow files."""
+
+    SPREAD = ("test_examples.py", "test_notebooks.py", "test_services.py")
+
+    def _split_scope(self, nodeid: str) -> str:
+        """Return the unit of work that a test belongs to; a method that pytest-xdist documents for this."""
+        file = nodeid.partition("::")[0]
+        return nodeid if file.endswith(self.SPREAD) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
+    """Choose how tests are given to the processes of ``pytest -n``."""
+    return FileScheduling(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -22,7 +22,7 @@ from jina_client.late_interaction import maxsim
 from pictures import written
 from PIL import Image
 
-pytestmark = [pytest.mark.live, pytest.mark.xdist_group("live"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
 API_KEY, BASE_URL = os.environ.get("JINA_API_KEY"), os.environ.get("JINA_BASE_URL")  # Before a fixture removes them.
 URL = (BASE_URL or "https://api.jina.ai/v1").rstrip("/")
