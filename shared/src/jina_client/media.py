@@ -333,7 +333,7 @@ def _pillow(name: str) -> Any:
         from PIL import Image
     except ModuleNotFoundError:
         raise JinaInputError(
-            f'{name}: the pixels of an image can only be read with Pillow: pip install "jina-client[images]"'
+            f"{name}: the pixels of an image can only be read with Pillow: pip install pillow"
         ) from None
     return Image
 

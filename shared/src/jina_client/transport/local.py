@@ -23,7 +23,7 @@ class LocalTransport:
                 raise
             raise JinaInputError(
                 'base_url="local" needs the embedded engine, the package jina-local: '
-                'pip install "jina-client[local]", then jina-local fetch-model'
+                "pip install jina-local (in a checkout: pip install ./packages/jina-local), then jina-local fetch-model"
             ) from None
         app = jina_local.default_app()
         parts = urlsplit(request.url)
