@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 import signal
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,6 +53,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in live]
 
 
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
 def _let_go(store: InMemoryDocumentStore) -> None:
     if getattr(store, "_owns_executor", False):
         store.executor.shutdown(wait=False)
@@ -57,6 +64,28 @@ def _let_go(store: InMemoryDocumentStore) -> None:
 # Haystack's own waits for its threads. Called by the collector while a thread is being started, which holds a lock that
 # the end of a thread needs, it waits for ever, and no thread can be started any more.
 InMemoryDocumentStore.__del__ = _let_go  # type: ignore[method-assign]
+
+
+def _resident() -> int:
+    """Return the memory of this process in megabytes, and 0 on systems that do not tell it in /proc."""
+    if LIBC is None:
+        return 0
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") // 1_000_000
+
+
+_memory = {"after the last collection": 400}
+
+
+@pytest.fixture(autouse=True)
+def memory_returned() -> Iterator[None]:
+    """Give memory back when it has grown: engines sit in cycles, and glibc keeps what large requests once needed."""
+    yield
+    if _resident() > _memory["after the last collection"] + 64:
+        gc.collect()
+        if hasattr(LIBC, "malloc_trim"):
+            LIBC.malloc_trim(0)
+        _memory["after the last collection"] = _resident()
 
 
 @pytest.fixture(autouse=True)

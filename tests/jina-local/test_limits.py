@@ -134,7 +134,7 @@ def test_the_tokens_of_every_endpoint_count(asking: Any, endpoint: str, fields: 
 
 
 def test_a_refused_training_leaves_no_classifier(asking: Any) -> None:
-    ask = asking(App(default_app().engine, limits=Limits(tpm=1)))
+    ask = asking(App(Engine(), limits=Limits(tpm=1)))
     examples = [{"text": "a", "label": "b"}, {"text": "c", "label": "d"}]
     assert ask("POST", "/v1/train", {"model": "jina-embeddings-v3", "input": examples}).status == 429
     assert ask("GET", "/v1/classifiers").body == []
