@@ -90,6 +90,7 @@ def test_an_unfinished_job_has_no_output_yet_and_can_be_cancelled(asking: Any) -
     assert ask("GET", f"/v1/batch/{names[1]}/output").body == []
     assert [job["batch_id"] for job in ask("GET", "/v1/batches?limit=2").body] == names[::-1]
     assert len(ask("GET", "/v1/batches?limit=1").body) == 1
+    engine.close()
 
 
 def test_only_so_many_jobs_wait(asking: Any) -> None:
