@@ -106,12 +106,12 @@ def _complete(app: Any, error: Exception | None) -> None:
 
 
 def _notebook(app: Any, name: str, source: list[str]) -> None:
-    """Replace a page in ``cookbooks/`` by the notebook that it links to."""
-    if not name.startswith("cookbooks/"):
+    """Replace a page in ``notebooks/`` by the notebook that it links to."""
+    if not name.startswith("notebooks/"):
         return
     link = re.search(r"\]\((\S+\.ipynb)\)", source[0])
     assert link is not None
-    notebook = json.loads((Path(app.srcdir) / "cookbooks" / link.group(1)).read_text())
+    notebook = json.loads((Path(app.srcdir) / "notebooks" / link.group(1)).read_text())
     source[0] = "\n\n".join(_cell(cell) for cell in notebook["cells"])
 
 

@@ -1,18 +1,64 @@
-"""What all tests share: no key from outside, a recording server, and the embedded engine over real HTTP."""
+"""Fixtures of all tests: no key from outside, a recording server, and the embedded engine over real HTTP."""
 
 from __future__ import annotations
 
+import ctypes
+import gc
+import os
+import signal
+import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
 import pytest
 from haystack.document_stores.in_memory import InMemoryDocumentStore
 from hypothesis import settings
 from jina_local.server import running
 from loopback import Recorder, recorder
+from xdist.scheduler import LoadScopeScheduling
 
-# Machines are noisy: a slow example is no failure.
+# A shell starts background jobs with SIGINT ignored, and child processes inherit that. The tests of Ctrl-C need it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Machines are noisy: a slow example is not a failure.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+# uv run --group lint pytest tests/typing
+collect_ignore = [] if find_spec("mypy") and find_spec("pyright") else ["typing"]
+
+
+class FileScheduling(LoadScopeScheduling):
+    """Give each process whole files of tests, so that their fixtures are made once, and single tests of slow files."""
+
+    SPREAD = ("test_examples.py", "test_notebooks.py", "test_services.py")
+
+    def _split_scope(self, nodeid: str) -> str:
+        """Return the unit of work that a test belongs to; a method that pytest-xdist documents for this."""
+        file = nodeid.partition("::")[0]
+        return nodeid if file.endswith(self.SPREAD) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
+    """Choose how tests are given to the processes of ``pytest -n``."""
+    return FileScheduling(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the live tests if there is no key to run them with."""
+    if os.environ.get("JINA_API_KEY"):
+        return
+    live = [item for item in items if item.get_closest_marker("live")]
+    if live:
+        config.hook.pytest_deselected(items=live)
+        items[:] = [item for item in items if item not in live]
+
+
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def _let_go(store: InMemoryDocumentStore) -> None:
@@ -23,6 +69,28 @@ def _let_go(store: InMemoryDocumentStore) -> None:
 # Haystack's own waits for its threads. Called by the collector while a thread is being started, which holds a lock that
 # the end of a thread needs, it waits for ever, and no thread can be started any more.
 InMemoryDocumentStore.__del__ = _let_go  # type: ignore[method-assign]
+
+
+def _resident() -> int:
+    """Return the memory of this process in megabytes, and 0 on systems that do not tell it in /proc."""
+    if LIBC is None:
+        return 0
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") // 1_000_000
+
+
+_memory = {"after the last collection": 400}
+
+
+@pytest.fixture(autouse=True)
+def memory_returned() -> Iterator[None]:
+    """Give memory back when it has grown: engines sit in cycles, and glibc keeps what large requests once needed."""
+    yield
+    if _resident() > _memory["after the last collection"] + 64:
+        gc.collect()
+        if hasattr(LIBC, "malloc_trim"):
+            LIBC.malloc_trim(0)
+        _memory["after the last collection"] = _resident()
 
 
 @pytest.fixture(autouse=True)

@@ -97,6 +97,9 @@ def client_arguments() -> dict[str, str]:
 NOT_FOR_FRAMEWORKS = ("api_key", "on_attempt", "transport")
 """Arguments of a client that each framework spells in its own way, or cannot save."""
 
+POSITIONAL = ("task", "dimensions")
+"""Options of embedding calls that some frameworks take as positional arguments, and therefore declare again."""
+
 
 def connection_options() -> list[tuple[str, str, str]]:
     """Return the options of a connection as frameworks take them: ``None`` stands for the client's default."""
@@ -165,12 +168,36 @@ def integration_files() -> dict[Path, str]:
         f'{header}"""The options of integrations as typed dictionaries."""\n\n'
         "from __future__ import annotations\n\nfrom typing import TypedDict\n\n\n"
         + class_lines(
-            "class ConnectionOptions(TypedDict, total=False):",
-            "Where and how to call; ``None`` stands for the client's default.",
-            connection,
+            "class RequestOptions(TypedDict, total=False):",
+            "How to call; ``None`` stands for the client's default.",
+            connection[1:],
             "",
         )
-        + '\n\nCONNECTION_OPTIONS = tuple(ConnectionOptions.__annotations__)\n"""Their names."""\n'
+        + "\n\n"
+        + class_lines(
+            "class ConnectionOptions(RequestOptions, total=False):",
+            "Where and how to call; ``None`` stands for the client's default.",
+            connection[:1],
+            "",
+        )
+        + '\n\nCONNECTION_OPTIONS = ("base_url", *RequestOptions.__annotations__)\n"""Their names."""\n\n\n'
+        + class_lines(
+            "class ConnectionAttributes:", "The options of a connection as attributes of an object.", connection, ""
+        )
+        + "\n\n"
+        + class_lines(
+            "class RoleOptions(ConnectionOptions, total=False):",
+            "Where and how to call, and how to embed each role; ``None`` stands for the default.",
+            [each for each in embedding if each[0] not in POSITIONAL],
+            "",
+        )
+        + "\n\n"
+        + class_lines(
+            "class EmbeddingOptions(RoleOptions, total=False):",
+            "Where and how to call, and how to embed; ``None`` stands for the default.",
+            [each for each in embedding if each[0] in POSITIONAL],
+            "",
+        )
     )
     fields = (
         f'{header}"""The options of integrations as fields of pydantic models. This module needs pydantic."""\n\n'

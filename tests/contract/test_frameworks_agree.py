@@ -152,9 +152,14 @@ MISTAKES: dict[str, tuple[tuple[str, ...], dict[str, Any], type[JinaError], str]
         ("documents", "query", "chunks"),
         {"model": "jina-reranker-v3"},
         JinaInputError,
-        "use one of: jina-embeddings",
+        "is a (reranker: use the class|model for rerank)",
     ),
-    "an embedding model to rank": (("ranking",), {"model": EMBEDDER}, JinaInputError, "use one of: jina-colbert"),
+    "an embedding model to rank": (
+        ("ranking",),
+        {"model": EMBEDDER},
+        JinaInputError,
+        "is (an embedding model: use|a model for embed)",
+    ),
     "an unknown model": (
         ("documents", "query", "ranking"),
         {"model": "jina-embeddings-v99"},

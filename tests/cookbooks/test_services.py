@@ -61,9 +61,6 @@ def language_model() -> Iterator[Recorder]:
 def test_an_agent_takes_a_language_model_where_there_is_a_key(
     language_model: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # uv run --with langchain-openai --with llama-index-llms-openai pytest tests/cookbooks
-    pytest.importorskip("langchain_openai")
-    pytest.importorskip("llama_index.llms.openai")
     monkeypatch.setenv("OPENAI_API_KEY", "key-0123456789")
     monkeypatch.setenv("OPENAI_BASE_URL", language_model.url)
     printed = _printed("08_agents", tmp_path)

@@ -18,6 +18,8 @@ PAGES = [
     *ROOT.glob("packages/*/README.md"),
 ]
 EXAMPLES = {page: re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL) for page in PAGES}
+FIRST_PIPELINES = {ROOT / "README.md": 1, ROOT / "docs" / "installation.md": 3}
+"""How many examples of a page find the cat: one, or one for each framework."""
 NOT_RUN = [
     pytest.param(example, id=f"{page.name}-{number}")
     for page in PAGES
@@ -35,12 +37,8 @@ def test_the_examples_run(page: Path, tmp_path: Path) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, env=environment, cwd=tmp_path
     )
     assert run.returncode == 0, run.stderr
-
-
-def test_the_first_pipeline_finds_the_cat_in_each_framework() -> None:
-    for example in (EXAMPLES[ROOT / "README.md"][0], *EXAMPLES[ROOT / "docs" / "installation.md"][:3]):
-        run = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, timeout=120, cwd=ROOT)
-        assert run.stdout.strip() == "The cat sleeps on the sofa."
+    if page in FIRST_PIPELINES:
+        assert run.stdout.splitlines().count("The cat sleeps on the sofa.") == FIRST_PIPELINES[page]
 
 
 def test_the_readme_is_one_screen() -> None:

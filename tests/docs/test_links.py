@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
-    ROOT / "README.md",
+    *ROOT.glob("*.md"),
     *ROOT.glob("docs/**/*.md"),
     *ROOT.glob("shared/README.md"),
     *ROOT.glob("packages/*/README.md"),
@@ -51,6 +51,6 @@ def test_a_link_leads_somewhere(page: Path, target: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_that_are_named_in_the_text_exist(page: Path) -> None:
-    named = re.findall(r"`((?:benchmarks|cookbooks|docs|tests)/[\w./-]+)`", _prose(page))
+    named = re.findall(r"`((?:benchmarks|cookbooks|docs|packages|shared|tests|tools)/[\w./-]+)`", _prose(page))
     commands = re.findall(r"((?:benchmarks|cookbooks)/[\w-]+\.\w+)", page.read_text())
     assert [name for name in {*named, *commands} if not (ROOT / name).exists()] == []

@@ -154,6 +154,7 @@ def test_a_failure_is_a_text_with_advice(server: Recorder, status: int) -> None:
         assert f"HTTP {status}" in result.text
         assert ADVICE[status] in result.text
         assert KEY not in result.text
+        assert "127.0.0.1" not in result.text
 
 
 def test_a_rate_limit_says_how_long_to_wait(server: Recorder) -> None:

@@ -221,6 +221,31 @@ def test_loops_that_are_closed_carelessly_leave_no_session(server: Recorder) -> 
     assert run.stderr == ""
 
 
+NESTED = """
+import asyncio, gc, nest_asyncio
+from jina_client import AsyncJinaClient
+nest_asyncio.apply()
+client = AsyncJinaClient(base_url={url!r})
+
+async def outer():
+    return asyncio.run(client.embed(["a"]))
+
+asyncio.run(outer())
+asyncio.run(client.embed(["a"]))
+"""
+
+
+@pytest.mark.parametrize(
+    "ending", ["", "del client; gc.collect(); asyncio.run(asyncio.sleep(0))", "asyncio.run(client.aclose())"]
+)
+def test_a_program_with_nest_asyncio_ends_without_a_warning(server: Recorder, ending: str) -> None:
+    program = NESTED.format(url=server.url) + ending
+    command = [sys.executable, "-W", "default::ResourceWarning", "-c", program]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert run.stderr == ""
+    assert len(server.connections) == 1
+
+
 def test_a_cancelled_call_leaves_no_request_running(server: Recorder) -> None:
     server.answer = _slowly
 

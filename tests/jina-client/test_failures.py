@@ -106,7 +106,8 @@ def test_status_code_and_request_id_show_in_the_message(client: Any, server: Rec
     server.answer = lambda sent: Answer(NESTED, 400)
     with pytest.raises(BadRequestError) as caught:
         client.embed(["a"])
-    assert str(caught.value) == "too long (HTTP 400, INPUT_TOKEN_LIMIT_EXCEEDED, request id ab12)"
+    address = f"{server.url}/embeddings"
+    assert str(caught.value) == f"too long (HTTP 400 from {address}, INPUT_TOKEN_LIMIT_EXCEEDED, request id ab12)"
 
 
 def test_an_error_survives_pickling(client: Any, server: Recorder) -> None:
@@ -135,9 +136,7 @@ def test_a_port_where_nobody_listens_is_a_connection_error(make_client: Callable
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(
-        JinaConnectionError, match=rf"no response from 127.0.0.1:{port}: Connect\w* (call failed|refused)"
-    ):
+    with pytest.raises(JinaConnectionError, match=rf"no response from 127.0.0.1:{port}: connection refused"):
         make_client(base_url=f"http://127.0.0.1:{port}/v1", max_retries=0).embed(["a"])
 
 

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -284,6 +285,16 @@ def test_a_picture_that_is_broken_or_a_bomb_is_refused(client: Any, server: Reco
     assert len(bomb) < 200_000
     with pytest.raises(JinaInputError, match="cannot be read as an image"):
         client.embed([bomb], model=CLIP, max_image_side=100)
+    assert server.sent == []
+
+
+def test_without_pillow_an_image_cannot_be_made_smaller(
+    client: Any, server: Recorder, png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    monkeypatch.delitem(sys.modules, "PIL.Image")
+    with pytest.raises(JinaInputError, match=r"inputs\[0\] needs Pillow: pip install pillow"):
+        client.embed([png], model=CLIP, max_image_side=2)
     assert server.sent == []
 
 

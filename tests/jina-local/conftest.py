@@ -1,12 +1,14 @@
 """The engine, once for all tests: in process, and over HTTP on loopback.
 
-Every answer that a test gets through ``ask`` or ``post`` is checked against the project's own schema, and against
-Jina's published description where it lies beside the checkout.
+Every response that a test gets through ``ask`` or ``post`` is validated against the project's own schema and against
+the facts of Jina's published API description (``tools/api_facts.py``).
 """
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,8 +24,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parents[2]
 OWN = json.loads((ROOT / "docs" / "protocol.schema.json").read_bytes())
-_PUBLISHED = ROOT.parent / "shared" / "jina-openapi.json"
-PUBLISHED = json.loads(_PUBLISHED.read_bytes()) if _PUBLISHED.exists() else None
+PUBLISHED = json.loads((ROOT / "tests" / "data" / "published_api.json").read_bytes())
 
 Post = Callable[..., tuple[int, Any]]
 
@@ -35,6 +36,15 @@ class Reply(NamedTuple):
 
 
 Ask = Callable[..., Reply]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def vocabularies() -> None:
+    """The tokenizers' files, of which llama-index-core ships a copy."""
+    package = find_spec("llama_index.core")
+    if package is not None and package.origin:
+        folder = Path(package.origin).parent / "_static" / "tiktoken_cache"
+        os.environ.setdefault("TIKTOKEN_CACHE_DIR", str(folder))
 
 
 @pytest.fixture(scope="session")
@@ -127,8 +137,6 @@ def _validator(own: bool, schema: str) -> Any:
 
 
 def _operation(description: Any, method: str, path: str) -> Any:
-    if description is None:
-        return None
     for template, operations in description["paths"].items():
         wanted, sent = template.split("/"), path.split("/")
         if wanted[:3] == ["", "v1", "models"] and len(wanted) == 4 and sent[:3] == wanted[:3] and len(sent) >= 4:
@@ -146,9 +154,7 @@ def in_protocol() -> Callable[[str, str, int, Any], Reply]:
 
 @pytest.fixture(scope="session")
 def conforms() -> Callable[[str, Any], None]:
-    """Assert that an answer is valid by a schema of Jina's published OpenAPI description."""
-    if PUBLISHED is None:
-        pytest.skip("jina-openapi.json is not beside the repository")
+    """Assert that a response is valid by a schema of Jina's published API description."""
 
     def check(schema: str, answer: Any) -> None:
         Draft202012Validator({"$ref": f"#/components/schemas/{schema}", **PUBLISHED}).validate(answer)

@@ -2,12 +2,15 @@
 
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 from jina_client import JinaClient
 from jina_local.app import App
+from jina_local.batch_tasks import BatchTaskQueue
 from jina_local.engine import Engine
 
 NANO = "jina-embeddings-v5-text-nano"
@@ -87,6 +90,7 @@ def test_an_unfinished_job_has_no_output_yet_and_can_be_cancelled(asking: Any) -
     assert ask("GET", f"/v1/batch/{names[1]}/output").body == []
     assert [job["batch_id"] for job in ask("GET", "/v1/batches?limit=2").body] == names[::-1]
     assert len(ask("GET", "/v1/batches?limit=1").body) == 1
+    engine.close()
 
 
 def test_only_so_many_jobs_wait(asking: Any) -> None:
@@ -138,3 +142,101 @@ def test_the_client_gets_the_vectors(url: str) -> None:
         vectors = client.batches.output(job.id).vectors()
         expected = client.embed(["one", "two"], model=NANO, dimensions=32, task="text-matching").vectors
     np.testing.assert_allclose(np.array(list(vectors.values())), expected, atol=1e-6)
+
+
+# Limits, progress, and what outlives the process.
+
+LONG = [f"word {number} " * 250 for number in range(100)]
+
+
+def created(engine: Engine, lines: list[Any], **options: Any) -> str:
+    return str(engine.create_batch({"model": NANO, "input": lines, **options})["batch_id"])
+
+
+def waited(engine: Engine, name: str) -> dict[str, Any]:
+    deadline = time.monotonic() + 30
+    while (status := engine.jobs.status(name))["status"] in ("pending", "processing"):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return status
+
+
+def queue_of(engine: Engine, **options: Any) -> BatchTaskQueue:
+    return BatchTaskQueue(lambda request: engine.embed(request), engine.request_scope, **options)
+
+
+def test_a_cancelled_job_stops_within_a_batch() -> None:
+    engine = Engine()
+    name = created(engine, [line("a", "short"), line("b", LONG), line("c", LONG)])
+    deadline = time.monotonic() + 20
+    while not engine.jobs.status(name)["stats"]["completed"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    time.sleep(0.3)
+    status = engine.jobs.cancel(name)
+    assert (status["status"], status["stats"]["completed"]) == ("cancelled", 1)
+    # The next job begins at once, and not after the two hundred long texts.
+    began = time.monotonic()
+    assert waited(engine, created(engine, [line("d", "next")]))["status"] == "completed"
+    assert time.monotonic() - began < 3
+    assert engine.jobs.output(name).count(b"\n") == 1
+
+
+def test_every_line_counts_as_soon_as_it_is_embedded() -> None:
+    engine = Engine()
+    name = created(engine, [line(str(number), LONG[:4]) for number in range(12)])
+    seen = set[tuple[int, int]]()
+    while (status := engine.jobs.status(name))["status"] in ("pending", "processing"):
+        seen.add((status["stats"]["completed"], status["stats"]["total_tokens"]))
+        time.sleep(0.005)
+    assert len(seen) > 5
+
+
+def test_a_job_whose_output_is_too_large_stops_and_keeps_what_it_has() -> None:
+    engine = Engine()
+    jobs = queue_of(engine, max_output=100_000)
+    engine.jobs = jobs
+    status = waited(engine, created(engine, [line(str(number), f"text {number}") for number in range(100)]))
+    done = status["stats"]["completed"]
+    assert (status["status"], 0 < done < 100) == ("failed", True)
+    assert f"may have 0.0953674 MB: {done} of 100 lines are kept" in status["error"]
+    output = jobs.output(status["batch_id"])
+    assert (output.count(b"\n"), len(output) <= 100_000) == (done, True)
+
+
+def test_the_oldest_outputs_expire_for_new_ones() -> None:
+    engine = Engine()
+    engine.jobs = queue_of(engine, max_output=100_000)
+    names = [created(engine, [line(str(number), f"text {number}") for number in range(4)]) for _ in range(4)]
+    assert [waited(engine, name)["status"] for name in names][-1] == "completed"
+    assert [engine.jobs.status(name)["status"] for name in names] == ["expired", "expired", "completed", "completed"]
+
+
+def test_a_restart_keeps_finished_jobs_and_says_what_was_lost(tmp_path: Path) -> None:
+    engine = Engine(state=tmp_path)
+    finished_job = waited(engine, created(engine, [line("a", "text")]))
+    name = created(engine, [line("short", "text"), line("b", LONG), line("c", LONG)])
+    while not engine.jobs.status(name)["stats"]["completed"]:
+        time.sleep(0.01)
+    engine.close()
+    restarted = Engine(state=tmp_path)
+    assert restarted.jobs.status(finished_job["batch_id"]) == finished_job
+    assert restarted.jobs.output(finished_job["batch_id"]).count(b"\n") == 1
+    lost = restarted.jobs.status(name)
+    assert lost["status"] == "failed"
+    assert lost["error"] == (
+        "The engine stopped while this job was unfinished: 1 of 3 lines are kept, and 2 are lost. Create a new job for "
+        "those."
+    )
+    assert b'"short"' in restarted.jobs.output(name)
+
+
+def test_a_job_that_cannot_be_written_names_the_path_and_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "jobs").write_text("a file where a folder should be")
+    app = App(Engine(state=tmp_path))
+    body = orjson.dumps({"model": NANO, "input": [line("a", "b")]})
+    status, _, content = app.handle("POST", "/v1/batch/embeddings", {}, body)
+    assert (status, orjson.loads(content)["detail"]["message"]) == (
+        500,
+        f"The batch job cannot be written to {tmp_path / 'jobs'}: Not a directory",
+    )

@@ -1,11 +1,13 @@
 """Classes: by labels, and by classifiers that are trained, kept and deleted."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jina_local
 import numpy as np
+import orjson
 import pytest
 from jina_local.app import App
 from jina_local.classification import head_scores, train_head
@@ -177,3 +179,25 @@ def test_only_one_training_of_a_classifier_at_a_time(asking: Any, tmp_path: Path
     assert (refused.value.status, refused.value.body("id")["detail"]["code"]) == (409, "CONFLICT_RESOURCE_BUSY")
     with store.changing(name) as free_again:
         assert free_again.classifier_id == name
+
+
+def test_training_stops_once_it_has_converged() -> None:
+    vectors = np.random.default_rng(0).standard_normal((512, 384)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    classes = [number % 2 for number in range(512)]
+    began = time.monotonic()
+    head = train_head(vectors, classes, 2, 1000)
+    assert time.monotonic() - began < 10
+    scores = head_scores(head, vectors)
+    assert np.abs(scores - head_scores(train_head(vectors, classes, 2, 500), vectors)).max() < 0.01
+
+
+def test_a_classifier_that_cannot_be_written_names_the_path_and_the_reason(tmp_path: Path) -> None:
+    app = App(Engine(state=tmp_path / "state"))
+    (tmp_path / "state").rmdir()
+    body = {"model": "jina-embeddings-v3", "input": [{"text": "a", "label": "b"}, {"text": "c", "label": "d"}]}
+    status, _, content = app.handle("POST", "/v1/train", {}, orjson.dumps(body))
+    message = orjson.loads(content)["detail"]["message"]
+    assert status == 500
+    assert message.startswith(f"The classifier cannot be written to {tmp_path / 'state'}")
+    assert message.endswith("No such file or directory")

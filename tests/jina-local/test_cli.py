@@ -13,6 +13,7 @@ import jina_local
 import pytest
 import requests
 from jina_local.cli import main
+from jina_local.weights import find_model_files
 
 COMMAND = [sys.executable, "-m", "jina_local.cli"]
 
@@ -139,3 +140,33 @@ def test_it_stops_silently_as_soon_as_it_has_spoken(how: signal.Signals) -> None
         said, complaints = server.communicate(timeout=60)
     assert (said, complaints) == ("", "")
     assert server.returncode == (0 if how == signal.SIGTERM else 130)
+
+
+@pytest.mark.parametrize(
+    "key", ["", "two words", "schlüssel", "\udcff\udcfe"], ids=["empty", "space", "umlaut", "bytes"]
+)
+@pytest.mark.parametrize("source", ["--api-key", "JINA_LOCAL_API_KEY"])
+def test_a_key_that_no_header_can_carry_is_one_line(key: str, source: str) -> None:
+    options, environment = (["--api-key", key], {}) if source == "--api-key" else ([], {source: key})
+    done = run("serve", "--port", "0", *options, **environment)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert done.stderr.startswith(f"jina-local: {source}: the API key ")
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_a_damaged_file_of_the_model_is_one_line(name: str, tmp_path: Path) -> None:
+    found = find_model_files()
+    for path in (found.weights, found.tokenizer, found.config):
+        content = path.read_bytes()
+        (tmp_path / path.name).write_bytes(content[: len(content) // 2] if path.name == name else content)
+    done = run("serve", "--port", "0", "--model-path", str(tmp_path))
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert str(tmp_path / name) in done.stderr
+
+
+def test_a_state_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run("serve", "--port", "0", "--state", str(tmp_path / "file" / "state"))
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert "Not a directory" in done.stderr
+    assert str(tmp_path / "file") in done.stderr

@@ -226,7 +226,7 @@ def test_the_right_key_is_let_through() -> None:
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nothing", 404), ("GET", "/v1/rerank", 405)])
 def test_other_paths_and_methods_are_answered_in_the_frameworks_words(method: str, path: str, status: int) -> None:
-    answered, headers, body = App().handle(method, path, {})
+    answered, headers, body = App(jina_local.default_app().engine).handle(method, path, {})
     assert (answered, list(orjson.loads(body))) == (status, ["detail"])
     assert headers.get("allow") == ("POST" if status == 405 else None)
 
@@ -273,4 +273,4 @@ def test_no_json_makes_the_engine_fail(endpoint: str, model: str, fields: Any) -
     assert FUZZED.handle("POST", f"/v1/{endpoint}", {}, body)[0] in (200, 400, 403, 404, 413, 422)
 
 
-FUZZED = App()
+FUZZED = App(jina_local.default_app().engine)

@@ -83,6 +83,20 @@ def test_public_addresses(address: str) -> None:
         "fd12:3456::1",
         "ff02::1",
         "2001:db8::1",
+        "3fff::1",
+        "3fff:fff:ffff::1",
+        "5f00::1",
+        "100::1",
+        "100:0:0:1::1",
+        "2001:2::1",
+        "2001:20::1",
+        "2001:30::1",
+        "2620:4f:8000::1",
+        "64:ff9b:1::1",
+        "192.88.99.1",
+        "192.31.196.1",
+        "192.52.193.1",
+        "192.175.48.1",
         "::127.0.0.1",
         "::ffff:127.0.0.1",
         "::ffff:10.0.0.1",
@@ -354,3 +368,18 @@ def drawn(text: str) -> bytes:
     file = io.BytesIO()
     picture.save(file, "PNG")
     return file.getvalue()
+
+
+def test_looking_up_a_name_is_within_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = threading.Event()
+
+    def slow(*_: Any, **__: Any) -> list[Any]:
+        answer.wait(20)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    began = time.monotonic()
+    with pytest.raises(FetchError, match="too long"):
+        fetch("http://slow.example/", 1000, seconds=0.3)
+    answer.set()
+    assert time.monotonic() - began < 5

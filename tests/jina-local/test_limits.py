@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 from jina_client import Attempt, JinaClient, RateLimitError, RequestTooLargeError
-from jina_local.app import App
+from jina_local.app import App, default_app
 from jina_local.engine import Engine
 from jina_local.errors import RateLimitedError
 from jina_local.limits import Limits
@@ -54,7 +54,7 @@ def post(url: str, **fields: Any) -> requests.Response:
 
 def test_requests_per_minute() -> None:
     clock = Clock()
-    with running(app=App(limits=Limits(rpm=2, clock=clock))) as url:
+    with running(app=App(default_app().engine, limits=Limits(rpm=2, clock=clock))) as url:
         left = [post(url).headers["X-RateLimit-Remaining-Requests"] for _ in range(2)]
         refused = post(url)
         clock.ahead += 61
@@ -73,7 +73,7 @@ def test_requests_per_minute() -> None:
 
 def test_tokens_per_minute() -> None:
     clock = Clock()
-    with running(app=App(limits=Limits(tpm=TOKENS * 2, clock=clock))) as url:
+    with running(app=App(default_app().engine, limits=Limits(tpm=TOKENS * 2, clock=clock))) as url:
         first = post(url)
         clock.ahead += 30
         second = post(url, input="one")
@@ -88,7 +88,7 @@ def test_tokens_per_minute() -> None:
 
 
 def test_a_request_that_can_never_fit_waits_for_the_whole_window() -> None:
-    with running(app=App(limits=Limits(tpm=TOKENS))) as url:
+    with running(app=App(default_app().engine, limits=Limits(tpm=TOKENS))) as url:
         refused = post(url, input="one two three four")
         # What was refused is not counted: the next one has the whole minute.
         fits = post(url)
@@ -126,8 +126,8 @@ def test_requests_in_flight() -> None:
 )
 def test_the_tokens_of_every_endpoint_count(asking: Any, endpoint: str, fields: Any) -> None:
     fields = {"model": "jina-embeddings-v3", **fields}
-    used = asking(App())("POST", f"/v1/{endpoint}", fields).body["usage"]["total_tokens"]
-    ask = asking(App(limits=Limits(tpm=used)))
+    used = asking(App(default_app().engine))("POST", f"/v1/{endpoint}", fields).body["usage"]["total_tokens"]
+    ask = asking(App(default_app().engine, limits=Limits(tpm=used)))
     first, second = ask("POST", f"/v1/{endpoint}", fields), ask("POST", f"/v1/{endpoint}", fields)
     assert (first.status, first.headers["X-RateLimit-Remaining-Tokens"]) == (200, "0")
     assert (second.status, set(second.body)) == (429, REFUSED_BODY)
@@ -141,7 +141,7 @@ def test_a_refused_training_leaves_no_classifier(asking: Any) -> None:
 
 
 def test_a_wrong_request_counts_as_a_request_and_has_no_tokens(asking: Any) -> None:
-    ask = asking(App(limits=Limits(rpm=5, tpm=50)))
+    ask = asking(App(default_app().engine, limits=Limits(rpm=5, tpm=50)))
     wrong = ask("POST", "/v1/embeddings", {"model": "jina-embeddings-v3"})
     assert wrong.status == 422
     assert wrong.headers["X-RateLimit-Remaining-Requests"] == "4"
@@ -149,7 +149,7 @@ def test_a_wrong_request_counts_as_a_request_and_has_no_tokens(asking: Any) -> N
 
 
 def test_without_limits_there_are_no_headers_of_them(asking: Any) -> None:
-    headers = asking(App())("POST", "/v1/embeddings", BODY).headers
+    headers = asking(App(default_app().engine))("POST", "/v1/embeddings", BODY).headers
     assert not [name for name in headers if name.lower().startswith("x-ratelimit")]
 
 
@@ -182,7 +182,7 @@ def test_the_client_comes_again_when_the_minute_is_over() -> None:
         if attempt.status_code == 429:
             now = 60.0
 
-    app = App(limits=Limits(rpm=1, clock=lambda: now))
+    app = App(default_app().engine, limits=Limits(rpm=1, clock=lambda: now))
     with running(app=app) as url, JinaClient(base_url=url, on_attempt=attempted) as client:
         client.embed(["a"])
         now = 59.5
@@ -193,7 +193,7 @@ def test_the_client_comes_again_when_the_minute_is_over() -> None:
 
 def test_the_client_gets_many_texts_past_a_limit_of_requests_in_flight() -> None:
     texts = [f"text {number}" for number in range(24)]
-    with running(app=App(limits=Limits(concurrency=1))) as url:
+    with running(app=App(default_app().engine, limits=Limits(concurrency=1))) as url:
         with JinaClient(base_url=url, max_concurrency=3, max_retries=20) as client:
             found = client.embed(texts, batch_size=4).vectors
         with JinaClient(base_url=url, max_concurrency=1) as client:
@@ -202,7 +202,7 @@ def test_the_client_gets_many_texts_past_a_limit_of_requests_in_flight() -> None
 
 def test_the_client_says_what_is_exceeded_when_it_gives_up() -> None:
     with (
-        running(app=App(limits=Limits(tpm=3))) as url,
+        running(app=App(default_app().engine, limits=Limits(tpm=3))) as url,
         JinaClient(base_url=url, max_retries=0) as client,
         pytest.raises(RateLimitError, match="Token rate limit exceeded") as refused,
     ):
@@ -226,7 +226,7 @@ def raw(url: str, head: str, body: bytes) -> bytes:
     """The answer to a request as it is written here, byte for byte."""
     host, port = url.removeprefix("http://").removesuffix("/v1").split(":")
     with socket.create_connection((host, int(port)), timeout=20) as connection:
-        lines = f"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{head}\r\n\r\n"
+        lines = f"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{head}\r\n\r\n"
         connection.sendall(lines.encode() + body)
         answer = b""
         while block := connection.recv(65536):

@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 from jina_client.integration import MODELS
 from jina_local.errors import RequestError
-from jina_local.media import documents, pictures
 from jina_local.media import reader as media_reader
-from jina_local.media.pictures import MAX_PIXELS, TextReader, decode, text_reader
-from jina_local.media.reader import MAX_BYTES, read_texts
+from jina_local.media.pictures import MAX_PIXELS, decode
+from jina_local.media.pool import MediaPool
+from jina_local.media.reader import MAX_BYTES
+from jina_local.media.workers import media_pool
 from jina_local.validation.inputs import InputItem
 from PIL import Image, ImageDraw, ImageFont
 
@@ -103,8 +104,8 @@ def locked(data: bytes) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def reader() -> TextReader:
-    return text_reader()
+def reader() -> MediaPool:
+    return media_pool()
 
 
 def vectors(body: Any) -> Any:
@@ -142,12 +143,12 @@ def refusal(post: Any, value: Any, model: str = CLIP) -> tuple[str, str, str]:
     ],
     ids=["PNG", "JPEG", "WebP", "GIF", "TIFF", "grey", "light on dark", "transparent", "palette", "turned by its EXIF"],
 )
-def test_the_lines_of_a_page_are_read(reader: TextReader, picture: bytes) -> None:
-    assert reader.text(picture).splitlines() == LINES
+def test_the_lines_of_a_page_are_read(reader: MediaPool, picture: bytes) -> None:
+    assert reader.texts("image", picture)[0].splitlines() == LINES
 
 
-def test_a_banner_is_read(reader: TextReader) -> None:
-    assert reader.text(saved(drawing(["Summer sale: half price"], (560, 80)))) == "Summer sale: half price"
+def test_a_banner_is_read(reader: MediaPool) -> None:
+    assert reader.texts("image", saved(drawing(["Summer sale: half price"], (560, 80)))) == ["Summer sale: half price"]
 
 
 def test_an_image_has_the_vector_of_its_text(post: Any) -> None:
@@ -176,6 +177,18 @@ def test_an_image_may_come_in_six_forms(post: Any) -> None:
     status, body = post("embeddings", model=CLIP, input=forms)
     assert status == 200
     assert len(np.unique(vectors(body), axis=0)) == 1
+
+
+@pytest.mark.parametrize("head", ["", "data:image/png;base64,"], ids=["base64", "data URI"])
+def test_a_bare_string_that_holds_an_image_is_an_image(post: Any, head: str) -> None:
+    """jina-haystack 2.0.1 sends images this way."""
+    status, body = post("embeddings", model=CLIP, input=[head + coded(saved(drawing(LINES))), "a text"])
+    assert status == 200
+    assert np.array_equal(vectors(body)[0], of_text(post, "\n".join(LINES)))
+
+
+def test_a_bare_string_is_a_text_where_images_are_not_accepted(post: Any) -> None:
+    assert post("embeddings", model="jina-embeddings-v3", input="data:image/png;base64,aGk=")[0] == 200
 
 
 def test_pages_are_found_by_what_they_say(post: Any) -> None:
@@ -366,7 +379,7 @@ def test_a_classifier_learns_from_images(post: Any, ask: Any) -> None:
 # How it is read.
 
 
-def test_several_threads_read_the_same(reader: TextReader) -> None:
+def test_several_threads_read_the_same(reader: MediaPool) -> None:
     pages = [drawing([f"Page number {number}", "of one small book"]) for number in range(4)]
     files = [saved(page) for page in pages] + [pdf([f"Chapter {number}"], scanned=True) for number in range(4)]
     expected = [*(f"Page number {n}\nof one small book" for n in range(4)), *(f"Chapter {n}" for n in range(4))]
@@ -374,7 +387,7 @@ def test_several_threads_read_the_same(reader: TextReader) -> None:
 
     def read(number: int) -> None:
         data = files[number]
-        found[number] = reader.text(data) if number < 4 else documents.page_texts(data, reader)[0]
+        found[number] = reader.texts("image" if number < 4 else "pdf", data)[0]
 
     threads = [threading.Thread(target=read, args=(number,)) for number in range(8)]
     for thread in threads:
@@ -382,29 +395,6 @@ def test_several_threads_read_the_same(reader: TextReader) -> None:
     for thread in threads:
         thread.join()
     assert found == expected
-
-
-def test_an_engine_that_stops_reads_no_further_page() -> None:
-    checks = 0
-
-    def stopped() -> bool:
-        nonlocal checks
-        checks += 1
-        return checks > 3
-
-    item = InputItem("pdf", coded(pdf(*[[f"Page {number}"] for number in range(9)])), ("input", "pdf"))
-    with pytest.raises(RequestError) as refused:
-        read_texts([item], stopped=stopped)
-    assert (refused.value.status, checks) == (503, 4)
-
-
-def test_a_pdf_does_not_hold_up_others_while_a_page_is_read(reader: TextReader) -> None:
-    """Another PDF is read between two pages of this one, so the library is not held for a whole document."""
-    other = pdf(["another"])
-    seen: list[str] = []
-    file = pdf(["first"], ["second"])
-    documents.page_texts(file, reader, lambda: seen.extend(documents.page_texts(other, reader)))
-    assert seen == ["another", "another"]
 
 
 def test_pictures_for_a_model_that_sees_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -460,7 +450,3 @@ print(sorted({"rapidocr", "PIL", "pypdfium2", "cv2"} & set(sys.modules)))
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert run.stdout.split() == ["200", "[]"]
-
-
-def test_the_process_has_one_reader() -> None:
-    assert text_reader() is pictures.text_reader()

@@ -7,12 +7,11 @@ from typing import Any
 
 import schemathesis
 from hypothesis import Phase, settings
-from jina_local.app import App
-from jina_local.engine import Engine
+from jina_local.app import App, default_app
 from jina_local.server import create_fastapi
 from schemathesis import checks
 
-schema = schemathesis.openapi.from_asgi("/openapi.json", create_fastapi(App(Engine())))
+schema = schemathesis.openapi.from_asgi("/openapi.json", create_fastapi(App(default_app().engine)))
 # Requests that fit the description, and requests that break it in one place. Those need not be refused: like the
 # service, the engine reads "true" as true, and lets an item hold an id.
 schema.config.generation.update(modes=list(schemathesis.GenerationMode))

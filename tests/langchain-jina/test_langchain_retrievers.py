@@ -86,7 +86,7 @@ def test_made_from_documents() -> None:
 def test_bad_arguments_are_refused(make: Any) -> None:
     with pytest.raises(JinaArgumentError, match="did you mean 'oversampling'"):
         make(oversampelling=3)
-    with pytest.raises(JinaInputError, match="k: Input should be greater"):
+    with pytest.raises(JinaInputError, match="k must be a number of at least 1"):
         make(k=0)
     with pytest.raises(JinaInputError, match="nothing to save"):
         make().save("anywhere")
@@ -108,7 +108,7 @@ def test_a_clustered_index_searches_a_few_cells(tmp_path: Path) -> None:
     assert len(retriever.invoke("baking")) == 2
     with pytest.raises(JinaInputError, match="at most the number of vectors, 3"):
         retriever.cluster(4)
-    with pytest.raises(JinaInputError, match="nprobe: Input should be greater"):
+    with pytest.raises(JinaInputError, match="nprobe must be a number of at least 1"):
         dense(nprobe=0)
     with pytest.raises(JinaArgumentError, match="nprobe"):
         late(nprobe=1)

@@ -124,13 +124,13 @@ def test_defect_11_no_request_has_more_than_the_service_takes(server: Recorder) 
 
 
 EVERYTHING: dict[str, Any] = {
-    "model": "jina-embeddings-v4",
+    "model": "jina-embeddings-v3",
     "embed_batch_size": 64,
     "encoding_queries": "ubinary",
     "encoding_documents": "binary",
     "task": "text-matching",
-    "query_task": "code.query",
-    "document_task": "code.passage",
+    "query_task": "classification",
+    "document_task": "separation",
     "dimensions": 256,
     "late_chunking": True,
     "normalized": False,

@@ -10,11 +10,14 @@ import pytest
 from llama_index.core.embeddings import MultiModalEmbedding
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, TextNode
-from llama_index.embeddings.jinaai import JinaEmbedding
+from llama_index.embeddings.jinaai import JinaEmbedding, base
 from llama_index.embeddings.jinaai.base import JinaEmbedding as FromBase
 from llama_index.postprocessor.jinaai_rerank import JinaRerank
+from llama_index.postprocessor.jinaai_rerank import base as rerank_base
 from llama_index.postprocessor.jinaai_rerank.base import JinaRerank as RerankFromBase
 from loopback import Recorder
+
+HOST = "https://api.jina.ai/v1"
 
 # Name and default, in order. ``embed_batch_size`` is 10 there, and the size of a request; see the migration guide.
 EMBEDDING: dict[str, Any] = {
@@ -106,3 +109,26 @@ def test_bad_values_are_refused_when_constructed() -> None:
         JinaEmbedding(encoding_queries="int4")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="query"):
         JinaRerank(base_url="local").postprocess_nodes([])
+
+
+def test_the_address_can_be_set_by_the_old_names(server: Recorder) -> None:
+    embedding, reranker = JinaEmbedding(), JinaRerank()
+    assert embedding._api.api_url == f"{base.DEFAULT_JINA_AI_API_URL}/embeddings" == f"{HOST}/embeddings"
+    assert reranker.api_url == f"{rerank_base.DEFAULT_JINA_AI_API_URL}/rerank" == f"{HOST}/rerank"
+    embedding._api.api_url = f"{server.url}/embeddings"
+    reranker.api_url = f"{server.url}/rerank"
+    embedding.get_text_embedding("a")
+    reranker.postprocess_nodes([NodeWithScore(node=TextNode(text="a"))], query_str="q")
+    assert [sent.path for sent in server.sent] == ["/v1/embeddings", "/v1/rerank"]
+    assert embedding._api.model == embedding.model
+    assert "api_url" not in reranker.to_dict()
+
+
+def test_removed_names_of_the_api_name_their_replacement() -> None:
+    api = JinaEmbedding()._api
+    with pytest.raises(AttributeError, match="get_text_embedding_batch of the JinaEmbedding"):
+        api.get_embeddings(["a"])
+    with pytest.raises(AttributeError, match="pass client="):
+        api._session.headers.update({})
+    with pytest.raises(AttributeError, match="set base_url="):
+        api.nothing = 1

@@ -73,7 +73,7 @@ def test_a_pipelines_cache_saves_the_second_run(server: Recorder) -> None:
 def test_a_spawned_process_has_every_option(server: Recorder) -> None:
     key = "jina_0123456789abcdef"
     embedding = JinaEmbedding(base_url=server.url, api_key=key, dimensions=64, query_task="separation", num_workers=2)
-    reranker = JinaRerank(7, base_url=server.url, api_key=key, max_doc_length=9)
+    reranker = JinaRerank(7, "jina-reranker-v3", base_url=server.url, api_key=key, max_doc_length=9)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         saved = pool.map_async(methodcaller("to_dict"), [embedding, reranker]).get(120)
         vector = pool.apply_async(methodcaller("get_query_embedding", "a"), (embedding,)).get(120)

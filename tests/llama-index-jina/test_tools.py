@@ -187,6 +187,8 @@ def test_invalid_arguments_raise(spec: JinaToolSpec) -> None:
         JinaToolSpec(**unknown)
     with pytest.raises(JinaInputError, match="belong together"):
         JinaToolSpec(retriever=spec.retriever)
+    with pytest.raises(JinaInputError, match="timeout"):
+        JinaToolSpec(timeout=-1.0)
     with pytest.raises(JinaInputError, match="max_output_tokens"):
         JinaToolSpec(max_output_tokens=1)
     with pytest.raises(JinaInputError, match="pass retriever="):

@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -91,6 +93,19 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def alone(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Return the Python of an environment that has only one wheel and what it needs."""
+
+    @cache
+    def python_of(name: str) -> str:
+        python = _environment(tmp_path_factory.mktemp(name))
+        _install(python, wheels, name)
+        return python
+
+    return python_of
+
+
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
 def test_trap_a_wheel_holds_its_types_and_licence_and_no_file_of_a_namespace(wheels: Path, name: str) -> None:
     (wheel,) = wheels.glob(f"{name.replace('-', '_')}-*.whl")
@@ -104,10 +119,9 @@ def test_trap_a_wheel_holds_its_types_and_licence_and_no_file_of_a_namespace(whe
 
 
 @pytest.mark.parametrize("name", [name for name in DISTRIBUTIONS if name != "jina-torch"])  # PyTorch takes gigabytes.
-def test_a_wheel_installs_alone(wheels: Path, tmp_path: Path, name: str) -> None:
+def test_a_wheel_installs_alone(alone: Callable[[str], str], name: str) -> None:
     program, frameworks, _ = DISTRIBUTIONS[name]
-    python = _environment(tmp_path)
-    _install(python, wheels, name)
+    python = alone(name)
     absent = [framework for framework in (*FRAMEWORKS, "torch") if framework not in frameworks]
     found = _run(
         python,
@@ -134,12 +148,10 @@ def test_jina_torch_states_its_entry_point_and_the_ranges_of_what_it_needs(wheel
 
 
 @pytest.mark.parametrize("name", NEEDS_INDEX)
-def test_the_retrievers_need_the_extra_index_and_say_so(wheels: Path, tmp_path: Path, name: str) -> None:
-    python = _environment(tmp_path)
-    _install(python, wheels, name)
+def test_the_retrievers_need_the_extra_index_and_say_so(wheels: Path, alone: Callable[[str], str], name: str) -> None:
+    python = alone(name)
     for program in NEEDS_INDEX[name]:
         run = subprocess.run([python, "-c", program], capture_output=True, text=True, timeout=280, cwd=ROOT)
         assert f"{name} need jina-index, which is not installed: pip install jina-index" in run.stderr
     _install(python, wheels, f"{name}[index]")
-    for program in NEEDS_INDEX[name]:
-        _run(python, "-c", program)
+    _run(python, "-c", "\n".join(NEEDS_INDEX[name]))

@@ -9,6 +9,7 @@ Example:
 from ._async.client import AsyncJinaClient
 from ._sync.client import JinaClient
 from .cache import EmbeddingCache
+from .default_models import JinaDefaultModelWarning
 from .errors import (
     AuthenticationError,
     BadRequestError,
@@ -69,6 +70,7 @@ __all__ = [
     "JinaArgumentError",
     "JinaClient",
     "JinaConnectionError",
+    "JinaDefaultModelWarning",
     "JinaError",
     "JinaInputError",
     "JinaResponseError",

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 
+from .default_models import warn_of_default_model
 from .errors import JinaArgumentError
 from .options import DEFAULTS
 
@@ -37,6 +38,20 @@ def known_arguments(*others: str) -> Callable[[Init], Init]:
         return checked  # type: ignore[return-value]
 
     return decorate
+
+
+def warns_of_default_model(init: Init) -> Init:
+    """Decorate an ``__init__`` with a parameter ``model``: a caller who leaves it out is told which model that is."""
+    signature = inspect.signature(init)
+    default = signature.parameters["model"].default
+
+    @functools.wraps(init)
+    def warned(self: Any, *args: Any, **kwargs: Any) -> None:
+        init(self, *args, **kwargs)
+        if "model" not in signature.bind_partial(self, *args, **kwargs).arguments:
+            warn_of_default_model(type(self), default)
+
+    return warned  # type: ignore[return-value]
 
 
 def arguments_of(declaration: Callable[P, Any]) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, P], None]]:
@@ -112,7 +127,6 @@ def _check_names(owner: str, arguments: Iterable[str], allowed: Iterable[str]) -
 
 
 def _renamed(options: dict[str, Any], names: list[str], other_names: Mapping[str, str], method: str) -> dict[str, Any]:
-    """Return the options by their own names."""
     if options.keys() <= set(names):
         return options
     result: dict[str, Any] = {}
@@ -127,7 +141,6 @@ def _renamed(options: dict[str, Any], names: list[str], other_names: Mapping[str
 
 
 def _expanded(signature: inspect.Signature, declaration: type) -> inspect.Signature:
-    """Replace the ``**options`` of a signature by the declared options."""
     own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
     declared = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=DEFAULTS.get(name), annotation=hint)

@@ -35,6 +35,9 @@ _SHOWN = 500
 # Of a message, what is looked at: the search for tags takes time by the square of the length.
 _READ = 5_000
 _NAMED = 3
+_MASK = "**********"
+_SHORTEST_SECRET = 4
+_LONG_SECRET = 12
 _TAGS = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _REQUEST_ID_IN_TEXT = re.compile(r"\[RID: ([0-9a-fA-F-]+)\]")
 
@@ -52,7 +55,17 @@ class JinaArgumentError(JinaInputError, TypeError):
 
 
 class JinaConnectionError(JinaError):
-    """The service could not be reached, or the connection broke before its answer was complete."""
+    """The service could not be reached, or the connection broke before its response was complete.
+
+    Attributes:
+        attempts: how many times the request was sent; 0 if unknown.
+    """
+
+    attempts: int = 0
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return f"{text} (after {self.attempts} attempts)" if self.attempts > 1 else text
 
 
 class JinaTimeoutError(JinaConnectionError):
@@ -80,11 +93,13 @@ class PartialFailureError(JinaError):
 
     def __str__(self) -> str:
         total = len(self.failed) + len(self.completed)
-        shown = [f"input {index}: {self.failed[index]}" for index in sorted(self.failed)[:_NAMED]]
+        errors = {index: self.failed[index] for index in sorted(self.failed)[:_NAMED]}
+        shown = [f"input {index}: {getattr(error, 'summary', error)}" for index, error in errors.items()]
         more = f"; and {len(self.failed) - _NAMED} more" if len(self.failed) > _NAMED else ""
         return (
             f"{len(self.failed)} of {total} inputs failed ({'; '.join(shown)}{more}); "
             "the others are in the error's completed"
+            + next((f". {advice}" for error in errors.values() if (advice := getattr(error, "advice", ""))), "")
         )
 
     def __repr__(self) -> str:
@@ -111,7 +126,16 @@ class JinaStatusError(JinaError):
         errors: one :class:`FieldError` for each field that a validation error names.
         body: the answer's body, decoded from JSON where it is JSON, else its text.
         retry_after: the seconds that the service asks to wait, or ``None`` where it does not say.
+        url: the address that the request went to; empty if unknown.
+        attempts: how many times the request was sent; 0 if unknown.
+        advice: what the caller can do about it; may be empty.
+        inputs: the caller's indices of the inputs that a validation error names.
     """
+
+    url: str = ""
+    attempts: int = 0
+    advice: str = ""
+    inputs: tuple[int, ...] = ()
 
     def __init__(
         self,
@@ -134,7 +158,18 @@ class JinaStatusError(JinaError):
         self.retry_after = retry_after
 
     def __str__(self) -> str:
-        labels = [f"HTTP {self.status_code}", self.code, self.request_id and f"request id {self.request_id}"]
+        return f"{self.summary}. {self.advice}" if self.advice else self.summary
+
+    @property
+    def summary(self) -> str:
+        """What happened, at which address, after how many attempts, without advice."""
+        status = f"HTTP {self.status_code}"
+        if self.url:
+            status += f" from {self.url}"
+        if self.attempts > 1:
+            status += f" after {self.attempts} attempts"
+        shown = ", ".join(map(str, self.inputs[:_NAMED])) + (", …" if len(self.inputs) > _NAMED else "")
+        labels = [status, shown and f"input {shown}", self.code, self.request_id and f"request id {self.request_id}"]
         return f"{self.message} ({', '.join(label for label in labels if label)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -203,12 +238,12 @@ def error_from_response(
     """
     text = body.decode("utf-8", "replace")
     for secret in secrets:
-        text = text.replace(secret, "**********")
+        text = masked(text, secret)
     try:
         parsed: Any = json.loads(text)
     except (ValueError, RecursionError):
         parsed = None
-    message, code, request_id, errors = _read(text if parsed is None else parsed)
+    message, code, request_id, errors = _read(_without_tags(text) if parsed is None else parsed)
     named = _REQUEST_ID_IN_TEXT.search(message)
     if named:
         message = message.replace(named.group(0), "").strip()
@@ -225,10 +260,19 @@ def error_from_response(
     )
 
 
+def masked(text: str, secret: str) -> str:
+    """Return a text without a secret. A short one, as a test may use, is masked only where it is a whole word."""
+    if len(secret) < _SHORTEST_SECRET:
+        return text
+    if len(secret) >= _LONG_SECRET:
+        return text.replace(secret, _MASK)
+    return re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", _MASK, text)
+
+
 def _read(body: Any) -> tuple[str, str, str, list[FieldError]]:
     """Message, code, request id and field errors of a body of any known shape."""
     if not isinstance(body, dict):
-        return _plain(body if isinstance(body, str) else json.dumps(body)), "", "", []
+        return _shortened(body if isinstance(body, str) else json.dumps(body)), "", "", []
     inner = next((body[key] for key in ("detail", "error") if isinstance(body.get(key), dict)), body)
 
     def first(*names: str) -> str:
@@ -238,9 +282,12 @@ def _read(body: Any) -> tuple[str, str, str, list[FieldError]]:
     listed = body.get("errors") or inner.get("errors") or body.get("detail")
     errors = [_field_error(item) for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
     message = first("message", "detail", "readableMessage", "error", "msg")
+    fields = "; ".join(f"{error.field}: {error.message}" for error in errors)
     if errors and (not message or "Field errors" in message):
-        message = "; ".join(f"{error.field}: {error.message}" for error in errors)
-    return _plain(message), first("code", "error_type", "type", "name"), first("request_id", "requestId"), errors
+        message = fields
+    elif errors and not all(error.message in message for error in errors):
+        message = f"{message}: {fields}"
+    return _shortened(message), first("code", "error_type", "type", "name"), first("request_id", "requestId"), errors
 
 
 def _field_error(item: Mapping[str, Any]) -> FieldError:
@@ -263,7 +310,12 @@ def _seconds(retry_after: str | None) -> float | None:
     return max(wait, 0.0) if math.isfinite(wait) else None
 
 
-def _plain(text: str) -> str:
-    """Readable text of at most one paragraph: tags and runs of white space go, for gateways answer in HTML."""
-    words = " ".join(_TAGS.sub(" ", text[:_READ]).split())
+def _without_tags(text: str) -> str:
+    """Return the text of HTML, which gateways answer in."""
+    return _TAGS.sub(" ", text[:_READ])
+
+
+def _shortened(text: str) -> str:
+    """Return a text as at most one paragraph, without runs of white space."""
+    words = " ".join(text[:_READ].split())
     return words if len(words) <= _SHOWN else f"{words[:_SHOWN]}…"

@@ -9,18 +9,16 @@ from traceback import format_exception
 from typing import Any
 
 from .addresses import endpoint_url, may_receive_key
+from .advice import advice_for
 from .cancellation import Cancellation
 from .dialects import Dialect
-from .errors import JinaConnectionError, JinaResponseError, error_from_response
+from .errors import JinaConnectionError, JinaResponseError, error_from_response, masked
 from .protocol import Call, parse
 from .protocol.reader import parse_reader_response
 from .protocol.responses import parse_lines
 from .settings import Settings
 from .transport import Request, Response
 from .version import __version__
-
-# A shorter key, as a test may use, is part of ordinary words.
-_SHORTEST_KEY = 4
 
 
 class HttpCodec:
@@ -55,8 +53,13 @@ class HttpCodec:
         callers = {name: value for name, value in call.headers.items() if name.lower() not in reserved}
         return Request(encoded.method, url, {**callers, **headers}, body, self._settings.timeout, cancellation)
 
-    def decode(self, call: Call, response: Response) -> Any:
+    def decode(self, call: Call, response: Response, url: str = "") -> Any:
         """Return the parsed response as Jina's API spells it.
+
+        Args:
+            call: the call.
+            response: the response to its request.
+            url: the address that the request went to, for the message of an error.
 
         Raises:
             JinaStatusError: the error that the response's status stands for.
@@ -72,7 +75,10 @@ class HttpCodec:
                 return {}
             return self._dialect.decode(call, parse(response.body))
         secrets = [self._key] if self._key else []
-        raise error_from_response(response.status, response.body, response.headers, secrets=secrets)
+        error = error_from_response(response.status, response.body, response.headers, secrets=secrets)
+        error.url = url
+        error.advice = advice_for(error, url, self._settings, response.headers.get("location", ""))
+        raise error
 
     def hide_key(self, response: Response) -> Response:
         """Return a response without the key in its headers, because some services repeat it."""
@@ -91,4 +97,4 @@ class HttpCodec:
             raise
 
     def _masked(self, text: str) -> str:
-        return text.replace(self._key, "**********") if len(self._key) >= _SHORTEST_KEY else text
+        return masked(text, self._key)

@@ -193,6 +193,15 @@ class RateLimiter:
         with self._lock:
             self._paused_until = max(self._paused_until, self._clock() + seconds)
 
+    def remaining_wait(self) -> float:
+        """Return the seconds for which no request may start because of a rate; 0 if none is held up by one."""
+        with self._lock:
+            now = self._clock()
+            wait = self._paused_until - now
+            if self._queue and self._in_flight < self._concurrency:
+                wait = max(wait, self._until_free(now, self._queue[0].tokens))
+            return max(0.0, wait)
+
     def _until_free(self, now: float, tokens: int) -> float:
         """Return the seconds until the window has room for one more request of so many tokens."""
         while self._recent and (oldest := self._recent[0].started) is not None and oldest <= now - self._window:

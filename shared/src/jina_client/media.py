@@ -231,7 +231,6 @@ class Media:
         return kind
 
     def _produce(self) -> Media:
-        """Call the function that produces the item."""
         try:
             return Media(self._source(), self.kind, self.name, self._max_side)  # type: ignore[operator]
         except JinaInputError:
@@ -253,9 +252,9 @@ class Media:
 
     def _encode_image(self) -> bytes:
         """Return an image of at most ``max_side`` pixels: unchanged if it is small enough, else as JPEG or PNG."""
-        from PIL import ImageOps
-
         image = self._open()
+        from PIL import ImageOps  # After _open(), whose error says how to install Pillow.
+
         small = self._max_side is None or max(image.size) <= self._max_side
         if small and not is_pillow(self._source):
             source = self._source

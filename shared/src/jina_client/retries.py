@@ -13,6 +13,7 @@ from typing import Any
 from tenacity import RetryCallState, retry_if_exception
 from tenacity.wait import wait_base, wait_random_exponential
 
+from .batching.bisection import named_inputs
 from .errors import JinaConnectionError, JinaError, JinaInputError, JinaStatusError, RateLimitError
 from .limiter import RateLimiter, exceeded_limit
 from .observation import Attempt, report
@@ -62,6 +63,9 @@ class Attempts:
         settings: the retry limits, and the function to report to.
         limiter: paused while a rate limit is waited for.
         retry: whether transient errors are retried at all.
+
+    Attributes:
+        tokens: of the response, as the service counted them; 0 before it came.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class Attempts:
         self._limiter = limiter
         self._retry = retry
         self._number = 0
+        self.tokens = 0
         self._first = self._queued = self._sent = time.monotonic()
         self._time_in_queue = 0.0
 
@@ -100,6 +105,7 @@ class Attempts:
 
     def succeeded(self, tokens: int, request_id: str) -> None:
         """Report an attempt whose result was stored."""
+        self.tokens = tokens
         self._report(tokens=tokens, request_id=request_id)
 
     @contextmanager
@@ -110,6 +116,10 @@ class Attempts:
         except JinaInputError:
             raise
         except JinaError as error:
+            if isinstance(error, (JinaStatusError, JinaConnectionError)):
+                error.attempts = self._number
+            if isinstance(error, JinaStatusError):
+                error.inputs = named_inputs(error, self._inputs)
             self._report(error=error)
             raise
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -31,12 +33,18 @@ _CALLER = 6
 
 
 class Secret:
-    """A string that prints as asterisks; :meth:`reveal` returns it."""
+    """A string that prints as asterisks; :meth:`reveal` returns it.
 
-    __slots__ = ("_value",)
+    Args:
+        value: the string.
+        source: where it comes from, for error messages.
+    """
 
-    def __init__(self, value: str) -> None:
+    __slots__ = ("_value", "source")
+
+    def __init__(self, value: str, source: str = "api_key=") -> None:
         self._value = value
+        self.source = source
 
     def reveal(self) -> str:
         """Return the string itself."""
@@ -77,12 +85,7 @@ class Settings:
     transport: Transport | AsyncTransport | None = None
 
     def __post_init__(self) -> None:
-        check_number("timeout", self.timeout)
-        check_number("retry_timeout", self.retry_timeout, zero=True)
-        check_whole("max_retries", self.max_retries, 0, required=True)
-        check_whole("max_concurrency", self.max_concurrency, required=True)
-        check_whole("requests_per_minute", self.requests_per_minute)
-        check_whole("tokens_per_minute", self.tokens_per_minute)
+        _check_numbers({name: getattr(self, name) for name in _NUMBERS})
         if self.on_attempt is not None and not callable(self.on_attempt):
             raise JinaInputError(f"on_attempt must be a function, got {type(self.on_attempt).__name__}")
         self._set(base_url=resolve_base_url(self.base_url))
@@ -136,6 +139,31 @@ class Settings:
             warnings.warn(f"the API key travels unencrypted to {host}: use https", UserWarning, stacklevel=_CALLER)
 
 
+_NUMBERS: Mapping[str, Callable[[str, Any], None]] = {
+    "timeout": check_number,
+    "retry_timeout": partial(check_number, zero=True),
+    "max_retries": partial(check_whole, low=0, required=True),
+    "max_concurrency": partial(check_whole, required=True),
+    "requests_per_minute": check_whole,
+    "tokens_per_minute": check_whole,
+}
+
+
+def _check_numbers(values: Mapping[str, Any]) -> None:
+    for name in _NUMBERS.keys() & values.keys():
+        _NUMBERS[name](name, values[name])
+
+
+def check_settings(options: Mapping[str, Any]) -> None:
+    """Raise JinaInputError for arguments of a client that cannot work; others may be missing, such as the key."""
+    _check_numbers(options)
+    root = resolve_base_url(options.get("base_url"))
+    _resolve_dialect(options.get("dialect"), is_sagemaker(root))
+    if options.get("api_key") is not None:
+        _resolve_key(options["api_key"])
+    _check_cache(options.get("cache"))
+
+
 def _resolve_dialect(dialect: Any, on_sagemaker: bool) -> str:
     if dialect is None:
         return SAGEMAKER if on_sagemaker else Dialect.name
@@ -148,24 +176,29 @@ def _resolve_dialect(dialect: Any, on_sagemaker: bool) -> str:
 
 def _resolve_key(api_key: Any) -> Secret | None:
     if isinstance(api_key, Secret):
-        api_key = api_key.reveal()
-    elif hasattr(api_key, "get_secret_value"):  # pydantic's SecretStr, without importing pydantic
+        return api_key
+    if hasattr(api_key, "get_secret_value"):  # pydantic's SecretStr, without importing pydantic
         api_key = api_key.get_secret_value()
     if api_key is not None and not isinstance(api_key, str):
         raise JinaInputError(f"api_key must be a string, got {type(api_key).__name__}")
-    key = (api_key or next((os.environ[name] for name in KEY_VARIABLES if os.environ.get(name)), "")).strip()
+    variable = next((name for name in KEY_VARIABLES if os.environ.get(name)), None)
+    key = (api_key or (os.environ[variable] if variable else "")).strip()
     if not key:
         return None
     if not key.isascii() or not key.isprintable() or " " in key:
         raise JinaInputError(
             "api_key contains a space, a line break or another character that API keys do not have: copy it again"
         )
-    return Secret(key)
+    return Secret(key) if api_key or not variable else Secret(key, f"the environment variable {variable}")
 
 
 def _resolve_cache(cache: Any) -> EmbeddingCache | None:
+    _check_cache(cache)
+    return cache if cache is None or isinstance(cache, EmbeddingCache) else EmbeddingCache(cache)
+
+
+def _check_cache(cache: Any) -> None:
     if cache is None or isinstance(cache, EmbeddingCache):
-        return cache
+        return
     if not isinstance(cache, (str, os.PathLike)) or not os.fspath(cache):
         raise JinaInputError(f"cache must be the path of a file or an EmbeddingCache, got {type(cache).__name__}")
-    return EmbeddingCache(cache)

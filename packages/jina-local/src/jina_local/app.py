@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
+from .cancellation import CallerCancellation
 from .engine import Engine
 from .errors import FlatError, ModelNotFoundError, RejectedRequestError, RequestError
 from .limits import Limits, no_charge
@@ -50,11 +51,17 @@ class App:
             checks; ``None`` requires no key.
         limits: Simulated rate limits; defaults to none.
 
+    Raises:
+        ValueError: The key is empty, or has characters other than printable ASCII without spaces.
+
     Attributes:
         engine: The engine.
     """
 
     def __init__(self, engine: Engine | None = None, api_key: str | None = None, limits: Limits | None = None) -> None:
+        if api_key is not None and not re.fullmatch("[!-~]+", api_key):
+            problem = "is empty" if not api_key else "has characters that an HTTP header cannot carry"
+            raise ValueError(f"the API key {problem}: use printable ASCII characters without spaces, or set no key")
         self.engine = engine or Engine()
         self._api_key = api_key
         self._limits = limits or Limits()
@@ -64,7 +71,15 @@ class App:
         """Whether requests must send a key."""
         return self._api_key is not None
 
-    def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> AppResponse:
+    def handle(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        *,
+        cancellation: CallerCancellation | None = None,
+    ) -> AppResponse:
         """Handle one request.
 
         Args:
@@ -72,6 +87,8 @@ class App:
             path: Path, such as ``/v1/embeddings``, with its query string if it has one. A whole URL works too.
             headers: Headers by name, in any case.
             body: Raw JSON.
+            cancellation: Tells that the caller no longer waits. The engine then stops computing for this request
+                within a moment, and the response is a 503.
 
         Returns:
             The status, the headers and the body. An invalid request gets an error response.
@@ -90,7 +107,10 @@ class App:
         try:
             if not route.keyless:
                 self._authorize(headers)
-            with self._limits.admit() if route.metered else nullcontext(no_charge) as charge:
+            with (
+                self.engine.request_scope(cancellation) if route.metered else nullcontext(),
+                self._limits.admit() if route.metered else nullcontext(no_charge) as charge,
+            ):
                 parameters = dict(parse_qsl(query, keep_blank_values=True))
                 content = route.handler(
                     self.engine, RouteCall(params=params, query=parameters, body=body, charge=charge)
@@ -108,6 +128,27 @@ class App:
             logger.error("request %s failed with %s\n%s", request_id, type(error).__name__, frames)
             failure = RejectedRequestError(_UNEXPECTED, "INTERNAL_ERROR", status=500)
             return 500, self._headers(request_id), _encode(failure.body(request_id))
+
+    def reject(self, method: str, path: str, headers: Mapping[str, str]) -> AppResponse | None:
+        """Return the response to a request that is rejected whatever its body, or ``None``.
+
+        A server calls this before it reads the body: an unknown path, a wrong method, or a missing or wrong key.
+
+        Args:
+            method: HTTP method.
+            path: Path without the query string.
+            headers: Headers by name, in any case.
+        """
+        request_id = uuid.uuid4().hex
+        match = find_route(method.upper(), path)
+        if isinstance(match, list):
+            return self._no_route(request_id, match)
+        try:
+            if not match[0].keyless:
+                self._authorize(headers)
+        except FlatError as error:
+            return error.status, self._headers(request_id), _encode(error.body(request_id))
+        return None
 
     def error_response(self, error: FlatError) -> AppResponse:
         """Return the response to a request that failed before it reached the app."""
@@ -136,7 +177,7 @@ class App:
             raise FlatError(401, _MISSING_KEY, "AUTH_MISSING_API_KEY")
         if scheme.lower() != "bearer":
             raise FlatError(401, _WRONG_FORMAT, "AUTH_INVALID_FORMAT")
-        if not hmac.compare_digest(key.strip().encode(), self._api_key.encode()):
+        if not hmac.compare_digest(key.strip().encode(errors="replace"), self._api_key.encode()):
             raise FlatError(401, _WRONG_KEY, "AUTH_INVALID_API_KEY")
 
 

@@ -1,64 +1,45 @@
 """Batch jobs: embed texts in the background, one job after another.
 
-Jobs are kept in memory for at most 24 hours. Together their outputs may take 256 MB; above that, the oldest finished
-jobs expire early.
+Vectors and errors are written to files as they are computed, and kept for 24 hours. Together the files may take 256 MB:
+the outputs of the oldest finished jobs expire first, and a job that needs more than all of it fails with that reason.
 """
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
-import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-import orjson
-
+from .batch_files import BatchFiles
+from .batch_task import LIFETIME, BatchTask, checked_lines, encode_line
+from .cancellation import RequestScope
 from .errors import (
-    InvalidFieldsError,
     RejectedRequestError,
     RequestError,
     not_found,
-    problem,
     resource_limit_exceeded,
+    stopping,
 )
+from .state_files import writing_state
 from .timestamps import timestamp
 from .validation.batch import BatchBody
 
 Embed = Callable[[dict[str, Any]], dict[str, Any]]
+EnterScope = Callable[[], AbstractContextManager[RequestScope]]
 
 MAX_UNFINISHED = 16
-_LIFETIME = timedelta(hours=24)
-_MAX_OUTPUT_BYTES = 256 * 2**20
+MAX_OUTPUT_BYTES = 256 * 2**20
+"""Default maximum size of the outputs of all jobs together."""
+
 _MAX_JOBS = 1000
-# Lines that are computed between two updates of a job. A cancelled job stops after that many.
-_BLOCK_LINES = 32
 
-
-@dataclass(slots=True, eq=False)
-class BatchTask:
-    """One job and its progress. Only :class:`BatchTaskQueue` changes it, under its lock."""
-
-    body: BatchBody
-    lines: Sequence[Any]
-    id: str = field(default_factory=lambda: f"batch_{uuid.uuid4().hex}")
-    status: str = "pending"
-    created: datetime = field(default_factory=lambda: datetime.now(UTC))
-    completed_at: str | None = None
-    completed: int = 0
-    failed: int = 0
-    tokens: int = 0
-    output: list[bytes] = field(default_factory=list)
-    errors: list[bytes] = field(default_factory=list)
-    total: int = 0
-    size: int = 0
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether the job is completed, failed, cancelled or expired."""
-        return self.status not in ("pending", "processing")
+logger = logging.getLogger("jina_local")
 
 
 class BatchTaskQueue:
@@ -66,15 +47,27 @@ class BatchTaskQueue:
 
     Args:
         embed: Returns the response to the body of an embedding request.
+        enter_scope: Makes a scope current that cancels the work of ``embed``.
+        folder: Folder where jobs outlive the process. By default they are in a temporary folder, which is removed.
+        max_output: Maximum size of the outputs of all jobs together in bytes.
     """
 
-    def __init__(self, embed: Embed) -> None:
-        self._embed = embed
+    def __init__(
+        self,
+        embed: Embed,
+        enter_scope: EnterScope,
+        folder: str | os.PathLike[str] | None = None,
+        max_output: int = MAX_OUTPUT_BYTES,
+    ) -> None:
+        self._embed, self._enter_scope, self._max_output = embed, enter_scope, max_output
+        self._files = BatchFiles(None if folder is None else Path(folder))
         self._lock = threading.Lock()
         self._tasks: dict[str, BatchTask] = {}
         self._pending: deque[BatchTask] = deque()
         self._worker: threading.Thread | None = None
         self._closed = False
+        for record in self._files.records():
+            self._restore(record)
 
     def create(self, body: BatchBody, lines: Sequence[Any]) -> dict[str, Any]:
         """Queue a job.
@@ -88,21 +81,24 @@ class BatchTaskQueue:
 
         Raises:
             FlatError: Too many jobs are unfinished (403).
+            RejectedRequestError: Its files cannot be written (500).
         """
-        task = BatchTask(body, lines, total=len(lines))
+        task = BatchTask(body.model.id, len(lines), body, lines)
         with self._lock:
             self._expire()
             unfinished = sum(not each.is_finished for each in self._tasks.values())
             if unfinished >= MAX_UNFINISHED:
                 advice = "Wait until a job is finished, or cancel one."
                 raise resource_limit_exceeded(unfinished, MAX_UNFINISHED, advice)
+            with writing_state("batch job", self._files.folder):
+                self._files.create(task.id, task.record())
             self._tasks[task.id] = task
             self._pending.append(task)
             if self._worker is None and not self._closed:
                 # A daemon thread, so that an exiting program does not wait for its jobs.
                 self._worker = threading.Thread(target=self._work, name="jina-local jobs", daemon=True)
                 self._worker.start()
-            return _status(task)
+            return task.status_body()
 
     def status(self, job_id: str) -> dict[str, Any]:
         """Return the status of a job.
@@ -111,13 +107,13 @@ class BatchTaskQueue:
             RejectedRequestError: No job has this id (404).
         """
         with self._lock:
-            return _status(self._get(job_id))
+            return self._get(job_id).status_body()
 
     def newest(self, limit: int) -> list[dict[str, Any]]:
         """Return the statuses of the newest jobs, at most ``limit``, the newest first."""
         with self._lock:
             self._expire()
-            return [_status(task) for task in list(reversed(self._tasks.values()))[:limit]]
+            return [task.status_body() for task in list(reversed(self._tasks.values()))[:limit]]
 
     def cancel(self, job_id: str) -> dict[str, Any]:
         """Cancel a job if it is unfinished, and keep its results so far.
@@ -132,7 +128,9 @@ class BatchTaskQueue:
             task = self._get(job_id)
             if not task.is_finished:
                 self._finish(task, "cancelled")
-            return _status(task)
+                if task.scope is not None:
+                    task.scope.cancel()
+            return task.status_body()
 
     def output(self, job_id: str) -> bytes:
         """Return a finished job's vectors.
@@ -143,7 +141,7 @@ class BatchTaskQueue:
         Raises:
             RejectedRequestError: No job has this id, its output has expired (404), or it is unfinished (409).
         """
-        return b"".join(self._finished_task(job_id, "output").output)
+        return self._read(job_id, "output")
 
     def errors(self, job_id: str) -> bytes:
         """Return a finished job's failures.
@@ -154,13 +152,16 @@ class BatchTaskQueue:
         Raises:
             RejectedRequestError: As for :meth:`output`.
         """
-        return b"".join(self._finished_task(job_id, "errors").errors)
+        return self._read(job_id, "errors")
 
     def close(self) -> None:
-        """Drop pending jobs. The worker thread ends after its current lines."""
+        """Stop the job that runs within a moment, and drop the pending ones."""
         with self._lock:
             self._closed = True
             self._pending.clear()
+            scopes = [task.scope for task in self._tasks.values() if task.scope is not None]
+        for scope in scopes:
+            scope.cancel()
 
     def _get(self, job_id: str) -> BatchTask:
         self._expire()
@@ -168,7 +169,7 @@ class BatchTaskQueue:
             raise not_found("Batch job", job_id)
         return self._tasks[job_id]
 
-    def _finished_task(self, job_id: str, part: str) -> BatchTask:
+    def _read(self, job_id: str, part: str) -> bytes:
         with self._lock:
             task = self._get(job_id)
             if not task.is_finished:
@@ -176,24 +177,43 @@ class BatchTaskQueue:
                 raise RejectedRequestError(message, "CONFLICT_RESOURCE_BUSY", status=409)
             if task.status == "expired":
                 raise not_found(f"Batch {part}", job_id)
-            return task
+            return self._files.read(job_id, part)
 
-    def _expire(self) -> None:
-        """Drop outputs that are too old, and the oldest outputs if there are too many."""
+    def _expire(self, needed: int = 0) -> None:
+        """Drop outputs that are too old, and the oldest outputs if all outputs and ``needed`` bytes are too much."""
+        size = sum(task.size for task in self._tasks.values()) + needed
         finished = [task for task in self._tasks.values() if task.is_finished]
-        size = sum(task.size for task in finished)
         for task in finished:
-            if size > _MAX_OUTPUT_BYTES or task.created + _LIFETIME < datetime.now(UTC):
+            is_old = task.created + LIFETIME < datetime.now(UTC)
+            if task.status != "expired" and (is_old or (task.size and size > self._max_output)):
                 size -= task.size
-                task.output, task.errors, task.size = [], [], 0
+                task.size = 0
                 task.status = "expired"
+                self._files.remove_output(task.id)
+                self._files.save(task.id, task.record())
         for task in finished[: max(0, len(self._tasks) - _MAX_JOBS)]:
+            self._files.remove(task.id)
             del self._tasks[task.id]
 
-    def _finish(self, task: BatchTask, status: str) -> None:
-        task.status = status
+    def _finish(self, task: BatchTask, status: str, error: str | None = None) -> None:
+        task.status, task.error = status, error
         task.completed_at = timestamp()
         task.lines = ()
+        self._files.save(task.id, task.record())
+
+    def _restore(self, record: dict[str, Any]) -> None:
+        """Restore a job of an earlier process. A job that had not finished has failed."""
+        created = datetime.fromisoformat(record.pop("created"))
+        task = BatchTask(**record, created=created)
+        if not task.is_finished:
+            task.size, task.completed, task.failed = self._files.recover(task.id)
+            done = task.completed + task.failed
+            message = (
+                f"The engine stopped while this job was unfinished: {done} of {task.total} lines are kept, and "
+                f"{task.total - done} are lost. Create a new job for those."
+            )
+            self._finish(task, "failed", message)
+        self._tasks[task.id] = task
 
     def _work(self) -> None:
         while True:
@@ -206,82 +226,85 @@ class BatchTaskQueue:
                     continue
                 task.status = "processing"
                 lines = task.lines
-            self._run(task, lines)
+            try:
+                self._run(task, lines)
+            except OSError as error:
+                self._fail(task, f"The output cannot be written: {error.strerror} ({error.filename})")
+            except RequestError:
+                self._interrupt(task)
 
-    def _run(self, task: BatchTask, lines: Sequence[Any]) -> None:
-        custom_ids: set[str] = set()
-        for start in range(0, len(lines), _BLOCK_LINES):
-            output, errors, tokens = self._embed_lines(
-                task.body, lines[start : start + _BLOCK_LINES], start, custom_ids
-            )
-            with self._lock:
-                if task.is_finished or self._closed:
-                    return
-                task.output.extend(output)
-                task.errors.extend(errors)
-                task.size += sum(map(len, (*output, *errors)))
-                task.completed += len(output)
-                task.failed += len(errors)
-                task.tokens += tokens
+    def _fail(self, task: BatchTask, message: str) -> None:
         with self._lock:
             if not task.is_finished:
-                self._finish(task, "completed" if task.completed else "failed")
+                logger.error("batch job %s failed: %s", task.id, message)
+                task.status, task.error = "failed", message
+                task.completed_at = timestamp()
+                task.lines = ()
 
-    def _embed_lines(
-        self, body: BatchBody, lines: Sequence[Any], start: int, custom_ids: set[str]
-    ) -> tuple[list[bytes], list[bytes], int]:
-        """Embed some lines of a job; return its output lines, error lines and tokens."""
-        output, errors, tokens = list[bytes](), list[bytes](), 0
-        for custom_id, value, error in _read(lines, start, custom_ids):
+    def _interrupt(self, task: BatchTask) -> None:
+        """End a job because the engine stops. Its record on the disk stays unfinished: a restart counts its lines."""
+        with self._lock:
+            if not task.is_finished:
+                task.status, task.error = "failed", "The engine stopped before this job was finished."
+                task.completed_at = timestamp()
+
+    def _run(self, task: BatchTask, lines: Sequence[Any]) -> None:
+        with self._enter_scope() as scope:
+            with self._lock:
+                task.scope = scope
+            try:
+                for custom_id, value, error in checked_lines(lines):
+                    with self._lock:
+                        if task.is_finished or self._closed:
+                            return
+                    if not self._run_line(task, custom_id, value, error, scope):
+                        return
+            finally:
+                with self._lock:
+                    task.scope = None
+        with self._lock:
+            if not task.is_finished:
+                status = "completed" if task.completed else "failed"
+                self._finish(task, status, None if task.completed else "Every line failed: see the errors.")
+
+    def _run_line(
+        self, task: BatchTask, custom_id: str, value: Any, error: RequestError | None, scope: RequestScope
+    ) -> bool:
+        """Embed one line and write its result; return whether the job can go on."""
+        line, tokens = b"", 0
+        if error is None:
+            assert task.body is not None
+            try:
+                response = self._embed({**task.body.options, "model": task.body.model.id, "input": value})
+                tokens = response["usage"]["total_tokens"]
+                line = encode_line({"custom_id": custom_id, "response": {"status_code": 200, "body": response}})
+            except RequestError as request_error:
+                if scope.is_cancelled or request_error.status == stopping().status:
+                    raise
+                error = request_error
+            except Exception as failure:
+                message = f"The engine failed ({type(failure).__name__})"
+                error = RejectedRequestError(message, "INTERNAL_ERROR", 500)
+        if error is not None:
+            code = getattr(error, "code", "INPUT_INVALID")
+            line = encode_line({"custom_id": custom_id, "error": {"code": code, "message": str(error)}})
+        with self._lock:
+            if task.is_finished or self._closed:
+                return False
+            self._expire(len(line))
+            if sum(each.size for each in self._tasks.values()) + len(line) > self._max_output:
+                done = task.completed + task.failed
+                message = (
+                    f"The outputs of all jobs together may have {self._max_output / 2**20:g} MB: {done} of "
+                    f"{task.total} lines are kept. Create a new job for the others, with fewer 'dimensions' or lines."
+                )
+                self._finish(task, "failed", message)
+                return False
+            self._files.append(task.id, "output" if error is None else "errors", line)
+            task.size += len(line)
+            task.tokens += tokens
             if error is None:
-                try:
-                    response = self._embed({**body.options, "model": body.model.id, "input": value})
-                except RequestError as request_error:
-                    error = request_error
-                except Exception as failure:
-                    message = f"The engine failed ({type(failure).__name__})"
-                    error = RejectedRequestError(message, "INTERNAL_ERROR", 500)
-                else:
-                    tokens += response["usage"]["total_tokens"]
-                    output.append(_line({"custom_id": custom_id, "response": {"status_code": 200, "body": response}}))
-            if error is not None:
-                code = getattr(error, "code", "INPUT_INVALID")
-                errors.append(_line({"custom_id": custom_id, "error": {"code": code, "message": str(error)}}))
-        return output, errors, tokens
-
-
-def _read(lines: Sequence[Any], start: int, custom_ids: set[str]) -> Iterator[tuple[str, Any, RequestError | None]]:
-    """Yield the id and the input of each line, or its error."""
-    for number, line in enumerate(lines, start):
-        custom_id = line.get("custom_id") if isinstance(line, dict) else None
-        body = line.get("body") if isinstance(line, dict) else None
-        message = None
-        if not isinstance(custom_id, str) or custom_id in custom_ids:
-            message = "custom_id must be a string that no other line has"
-        elif not isinstance(body, dict) or set(body) != {"input"}:
-            message = "body must be an object with 'input' and nothing else"
-        if isinstance(custom_id, str):
-            custom_ids.add(custom_id)
-        error = InvalidFieldsError([problem(("input", number), message, "value_error")]) if message else None
-        yield str(custom_id or number), body["input"] if isinstance(body, dict) and message is None else None, error
-
-
-def _line(content: dict[str, Any]) -> bytes:
-    return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE)
-
-
-def _status(task: BatchTask) -> dict[str, Any]:
-    path = f"/v1/batch/{task.id}"
-    ready = task.is_finished and task.status != "expired"
-    return {
-        "batch_id": task.id,
-        "status": task.status,
-        "model": task.body.model.id,
-        "created_at": timestamp(task.created),
-        "completed_at": task.completed_at,
-        "expires_at": timestamp(task.created + _LIFETIME),
-        "error": "Every line failed: see the errors." if task.status == "failed" else None,
-        "output_url": f"{path}/output" if ready else None,
-        "error_file_url": f"{path}/errors" if ready and task.failed else None,
-        "stats": {"total": task.total, "completed": task.completed, "failed": task.failed, "total_tokens": task.tokens},
-    }
+                task.completed += 1
+            else:
+                task.failed += 1
+        return True

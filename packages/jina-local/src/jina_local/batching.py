@@ -7,12 +7,19 @@ a batch, so a short text waits for one batch of a long document, not for the who
 
 from __future__ import annotations
 
+import atexit
 import threading
+import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from .cancellation import current_scope
 from .errors import stopping
+
+# The process may end this long after its last batch was to end.
+_EXIT_SECONDS = 10.0
 
 Work = TypeVar("Work")
 Result = TypeVar("Result")
@@ -50,6 +57,7 @@ class SharedBatches(Generic[Key, Work, Result]):
         self._queue: deque[_Caller[Key, Work, Result]] = deque()
         self._busy = False
         self._closed = False
+        _running.add(self)
 
     def results(self, work: Iterable[tuple[Key, Work]]) -> Iterator[tuple[Work, Result]]:
         """Compute work, and yield each item with its result in any order.
@@ -58,16 +66,23 @@ class SharedBatches(Generic[Key, Work, Result]):
             work: Pairs of a length and the item to pad to it.
 
         Raises:
-            FlatError: The engine is stopping (503).
+            FlatError: The engine is stopping, or the request was cancelled (503).
         """
         caller = _Caller[Key, Work, Result](work)
         with self._changed:
             self._callers.append(caller)
+
+        def cancel() -> None:
+            with self._changed:
+                caller.failure = stopping()
+                self._changed.notify_all()
+
         try:
-            while caller.unfinished:
-                results = self._next(caller)
-                caller.unfinished -= len(results)
-                yield from results
+            with current_scope().on_cancel(cancel):
+                while caller.unfinished:
+                    results = self._next(caller)
+                    caller.unfinished -= len(results)
+                    yield from results
         finally:
             with self._changed:
                 self._callers.remove(caller)
@@ -78,6 +93,11 @@ class SharedBatches(Generic[Key, Work, Result]):
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+
+    def wait_until_idle(self, seconds: float) -> None:
+        """Wait until no batch runs, after :meth:`close`."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._busy, seconds)
 
     def _next(self, caller: _Caller[Key, Work, Result]) -> list[tuple[Work, Result]]:
         """Return some of a caller's results; an empty list means that the caller has just run a batch."""
@@ -140,3 +160,20 @@ class SharedBatches(Generic[Key, Work, Result]):
                     other.pending.setdefault(length, deque()).append(work)
             self._busy = False
             self._changed.notify_all()
+
+
+# Each is weak, so that an engine that nobody uses is freed.
+_running: weakref.WeakSet[SharedBatches[Any, Any, Any]] = weakref.WeakSet()
+
+
+def _end_before_exit() -> None:
+    """Let the batches that run finish: a native library aborts the process if it ends inside of one."""
+    deadline = time.monotonic() + _EXIT_SECONDS
+    batches = list(_running)
+    for each in batches:
+        each.close()
+    for each in batches:
+        each.wait_until_idle(max(0.0, deadline - time.monotonic()))
+
+
+atexit.register(_end_before_exit)

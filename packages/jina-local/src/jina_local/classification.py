@@ -10,16 +10,25 @@ examples. The loss is convex and the start is fixed, so the same examples always
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .cancellation import current_scope
 
 Array = NDArray[np.float64]
 
 TEMPERATURE = 1.0
 # One iteration of a request is several gradient steps, so that the default of 10 iterations gets close to the optimum.
 STEPS_PER_ITERATION = 20
+# Training stops when no part of the gradient of the mean loss is larger. Scores then differ by less than 0.01 from
+# those of the optimum.
+_CONVERGED = 1e-5
+MAX_SECONDS = 10.0
+"""Training stops after this time, with the best classifier so far."""
+
 # Inverse regularization strength, as in scikit-learn.
 _C = 10.0
 
@@ -40,14 +49,19 @@ def label_scores(inputs: NDArray[np.float32], labels: NDArray[np.float32]) -> Ar
 def train_head(vectors: NDArray[np.float32], classes: Sequence[int], count: int, num_iters: int) -> Array:
     """Train a multinomial logistic regression by accelerated gradient descent (Nesterov 1983).
 
+    Training stops early once it has converged, and after :data:`MAX_SECONDS`.
+
     Args:
         vectors: Unit vectors of shape ``(n, d)``.
         classes: Class of each vector, from 0 to ``count - 1``.
         count: Number of classes.
-        num_iters: Number of iterations, each of 20 steps.
+        num_iters: Maximum number of iterations, each of 20 steps.
 
     Returns:
         The head: float64 of shape ``(d + 1, count)``, whose last row holds the biases of the classes.
+
+    Raises:
+        FlatError: The request was cancelled (503).
     """
     inputs = _with_bias(vectors)
     targets = np.eye(count)[np.asarray(classes)]
@@ -56,8 +70,12 @@ def train_head(vectors: NDArray[np.float32], classes: Sequence[int], count: int,
     step = 1.0 / (0.5 * 2.0 + decay)
     head = lookahead = np.zeros((inputs.shape[1], count))
     momentum = 1.0
+    scope, deadline = current_scope(), time.monotonic() + MAX_SECONDS
     for _ in range(num_iters * STEPS_PER_ITERATION):
+        scope.check()
         gradient = inputs.T @ (softmax(inputs @ lookahead) - targets) / len(inputs) + decay * lookahead
+        if np.abs(gradient).max() < _CONVERGED or time.monotonic() > deadline:
+            break
         next_head = lookahead - step * gradient
         next_momentum = (1.0 + np.sqrt(1.0 + 4.0 * momentum**2)) / 2.0
         lookahead = next_head + (momentum - 1.0) / next_momentum * (next_head - head)

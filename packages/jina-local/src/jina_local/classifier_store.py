@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import tempfile
 import threading
 import uuid
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ import pybase64
 from numpy.typing import NDArray
 
 from .errors import UPGRADE_ADVICE, RejectedRequestError, not_found, resource_limit_exceeded
+from .state_files import write_atomically, writing_state
 from .timestamps import timestamp
 
 MAX_CLASSIFIERS = 16
@@ -138,12 +138,15 @@ class ClassifierStore:
 
         Raises:
             FlatError: The store is full (403).
+            RejectedRequestError: The classifier cannot be written (500).
         """
         with self._lock:
             if classifier.classifier_id not in self._classifiers:
                 self._check_room()
             if self._folder is not None:
-                _write(self._folder / f"{classifier.classifier_id}.json", _encode(classifier))
+                path = self._folder / f"{classifier.classifier_id}.json"
+                with writing_state("classifier", path):
+                    write_atomically(path, _encode(classifier))
             self._classifiers[classifier.classifier_id] = classifier
 
     def delete(self, classifier_id: str) -> None:
@@ -157,7 +160,9 @@ class ClassifierStore:
                 raise not_found("Classifier", classifier_id)
             self._uses.pop(classifier_id, None)
             if self._folder is not None:
-                (self._folder / f"{classifier_id}.json").unlink(missing_ok=True)
+                path = self._folder / f"{classifier_id}.json"
+                with writing_state("removal of the classifier", path):
+                    path.unlink(missing_ok=True)
 
     def summaries(self) -> list[dict[str, Any]]:
         """Return every classifier as ``GET /v1/classifiers`` describes it, the oldest first."""
@@ -234,17 +239,3 @@ def _decode(content: dict[str, Any]) -> Classifier:
         updated_at=str(content["updated_at"]),
         updated_number=int(content["updated_number"]),
     )
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file atomically: a crash leaves the old content or the new, never a part."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)  # noqa: PTH105
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -37,12 +37,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _serve(options)
         else:
             _fetch(options)
-    except (ModelNotFoundError, OSError, _MissingExtraError) as error:
+    except (ModelNotFoundError, OSError, _InvalidKeyError, _MissingExtraError) as error:
         print(f"jina-local: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+class _InvalidKeyError(Exception):
+    """The API key cannot be used."""
 
 
 class _MissingExtraError(Exception):
@@ -84,6 +88,47 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--allow-fetch", action="store_true", help="fetch images, PDFs and batch files by URL, from public addresses"
     )
+    serve.add_argument(
+        "--max-connections",
+        type=_whole_number(1),
+        default=512,
+        metavar="N",
+        help="maximum number of connections; further ones get a 503 (default: %(default)s)",
+    )
+    serve.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="accept this name in the Host header too; on loopback only the loopback names are accepted by default",
+    )
+    serve.add_argument(
+        "--body-seconds",
+        type=_whole_number(1),
+        default=60,
+        metavar="N",
+        help="time limit for receiving a request body (default: %(default)s)",
+    )
+    serve.add_argument(
+        "--media-workers",
+        type=_whole_number(1, 2),
+        default=1,
+        help="maximum number of processes that read images and PDFs (default: %(default)s)",
+    )
+    serve.add_argument(
+        "--media-seconds",
+        type=_whole_number(1),
+        default=40,
+        metavar="N",
+        help="processor time for one picture or page; a file may take three times that in all (default: %(default)s)",
+    )
+    serve.add_argument(
+        "--media-memory",
+        type=_whole_number(128),
+        default=640,
+        metavar="MB",
+        help="memory of one process that reads media (default: %(default)s)",
+    )
     for name, description in _LIMITS.items():
         help_text = f"{description}; requests above the limit get a 429"
         serve.add_argument(f"--{name}", type=_whole_number(1), metavar="N", help=help_text)
@@ -120,9 +165,20 @@ def _serve(options: argparse.Namespace) -> None:
     from .app import App
     from .engine import Engine
     from .limits import Limits
+    from .media.pool import MediaLimits
+    from .media.workers import set_media_limits
+    from .server_limits import ServerLimits
 
     # SIGTERM is a normal end: the server finishes what it can and exits with status 0.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    set_media_limits(
+        MediaLimits(
+            workers=options.media_workers,
+            seconds=options.media_seconds,
+            wall_seconds=3 * options.media_seconds,
+            memory=options.media_memory * 2**20,
+        )
+    )
     engine = Engine(
         options.model_path,
         options.threads,
@@ -131,11 +187,22 @@ def _serve(options: argparse.Namespace) -> None:
         allow_fetch=options.allow_fetch,
         state=options.state,
     )
+    limits = Limits(options.rpm, options.tpm, options.concurrency)
+    key = os.environ.get(KEY_VARIABLE) if options.api_key is None else options.api_key
+    try:
+        app = App(engine, key, limits)
+    except ValueError as error:
+        source = KEY_VARIABLE if options.api_key is None else "--api-key"
+        raise _InvalidKeyError(f"{source}: {error}") from None
     # Loaded now, so that a missing model is reported here and not in the response to the first request.
     engine.load()
-    limits = Limits(options.rpm, options.tpm, options.concurrency)
-    app = App(engine, options.api_key or os.environ.get(KEY_VARIABLE) or None, limits)
-    serve(options.host, options.port, app=app, max_body=options.max_body or MAX_BODY_BYTES)
+    server_limits = ServerLimits(
+        connections=options.max_connections,
+        body_seconds=options.body_seconds,
+        stall_seconds=min(ServerLimits().stall_seconds, options.body_seconds),
+        hosts=tuple(options.allow_host),
+    )
+    serve(options.host, options.port, app=app, max_body=options.max_body or MAX_BODY_BYTES, limits=server_limits)
 
 
 def _fetch(options: argparse.Namespace) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,10 +16,11 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from .batching import SharedBatches
+from .cancellation import current_scope
 from .onnx_graph import bert_graph, read_header, read_shape
 from .projection import Vectors
 from .runtime import open_session
-from .weights import ModelFiles
+from .weights import ModelFiles, damaged_file
 
 Sequences = Sequence[Sequence[int]]
 
@@ -82,14 +82,15 @@ class Encoder:
     """
 
     def __init__(self, files: ModelFiles, threads: int | None = None) -> None:
-        tensors = read_header(files.weights)
-        shape = read_shape(files.config, tensors)
-        # Hashing and building the session take about the same time, so they run in parallel.
-        with ThreadPoolExecutor(1) as executor:
-            verification = executor.submit(files.verify)
-            graph = bert_graph(shape, tensors, files.weights.name)
-            self._session = open_session(graph, files.weights.parent, threads)
-            verification.result()
+        # Before anything is built from them.
+        files.verify()
+        try:
+            tensors = read_header(files.weights)
+            shape = read_shape(files.config, tensors)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise damaged_file(files.config, error) from None
+        graph = bert_graph(shape, tensors, files.weights.name)
+        self._session = open_session(graph, files.weights.parent, threads)
         self._tokenizer = Tokenizer.from_file(str(files.tokenizer))
         # The file sets both to 128 tokens.
         self._tokenizer.no_truncation()
@@ -112,6 +113,7 @@ class Encoder:
     def _ids(self, text: str, most: int | None) -> Sequence[int]:
         ids = array("i")
         for part in text_parts(text):
+            current_scope().check()
             ids.extend(self._tokenizer.encode(part, add_special_tokens=False).ids)
             if most is not None and len(ids) > most:
                 break

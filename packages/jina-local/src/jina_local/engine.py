@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from functools import wraps
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from . import model_cards
 from .backend import Backend, BackendFactory
 from .backend_discovery import make_backend_factory
 from .batch_tasks import BatchTaskQueue
+from .cancellation import CallerCancellation, RequestScope, RequestScopes
 from .classifier_store import ClassifierStore
 from .errors import stopping
 from .limits import Charge, no_charge
@@ -26,9 +30,24 @@ from .stand_in import StandInFactory
 from .validation.batch import read_batch_body
 from .validation.classify import FewShotBody, read_classify_body, read_train_body
 from .validation.embeddings import read_embedding_body
-from .validation.options import Catalogue, Path
+from .validation.options import Catalogue
+from .validation.options import Path as RequestPath
 from .validation.rerank import read_rerank_body
 from .validation.segment import read_segment_body
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _in_scope(method: Callable[Concatenate[Engine, _P], _R]) -> Callable[Concatenate[Engine, _P], _R]:
+    """Make a method's work end when the engine is closed."""
+
+    @wraps(method)
+    def run(self: Engine, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with self.request_scope():
+            return method(self, *args, **kwargs)
+
+    return run
 
 
 class Engine:
@@ -48,7 +67,7 @@ class Engine:
         model_id: Id that the model is served under, such as ``jina-embeddings-v3``; defaults to the id that ``model``
             contains.
         allow_fetch: Whether images, PDFs and batch files may be fetched from public addresses.
-        state: Folder for trained classifiers. By default they are kept in memory, as long as the engine.
+        state: Folder for trained classifiers and batch jobs. By default they are kept only as long as the engine.
 
     Raises:
         ValueError: More than one of ``model_path``, ``backend`` and ``model`` is set, or ``model_id`` without
@@ -80,11 +99,13 @@ class Engine:
         else:
             self._factory = StandInFactory(model_path, threads, allow_fetch)
         self._allow_fetch = allow_fetch
-        self._classifiers = ClassifierStore(state)
-        self.jobs = BatchTaskQueue(lambda request: self.embed(request))
         # One backend per process: a session's threads, and a lock held by another thread, do not survive a fork.
         self._backends: dict[int, Backend] = {}
         self._locks: dict[int, threading.Lock] = {}
+        self._scopes = RequestScopes()
+        self._classifiers = ClassifierStore(state)
+        jobs_folder = None if state is None else Path(state, "jobs")
+        self.jobs = BatchTaskQueue(lambda request: self.embed(request), self._scopes.enter, jobs_folder)
         self._closed = False
 
     @property
@@ -124,10 +145,21 @@ class Engine:
         """Stop computing: pending requests get a 503 within a moment."""
         self._closed = True
         self.jobs.close()
+        self._scopes.close()
         if backend := self._backends.get(os.getpid()):
             backend.close()
 
-    def embed(self, request: Any, charge: Charge = no_charge, path: Path = "embeddings") -> dict[str, Any]:
+    def request_scope(self, cancellation: CallerCancellation | None = None) -> AbstractContextManager[RequestScope]:
+        """Compute a request that can be cancelled while the block runs.
+
+        Args:
+            cancellation: Tells that the caller no longer waits. The methods that compute then raise a 503 within a
+                moment.
+        """
+        return self._scopes.enter(cancellation)
+
+    @_in_scope
+    def embed(self, request: Any, charge: Charge = no_charge, path: RequestPath = "embeddings") -> dict[str, Any]:
         """Serve ``POST /v1/embeddings``, or ``/v1/multi-vector`` for that path.
 
         Args:
@@ -143,6 +175,7 @@ class Engine:
         body = read_embedding_body(self._with_model(request), path, self.served)
         return embedding_response(self._backend(), body, charge)
 
+    @_in_scope
     def rerank(self, request: Any, charge: Charge = no_charge) -> dict[str, Any]:
         """Serve ``POST /v1/rerank``.
 
@@ -156,6 +189,7 @@ class Engine:
         body = read_rerank_body(self._with_model(request), self.served)
         return rerank_response(self._backend(), body, charge)
 
+    @_in_scope
     def classify(self, request: Any, charge: Charge = no_charge) -> dict[str, Any]:
         """Serve ``POST /v1/classify``.
 
@@ -172,6 +206,7 @@ class Engine:
             return few_shot_response(self._backend(), classifier, body.inputs, charge)
         return zero_shot_response(self._backend(), body, charge)
 
+    @_in_scope
     def train(self, request: Any, charge: Charge = no_charge) -> dict[str, Any]:
         """Serve ``POST /v1/train``.
 
@@ -194,11 +229,13 @@ class Engine:
         self._classifiers.delete(classifier_id)
         return {"classifier_id": classifier_id, "deleted": True}
 
+    @_in_scope
     def segment(self, request: Any) -> dict[str, Any]:
         """Serve ``/v1/segment``; see :func:`jina_local.segmentation.segment`."""
         body = read_segment_body(request)
         return segment(self._backend(), body)
 
+    @_in_scope
     def create_batch(self, request: Any) -> dict[str, Any]:
         """Serve ``POST /v1/batch/embeddings``: queue a job, and return its status.
 

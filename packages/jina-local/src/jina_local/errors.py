@@ -22,7 +22,16 @@ FieldProblem = dict[str, Any]
 UPGRADE_ADVICE = "upgrade your plan at https://jina.ai/api-dashboard/key-manager."
 """End of the messages about limits, in the hosted service's words."""
 
+MAX_PROBLEMS = 20
+"""Maximum number of invalid fields that an error response lists."""
+
 _LONGEST_ECHO = 200
+_LONGEST_NAME = 100
+
+
+def shorten(text: str) -> str:
+    """Shorten a name that was sent, so that an error message does not repeat megabytes of it."""
+    return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…"
 
 
 class ModelNotFoundError(JinaError):
@@ -63,13 +72,18 @@ class InvalidFieldsError(RequestError):
         problems: The invalid fields.
 
     Attributes:
-        problems: The invalid fields.
+        problems: The first :data:`MAX_PROBLEMS` of them. The response lists no more, and its message says how many
+            there are.
+        count: Number of invalid fields.
     """
 
     def __init__(self, problems: Sequence[FieldProblem]) -> None:
-        summary = "; ".join(f"{problem['field']}: {problem['message']}" for problem in problems)
-        super().__init__(f"Validation errors in {len(problems)} fields. Field errors: {summary}", 422)
-        self.problems = list(problems)
+        self.problems = list(problems[:MAX_PROBLEMS])
+        self.count = len(problems)
+        summary = "; ".join(f"{problem['field']}: {problem['message']}" for problem in self.problems)
+        if self.count > MAX_PROBLEMS:
+            summary += f"; and {self.count - MAX_PROBLEMS} more"
+        super().__init__(f"Validation errors in {self.count} fields. Field errors: {summary}", 422)
 
     def of_query(self) -> InvalidFieldsError:
         """Return the same error for fields that were sent as query parameters."""
@@ -106,10 +120,11 @@ class FlatError(RequestError):
         status: HTTP status.
         message: What was wrong, what is allowed, and what to do next.
         code: Error code, such as ``AUTH_MISSING_API_KEY``.
+        headers: Additional response headers.
     """
 
-    def __init__(self, status: int, message: str, code: str) -> None:
-        super().__init__(message, status)
+    def __init__(self, status: int, message: str, code: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message, status, headers)
         self.code = code
 
     def body(self, request_id: str) -> dict[str, Any]:
@@ -145,7 +160,7 @@ def problem(field: Sequence[str | int], message: str, kind: str, value: Any = No
         The problem as it appears in a 422 body.
     """
     description: FieldProblem = {
-        "field": " -> ".join(("body", *map(str, field))),
+        "field": " -> ".join(("body", *(shorten(str(part)) for part in field))),
         "message": message,
         "type": kind,
     }
@@ -181,7 +196,7 @@ def resource_limit_exceeded(current: int, limit: int, advice: str) -> FlatError:
 
 def not_found(kind: str, name: str) -> RejectedRequestError:
     """Return the 404 ``RESOURCE_NOT_FOUND`` for a classifier, a batch job or a model."""
-    message = f"{kind} '{name}' not found or access denied. Verify the ID and your permissions."
+    message = f"{kind} '{shorten(name)}' not found or access denied. Verify the ID and your permissions."
     return RejectedRequestError(message, "RESOURCE_NOT_FOUND", status=404)
 
 

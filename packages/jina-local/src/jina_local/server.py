@@ -7,48 +7,53 @@ request of each model.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
+import hashlib
 import logging
 import socket
 import sys
 import threading
 import time
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
 
 import uvicorn
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request, Response
-from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.requests import ClientDisconnect
 
 from . import __version__
 from .app import App, AppResponse, default_app
+from .bodies import RequestBodies
+from .cancellation import RequestScope
+from .connections import ConnectionGuard
 from .docs_page import docs_page
-from .errors import FlatError, ModelNotFoundError, stopping
+from .errors import FlatError, ModelNotFoundError
+from .hosts import accepted_hosts, check_host, is_loopback
 from .openapi import openapi_document
+from .server_limits import ServerLimits
 
 MAX_BODY_BYTES = 32 * 2**20
 """Default maximum size of a request body."""
 
 logger = logging.getLogger("jina_local")
 
-# The server reads an oversized request up to this multiple of the limit, so that the client gets the response and not a
-# broken pipe.
-_DRAIN_FACTOR = 8
-# The bodies of all requests together may have this multiple of the limit.
-_CONCURRENT_BODIES = 8
 _START_SECONDS = 30.0
 # A stopping server lets requests finish for this long, then fails the rest with 503.
 _GRACE_SECONDS = 3.0
 _STOP_SECONDS = 5
+# Threads that wait for results. Batches and media are computed a few at a time, whatever their number.
+_THREADS = 96
 # Handled without a worker thread, so that they respond however many requests are computed.
 _HEALTH_PATHS = ("/health", "/live", "/ready")
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 
-def create_fastapi(app: App, max_body: int = MAX_BODY_BYTES) -> FastAPI:
+def create_fastapi(
+    app: App, max_body: int = MAX_BODY_BYTES, limits: ServerLimits | None = None, host: str | None = None
+) -> FastAPI:
     """Create the FastAPI application of an app.
 
     Requests reach :meth:`App.handle` as raw bytes in a worker thread, because the hosted service's error bodies differ
@@ -58,25 +63,45 @@ def create_fastapi(app: App, max_body: int = MAX_BODY_BYTES) -> FastAPI:
         app: Handles the requests.
         max_body: Maximum size of a request body in bytes; a larger one gets a 413. All bodies together may have eight
             times that size; a request that exceeds this gets a 503.
+        limits: Limits against slow clients, and the accepted hosts.
+        host: Address that the server listens on, for the check of the ``Host`` header. ``None`` accepts every name.
     """
-    api = FastAPI(title="jina-local", version=__version__, docs_url=None, redoc_url=None)
+    limits = limits or ServerLimits()
+    api = FastAPI(title="jina-local", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     api.openapi = lru_cache(lambda: openapi_document(app.engine.served, stand_in=app.engine.stand_in is not None))  # type: ignore[method-assign]
-    bodies = _Bodies(max_body)
+    bodies = RequestBodies(max_body, limits.body_seconds, limits.stall_seconds)
+    hosts = accepted_hosts(host, limits.hosts)
+    threads: list[CapacityLimiter] = []
 
     async def respond(request: Request) -> Response:
+        if rejection := check_host(request.headers.get("host"), hosts):
+            return _response(app.error_response(rejection))
         if request.url.path in _HEALTH_PATHS:
-            return _response(_handle(app, request, b""))
+            return _response(_handle(app, request, b"", RequestScope()))
+        if not threads:
+            # Made here, because it belongs to the running event loop.
+            threads.append(CapacityLimiter(_THREADS))
         try:
-            async with bodies.reading(request) as body:
-                return _response(await run_in_threadpool(_handle, app, request, body))
+            # Before the body is read, so that a client without a key can send none.
+            if rejected := app.reject(request.method, request.url.path, request.headers):
+                await bodies.drain(request)
+                return _response(rejected)
+            async with bodies.reading(request, _sender(request)) as body, _cancelled_with(request) as scope:
+                return _response(await to_thread.run_sync(_handle, app, request, body, scope, limiter=threads[0]))
         except FlatError as error:
             return _response(app.error_response(error))
         except ClientDisconnect:
             return Response(status_code=400)
 
-    @api.get("/docs", include_in_schema=False)
-    def docs() -> HTMLResponse:
-        return HTMLResponse(docs_page(api.openapi()))
+    def described(request: Request) -> Response:
+        if rejection := check_host(request.headers.get("host"), hosts):
+            return _response(app.error_response(rejection))
+        if request.url.path == "/docs":
+            return HTMLResponse(docs_page(api.openapi()))
+        return JSONResponse(api.openapi())
+
+    api.add_route("/docs", described, methods=["GET"], include_in_schema=False)
+    api.add_route("/openapi.json", described, methods=["GET"], include_in_schema=False)
 
     # All paths and methods: the app itself returns 404 and 405, with the headers of every response.
     api.add_api_route("/{path:path}", respond, methods=_METHODS, include_in_schema=False)
@@ -90,6 +115,7 @@ def serve(
     app: App | None = None,
     api_key: str | None = None,
     max_body: int = MAX_BODY_BYTES,
+    limits: ServerLimits | None = None,
 ) -> None:
     """Print the server's URL, and serve until interrupted.
 
@@ -99,12 +125,13 @@ def serve(
         app: Handles the requests; defaults to an app on this process's engine.
         api_key: Key that requests must send; used only without ``app``.
         max_body: Maximum size of a request body in bytes.
+        limits: Limits against slow and numerous clients, and the accepted hosts.
 
     Raises:
         OSError: The server cannot listen on the address.
     """
     app = app or App(default_app().engine, api_key)
-    if not _is_loopback(host) and not app.needs_key:
+    if not is_loopback(host) and not app.needs_key:
         print(f"Warning: {host} can be reached by other machines and no API key is required.", file=sys.stderr)
     listener = _listen(host, port)
     url = _url(listener)
@@ -118,12 +145,17 @@ def serve(
 
     with listener:
         # Closing the engine stops work that nobody waits for: batch jobs, and requests of clients that hung up.
-        _Server(create_fastapi(app, max_body), app.engine.close, announce).run(sockets=[listener])
+        _Server(app, max_body, limits or ServerLimits(), host, app.engine.close, announce).run(sockets=[listener])
 
 
 @contextmanager
 def running(
-    port: int = 0, *, app: App | None = None, api_key: str | None = None, max_body: int = MAX_BODY_BYTES
+    port: int = 0,
+    *,
+    app: App | None = None,
+    api_key: str | None = None,
+    max_body: int = MAX_BODY_BYTES,
+    limits: ServerLimits | None = None,
 ) -> Iterator[str]:
     """Serve on loopback in a thread while the block runs, for tests and notebooks.
 
@@ -132,6 +164,7 @@ def running(
         app: Handles the requests; defaults to an app on this process's engine.
         api_key: Key that requests must send; used only without ``app``.
         max_body: Maximum size of a request body in bytes.
+        limits: Limits against slow and numerous clients, and the accepted hosts.
 
     Yields:
         Root of the API, such as ``http://127.0.0.1:49152/v1``, for use as ``base_url``.
@@ -141,7 +174,8 @@ def running(
         RuntimeError: The server did not start, or did not stop.
     """
     # The engine belongs to the caller or to the process, and outlives the server.
-    server = _Server(create_fastapi(app or App(default_app().engine, api_key), max_body), lambda: None)
+    app = app or App(default_app().engine, api_key)
+    server = _Server(app, max_body, limits or ServerLimits(), "127.0.0.1", lambda: None)
     with _listen("127.0.0.1", port) as listener:
         thread = threading.Thread(target=server.run, args=([listener],), name="jina-local", daemon=True)
         thread.start()
@@ -162,60 +196,40 @@ def running(
         raise RuntimeError("the server did not stop: a request is still being computed")
 
 
-def _handle(app: App, request: Request, body: bytes) -> AppResponse:
+def _handle(app: App, request: Request, body: bytes, scope: RequestScope) -> AppResponse:
     # The raw path, because a slash inside a name is sent as %2F.
     path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1")
     if request.url.query:
         path = f"{path}?{request.url.query}"
     try:
-        return app.handle(request.method, path, request.headers, body)
+        return app.handle(request.method, path, request.headers, body, cancellation=scope)
     except ModelNotFoundError as error:
         logger.error("%s", error)
         return app.error_response(FlatError(503, str(error), "SERVICE_UNAVAILABLE"))
 
 
-class _Bodies:
-    """Reads request bodies, and limits the size of each and of all together.
+@asynccontextmanager
+async def _cancelled_with(request: Request) -> AsyncIterator[RequestScope]:
+    """Cancel a scope if the client hangs up while the block runs. The body must have been read."""
+    scope = RequestScope()
 
-    Args:
-        largest: Maximum size of one body in bytes.
-    """
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            continue
+        scope.cancel()
 
-    def __init__(self, largest: int) -> None:
-        self._largest = largest
-        self._free = largest * _CONCURRENT_BODIES
+    watcher = asyncio.create_task(watch())
+    try:
+        yield scope
+    finally:
+        watcher.cancel()
 
-    @asynccontextmanager
-    async def reading(self, request: Request) -> AsyncIterator[bytes]:
-        """Read a body, and count its size against the total while the block runs.
 
-        Yields:
-            The body.
-
-        Raises:
-            FlatError: The body is too large (413), or all bodies together are (503).
-        """
-        body = bytearray()
-        size = reserved = 0
-        try:
-            async for block in request.stream():
-                size += len(block)
-                if size > self._largest * _DRAIN_FACTOR:
-                    break
-                if size > self._largest:
-                    body.clear()
-                    continue
-                self._free -= len(block)
-                reserved += len(block)
-                if self._free < 0:
-                    raise stopping()
-                body += block
-            if size > self._largest:
-                detail = f"The request body is larger than {self._largest} bytes. Send fewer items at once."
-                raise FlatError(413, detail, "REQUEST_TOO_LARGE")
-            yield bytes(body)
-        finally:
-            self._free += reserved
+def _sender(request: Request) -> str:
+    """Return a name of the client: its address, and its key if it sends one."""
+    address = request.client.host if request.client else ""
+    key = request.headers.get("authorization", "")
+    return f"{address} {hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def _response(response: AppResponse) -> Response:
@@ -227,15 +241,38 @@ class _Server(uvicorn.Server):
     """A server that, when it stops, lets requests finish for a moment and then fails the rest with 503.
 
     Args:
-        api: The application.
+        app: Handles the requests.
+        max_body: Maximum size of a request body in bytes.
+        limits: Limits against slow and numerous clients.
+        host: Address that the server listens on.
         close: Called when the server stops.
         announce: Called once the server is ready.
     """
 
-    def __init__(self, api: FastAPI, close: Callable[[], None], announce: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        app: App,
+        max_body: int,
+        limits: ServerLimits,
+        host: str,
+        close: Callable[[], None],
+        announce: Callable[[], None] = lambda: None,
+    ) -> None:
+        def too_many() -> dict[str, object]:
+            message = f"The server has {limits.connections} connections already. Please retry with exponential backoff."
+            return FlatError(503, message, "SERVICE_UNAVAILABLE").body(uuid.uuid4().hex)
+
+        api = create_fastapi(app, max_body, limits, host)
+        guard = ConnectionGuard(api, limits.connections, limits.header_seconds, too_many)
         super().__init__(
             uvicorn.Config(
-                api, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=_STOP_SECONDS
+                guard,
+                http=guard.protocol,  # type: ignore[arg-type]
+                ws="none",
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=_STOP_SECONDS,
             )
         )
         self._close, self._announce = close, announce
@@ -265,10 +302,3 @@ def _url(listener: socket.socket) -> str:
     if host in ("0.0.0.0", "::"):
         host = "127.0.0.1"
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -84,7 +84,6 @@ class StandIn:
         self._encoder = encoder
         self._threads = threads
         self._allow_fetch = allow_fetch
-        self._closed = False
 
     def embed(self, body: EmbeddingBody, charge: Charge) -> EmbeddingOutput:
         """Embed the inputs of a request."""
@@ -131,12 +130,11 @@ class StandIn:
         return STAND_IN, [(piece, [number]) for piece, number in self._encoder.pieces(text)]
 
     def close(self) -> None:
-        """Stop computing, and stop reading media."""
-        self._closed = True
+        """Stop computing."""
         self._encoder.close()
 
     def _texts(self, items: Sequence[InputItem]) -> list[str]:
-        return read_texts(items, allow_fetch=self._allow_fetch, threads=self._threads, stopped=lambda: self._closed)
+        return read_texts(items, allow_fetch=self._allow_fetch, threads=self._threads)
 
     def _embed_chunks(self, body: EmbeddingBody, chunks: Sequence[Sequence[int]], charge: Charge) -> EmbeddingOutput:
         total = sum(map(len, chunks))

@@ -1,17 +1,15 @@
 """Tokenize texts for segmentation, with OpenAI's tokenizers where their files are on this machine.
 
 The hosted service counts with OpenAI's tokenizers, whose vocabulary files no Python package promises to contain. The
-engine downloads none of them. It uses a tokenizer if tiktoken is installed and a copy of the files is in tiktoken's
-cache or inside a package that ships copies. It checks the hash first, so tiktoken has no reason to download the file
-again. Otherwise the backend's own tokenizer counts, and the response names it.
+engine downloads none of them. It uses a tokenizer if tiktoken is installed and the folder that ``TIKTOKEN_CACHE_DIR``
+names holds the tokenizer's files. It checks their hashes first, so tiktoken has no reason to download them again.
+Otherwise the backend's own tokenizer counts, and the response names it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.util import find_spec
@@ -44,8 +42,8 @@ _FILES: dict[str, dict[str, str]] = {
         ),
     },
 }
-_CACHE_VARIABLES = ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR")
-_loading = threading.Lock()
+FOLDER_VARIABLE = "TIKTOKEN_CACHE_DIR"
+"""Environment variable that names the folder of the vocabularies. tiktoken reads it too."""
 
 
 def pieces(text: str, tokenizer: str, own: Callable[[str], tuple[str, list[Piece]]]) -> tuple[str, list[Piece]]:
@@ -68,39 +66,12 @@ def pieces(text: str, tokenizer: str, own: Callable[[str], tuple[str, list[Piece
 @cache
 def load(name: str) -> Any:
     """Load one of tiktoken's encodings; return ``None`` if tiktoken or the encoding's files are missing."""
-    if find_spec("tiktoken") is None or (folder := _folder_of(name)) is None:
+    folder = os.environ.get(FOLDER_VARIABLE)
+    if not folder or find_spec("tiktoken") is None or not _holds(Path(folder), name):
         return None
     import tiktoken
 
-    # tiktoken searches a single folder, whose name it reads from the environment.
-    with _loading:
-        before = os.environ.get(_CACHE_VARIABLES[0])
-        os.environ[_CACHE_VARIABLES[0]] = str(folder)
-        try:
-            return tiktoken.get_encoding(name)
-        finally:
-            if before is None:
-                del os.environ[_CACHE_VARIABLES[0]]
-            else:
-                os.environ[_CACHE_VARIABLES[0]] = before
-
-
-def _folder_of(name: str) -> Path | None:
-    return next((folder for folder in _folders() if _holds(folder, name)), None)
-
-
-def _folders() -> Iterator[Path]:
-    for variable in _CACHE_VARIABLES:
-        if os.environ.get(variable):
-            yield Path(os.environ[variable])
-    yield Path(tempfile.gettempdir(), "data-gym-cache")
-    # LlamaIndex ships copies. Its package is located without importing it.
-    try:
-        package = find_spec("llama_index.core")
-    except ModuleNotFoundError:
-        package = None
-    if package is not None and package.origin:
-        yield Path(package.origin).parent / "_static" / "tiktoken_cache"
+    return tiktoken.get_encoding(name)
 
 
 def _holds(folder: Path, name: str) -> bool:

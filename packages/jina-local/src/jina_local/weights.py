@@ -48,8 +48,8 @@ class ModelFiles:
     def verify(self) -> None:
         """Compare the weights and the tokenizer with their expected hashes.
 
-        The engine does this at every load. Hashing 90 MB takes about 0.07 s on a processor with SHA instructions and
-        runs while the session is built, so no record of earlier checks is needed.
+        The engine does this at every load. Hashing 90 MB takes about 0.07 s on a processor with SHA instructions, so no
+        record of earlier checks is needed.
 
         Raises:
             ModelNotFoundError: A file is not the expected one.
@@ -142,13 +142,22 @@ def _files_in(folder: Path) -> ModelFiles:
 
 
 def _check_hash(path: Path, name: str) -> None:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelNotFoundError(f"{path} cannot be read: {error.strerror}. {_instructions()}") from None
     if digest != SHA256[name]:
         raise ModelNotFoundError(
             f"{path} is not the {name} of {MODEL_NAME}: its sha256 is {digest}, expected {SHA256[name]}. "
             f"Remove it and get it again. {_instructions()}"
         )
+
+
+def damaged_file(path: Path, error: Exception) -> ModelNotFoundError:
+    """Return the error for a file of the model that cannot be understood."""
+    reason = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+    return ModelNotFoundError(f"{path} is damaged ({reason}). Remove it and get it again. {_instructions()}")
 
 
 def _pip_download(folder: Path) -> None:

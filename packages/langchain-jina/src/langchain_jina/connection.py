@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient
 from jina_client.integration import KEY_VARIABLES, ConnectedModel
 from langchain_core.load.serializable import Serializable, SerializedConstructor, SerializedNotImplemented
 from pydantic import AliasChoices, ConfigDict, Field, SecretStr
 
+CLASSES = {"embedder": "JinaEmbeddings", "ranker": "JinaRerank", "retriever": "JinaLateInteractionRetriever"}
+"""The classes that error messages name."""
+
 REPLACED = {
     "session": "the client makes its own connections; pass client=, or transport= to send in another way",
     "user_agent": "requests identify themselves as jina-client; pass transport= to send other headers",
 }
 """Arguments of ``langchain_community`` that have no meaning here, with what to use instead."""
+
+
+class LangChainOptions(TypedDict, total=False):
+    """Arguments that every component takes besides those of the connection."""
+
+    jina_api_key: str | SecretStr | None
+    """Another name of ``api_key``."""
+    jina_auth_token: str | SecretStr | None
+    """Another name of ``api_key``."""
+    transport: Any
+    """An object that sends requests instead of HTTP; it is not saved."""
+    client: JinaClient | AsyncJinaClient | None
+    """A ready client to use instead of the other options; it is not saved."""
 
 
 class LangChainFields(ConnectedModel):
@@ -33,11 +49,21 @@ class LangChainFields(ConnectedModel):
     client: JinaClient | AsyncJinaClient | None = Field(default=None, exclude=True, repr=False)
     """A ready client to use instead of the options above; it is not saved."""
 
-    def __init__(self, **arguments: Any) -> None:
+    def __init__(self, *positional: Any, **arguments: Any) -> None:
         for name, replacement in REPLACED.items():
-            if arguments.pop(name, None) is not None:
+            # A subclass may have a field of this name.
+            if name not in type(self).model_fields and arguments.pop(name, None) is not None:
                 raise JinaArgumentError(f"{type(self).__name__} has no argument {name}: {replacement}")
-        super().__init__(**arguments)
+        super().__init__(*positional, **arguments)
+
+    # Type checkers would otherwise accept every attribute.
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Raise an error that names the replacement of an attribute of ``langchain_community``."""
+            if name in REPLACED:
+                raise AttributeError(f"{type(self).__name__} has no attribute {name}: {REPLACED[name]}")
+            return super().__getattr__(name)
 
     def _key(self) -> SecretStr | None:
         return self.jina_api_key

@@ -5,15 +5,35 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-from jina_client.integration import AsyncEmbedder, Embedder, EmbeddingFields, EmbeddingType
+from jina_client import JinaInputError
+from jina_client.integration import (
+    AsyncEmbedder,
+    Embedder,
+    EmbeddingFields,
+    EmbeddingOptions,
+    EmbeddingType,
+    check_embedder,
+    follows,
+    replaces,
+    warn_of_default_model,
+)
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, SecretStr
 
 from .chunks import ready_for, texts_and_documents
-from .connection import LangChainConnection
+from .connection import CLASSES, LangChainConnection, LangChainOptions
+
+DEFAULT_MODEL = "jina-embeddings-v2-base-en"
+
+
+class JinaEmbeddingsOptions(EmbeddingOptions, LangChainOptions, total=False):
+    """The further arguments of :class:`JinaEmbeddings`."""
+
+    model_name: str
+    """Another name of ``model``."""
 
 
 class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
@@ -28,10 +48,10 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
         1024
 
     Raises:
-        JinaInputError: an unknown argument or a value of the wrong type; a missing key when it is first needed.
+        JinaInputError: an unknown argument or a value that cannot work; a missing key when it is first needed.
     """
 
-    model_name: str = Field(default="jina-embeddings-v2-base-en", validation_alias=AliasChoices("model_name", "model"))
+    model_name: str = Field(default=DEFAULT_MODEL, validation_alias=AliasChoices("model_name", "model"))
     """The model, also taken as ``model``. The default is that of ``langchain_community``, for stored vectors."""
     embedding_type: EmbeddingType = "float"
     """``binary`` or ``ubinary``: one bit a dimension travels, and a vector is a list of 0.0 and 1.0, of which the
@@ -40,6 +60,29 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
     """Texts in one request, at most 512; 128 by default."""
     show_progress: bool = False
     """Show a progress bar while documents and images are embedded."""
+
+    if TYPE_CHECKING:
+        # The aliases of pydantic's fields are invisible to type checkers and editors.
+        def __init__(
+            self,
+            *,
+            model: str = DEFAULT_MODEL,
+            api_key: str | SecretStr | None = None,
+            embedding_type: EmbeddingType = "float",
+            batch_size: int | None = None,
+            show_progress: bool = False,
+            **options: Unpack[JinaEmbeddingsOptions],
+        ) -> None:
+            """Create an embedding model.
+
+            Args:
+                model: the model's id, also accepted as ``model_name``.
+                api_key: the key, also accepted as ``jina_api_key``; by default ``JINA_API_KEY``.
+                embedding_type: ``float``, or ``binary`` or ``ubinary`` for one bit per dimension.
+                batch_size: texts in one request, at most 512; 128 by default.
+                show_progress: show a progress bar while documents and images are embedded.
+                **options: how to embed, and where and how to call.
+            """
 
     @property
     def model(self) -> str:
@@ -51,6 +94,7 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
         ready = ready_for(self)
         return ready.take(texts) if ready else self._embed(texts)
 
+    @follows("embed_documents")
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
         """Embed texts as documents, one vector each."""
         ready = ready_for(self)
@@ -60,6 +104,7 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
         """Embed one text as a query."""
         return self._embed_one(text)
 
+    @follows("embed_query")
     async def aembed_query(self, text: str) -> list[float]:
         """Embed one text as a query."""
         return await self._aembed_one(text)
@@ -75,14 +120,25 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
         """
         return self._embed(_images(uris))
 
+    @follows("embed_images")
     async def aembed_images(self, uris: Sequence[str | Path]) -> list[list[float]]:
         """Embed images as documents; see :meth:`embed_images`."""
         return await self._aembed(_images(uris))
+
+    def embed_image(self, uris: Sequence[str | Path]) -> list[list[float]]:
+        """Embed images as documents, under the name that LangChain's Chroma calls; see :meth:`embed_images`."""
+        return self.embed_images(uris)
+
+    @follows("embed_image")
+    async def aembed_image(self, uris: Sequence[str | Path]) -> list[list[float]]:
+        """Embed images as documents; see :meth:`embed_images`."""
+        return await self.aembed_images(uris)
 
     def embed_image_query(self, uri: str | Path) -> list[float]:
         """Embed one image as a query."""
         return self._embed_one({"image": uri})
 
+    @follows("embed_image_query")
     async def aembed_image_query(self, uri: str | Path) -> list[float]:
         """Embed one image as a query."""
         return await self._aembed_one({"image": uri})
@@ -100,12 +156,15 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
         Raises:
             JinaInputError: a model without late chunking.
         """
+        self._check_not_replaced("embed_chunked")
         embedder = self._embedder()
         results = embedder.embed_chunked(documents, show_progress=self.show_progress)
         return [embedder.to_lists(result) for result in results]
 
+    @follows("embed_chunked")
     async def aembed_chunked(self, documents: Sequence[Sequence[str]]) -> list[list[list[float]]]:
         """Embed the chunks of documents; see :meth:`embed_chunked`."""
+        self._check_not_replaced("aembed_chunked")
         embedder = self._async_embedder()
         results = await embedder.embed_chunked(documents, show_progress=self.show_progress)
         return [embedder.to_lists(result) for result in results]
@@ -125,12 +184,15 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
         Raises:
             JinaInputError: a model without late chunking, or a chunk without the key.
         """
+        self._check_not_replaced("embed_chunks")
         embedder = self._embedder()
         texts, documents = texts_and_documents(chunks, group_by)
         return embedder.to_lists(embedder.embed_chunks(texts, documents, show_progress=self.show_progress))
 
+    @follows("embed_chunks")
     async def aembed_chunks(self, chunks: Sequence[Document], group_by: str = "source") -> list[list[float]]:
         """Embed what a text splitter made; see :meth:`embed_chunks`."""
+        self._check_not_replaced("aembed_chunks")
         embedder = self._async_embedder()
         texts, documents = texts_and_documents(chunks, group_by)
         return embedder.to_lists(await embedder.embed_chunks(texts, documents, show_progress=self.show_progress))
@@ -145,16 +207,37 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
         identities = f"{embedder.identity('document')} {embedder.identity('query')}"
         return f"jina-{hashlib.sha256(identities.encode()).hexdigest()[:32]}-"
 
+    def _check(self) -> None:
+        super()._check()
+        if "model_name" not in self.model_fields_set:
+            warn_of_default_model(type(self), DEFAULT_MODEL)
+        # A subclass that sends texts itself has models of its own.
+        if not any(replaces(type(self), name, "_check") for name in ("embed_documents", "_embed")):
+            check_embedder(self.model_name, self._connection().service, CLASSES, **self._options())
+
+    def _check_not_replaced(self, method: str) -> None:
+        """Raise if a subclass sends texts elsewhere: late chunking would send them to ``base_url`` nevertheless."""
+        for name in ("embed_documents", "_embed"):
+            if replaces(type(self), name, method):
+                raise JinaInputError(
+                    f"{type(self).__name__} replaces {name}, which {method} does not call: replace {method} as well"
+                )
+
     def _embed(self, inputs: Any) -> list[list[float]]:
         return self._embedder().embed_lists(inputs, "document", show_progress=self.show_progress)
 
+    @follows("_embed")
     async def _aembed(self, inputs: Any) -> list[list[float]]:
         return await self._async_embedder().embed_lists(inputs, "document", show_progress=self.show_progress)
 
     def _embed_one(self, query: Any) -> list[float]:
+        if replaces(type(self), "_embed", "_embed_one"):
+            return self._embed([query])[0]
         return self._embedder().embed_lists([query], "query")[0]
 
     async def _aembed_one(self, query: Any) -> list[float]:
+        if replaces(type(self), "_embed", "_aembed_one") or replaces(type(self), "_aembed", "_aembed_one"):
+            return (await self._aembed([query]))[0]
         return (await self._async_embedder().embed_lists([query], "query"))[0]
 
     def _embedder(self) -> Embedder:

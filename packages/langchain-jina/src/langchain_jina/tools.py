@@ -72,8 +72,8 @@ class JinaReader(LangChainFields, BaseTool):
     endpoint: str | None = None
     """The address of a reader of your own; by default ``https://r.jina.ai``."""
 
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(**arguments)
+    def _check(self) -> None:
+        super()._check()
         check_output_tokens(self.max_output_tokens)
 
     def _run(self, url: str, start: int = 0, run_manager: CallbackManagerForToolRun | None = None) -> str:

@@ -18,7 +18,7 @@ from ..errors import JinaError
 from ..http_codec import HttpCodec
 from ..limiter import RateLimiter
 from ..per_process import PerProcess
-from ..progress import Progress
+from ..progress import progress_of_call
 from ..protocol import usage_of
 from ..results import Embeddings, Usage
 from ..retries import Attempts
@@ -80,11 +80,12 @@ class Runner:
         partial: bool = False,
     ) -> Iterator[tuple[int, Embeddings]]:
         """Send requests as inputs arrive, and yield their results in order."""
-        limit, tokens = self._settings.max_concurrency, 0
+        limit, wait = self._settings.max_concurrency, self._limiters.get().remaining_wait
         # Jobs whose result the caller does not have yet, in order.
         pending: dict[EmbedJob, Any] = {}
         total = len(inputs) if isinstance(inputs, Sized) else None
-        with Progress(show_progress, total) as progress, attaching_results(pending):
+        progress = progress_of_call(show_progress, total)
+        with progress, progress.waiting(wait), attaching_results(pending):
             with closing(self._jobs(plan, inputs)) as jobs, ThreadWorkers(limit) as workers:
                 while True:
                     running = sum(not handle.done() for handle in pending.values())
@@ -100,8 +101,7 @@ class Runner:
                     job.check(partial=partial and job.stopped is None)
                     result = job.result()
                     del pending[job]
-                    tokens += job.usage.total_tokens
-                    progress.advance(job.length, tokens)
+                    progress.advance(job.length - len(job.failed), len(job.failed), job.usage.total_tokens)
                     yield job.first, result
 
     def close(self) -> None:
@@ -121,13 +121,14 @@ class Runner:
     def _send_all(self, job: Job[Any], show_progress: bool) -> None:
         batches = iter(job.batches)
         size = max(1, min(len(job.batches), self._settings.max_concurrency))
-        with Progress(show_progress, sum(map(len, job.batches))) as progress, attaching_results([job]):
+        progress = progress_of_call(show_progress, sum(map(len, job.batches)))
+        with progress, progress.waiting(self._limiters.get().remaining_wait), attaching_results([job]):
             with ThreadWorkers(size) as workers:
 
                 def work() -> None:
                     for batch in batches:
-                        self._send_batch(job, batch, workers)
-                        progress.advance(len(batch), job.usage.total_tokens)
+                        done, tokens = self._send_batch(job, batch, workers)
+                        progress.advance(done, len(batch) - done, tokens)
 
                 workers.run(work)
 
@@ -135,18 +136,25 @@ class Runner:
         for batch in job.batches:
             self._send_batch(job, batch, workers)
 
-    def _send_batch(self, job: Job[Any], batch: range, workers: ThreadWorkers) -> None:
-        """Send a batch, in pieces if it must be divided, and note in the job what fails for good."""
+    def _send_batch(self, job: Job[Any], batch: range, workers: ThreadWorkers) -> tuple[int, int]:
+        """Send a batch, in pieces if it must be divided, and note in the job what fails for good.
+
+        Returns:
+            The number of inputs that succeeded, and of their tokens.
+        """
+        done = tokens = 0
         bisection = Bisection(batch, job.size_limits, divisible=job.divisible)
         while job.stopped is None and (piece := bisection.next()) is not None:
             try:
-                self._send_request(job, piece, workers, retry=bisection.retries)
+                tokens += self._send_request(job, piece, workers, retry=bisection.retries)
+                done += len(piece)
             except JinaError as error:
                 bisection.rejected(piece, error, has_response=job.has_response)
         job.finish_batch(bisection)
+        return done, tokens
 
-    def _send_request(self, job: Job[Any], piece: range, workers: ThreadWorkers, *, retry: bool) -> None:
-        """Send one request, retry it after transient errors, and store its result in the job."""
+    def _send_request(self, job: Job[Any], piece: range, workers: ThreadWorkers, *, retry: bool) -> int:
+        """Send one request, retry it after transient errors, store its result in the job, and return its tokens."""
         call, limiter = job.call(piece), self._limiters.get()
         attempts = Attempts(call, job.origins(piece), self._settings, limiter, retry=retry)
         with attempts.reporting_failure():
@@ -156,11 +164,12 @@ class Runner:
                         attempts.started()
                         request = in_thread(self._codec.encode, call, workers.cancellation, blocks=job.reads_media)
                         response = self._codec.hide_key(self._transport.send(request))
-                        result = self._codec.decode(call, response)
+                        result = self._codec.decode(call, response, request.url)
                         tokens = usage_of(result).total_tokens if isinstance(result, dict) else 0
                         limiter.succeeded(slot, tokens or None, response.headers)
                         to_completion(job.store, piece, result, blocks=job.writes_cache)
                         attempts.succeeded(tokens, response.headers.get("x-request-id", ""))
+        return attempts.tokens
 
     def _count(self, usage: Usage) -> None:
         with self._counting:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import deque
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from typing import Literal
 
 from ..errors import (
@@ -70,6 +70,18 @@ def _fault_of_bad_request(error: BadRequestError) -> tuple[Fault, tuple[int, ...
     return "unknown", ()
 
 
+def named_inputs(error: JinaStatusError, inputs: Sequence[int]) -> tuple[int, ...]:
+    """Return the caller's indices of the inputs that a validation error names.
+
+    Args:
+        error: the error.
+        inputs: the caller's indices of the inputs of the request.
+    """
+    places = {_place_of(each.field) for each in error.errors}
+    numbers = sorted(place for place in places if isinstance(place, int) and place < len(inputs))
+    return tuple(inputs[place] for place in numbers)
+
+
 def _place_of(field: str) -> int | str | None:
     """Return the place of the input that a field names.
 
@@ -118,7 +130,7 @@ class SizeLimits:
 
     def rejected(self, planned: Bisection, piece: range, error: JinaError) -> None:
         """Note that a piece of a planned request was too large."""
-        match = _TOO_MANY.search(str(error))
+        match = _TOO_MANY.search(getattr(error, "message", ""))
         stated = match[match.lastindex].replace(",", "") if match and match.lastindex else ""
         if stated and 0 < int(stated) < len(piece):
             self.stated = min(self.stated, int(stated))

@@ -156,7 +156,6 @@ class EmbedJob(Job[Embeddings]):
         return {index for index, place in enumerate(self._places) if index in self._parts or has_row[place - first]}
 
     def _rows(self) -> NDArray[Any]:
-        """Return the rows that have arrived."""
         if self._vectors is None:
             return np.empty((0, self._request.width or 0), self._request.dtype)
         return self._vectors if self._has_row.all() else self._vectors[self._has_row]

@@ -6,8 +6,16 @@ from typing import Any
 
 from .._async.client import AsyncJinaClient
 from .._sync.client import JinaClient
-from ..addresses import resolve_base_url
+from ..addresses import LOCAL, resolve_base_url
 from ..errors import JinaInputError
+from ..settings import check_settings
+
+
+def check_client(client: Any) -> None:
+    """Raise unless a ready client was passed, or none."""
+    if client is not None and not isinstance(client, (JinaClient, AsyncJinaClient)):
+        advice = f"; base_url={LOCAL!r} selects the embedded engine" if client == LOCAL else ""
+        raise JinaInputError(f"client must be a JinaClient or an AsyncJinaClient, got {client!r:.100}{advice}")
 
 
 class Connection:
@@ -27,8 +35,9 @@ class Connection:
             raise JinaInputError(
                 f"client= has its own settings: leave out {', '.join(sorted(self._options))}, or leave out client="
             )
-        if client is not None and not isinstance(client, (JinaClient, AsyncJinaClient)):
-            raise JinaInputError(f"client must be a JinaClient or an AsyncJinaClient, got {type(client).__name__}")
+        check_client(client)
+        if client is None:
+            check_settings(self._options)
         self._callers = client
         self._sync: JinaClient | None = None
         self._async: AsyncJinaClient | None = None
@@ -64,6 +73,13 @@ class Connection:
         """The address that it calls."""
         client = self._callers or self._sync or self._async
         return client.settings.root if client else resolve_base_url(self._options.get("base_url"))
+
+    @property
+    def service(self) -> str | None:
+        """The address that it calls; ``None`` with a transport of the caller's, which may call any service."""
+        client = self._callers
+        transport = client.settings.transport if client else self._options.get("transport")
+        return None if transport is not None else self.base_url
 
     def close(self) -> None:
         """Close the synchronous client, unless the caller passed it; a later call opens it again."""

@@ -13,8 +13,10 @@ from .._async.agent_tools import AsyncWebTools
 from .._async.components import AsyncEmbedder, AsyncMultiVectorEmbedder, AsyncReranker
 from .._sync.agent_tools import WebTools
 from .._sync.components import Embedder, MultiVectorEmbedder, Reranker
-from ..arguments import known_arguments, unknown_argument
+from ..addresses import DEFAULT_BASE_URL, resolve_base_url
+from ..arguments import known_arguments, unknown_argument, warns_of_default_model
 from ..checks import check_choice, check_number, check_whole
+from ..component_checks import check_connection, check_embedder, check_multi_vector_embedder, check_reranker
 from ..components.agent_tools import (
     DEFAULT_RESULTS,
     DOCUMENTS_TOOL,
@@ -30,7 +32,9 @@ from ..components.agent_tools import (
     passages_text,
     shortened,
 )
-from ..components.connection import Connection
+from ..components.connection import Connection, check_client
+from ..conflicts import warn_of_conflicts
+from ..default_models import warn_of_default_model
 from ..estimates import image_tokens
 from ..inputs import as_list, as_text, text_tokens
 from ..media import LARGEST, PDFIUM, Media
@@ -49,12 +53,21 @@ from ..models import (
     takes_images,
 )
 from ..options import OnError
+from ..overrides import follows, replaces
+from ..progress import Progress, progress_of_part
 from ..protocol.batch import MAX_INLINE
 from ..protocol.classification import MAX_EXAMPLES, MAX_GROUP_LABELS, MAX_GROUPS, MAX_LABELS
 from ..protocol.segmentation import LONGEST_TEXT, TOKENIZERS
 from ..quantization.arrays import as_vectors
 from ..settings import KEY_VARIABLES
-from ._options import CONNECTION_OPTIONS, ConnectionOptions
+from ._options import (
+    CONNECTION_OPTIONS,
+    ConnectionAttributes,
+    ConnectionOptions,
+    EmbeddingOptions,
+    RequestOptions,
+    RoleOptions,
+)
 
 if TYPE_CHECKING:
     from ._fields import EmbeddingFields
@@ -64,6 +77,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BATCH_TASKS",
     "CONNECTION_OPTIONS",
+    "DEFAULT_BASE_URL",
     "DEFAULT_RESULTS",
     "DOCUMENTS_TOOL",
     "EMBEDDING_TYPES",
@@ -87,10 +101,12 @@ __all__ = [
     "AsyncWebTools",
     "ConnectedModel",
     "Connection",
+    "ConnectionAttributes",
     "ConnectionOptions",
     "DocumentSearchArguments",
     "Embedder",
     "EmbeddingFields",
+    "EmbeddingOptions",
     "EmbeddingType",
     "Endpoint",
     "Media",
@@ -99,9 +115,12 @@ __all__ = [
     "MultiVectorEmbedder",
     "OnError",
     "Passage",
+    "Progress",
     "ReadPageArguments",
+    "RequestOptions",
     "Reranker",
     "Role",
+    "RoleOptions",
     "ToolResult",
     "WebSearchArguments",
     "WebTools",
@@ -110,22 +129,34 @@ __all__ = [
     "as_vectors",
     "canonical_id",
     "check_choice",
+    "check_client",
+    "check_connection",
+    "check_embedder",
+    "check_multi_vector_embedder",
     "check_number",
     "check_output_tokens",
+    "check_reranker",
     "check_search",
     "check_whole",
     "failed_call",
     "find_model",
+    "follows",
     "image_tokens",
     "input_error_from_pydantic",
     "invalid_query",
     "known_arguments",
     "models_for",
     "passages_text",
+    "progress_of_part",
+    "replaces",
+    "resolve_base_url",
     "shortened",
     "takes_images",
     "text_tokens",
     "unknown_argument",
+    "warn_of_conflicts",
+    "warn_of_default_model",
+    "warns_of_default_model",
 ]
 
 # These need pydantic, which the client itself does not.

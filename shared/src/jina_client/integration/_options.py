@@ -6,8 +6,43 @@ from __future__ import annotations
 from typing import TypedDict
 
 
-class ConnectionOptions(TypedDict, total=False):
+class RequestOptions(TypedDict, total=False):
+    """How to call; ``None`` stands for the client's default."""
+
+    timeout: float | None
+    """Seconds from the start of a request to the last byte of its response."""
+    max_retries: int | None
+    """Maximum number of retries after a transient failure."""
+    retry_timeout: float | None
+    """Seconds after the first attempt within which retries may start. Time in the rate limiter's queue does not
+    count."""
+    max_concurrency: int | None
+    """Requests in flight, over all calls and threads of this client. If the service allows fewer, the client sends
+    fewer."""
+    requests_per_minute: int | None
+    """Client-side limit; by default the limit that the service states when it rejects a request."""
+    tokens_per_minute: int | None
+    """Client-side limit; by default the limit that the service states when it rejects a request."""
+    dialect: str | None
+    """The protocol that the service speaks, one of :data:`jina_client.dialects.DIALECTS`; by default Jina's."""
+    cache: str | None
+    """Path of a file to keep vectors in, so that none is paid for twice, or an :class:`jina_client.EmbeddingCache`."""
+
+
+class ConnectionOptions(RequestOptions, total=False):
     """Where and how to call; ``None`` stands for the client's default."""
+
+    base_url: str | None
+    """The API's root; by default ``JINA_BASE_URL``, or ``https://api.jina.ai/v1``. ``"local"`` is the embedded engine
+    inside this process."""
+
+
+CONNECTION_OPTIONS = ("base_url", *RequestOptions.__annotations__)
+"""Their names."""
+
+
+class ConnectionAttributes:
+    """The options of a connection as attributes of an object."""
 
     base_url: str | None
     """The API's root; by default ``JINA_BASE_URL``, or ``https://api.jina.ai/v1``. ``"local"`` is the embedded engine
@@ -32,5 +67,25 @@ class ConnectionOptions(TypedDict, total=False):
     """Path of a file to keep vectors in, so that none is paid for twice, or an :class:`jina_client.EmbeddingCache`."""
 
 
-CONNECTION_OPTIONS = tuple(ConnectionOptions.__annotations__)
-"""Their names."""
+class RoleOptions(ConnectionOptions, total=False):
+    """Where and how to call, and how to embed each role; ``None`` stands for the default."""
+
+    query_task: str | None
+    """The task of queries; by default the model's own, such as ``retrieval.query``."""
+    document_task: str | None
+    """The task of documents; by default the model's own, such as ``retrieval.passage``."""
+    truncate: bool | None
+    """Cut texts longer than the model's context; by default the service rejects them."""
+    normalized: bool | None
+    """Scale vectors to length 1; by default yes, if the model takes the option."""
+    max_image_side: int | None
+    """Longer side in pixels above which an image is made smaller before it is sent (needs Pillow)."""
+
+
+class EmbeddingOptions(RoleOptions, total=False):
+    """Where and how to call, and how to embed; ``None`` stands for the default."""
+
+    task: str | None
+    """One task for queries and documents alike, such as ``text-matching``; by default each has its own."""
+    dimensions: int | None
+    """The length of the vectors (Matryoshka); by default the model's full length."""

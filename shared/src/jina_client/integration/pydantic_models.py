@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import PrivateAttr, ValidationError
+from pydantic_core import ErrorDetails
 
+from ..addresses import LOCAL
 from ..arguments import unknown_argument
 from ..components.connection import Connection
-from ..errors import JinaInputError
+from ..errors import JinaArgumentError, JinaInputError
 from ._fields import ConnectionFields
 from ._options import CONNECTION_OPTIONS
 
@@ -21,11 +24,21 @@ class ConnectedModel(ConnectionFields):
 
     _current: Connection = PrivateAttr(default_factory=Connection)
 
-    def __init__(self, **arguments: Any) -> None:
+    def __init__(self, *positional: Any, **arguments: Any) -> None:
+        if positional:
+            name = type(self).__name__
+            raise JinaArgumentError(
+                f"{name} takes keyword arguments only, got {positional[0]!r}: write {name}(model=…), for example"
+            )
         try:
             super().__init__(**arguments)
         except ValidationError as error:
             raise input_error_from_pydantic(type(self), error) from None
+        self._check()
+
+    def _check(self) -> None:
+        """Raise JinaInputError for arguments that cannot work. A subclass adds its own."""
+        self._connection()
 
     def close(self) -> None:
         """Close the connections of the synchronous methods; a later call opens them again."""
@@ -47,14 +60,58 @@ class ConnectedModel(ConnectionFields):
 
 
 def input_error_from_pydantic(model: Any, error: ValidationError) -> JinaInputError:
-    """Return pydantic's error as the client's, without the values, because one of them may be a key."""
+    """Return pydantic's error as the client's, in its words, without a value that may be a key."""
     owner = model.__name__
-    problems = error.errors(include_input=False, include_url=False, include_context=False)
+    problems = error.errors(include_url=False)
     for problem in problems:
         if problem["type"] == "extra_forbidden":
             return unknown_argument(owner, str(problem["loc"][-1]), _argument_names(model))
-    text = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems)
-    return JinaInputError(f"{owner}: {text}")
+    # A union has a problem for each of its types.
+    by_argument: dict[str, list[ErrorDetails]] = {}
+    for problem in problems:
+        by_argument.setdefault(str(problem["loc"][0]) if problem["loc"] else "", []).append(problem)
+    return JinaInputError("; ".join(_sentence(owner, name, each) for name, each in by_argument.items()))
+
+
+_KINDS = {
+    "bool": "True or False",
+    "dict": "a dictionary",
+    "float": "a number",
+    "int": "a whole number",
+    "list": "a list",
+    "path": "a path",
+    "string": "a string",
+}
+_BOUNDS = {
+    "greater_than": ("above", "gt"),
+    "greater_than_equal": ("of at least", "ge"),
+    "less_than": ("below", "lt"),
+    "less_than_equal": ("of at most", "le"),
+}
+
+
+def _sentence(owner: str, name: str, problems: Sequence[ErrorDetails]) -> str:
+    if not name:
+        return f"{owner}: {problems[0]['msg']}"
+    kinds = " or ".join(dict.fromkeys(_allowed(problem) for problem in problems))
+    value = problems[0]["input"]
+    shown = type(value).__name__ if "key" in name or "token" in name else f"{value!r:.100}"
+    advice = "; base_url='local' selects the embedded engine" if name == "client" and value == LOCAL else ""
+    return f"{owner}: {name} must be {kinds}, got {shown}{advice}"
+
+
+def _allowed(problem: ErrorDetails) -> str:
+    """Return what pydantic allows, in the words of the other checks."""
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind in _BOUNDS:
+        word, limit = _BOUNDS[kind]
+        return f"a number {word} {context[limit]}"
+    if kind == "literal_error":
+        return f"one of {context['expected']}"
+    if kind in ("is_instance_of", "model_type"):
+        name = str(context.get("class") or context["class_name"])
+        return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
+    return _KINDS.get(kind.partition("_")[0], problem["msg"])
 
 
 def _argument_names(model: Any) -> list[str]:

@@ -161,7 +161,6 @@ class EmbedRequest:
         return out
 
     def _read(self, value: Any, name: str) -> NDArray[Any]:
-        """Return one vector in the requested encoding."""
         values = vector(value, self._wire_type, name)
         if self._wire_type == self.embedding_type or self.embedding_type in FLOATS:
             return values

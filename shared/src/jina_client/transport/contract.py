@@ -43,6 +43,7 @@ from urllib.parse import urlsplit
 
 from ..cancellation import Cancellation
 from ..errors import JinaConnectionError, JinaResponseError, JinaTimeoutError
+from .reasons import reason_of
 
 MAX_RESPONSE_BYTES = 512 * 2**20
 """Largest response body in bytes, after decompression. 512 vectors of 2,048 dimensions as JSON numbers are 22 MB."""
@@ -123,20 +124,14 @@ def check_response_size(size: int) -> None:
         )
 
 
-def timeout_error(timeout: float) -> JinaTimeoutError:
+def timeout_error(timeout: float, url: str = "") -> JinaTimeoutError:
     """Return the error for an exchange that took too long."""
-    return JinaTimeoutError(f"no complete response within {timeout:g} s: raise timeout=, or send less per request")
+    address = f" from {urlsplit(url).netloc}" if url else ""
+    return JinaTimeoutError(
+        f"no complete response{address} within {timeout:g} s: raise timeout=, or send less per request"
+    )
 
 
 def connection_error(url: str, error: BaseException) -> JinaConnectionError:
-    """Return the error for a failed exchange, with the innermost reason.
-
-    The HTTP libraries wrap the operating system's message several times over.
-    """
-    reason, inner = str(error) or type(error).__name__, error
-    while inner := inner.__cause__ or inner.__context__:  # type: ignore[assignment]
-        if isinstance(inner, OSError) and inner.strerror:
-            reason = inner.strerror
-    return JinaConnectionError(
-        f"no response from {urlsplit(url).netloc}: {reason[:300]}; check base_url= and that the service runs"
-    )
+    """Return the error for a failed exchange, with the reason and what to do."""
+    return JinaConnectionError(f"no response from {urlsplit(url).netloc}: {reason_of(url, error)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import sys
 import weakref
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ class AiohttpTransport:
                 return Response(response.status, headers, bytes(body))
         except TimeoutError as error:
             if limit.expired() or isinstance(error, aiohttp.ServerTimeoutError):
-                raise timeout_error(request.timeout) from None
+                raise timeout_error(request.timeout, request.url) from None
             raise connection_error(request.url, error) from error
         except (aiohttp.ClientError, OSError) as error:
             raise connection_error(request.url, error) from error
@@ -59,7 +60,7 @@ class AiohttpTransport:
         current = self._sessions.pop(asyncio.get_running_loop(), None)
         if current is not None:
             current.keeper.detach()
-            await current.generator.aclose()
+            await (current.generator.aclose() if current.generator else current.session.close())
 
     async def _session_of_loop(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
@@ -69,21 +70,29 @@ class AiohttpTransport:
                 leftover = self._sessions.pop(other)
                 leftover.keeper.detach()
                 await leftover.session.close()
-            generator = _open_session(self._connections)
-            session = await anext(generator)
-            # If only this object referred to the generator, the collector of a cycle that holds this object would
-            # finalize the session together with it, unclosed. So something outside refers to it as well.
-            keeper = weakref.finalize(self, _release, generator)
-            keeper.atexit = False
-            self._sessions[loop] = _LoopSession(generator, session, keeper)
+            self._sessions[loop] = await self._new_session(loop)
         return self._sessions[loop].session
+
+    async def _new_session(self, loop: asyncio.AbstractEventLoop) -> _LoopSession:
+        if sys.get_asyncgen_hooks().finalizer is None:
+            # nest_asyncio runs a loop that never closes asynchronous generators. The session is closed with this
+            # object or at the end of the program.
+            session = _make_session(self._connections)
+            return _LoopSession(None, session, weakref.finalize(self, _close_now, session, loop))
+        generator = _open_session(self._connections)
+        session = await anext(generator)
+        # If only this object referred to the generator, the collector of a cycle that holds this object would
+        # finalize the session together with it, unclosed. So something outside refers to it as well.
+        keeper = weakref.finalize(self, _release, generator)
+        keeper.atexit = False
+        return _LoopSession(generator, session, keeper)
 
 
 @dataclass(frozen=True, slots=True)
 class _LoopSession:
-    """An event loop's session, the generator that closes it, and what keeps the generator alive."""
+    """An event loop's session, the generator that closes it if the loop closes generators, and its finalizer."""
 
-    generator: AsyncGenerator[aiohttp.ClientSession, None]
+    generator: AsyncGenerator[aiohttp.ClientSession, None] | None
     session: aiohttp.ClientSession
     keeper: weakref.finalize[Any, Any]
 
@@ -92,13 +101,21 @@ def _release(generator: AsyncGenerator[Any, None]) -> None:
     """Do nothing: when the last reference ends with this call, the event loop closes the generator."""
 
 
-async def _open_session(connections: int) -> AsyncGenerator[aiohttp.ClientSession, None]:
-    """Yield one session and close it with its event loop.
+def _close_now(session: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop) -> None:
+    """Close a session of a loop that does not run any more, or soon if it does."""
+    closing = session.close()
+    try:
+        if loop.is_running():
+            asyncio.run_coroutine_threadsafe(closing, loop)
+        else:
+            loop.run_until_complete(closing)
+    except RuntimeError:
+        # The loop was closed, and its connections with it; or another loop runs in this thread.
+        closing.close()
 
-    An event loop that ends, as ``asyncio.run`` ends one, closes its asynchronous generators first. So a client that
-    was never closed leaves no open connection behind, and no warning.
-    """
-    session = aiohttp.ClientSession(
+
+def _make_session(connections: int) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=connections),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
@@ -107,6 +124,15 @@ async def _open_session(connections: int) -> AsyncGenerator[aiohttp.ClientSessio
         # More than aiohttp's 64 KiB: large responses arrive in fewer pieces.
         read_bufsize=CHUNK_BYTES,
     )
+
+
+async def _open_session(connections: int) -> AsyncGenerator[aiohttp.ClientSession, None]:
+    """Yield one session and close it with its event loop.
+
+    An event loop that ends, as ``asyncio.run`` ends one, closes its asynchronous generators first. So a client that
+    was never closed leaves no open connection behind, and no warning.
+    """
+    session = _make_session(connections)
     try:
         yield session
     finally:

@@ -40,7 +40,7 @@ class RequestsTransport:
                 exchange.check()
                 return response
             except (requests.Timeout, ReadTimeoutError):
-                raise timeout_error(request.timeout) from None
+                raise timeout_error(request.timeout, request.url) from None
             except (requests.RequestException, HTTPError, OSError) as error:
                 raise connection_error(request.url, error) from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import urlsplit
 
+from ..cancellation import Cancellation
 from ..errors import JinaInputError
 from .contract import Request, Response
 
@@ -12,30 +13,43 @@ from .contract import Request, Response
 class LocalTransport:
     """Hands requests to the embedded engine. It is a :class:`Transport` and an :class:`AsyncTransport`.
 
-    The engine belongs to the process, so closing the transport does nothing.
+    The engine belongs to the process, so closing the transport does nothing. The engine stops computing for a call
+    that is cancelled.
     """
 
     def send(self, request: Request) -> Response:
-        try:
-            import jina_local
-        except ModuleNotFoundError as error:
-            if error.name != "jina_local":
-                raise
-            raise JinaInputError(
-                'base_url="local" needs the embedded engine, which is not installed: pip install jina-local, '
-                "or in a checkout pip install ./shared ./packages/jina-local; then run jina-local fetch-model"
-            ) from None
-        app = jina_local.default_app()
-        parts = urlsplit(request.url)
-        path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-        status, headers, body = app.handle(request.method, path, request.headers, request.body)
-        return Response(status, {name.lower(): value for name, value in headers.items()}, body)
+        response = _handle(request, request.cancellation)
+        # A response to a cancelled request says only that it was cancelled.
+        request.cancellation.check()
+        return response
 
     async def asend(self, request: Request) -> Response:
-        return await asyncio.to_thread(self.send, request)
+        cancellation = Cancellation()
+        try:
+            return await asyncio.to_thread(_handle, request, cancellation)
+        finally:
+            # The thread goes on if the task is cancelled, and the event loop waits for it before it closes.
+            cancellation.cancel()
 
     def close(self) -> None:
         pass
 
     async def aclose(self) -> None:
         pass
+
+
+def _handle(request: Request, cancellation: Cancellation) -> Response:
+    try:
+        import jina_local
+    except ModuleNotFoundError as error:
+        if error.name != "jina_local":
+            raise
+        raise JinaInputError(
+            'base_url="local" needs the embedded engine, which is not installed: pip install jina-local, '
+            "or in a checkout pip install ./shared ./packages/jina-local; then run jina-local fetch-model"
+        ) from None
+    parts = urlsplit(request.url)
+    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    app = jina_local.default_app()
+    status, headers, body = app.handle(request.method, path, request.headers, request.body, cancellation=cancellation)
+    return Response(status, {name.lower(): value for name, value in headers.items()}, body)

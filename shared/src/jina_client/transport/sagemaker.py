@@ -72,9 +72,7 @@ def _connect(url: str, connections: int, timeout: float) -> Any:
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError
     except ModuleNotFoundError as error:
-        raise JinaInputError(
-            f'{url} needs {error.name}, which is not installed: pip install "jina-client[sagemaker]"'
-        ) from None
+        raise JinaInputError(f"{url} needs {error.name}, which is not installed: pip install boto3") from None
     region = parse_qs(urlsplit(url).query).get("region", [None])[0]
     config = Config(
         connect_timeout=timeout,

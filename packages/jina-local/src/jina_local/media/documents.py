@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
-from jina_client.integration import PDFIUM
-
-from .pictures import TextReader, UnreadableMediumError
+from .pictures import UnreadableMediumError
 
 MAX_PAGES = 100
 # Pixels per PDF point of 1/72 inch: about 150 dots per inch, and less for a poster.
@@ -16,27 +14,19 @@ _SCALE = 2.0
 _LONGEST_SIDE = 2500
 
 
-def page_texts(data: bytes, reader: TextReader, check: Callable[[], None] = lambda: None) -> list[str]:
-    """Return the text of each page of a PDF.
+def page_texts(data: bytes, text_of: Callable[[Any], str]) -> Iterator[str]:
+    """Yield the text of each page of a PDF.
 
     Args:
         data: Content of the file.
-        reader: Reads pages without a text layer.
-        check: Called before each page. It can stop the reading by raising an error.
+        text_of: Reads the text in the picture of a page without a text layer.
 
     Raises:
         UnreadableMediumError: The file is not a PDF, is locked, has too many pages, or has a page without text.
     """
-    texts = []
-    with _open(data) as (document, pages):
-        for number in range(pages):
-            check()
-            with _name_page(number):
-                with PDFIUM, closing(document[number]) as page:
-                    layer = _text_layer(page)
-                    picture = None if layer else _picture(page)
-                texts.append(layer or reader.text_of(picture))
-    return texts
+    for number, page in _pages(data):
+        with _name_page(number):
+            yield _text_layer(page) or text_of(_picture(page))
 
 
 def page_pictures(data: bytes) -> Iterator[Any]:
@@ -48,31 +38,28 @@ def page_pictures(data: bytes) -> Iterator[Any]:
     Raises:
         UnreadableMediumError: The file is not a PDF, is locked, or has too many pages.
     """
-    with _open(data) as (document, pages):
-        for number in range(pages):
-            with _name_page(number), PDFIUM, closing(document[number]) as page:
-                picture = _picture(page)
-            yield picture
+    for number, page in _pages(data):
+        with _name_page(number):
+            picture = _picture(page)
+        yield picture
 
 
-@contextmanager
-def _open(data: bytes) -> Iterator[tuple[Any, int]]:
-    """Open a document while the block runs, and yield it with its number of pages."""
+def _pages(data: bytes) -> Iterator[tuple[int, Any]]:
     import pypdfium2  # type: ignore[import-untyped]
 
-    with PDFIUM:
-        try:
-            document = pypdfium2.PdfDocument(data)
-        except pypdfium2.PdfiumError:
-            raise UnreadableMediumError("The file is no PDF that can be opened without a password") from None
-        pages = len(document)
     try:
+        document = pypdfium2.PdfDocument(data)
+    except pypdfium2.PdfiumError:
+        raise UnreadableMediumError("The file is no PDF that can be opened without a password") from None
+    with closing(document):
+        pages = len(document)
         if not 1 <= pages <= MAX_PAGES:
             raise UnreadableMediumError(f"The PDF has {pages} pages: 1 to {MAX_PAGES} are read")
-        yield document, pages
-    finally:
-        with PDFIUM:
-            document.close()
+        for number in range(pages):
+            with _name_page(number):
+                page = document[number]
+            with closing(page):
+                yield number, page
 
 
 @contextmanager

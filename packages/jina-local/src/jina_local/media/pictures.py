@@ -1,21 +1,21 @@
-"""Read the text in a picture with rapidocr (PP-OCR on onnxruntime), whose package contains its models."""
+"""Decode pictures, and read their text with rapidocr (PP-OCR on onnxruntime), whose package contains its models."""
 
 from __future__ import annotations
 
 import io
-import os
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-
-# Imported first, because it configures onnxruntime before rapidocr imports it.
-from .. import runtime
 
 MAX_PIXELS = 40_000_000
 """Maximum size of a picture. Larger ones are rejected before decoding: a small file can hold a huge picture."""
 
 # rapidocr shrinks larger pictures itself, with more memory.
 _LONGEST_SIDE = 2000
+
+# The detector reads a picture at this size; larger ones need more memory than a worker may use.
+_DETECTOR_SIDE = 960
+
+# Transparent pictures are composed and shrunk in strips of this many pixels.
+_STRIP_PIXELS = 1_000_000
 
 # Pillow's other decoders never see a file: some, such as the one for EPS, run other programs.
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
@@ -26,10 +26,7 @@ class UnreadableMediumError(Exception):
 
 
 class TextReader:
-    """Reads text in pictures. Thread-safe.
-
-    A single thread decodes and reads pictures one after another. This bounds the memory however many pictures arrive at
-    the same time: each thread that computes would keep 50 MB.
+    """Reads text in pictures. Not thread-safe.
 
     Args:
         threads: Threads that compute one picture; defaults to one per core that this process may use.
@@ -39,8 +36,8 @@ class TextReader:
     """
 
     def __init__(self, threads: int | None = None) -> None:
-        import PIL  # noqa: F401
-        import pypdfium2  # type: ignore[import-untyped]  # noqa: F401
+        # Imported first, because it configures onnxruntime before rapidocr imports it.
+        from .. import runtime  # isort: skip
         from rapidocr import RapidOCR
 
         settings = {
@@ -51,18 +48,11 @@ class TextReader:
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
             # Keeps the detector from enlarging a banner to its usual size.
             "Det.limit_type": "max",
-            "Det.limit_side_len": 1280,
+            "Det.limit_side_len": _DETECTOR_SIDE,
+            # One line at a time: a batch of long lines takes several times the memory.
+            "Rec.rec_batch_num": 1,
         }
         self._read: Any = RapidOCR(params=settings)
-        self._executor = ThreadPoolExecutor(1, "jina-local-reader")
-
-    def text(self, data: bytes) -> str:
-        """Return the lines of text in a picture file, from top to bottom.
-
-        Raises:
-            UnreadableMediumError: The file is not a picture, is too large, or contains no text.
-        """
-        return self._executor.submit(lambda: self._text_of(decode(data, _LONGEST_SIDE))).result()
 
     def text_of(self, picture: Any) -> str:
         """Return the lines of text in a ``PIL.Image``, from top to bottom.
@@ -70,9 +60,6 @@ class TextReader:
         Raises:
             UnreadableMediumError: The picture contains no text.
         """
-        return self._executor.submit(self._text_of, picture).result()
-
-    def _text_of(self, picture: Any) -> str:
         import numpy as np
 
         # rapidocr expects OpenCV's channel order: blue first.
@@ -87,6 +74,11 @@ class TextReader:
         return text
 
 
+def decode_for_reading(data: bytes) -> Any:
+    """Decode a picture file, and shrink it to the size in which its text is read; see :func:`decode`."""
+    return decode(data, _LONGEST_SIDE)
+
+
 def decode(data: bytes, longest_side: int | None = None) -> Any:
     """Decode a picture file.
 
@@ -99,6 +91,7 @@ def decode(data: bytes, longest_side: int | None = None) -> Any:
 
     Raises:
         UnreadableMediumError: The file is not a picture, or has too many pixels.
+        MemoryError: The picture needs more memory than the process may use.
     """
     from PIL import Image, ImageOps
 
@@ -111,36 +104,48 @@ def decode(data: bytes, longest_side: int | None = None) -> Any:
                 message = f"The picture has {width} x {height} pixels: at most {MAX_PIXELS:,} are read"
                 raise UnreadableMediumError(message)
             if longest_side is not None:
-                image.thumbnail((longest_side, longest_side))
-            upright = ImageOps.exif_transpose(image)
-            if not upright.has_transparency_data:
-                return upright.convert("RGB")
-            upright = upright.convert("RGBA")
-    except UnreadableMediumError:
+                # A JPEG is decoded at a reduced size.
+                image.draft("RGB", (longest_side, longest_side))
+            orientation = image.getexif().get(_ORIENTATION)
+            opaque = _opaque(image, max(1, -(-max(image.size) // longest_side)) if longest_side else 1)
+        if longest_side is not None:
+            opaque.thumbnail((longest_side, longest_side))
+        if orientation in _ROTATED:
+            opaque.getexif()[_ORIENTATION] = orientation
+            opaque = ImageOps.exif_transpose(opaque)
+    except (UnreadableMediumError, MemoryError):
         raise
     except Image.DecompressionBombError:
         raise UnreadableMediumError(f"The picture has too many pixels: at most {MAX_PIXELS:,} are read") from None
     except Exception as error:  # Pillow's decoders raise all kinds of errors for a broken file.
         message = f"The file is no picture that can be decoded ({type(error).__name__})"
         raise UnreadableMediumError(message) from None
-    background = Image.new("RGB", upright.size, "white")
-    background.paste(upright, mask=upright)
-    return background
+    return opaque
 
 
-_readers: dict[int, TextReader] = {}
-_locks: dict[int, threading.Lock] = {}
+_ORIENTATION = 0x0112
+_ROTATED = range(2, 9)
 
 
-def text_reader(threads: int | None = None) -> TextReader:
-    """Return the reader of this process, created at the first call.
+def _opaque(image: Any, factor: int) -> Any:
+    """Convert a picture to RGB on white, and shrink it by a whole factor, with little memory beside the picture's."""
+    from PIL import Image
 
-    Args:
-        threads: Threads that compute one picture, if this call creates the reader.
-    """
-    process = os.getpid()
-    if process not in _readers:
-        with _locks.setdefault(process, threading.Lock()):
-            if process not in _readers:
-                _readers[process] = TextReader(threads)
-    return _readers[process]
+    image.load()
+    if not image.has_transparency_data and factor == 1:
+        return image.convert("RGB")
+    width, height = image.size
+    result = Image.new("RGB", (-(-width // factor), -(-height // factor)), "white")
+    rows = max(1, _STRIP_PIXELS // width // factor) * factor
+    for top in range(0, height, rows):
+        strip = image.crop((0, top, width, min(height, top + rows)))
+        if "transparency" in image.info:
+            strip.info["transparency"] = image.info["transparency"]
+        if strip.has_transparency_data:
+            pixels = strip.convert("RGBA")
+            strip = Image.new("RGB", pixels.size, "white")
+            strip.paste(pixels, mask=pixels)
+        else:
+            strip = strip.convert("RGB")
+        result.paste(strip.reduce(factor) if factor > 1 else strip, (0, top // factor))
+    return result

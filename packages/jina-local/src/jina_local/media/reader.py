@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,10 +12,12 @@ import orjson
 import pybase64
 from jina_client.integration import Model, image_tokens
 
-from ..errors import FieldProblem, InvalidFieldsError, problem, stopping
+from ..cancellation import current_scope
+from ..errors import FieldProblem, InvalidFieldsError, problem
 from ..validation.inputs import InputItem
 from .fetch import SECONDS, FetchError, fetch
-from .pictures import MAX_PIXELS, TextReader, UnreadableMediumError, text_reader
+from .pictures import MAX_PIXELS, UnreadableMediumError
+from .workers import media_pool
 
 MAX_BYTES = 8 * 2**20
 """Maximum size of an image or PDF: the service's published limit."""
@@ -34,39 +36,29 @@ _INSTALL = 'Reading the text in images and PDFs needs an extra: pip install "jin
 _NO_FETCHING = "This engine does not fetch URLs: send the file in base64, or start the server with --allow-fetch"
 
 
-def read_texts(
-    items: Sequence[InputItem],
-    *,
-    allow_fetch: bool = False,
-    threads: int | None = None,
-    stopped: Callable[[], bool] = lambda: False,
-) -> list[str]:
+def read_texts(items: Sequence[InputItem], *, allow_fetch: bool = False, threads: int | None = None) -> list[str]:
     """Return the texts to embed for inputs.
 
     Args:
         items: The inputs.
         allow_fetch: Whether media may be fetched from public addresses.
         threads: Threads that read a picture; defaults to one per core.
-        stopped: Called before each item and each page. Reading ends with a 503 once it returns True.
 
     Returns:
         One text per input, but one per page for a PDF.
 
     Raises:
-        InvalidFieldsError: Media cannot be read, or contain no text (422). The error names each of them.
+        InvalidFieldsError: Media cannot be read, contain no text, or exceed a limit (422). The error names each of
+            them.
+        FlatError: The request was cancelled, or too many media wait to be read (503).
     """
     texts: list[str] = []
     problems: list[FieldProblem] = []
     source = _MediaSource(allow_fetch)
-
-    def check() -> None:
-        if stopped():
-            raise stopping()
-
     for item in items:
-        check()
+        current_scope().check()
         try:
-            texts.extend(_texts(item, source, threads, check))
+            texts.extend(_texts(item, source, threads))
         except _InvalidItemError as error:
             problems.append(problem(error.item.field, str(error), error.kind))
     if problems:
@@ -139,19 +131,12 @@ def _too_many_pixels(item: InputItem) -> InvalidFieldsError:
 
 
 def _images(item: InputItem, source: _MediaSource) -> Iterator[Any]:
-    from .pictures import decode
-
     if item.kind not in ("image", "pdf"):
         message = f"The loaded model does not read items with '{item.kind}'"
         raise _InvalidItemError(item, message, "unsupported_modality")
     data = source.data(item)
     try:
-        if item.kind == "pdf":
-            from .documents import page_pictures
-
-            yield from page_pictures(data)
-        else:
-            yield decode(data)
+        yield from media_pool().pictures(item.kind, data)
     except ImportError:
         raise _InvalidItemError(item, _INSTALL, "unsupported_modality") from None
 
@@ -210,27 +195,17 @@ class _MediaSource:
             raise _InvalidItemError(item, f"The URL cannot be fetched: {error}", "fetching_failed") from None
 
 
-def _texts(item: InputItem, source: _MediaSource, threads: int | None, check: Callable[[], None]) -> Iterable[str]:
+def _texts(item: InputItem, source: _MediaSource, threads: int | None) -> Iterable[str]:
     if item.kind == "text":
         return (item.value,)
     if item.kind == "content":
         # A group gets one vector, so its parts are read as one text.
-        return ("\n".join(text for part in item.parts for text in _texts(part, source, threads, check)),)
-    reader = _reader(item, threads)
+        return ("\n".join(text for part in item.parts for text in _texts(part, source, threads)),)
     data = source.data(item)
     try:
-        if item.kind == "pdf":
-            from .documents import page_texts
-
-            return page_texts(data, reader, check)
-        return (reader.text(data),)
+        return media_pool(threads).texts(item.kind, data)
     except UnreadableMediumError as error:
         raise _InvalidItemError(item, str(error), "unreadable_medium") from None
-
-
-def _reader(item: InputItem, threads: int | None) -> TextReader:
-    try:
-        return text_reader(threads)
     except ImportError:
         raise _InvalidItemError(item, _INSTALL, "unsupported_modality") from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..backend import Backend
 from ..classification import head_scores, label_scores, train_head
 from ..classifier_store import Classifier, ClassifierStore
-from ..errors import UPGRADE_ADVICE, RejectedRequestError, resource_limit_exceeded
+from ..errors import UPGRADE_ADVICE, FlatError, RejectedRequestError, resource_limit_exceeded
 from ..limits import Charge
 from ..timestamps import timestamp
 from ..validation.classify import TrainBody, ZeroShotBody
@@ -23,6 +23,9 @@ MAX_CLASSES = 16
 
 MAX_SAMPLES = 16_384
 """Maximum number of examples of a classifier over all its trainings."""
+
+MAX_LABEL_CHARACTERS = 32 * 2**20
+"""Maximum number of characters of labels in one response."""
 
 
 def zero_shot_response(backend: Backend, body: ZeroShotBody, charge: Charge) -> dict[str, Any]:
@@ -36,6 +39,7 @@ def zero_shot_response(backend: Backend, body: ZeroShotBody, charge: Charge) -> 
     Returns:
         ``{"usage", "data"}``.
     """
+    _check_response_size(len(body.inputs), body.groups.values())
     labels = list(dict.fromkeys(label for group in body.groups.values() for label in group))
     items = [*body.inputs, *(InputItem("text", label, ("labels",)) for label in labels)]
     tokens, vectors = backend.unit_vectors(body.model, items, charge)
@@ -67,6 +71,7 @@ def few_shot_response(
     Returns:
         ``{"usage", "data"}``.
     """
+    _check_response_size(len(items), [classifier.labels])
     tokens, vectors = _vectors(backend, classifier, items, charge)
     data = [
         {"object": "classification", "index": index, **_prediction(classifier.labels, row)}
@@ -148,6 +153,17 @@ def _vectors(
         )
         raise RejectedRequestError(message, "INPUT_MODEL_NOT_FOUND")
     return tokens, vectors
+
+
+def _check_response_size(inputs: int, groups: Iterable[Sequence[str]]) -> None:
+    """Check that the labels, which the response repeats for every input, are not too long."""
+    size = inputs * sum(len(label) for labels in groups for label in labels)
+    if size > MAX_LABEL_CHARACTERS:
+        message = (
+            f"The response would repeat {size:,} characters of labels, more than the limit of "
+            f"{MAX_LABEL_CHARACTERS:,}. Send shorter labels, or fewer inputs at once."
+        )
+        raise FlatError(413, message, "REQUEST_TOO_LARGE")
 
 
 def _check_sizes(labels: int, samples: int) -> None:

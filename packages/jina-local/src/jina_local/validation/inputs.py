@@ -6,6 +6,7 @@ one problem per input.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -48,6 +49,14 @@ class InputItem:
     field: FieldPath
     parts: tuple[InputItem, ...] = ()
 
+
+# The base64 of the first bytes of PNG, JPEG, GIF, WebP and TIFF files. No text of this length looks like that.
+_BASE64_HEADS = ("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "SUkqA", "TU0AK")
+_BASE64 = re.compile("[A-Za-z0-9+/]+={0,2}")
+_SHORTEST_PICTURE = 60
+
+# The largest list limit of a model.
+_MAX_PARTS = 2048
 
 _INVALID = InputItem("text", "", ())
 
@@ -127,7 +136,7 @@ def read_item(
         grouped: Whether the item is part of a group.
     """
     if isinstance(value, str):
-        return InputItem("text", value, field)
+        return InputItem("image" if "image" in kinds and _is_image(value) else "text", value, field)
     if value is ...:
         problems.append(problem(field, "Field required", "missing"))
         return _INVALID
@@ -152,6 +161,13 @@ def read_item(
         problems.append(problem((*field, keys[0]), "Input should be a valid string", "string_type", content))
         return _INVALID
     return InputItem(kind, content, (*field, keys[0]) if kind != "text" else field)
+
+
+def _is_image(text: str) -> bool:
+    """Return whether a string is a picture: a data URI, or the base64 of one, as some integrations send them."""
+    if text[:11].lower() == "data:image/":
+        return True
+    return len(text) >= _SHORTEST_PICTURE and text.startswith(_BASE64_HEADS) and _BASE64.fullmatch(text) is not None
 
 
 def _unsupported(kind: Kind, kinds: frozenset[Modality], grouped: bool) -> str | None:
@@ -179,6 +195,9 @@ def _read_parts(
     if not value:
         message = "List should have at least 1 item after validation, not 0"
         problems.append(problem(field, message, "too_short"))
+    if len(value) > _MAX_PARTS:
+        problems.append(problem(field, f"A group has at most {_MAX_PARTS} items, not {len(value):,}", "too_long"))
+        return ()
     return tuple(
         read_item(part, (*field, index), kinds - {"pdf"}, problems, grouped=True) for index, part in enumerate(value)
     )

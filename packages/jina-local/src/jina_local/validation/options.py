@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Optional
 from jina_client.integration import BATCH_TASKS, EMBEDDING_TYPES, MODELS, Endpoint, Modality, Model, canonical_id
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from ..errors import FieldProblem, InvalidFieldsError, RejectedRequestError, problem
+from ..errors import FieldProblem, InvalidFieldsError, RejectedRequestError, problem, shorten
 
 Path = Literal["embeddings", "multi-vector", "rerank", "classify", "train", "batch"]
 PATHS: tuple[Path, ...] = ("embeddings", "multi-vector", "rerank", "classify", "train", "batch")
@@ -56,6 +56,10 @@ def models_at(path: Path, served: Catalogue = MODELS) -> tuple[Model, ...]:
     rows = (row for row in served.values() if any(endpoint in row.fields for endpoint in endpoints_of(path)))
     # The multi-vector path is older than the models that also return single vectors, and does not accept them.
     return tuple(row for row in rows if path != "multi-vector" or "embeddings" not in row.fields)
+
+
+# More than any request has. Each unknown field would be reported by itself.
+_MAX_FIELDS = 100
 
 
 def modalities_at(model: Model, path: Path) -> frozenset[Modality]:
@@ -104,7 +108,7 @@ def read_model(
         available = (
             ", ".join(row.id for row in models_at(path, served)) or f"none at this endpoint ({', '.join(served)})"
         )
-        message = f"Model '{name}' not found. Available models: {available}"
+        message = f"Model '{shorten(name)}' not found. Available models: {available}"
         raise RejectedRequestError(message, "INPUT_MODEL_NOT_FOUND")
     fields = {key: value for key, value in body.items() if key != "model"}
     return model, canonical_fields(fields, (*inputs, *options_model(model, path).model_fields))
@@ -161,6 +165,9 @@ def validate_fields(schema: type[BaseModel], fields: Mapping[str, Any], problems
     Returns:
         The fields, without those that are null; empty if a field is invalid.
     """
+    if len(fields) > _MAX_FIELDS:
+        problems.append(problem((), f"A request has at most {_MAX_FIELDS} fields, not {len(fields):,}", "too_long"))
+        return {}
     try:
         return schema.model_validate(fields).model_dump(exclude_none=True)
     except ValidationError as error:

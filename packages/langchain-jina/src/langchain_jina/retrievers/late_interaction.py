@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from jina_client.integration import check_multi_vector_embedder
 from jina_index import FirstStage, IndexFolder, LateInteractionEncoder, MultiVectorIndex, VectorEncoder
 from langchain_core.documents import Document
 
-from ..connection import LangChainFields
+from ..connection import CLASSES, LangChainFields
 from .base import DocumentRetriever
 
 
@@ -79,6 +80,10 @@ class JinaLateInteractionRetriever(LangChainFields, DocumentRetriever):
         """Release the index files and the synchronous connections; a later call opens them again."""
         LangChainFields.close(self)
         DocumentRetriever.close(self)
+
+    def _check(self) -> None:
+        super()._check()
+        check_multi_vector_embedder(self.model, self._connection().service, CLASSES, dimensions=self.dimensions)
 
     def _make_folder(self) -> IndexFolder:
         return IndexFolder(

@@ -4,26 +4,90 @@ from __future__ import annotations
 
 import inspect
 from enum import Enum
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from haystack import default_from_dict, default_to_dict
+from jina_client import JinaArgumentError
+from jina_client.integration import CONNECTION_OPTIONS, DEFAULT_BASE_URL, ConnectionAttributes, resolve_base_url
 
 from .connection import ComponentConnection
 
+_SETTINGS = (*CONNECTION_OPTIONS, "client")
 
-class JinaComponent:
+REMOVED = {
+    "_headers": "pass client=JinaClient(transport=…) to send other headers",
+    "_embed_batch": "replace run, or pass client=JinaClient(transport=…) to send in another way",
+    "_embed_batch_async": "replace run_async, or pass client=AsyncJinaClient(transport=…) to send in another way",
+    "_prepare_parameters": "the attributes task, dimensions, normalized and truncate are what is sent",
+    "_prepare_request_payload": "the attributes task, dimensions, normalized and truncate are what is sent",
+    "_prepare_request_data": "the attributes model and top_k, and the arguments of run, are what is sent",
+    "_prepare_request": "replace run, or pass headers to it",
+    "_process_batch_response": "replace run, and change what it returns",
+    "_parse_response": "replace run, and change what it returns",
+    "_json_to_document": "replace run, and change what it returns",
+    "_build_result": "replace run, and change what it returns",
+    "_validate_input": "replace run, and check its arguments",
+    "_extract_images_to_embed": "put an image into blob of a Document",
+}
+"""Private names of `jina-haystack` that programs use, with what to use instead."""
+
+
+class JinaComponent(ConnectionAttributes):
     """
     Saving, loading, warming up and closing.
 
     A subclass is itself decorated as a component. It has a `_connection`, and an attribute for each parameter of its
-    constructor, of the same name; of `model` the name is in `_MODEL`.
+    constructor, of the same name; of `model` the name is in `_MODEL`. The options of the connection are attributes too:
+    setting one takes effect with the next run, and is saved.
     """
 
     _MODEL: ClassVar[str] = "model_name"
     _ALWAYS_SAVED: ClassVar[tuple[str, ...]] = ("model",)
     """Parameters that are saved also where they have their defaults: those that `jina-haystack` always saves."""
+    _DEFAULT_URL: ClassVar[str | None] = None
+    """The address that `base_url` shows if none was passed, as in `jina-haystack`."""
 
     _connection: ComponentConnection
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for name in REMOVED.keys() & vars(cls).keys():
+            # A class that has a `run` of its own calls its own methods.
+            if not {"run", "run_async"} & vars(cls).keys():
+                raise JinaArgumentError(f"{cls.__name__} replaces {name}, which nothing calls: {REMOVED[name]}")
+
+    # Type checkers would otherwise accept every attribute.
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Return an option of the connection, or raise an error that names what an old attribute became."""
+            if name == "model" and name != self._MODEL:
+                return getattr(self, self._MODEL)
+            connection = vars(self).get("_connection")
+            if connection is not None and name in _SETTINGS:
+                if name == "client":
+                    return connection.client
+                value = connection.options.get(name)
+                return self._address() if name == "base_url" and value is None else value
+            hint = f": {REMOVED[name]}" if name in REMOVED else ""
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; an option of the connection takes effect with the next run."""
+        if name in REMOVED:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}: {REMOVED[name]}")
+        if "_connection" in vars(self) and name in (*_SETTINGS, "api_key"):
+            self._connection.change(name, value)
+        if name == "model":
+            name = self._MODEL
+        if name not in _SETTINGS:
+            super().__setattr__(name, value)
+
+    def _address(self) -> str | None:
+        """Return the address in effect if none was passed."""
+        client = self._connection.client
+        root = client.settings.root if client is not None else resolve_base_url(None)
+        return self._DEFAULT_URL if root == DEFAULT_BASE_URL else root
 
     def to_dict(self) -> dict[str, Any]:
         """

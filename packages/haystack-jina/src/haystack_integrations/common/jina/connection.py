@@ -7,7 +7,24 @@ from typing import Any
 
 from haystack.utils import Secret
 from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient, JinaInputError
-from jina_client.integration import Connection, ConnectionOptions
+from jina_client.integration import (
+    Connection,
+    ConnectionOptions,
+    check_client,
+    check_connection,
+    find_model,
+    resolve_base_url,
+    warn_of_conflicts,
+)
+
+CLASSES = {
+    "embedder": "JinaTextEmbedder and JinaDocumentEmbedder",
+    "ranker": "JinaRanker",
+    "retriever": "JinaMultiVectorTextEmbedder and JinaLateInteractionRetriever",
+}
+"""The classes that error messages name."""
+
+warn_of_conflicts("haystack-jina", "jina-haystack")
 
 DEFAULT_API_KEY = Secret.from_env_var("JINA_API_KEY")
 
@@ -27,15 +44,32 @@ class ComponentConnection:
         client: JinaClient | AsyncJinaClient | None,
         options: ConnectionOptions,
     ) -> None:
-        if not isinstance(api_key, Secret):
-            raise JinaArgumentError(
-                "api_key must be a Secret, such as Secret.from_env_var('JINA_API_KEY') or Secret.from_token(…), "
-                f"got a {type(api_key).__name__}; leave it out where the service needs none"
-            )
-        self.api_key = api_key
+        self.api_key = _checked_key(api_key)
         self.client = client
         self.options = options
         self._opened: Connection | None = None
+        check_client(client)
+        check_connection(options)
+
+    @property
+    def service(self) -> str | None:
+        """The API's root; `None` with a transport of the caller's, which may call any service."""
+        if self.client is None:
+            return resolve_base_url(self.options.get("base_url"))
+        return self.client.settings.root if self.client.settings.transport is None else None
+
+    def change(self, name: str, value: Any) -> None:
+        """Change the key, the client or an option. The next call opens new connections."""
+        self.close()
+        if name == "api_key":
+            self.api_key = _checked_key(value)
+        elif name == "client":
+            check_client(value)
+            self.client = value
+        else:
+            check_connection({name: value})
+            self.options = {**self.options, name: value}  # type: ignore[misc]
+        self._opened = None
 
     def open(self) -> Connection:
         """Both clients, each made when it is first used."""
@@ -91,3 +125,14 @@ class ComponentConnection:
         except ValueError as error:
             raise JinaInputError(f"the API key is missing: {error}") from None
         return key
+
+
+def _checked_key(api_key: Any) -> Secret:
+    if not isinstance(api_key, Secret):
+        if find_model(api_key) is not None:
+            raise JinaArgumentError(f"the first argument is api_key, a Secret: pass the model as model={api_key!r}")
+        raise JinaArgumentError(
+            "api_key must be a Secret, such as Secret.from_env_var('JINA_API_KEY') or Secret.from_token(…), "
+            f"got a {type(api_key).__name__}; leave it out where the service needs none"
+        )
+    return api_key

@@ -21,10 +21,18 @@ class DocumentInputs:
     :param documents: The Documents; they stay as they are.
     :param make: Makes the input of one, or raises a JinaInputError.
     :param raise_on_failure: Whether a Document that cannot be embedded is an error, or comes back without an embedding.
+    :param optional: Whether the component has `raise_on_failure` as an argument, which the error then mentions.
     :raises JinaInputError: What is given is no list of Documents (also a TypeError), or an input cannot be made.
     """
 
-    def __init__(self, documents: list[Document], make: Callable[[Document], Any], *, raise_on_failure: bool) -> None:
+    def __init__(
+        self,
+        documents: list[Document],
+        make: Callable[[Document], Any],
+        *,
+        raise_on_failure: bool,
+        optional: bool = True,
+    ) -> None:
         if not isinstance(documents, list) or not all(isinstance(document, Document) for document in documents):
             raise _no_documents(documents)
         self._documents = documents
@@ -36,6 +44,10 @@ class DocumentInputs:
             try:
                 made = make(document)
             except JinaInputError as error:
+                if raise_on_failure and optional:
+                    raise JinaInputError(
+                        f"{error}; with raise_on_failure=False such Documents come back without an embedding"
+                    ) from None
                 if raise_on_failure:
                     raise
                 self._failed[place] = error

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from haystack.utils import Secret
 from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient
-from jina_client.integration import ConnectionOptions
+from jina_client.integration import ConnectionOptions, check_multi_vector_embedder
 
 from .component import JinaComponent
-from .connection import ComponentConnection
+from .connection import CLASSES, ComponentConnection
 from .index import FirstStage, IndexFolder, IndexRetriever, LateInteractionEncoder, MultiVectorIndex, StoredPrecision
 
 
@@ -49,6 +49,7 @@ class LateInteractionComponent(JinaComponent):
             first_stage=first_stage,
         )
         self._connection = ComponentConnection(api_key, client, options)
+        check_multi_vector_embedder(model, self._connection.service, CLASSES, dimensions=dimensions)
 
     def close(self) -> None:
         """Release the index files and the connections of `run`; a later run opens them again."""

@@ -6,28 +6,41 @@ import asyncio
 import warnings
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
-from jina_client import JinaArgumentError
-from jina_client.integration import AsyncEmbedder, Embedder, EmbeddingFields, Role, as_list, find_model
+from jina_client.integration import (
+    AsyncEmbedder,
+    Embedder,
+    EmbeddingFields,
+    Progress,
+    Role,
+    as_list,
+    check_embedder,
+    follows,
+    progress_of_part,
+    replaces,
+    warns_of_default_model,
+)
 from llama_index.core.async_utils import run_jobs
-from llama_index.core.bridge.pydantic import Field
+from llama_index.core.bridge.pydantic import Field, SecretStr
 from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
 from llama_index.core.embeddings import MultiModalEmbedding
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
-from llama_index.core.schema import BaseNode, MetadataMode
-from llama_index.core.utils import get_tqdm_iterable
-from tqdm.asyncio import tqdm_asyncio
+from llama_index.core.schema import BaseNode
 
 from .cache import VectorCache
-from .connection import LlamaIndexConnection
+from .connection import CLASSES, LlamaIndexConnection
 from .images import checked_nodes, image_input, is_image, name_of
+from .nodes import contents, give
+from .old_names import DEFAULT_JINA_AI_API_URL, EmbeddingApi
+from .options import DEFAULT_MODEL, JinaEmbeddingOptions, label
+
+__all__ = ["DEFAULT_JINA_AI_API_URL", "JinaEmbedding"]
 
 Encoding = Literal["float", "binary", "ubinary"]
 Embedding = list[float]
 
-DEFAULT_MODEL = "jina-embeddings-v3"
 # Texts that LlamaIndex hands over at once. The client makes requests of 128 of them, eight in flight.
 EMBED_BATCH_SIZE = 1024
 
@@ -65,7 +78,7 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
             ``rate_limiter`` and ``model_name`` (a label in events; by default the model's id).
 
     Raises:
-        JinaInputError: an unknown argument or a value of the wrong type; a missing key when it is first needed.
+        JinaInputError: an unknown argument or a value that cannot work; a missing key when it is first needed.
     """
 
     model: str = DEFAULT_MODEL
@@ -74,22 +87,23 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
     late_chunking: bool = False
     embed_batch_size: int = Field(default=EMBED_BATCH_SIZE, gt=0, le=2048)
 
+    @warns_of_default_model
     def __init__(
         self,
         model: str = DEFAULT_MODEL,
         embed_batch_size: int = EMBED_BATCH_SIZE,
-        api_key: Any = None,
+        api_key: str | SecretStr | None = None,
         callback_manager: CallbackManager | None = None,
         encoding_queries: Encoding | None = None,
         encoding_documents: Encoding | None = None,
         task: str | None = None,
         dimensions: int | None = None,
         late_chunking: bool | None = None,
-        **arguments: Any,
+        **arguments: Unpack[JinaEmbeddingOptions],
     ) -> None:
         fields: dict[str, Any] = {
             "model": model,
-            "model_name": _label(model, arguments.pop("model_name", None)),
+            "model_name": label(model, arguments.pop("model_name", None)),
             "embed_batch_size": embed_batch_size,
             "api_key": api_key,
             "callback_manager": callback_manager,
@@ -101,6 +115,10 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
             **arguments,
         }
         super().__init__(**fields)
+
+    @property
+    def _api(self) -> EmbeddingApi:
+        return EmbeddingApi(self)
 
     @classmethod
     def class_name(cls) -> str:
@@ -114,22 +132,23 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
         """
         show_progress = kwargs.get("show_progress", False)
         texts, images = self._by_kind(nodes)
-        if self.late_chunking:
-            _give(texts, self._get_chunk_embeddings(texts, show_progress))
+        if self.late_chunking and not self._replaces_texts():
+            give(texts, self._get_chunk_embeddings(texts, show_progress))
         else:
-            _give(texts, self.get_text_embedding_batch(_contents(texts), **kwargs))
-        _give(images, self.get_image_embedding_batch(images, show_progress))  # type: ignore[arg-type]
+            give(texts, self.get_text_embedding_batch(contents(texts), **kwargs))
+        give(images, self.get_image_embedding_batch(images, show_progress))  # type: ignore[arg-type]
         return nodes
 
+    @follows("__call__")
     async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
         """Embed nodes, asynchronously."""
         show_progress = kwargs.get("show_progress", False)
         texts, images = self._by_kind(nodes)
-        if self.late_chunking:
-            _give(texts, await self._aget_chunk_embeddings(texts, show_progress))
+        if self.late_chunking and not self._replaces_texts():
+            give(texts, await self._aget_chunk_embeddings(texts, show_progress))
         else:
-            _give(texts, await self.aget_text_embedding_batch(_contents(texts), **kwargs))
-        _give(images, await self.aget_image_embedding_batch(images, show_progress))  # type: ignore[arg-type]
+            give(texts, await self.aget_text_embedding_batch(contents(texts), **kwargs))
+        give(images, await self.aget_image_embedding_batch(images, show_progress))  # type: ignore[arg-type]
         return nodes
 
     # The base class looks vectors up by the bare text, so these six do not call it.
@@ -139,6 +158,7 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
         """Embed a query."""
         return self._report([query], "query", lambda texts: [self._get_query_embedding(text) for text in texts])[0]
 
+    @follows("get_query_embedding")
     @dispatcher.span
     async def aget_query_embedding(self, query: str) -> Embedding:
         """Embed a query; see :meth:`get_query_embedding`."""
@@ -153,6 +173,7 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
         """Embed a document."""
         return self._report([text], "document", lambda texts: [self._get_text_embedding(each) for each in texts])[0]
 
+    @follows("get_text_embedding")
     @dispatcher.span
     async def aget_text_embedding(self, text: str) -> Embedding:
         """Embed a document; see :meth:`get_text_embedding`."""
@@ -167,24 +188,30 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
         """Embed documents, in their order."""
         embeddings: list[Embedding] = []
         batches = self._batches(texts)
-        for batch in get_tqdm_iterable(batches, show_progress, "Generating embeddings"):
-            embeddings += self._report(batch, "document", self._get_text_embeddings)
+        with Progress(show_progress, sum(map(len, batches))) as progress:
+            for batch in batches:
+                with progress_of_part(progress, len(batch)):
+                    embeddings += self._report(batch, "document", self._get_text_embeddings)
         return embeddings
 
+    @follows("get_text_embedding_batch")
     @dispatcher.span
     async def aget_text_embedding_batch(
         self, texts: list[str], show_progress: bool = False, **kwargs: Any
     ) -> list[Embedding]:
         """Embed documents, in their order; see :meth:`get_text_embedding_batch`."""
+
+        async def embed(batch: list[str]) -> list[Embedding]:
+            with progress_of_part(progress, len(batch)):
+                return await self._areport(batch, "document", self._aget_text_embeddings)
+
         batches = self._batches(texts)
-        calls = [self._areport(batch, "document", self._aget_text_embeddings) for batch in batches]
-        description = "Generating embeddings"
-        if self.num_workers and self.num_workers > 1:
-            parts = await run_jobs(calls, show_progress, workers=self.num_workers, desc=description)
-        elif show_progress:
-            parts = await tqdm_asyncio.gather(*calls, total=len(calls), desc=description)
-        else:
-            parts = await asyncio.gather(*calls)
+        with Progress(show_progress, sum(map(len, batches))) as progress:
+            calls = [embed(batch) for batch in batches]
+            if self.num_workers and self.num_workers > 1:
+                parts = await run_jobs(calls, workers=self.num_workers)
+            else:
+                parts = await asyncio.gather(*calls)
         return [embedding for part in parts for embedding in part]
 
     def _batches(self, texts: Any) -> list[list[str]]:
@@ -228,19 +255,29 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
     def _get_query_embedding(self, query: str) -> Embedding:
         return self._embed([query], "query")[0]
 
+    @follows("_get_query_embedding")
     async def _aget_query_embedding(self, query: str) -> Embedding:
         return (await self._aembed([query], "query"))[0]
 
+    # A subclass that replaces the method for several texts serves single ones with it.
+
     def _get_text_embedding(self, text: str) -> Embedding:
+        if replaces(type(self), "_get_text_embeddings", "_get_text_embedding"):
+            return self._get_text_embeddings([text])[0]
         return self._embed([text], "document")[0]
 
+    @follows("_get_text_embedding")
     async def _aget_text_embedding(self, text: str) -> Embedding:
+        names = ("_get_text_embeddings", "_aget_text_embeddings")
+        if any(replaces(type(self), name, "_aget_text_embedding") for name in names):
+            return (await self._aget_text_embeddings([text]))[0]
         return (await self._aembed([text], "document"))[0]
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
         self._warn_of_unknown_documents(texts)
         return self._embed(texts, "document")
 
+    @follows("_get_text_embeddings")
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
         self._warn_of_unknown_documents(texts)
         return await self._aembed(texts, "document")
@@ -248,6 +285,7 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
     def _get_image_embedding(self, img_file_path: Any) -> Embedding:
         return self._get_image_embeddings([img_file_path])[0]
 
+    @follows("_get_image_embedding")
     async def _aget_image_embedding(self, img_file_path: Any) -> Embedding:
         return (await self._aget_image_embeddings([img_file_path]))[0]
 
@@ -258,6 +296,7 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
             embeddings += self._embed([image_input(source) for source in img_file_paths], "document")
         return embeddings
 
+    @follows("_get_image_embeddings")
     async def _aget_image_embeddings(self, img_file_paths: Sequence[Any]) -> list[Embedding]:
         with self._events([name_of(source) for source in img_file_paths]) as embeddings:
             if self.rate_limiter is not None:
@@ -268,7 +307,7 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
     def _get_chunk_embeddings(self, nodes: Sequence[BaseNode], show_progress: bool) -> list[Embedding]:
         if not nodes:
             return []
-        chunks, documents = _contents(nodes), [node.ref_doc_id for node in nodes]
+        chunks, documents = contents(nodes), [node.ref_doc_id for node in nodes]
         with self._events(chunks) as embeddings, self._callback(chunks, embeddings):
             if self.rate_limiter is not None:
                 self.rate_limiter.acquire()
@@ -280,7 +319,7 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
     async def _aget_chunk_embeddings(self, nodes: Sequence[BaseNode], show_progress: bool) -> list[Embedding]:
         if not nodes:
             return []
-        chunks, documents = _contents(nodes), [node.ref_doc_id for node in nodes]
+        chunks, documents = contents(nodes), [node.ref_doc_id for node in nodes]
         with self._events(chunks) as embeddings, self._callback(chunks, embeddings):
             if self.rate_limiter is not None:
                 await self.rate_limiter.async_acquire()
@@ -288,6 +327,18 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
             options = {"show_progress": show_progress, **self._encoding("document")}
             embeddings += embedder.to_lists(await embedder.embed_chunks(chunks, documents, **options))
         return embeddings
+
+    def _check(self) -> None:
+        super()._check()
+        # A subclass that sends texts itself has models of its own.
+        if not self._replaces_texts():
+            service, late = self._connection().service, self.late_chunking
+            check_embedder(self.model, service, CLASSES, late_chunking=late, **self._options())
+
+    def _replaces_texts(self) -> bool:
+        """Return whether a subclass embeds texts itself; late chunking would bypass it."""
+        names = ("_get_text_embedding", "_get_text_embeddings", "get_text_embedding_batch")
+        return any(replaces(type(self), name, "_get_chunk_embeddings") for name in names)
 
     def _embed(self, inputs: Sequence[Any], role: Role) -> list[Embedding]:
         return self._embedder().embed_lists(inputs, role, **self._encoding(role))
@@ -339,23 +390,3 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
         with self.callback_manager.event(CBEventType.EMBEDDING, payload=payload) as event:
             yield
             event.on_end(payload={EventPayload.CHUNKS: chunks, EventPayload.EMBEDDINGS: embeddings})
-
-
-def _label(model: str, model_name: str | None) -> str:
-    """What events call the model: by default its id, also where what was saved has LlamaIndex's own default."""
-    if model_name is None or model_name == "unknown":
-        return model
-    if model == DEFAULT_MODEL != model_name and find_model(model_name):
-        raise JinaArgumentError(
-            f"model_name only labels events, and the model would be {model}: pass model={model_name!r}"
-        )
-    return model_name
-
-
-def _contents(nodes: Sequence[BaseNode]) -> list[str]:
-    return [node.get_content(metadata_mode=MetadataMode.EMBED) for node in nodes]
-
-
-def _give(nodes: Sequence[BaseNode], embeddings: Sequence[Embedding]) -> None:
-    for node, embedding in zip(nodes, embeddings, strict=True):
-        node.embedding = list(embedding)

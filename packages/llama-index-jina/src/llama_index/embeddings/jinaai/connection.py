@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict
 
 from jina_client import AsyncJinaClient, JinaClient
-from jina_client.integration import ConnectedModel
+from jina_client.integration import ConnectedModel, warn_of_conflicts
 from llama_index.core.bridge.pydantic import ConfigDict, Field, SecretStr
 from llama_index.core.schema import BaseComponent
+
+CLASSES = {"embedder": "JinaEmbedding", "ranker": "JinaRerank", "retriever": "JinaLateInteractionRetriever"}
+"""The classes that error messages name."""
+
+warn_of_conflicts("llama-index-jina", "llama-index-embeddings-jinaai", "llama-index-postprocessor-jinaai-rerank")
+
+
+class LlamaIndexOptions(TypedDict, total=False):
+    """Arguments that every component takes besides those of the connection."""
+
+    transport: Any
+    """An object that sends requests instead of HTTP."""
+    client: JinaClient | AsyncJinaClient | None
+    """A ready client to use instead of the other options."""
 
 
 class LlamaIndexConnection(ConnectedModel, BaseComponent):

@@ -4,20 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Unpack
 
 from jina_client import JinaInputError, RerankResult
-from jina_client.integration import AsyncReranker, Reranker, takes_images
-from llama_index.core.bridge.pydantic import Field
-from llama_index.core.callbacks import CBEventType, EventPayload
+from jina_client.integration import (
+    AsyncReranker,
+    RequestOptions,
+    Reranker,
+    check_reranker,
+    follows,
+    replaces,
+    takes_images,
+    warns_of_default_model,
+)
+from llama_index.core.bridge.pydantic import Field, SecretStr
+from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
-from llama_index.embeddings.jinaai.connection import LlamaIndexConnection
+from llama_index.embeddings.jinaai.connection import CLASSES, LlamaIndexConnection, LlamaIndexOptions
 from llama_index.embeddings.jinaai.images import image_input, image_of, query_input
+from llama_index.embeddings.jinaai.old_names import DEFAULT_JINA_AI_API_URL, endpoint_address
+
+__all__ = ["DEFAULT_JINA_AI_API_URL", "JinaRerank"]
 
 dispatcher = get_dispatcher(__name__)
+
+
+class JinaRerankOptions(RequestOptions, LlamaIndexOptions, total=False):
+    """The further arguments of :class:`JinaRerank`."""
+
+    truncation: bool | None
+    """Cut documents longer than the model's context."""
+    max_doc_length: int | None
+    """Tokens per document that the model reads, 1 to 8192 (``jina-reranker-v3`` and later)."""
+    max_image_side: int | None
+    """Longer side in pixels above which an image is made smaller before it is sent (needs Pillow)."""
+    callback_manager: CallbackManager | None
+    """LlamaIndex's callbacks."""
+    api_url: str | None
+    """Another name of ``base_url``, which ``llama-index-postprocessor-jinaai-rerank`` saves."""
 
 
 class JinaRerank(LlamaIndexConnection, BaseNodePostprocessor):
@@ -46,7 +73,7 @@ class JinaRerank(LlamaIndexConnection, BaseNodePostprocessor):
             understood as ``base_url``.
 
     Raises:
-        JinaInputError: an unknown argument or a value of the wrong type; a missing key when it is first needed.
+        JinaInputError: an unknown argument or a value that cannot work; a missing key when it is first needed.
     """
 
     top_n: int = Field(default=2, ge=1)
@@ -55,25 +82,42 @@ class JinaRerank(LlamaIndexConnection, BaseNodePostprocessor):
     max_doc_length: int | None = None
     max_image_side: int | None = None
 
+    @warns_of_default_model
     def __init__(
         self,
         top_n: int = 2,
         model: str = "jina-reranker-v1-base-en",
         base_url: str | None = None,
-        api_key: Any = None,
-        **arguments: Any,
+        api_key: str | SecretStr | None = None,
+        **arguments: Unpack[JinaRerankOptions],
     ) -> None:
         saved_url = arguments.pop("api_url", None)
         if arguments.get("callback_manager") is None:
             arguments.pop("callback_manager", None)
         base_url = base_url or saved_url
-        fields = {"top_n": top_n, "model": model, "base_url": base_url, "api_key": api_key, **arguments}
+        fields: dict[str, Any] = {"top_n": top_n, "model": model, "base_url": base_url, "api_key": api_key, **arguments}
         super().__init__(**fields)
+
+    @property
+    def api_url(self) -> str:
+        """The address of the rerank endpoint; setting it sets ``base_url``."""
+        return endpoint_address(self, "rerank")
+
+    @api_url.setter
+    def api_url(self, address: str) -> None:
+        self.base_url = address
 
     @classmethod
     def class_name(cls) -> str:
         """The name that LlamaIndex saves this class under."""
         return "JinaRerank"
+
+    def _check(self) -> None:
+        super()._check()
+        # A subclass that sends texts itself has models of its own.
+        if not replaces(type(self), "_postprocess_nodes", "_check"):
+            service = self._connection().service
+            check_reranker(self.model, service, CLASSES, top_n=self.top_n, **self._options())
 
     def _postprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
@@ -84,6 +128,7 @@ class JinaRerank(LlamaIndexConnection, BaseNodePostprocessor):
             ranked += _ranked(nodes, result)
         return ranked
 
+    @follows("_postprocess_nodes")
     async def _apostprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:

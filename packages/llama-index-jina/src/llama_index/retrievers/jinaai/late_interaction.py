@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from jina_client import AsyncJinaClient, JinaClient
-from jina_client.integration import CONNECTION_OPTIONS, Connection, ConnectionOptions, known_arguments
+from jina_client.integration import (
+    CONNECTION_OPTIONS,
+    Connection,
+    ConnectionOptions,
+    check_multi_vector_embedder,
+    known_arguments,
+)
 from jina_index import (
     OVERSAMPLING,
     FirstStage,
@@ -19,6 +25,7 @@ from jina_index import (
 )
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.schema import BaseNode, MetadataMode, QueryBundle
+from llama_index.embeddings.jinaai.connection import CLASSES
 from llama_index.embeddings.jinaai.images import image_input, is_image, query_input
 
 from .base import NodeRetriever
@@ -73,6 +80,9 @@ class JinaLateInteractionRetriever(NodeRetriever):
         **options: Unpack[ConnectionOptions],
     ) -> None:
         self._connection = Connection(client, api_key=api_key, transport=transport, **options)
+        check_multi_vector_embedder(
+            model, self._connection.service, CLASSES, dimensions=dimensions, max_image_side=max_image_side
+        )
         self._model = model
         self._dimensions = dimensions
         self._max_image_side = max_image_side

@@ -22,11 +22,13 @@ from jina_client.integration import (
     ToolResult,
     WebSearchArguments,
     WebTools,
+    check_connection,
     check_search,
     failed_call,
     invalid_query,
     known_arguments,
     passages_text,
+    warn_of_conflicts,
 )
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
@@ -35,6 +37,8 @@ from llama_index.core.tools import FunctionTool, ToolMetadata
 from llama_index.core.tools.tool_spec.base import SPEC_FUNCTION_TYPE, BaseToolSpec
 
 from .result_tool import SourcedText, SourcedTool
+
+warn_of_conflicts("llama-index-jina", "llama-index-tools-jina")
 
 
 class JinaToolSpec(BaseToolSpec):
@@ -87,6 +91,7 @@ class JinaToolSpec(BaseToolSpec):
     ) -> None:
         if (retriever is None) != (reranker is None):
             raise JinaInputError("retriever= and reranker= belong together: pass both, or neither")
+        check_connection(options)
         self.retriever = retriever
         self.reranker = reranker
         self.documents_description = documents_description

@@ -9,7 +9,7 @@ from haystack import Document, component
 from haystack.utils import Secret
 from haystack_integrations.common.jina import DEFAULT_API_KEY, ComponentConnection, JinaComponent
 from jina_client import AsyncJinaClient, Grounding, JinaClient, Page, SearchResults
-from jina_client.integration import CONNECTION_OPTIONS, ConnectionOptions, known_arguments
+from jina_client.integration import CONNECTION_OPTIONS, ConnectionOptions, follows, known_arguments
 
 from .reader_mode import JinaReaderMode
 
@@ -76,6 +76,7 @@ class JinaReaderConnector(JinaComponent):
         return self._output(query, web.ground(query, **options))
 
     @component.output_types(documents=list[Document])
+    @follows("run")
     async def run_async(self, query: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
         """
         Read, search or check, asynchronously.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Unpack
 
 from haystack import Document, component
 from haystack.utils import Secret
 from haystack_integrations.common.jina import (
+    CLASSES,
     DEFAULT_API_KEY,
     ComponentConnection,
     DocumentInputs,
@@ -18,14 +20,21 @@ from haystack_integrations.common.jina import (
 from jina_client import AsyncJinaClient, JinaClient
 from jina_client.integration import (
     CONNECTION_OPTIONS,
+    DEFAULT_BASE_URL,
     AsyncEmbedder,
     ConnectionOptions,
     Embedder,
+    check_embedder,
+    follows,
     known_arguments,
+    warns_of_default_model,
 )
 
 # Where Haystack's splitters note the document that a chunk comes from.
 SOURCE_ID = "source_id"
+
+
+JINA_API_URL = f"{DEFAULT_BASE_URL}/embeddings"
 
 
 @component
@@ -44,6 +53,7 @@ class JinaDocumentEmbedder(JinaComponent):
     ```
     """
 
+    _DEFAULT_URL = JINA_API_URL
     _ALWAYS_SAVED = (
         "model",
         "prefix",
@@ -54,6 +64,7 @@ class JinaDocumentEmbedder(JinaComponent):
         "embedding_separator",
     )
 
+    @warns_of_default_model
     @known_arguments(*CONNECTION_OPTIONS)
     def __init__(
         self,
@@ -101,7 +112,7 @@ class JinaDocumentEmbedder(JinaComponent):
         :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
             `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
             `cache`, as of `jina_client.JinaClient`.
-        :raises JinaInputError: An unknown argument.
+        :raises JinaInputError: An unknown argument, or a value that cannot work.
         """
         self.api_key = api_key
         self.model_name = model
@@ -119,6 +130,7 @@ class JinaDocumentEmbedder(JinaComponent):
         self.truncate = truncate
         self.raise_on_failure = raise_on_failure
         self._connection = ComponentConnection(api_key, client, options)
+        check_embedder(model, self._connection.service, CLASSES, late_chunking=bool(late_chunking), **self._options())
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(self, documents: list[Document]) -> dict[str, Any]:
@@ -138,6 +150,7 @@ class JinaDocumentEmbedder(JinaComponent):
         return given.output(result, with_embedding)
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
+    @follows("run")
     async def run_async(self, documents: list[Document]) -> dict[str, Any]:
         """
         Embed Documents, asynchronously.
@@ -158,13 +171,25 @@ class JinaDocumentEmbedder(JinaComponent):
         return DocumentInputs(documents, self._text, raise_on_failure=self.raise_on_failure)
 
     def _text(self, document: Document) -> str:
-        return text_of(
-            document, self.meta_fields_to_embed, self.embedding_separator, prefix=self.prefix, suffix=self.suffix
-        )
+        return self._prepare_texts_to_embed([document])[0]
+
+    def _prepare_texts_to_embed(self, documents: list[Document]) -> list[str]:
+        """Return the texts that are sent. Subclasses written for `jina-haystack` replace this method."""
+        fields, separator = self.meta_fields_to_embed, self.embedding_separator
+        return [text_of(each, fields, separator, prefix=self.prefix, suffix=self.suffix) for each in documents]
 
     def _sources(self, documents: list[Document]) -> list[str | None]:
-        """What the document of each chunk is known by."""
+        """Return what identifies the document of each chunk, and warn if some chunks do not have it."""
         found = [document.meta.get(self.late_chunking_field) for document in documents]
+        missing = found.count(None)
+        if missing and len(found) > 1:
+            warnings.warn(
+                f"late_chunking needs to know each chunk's document, and {missing} of {len(found)} Documents have no "
+                f"meta[{self.late_chunking_field!r}]: each of them is embedded as a document of its own. Split with a "
+                "DocumentSplitter, which sets source_id, or name another meta field by late_chunking_field=",
+                UserWarning,
+                stacklevel=3,
+            )
         return [None if source is None else repr(source) for source in found]
 
     def _embedder(self) -> Embedder:

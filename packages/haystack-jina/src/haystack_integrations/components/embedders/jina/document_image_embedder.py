@@ -9,6 +9,7 @@ from typing import Any, Unpack
 from haystack import Document, component
 from haystack.utils import Secret
 from haystack_integrations.common.jina import (
+    CLASSES,
     DEFAULT_API_KEY,
     ComponentConnection,
     DocumentImages,
@@ -19,11 +20,17 @@ from haystack_integrations.common.jina import (
 from jina_client import AsyncJinaClient, JinaClient
 from jina_client.integration import (
     CONNECTION_OPTIONS,
+    DEFAULT_BASE_URL,
     AsyncEmbedder,
     ConnectionOptions,
     Embedder,
+    check_embedder,
+    follows,
     known_arguments,
+    warns_of_default_model,
 )
+
+JINA_API_URL = f"{DEFAULT_BASE_URL}/embeddings"
 
 
 @component
@@ -47,8 +54,10 @@ class JinaDocumentImageEmbedder(JinaComponent):
     ```
     """
 
+    _DEFAULT_URL = JINA_API_URL
     _ALWAYS_SAVED = ("model", "file_path_meta_field", "root_path", "embedding_dimension", "image_size", "batch_size")
 
+    @warns_of_default_model
     @known_arguments(*CONNECTION_OPTIONS)
     def __init__(
         self,
@@ -102,6 +111,7 @@ class JinaDocumentImageEmbedder(JinaComponent):
         self.progress_bar = progress_bar
         self.raise_on_failure = raise_on_failure
         self._connection = ComponentConnection(api_key, client, options)
+        check_embedder(model, self._connection.service, CLASSES, **self._options())
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(self, documents: list[Document]) -> dict[str, Any]:
@@ -121,6 +131,7 @@ class JinaDocumentImageEmbedder(JinaComponent):
         return given.output(result, self._embedded)
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
+    @follows("run")
     async def run_async(self, documents: list[Document]) -> dict[str, Any]:
         """
         Embed the images of Documents, asynchronously. Files are read, and pages rendered, in threads.

@@ -9,6 +9,7 @@ from typing import Any, Unpack
 from haystack import Document, component
 from haystack.utils import Secret
 from haystack_integrations.common.jina import (
+    CLASSES,
     DEFAULT_API_KEY,
     ComponentConnection,
     DocumentImages,
@@ -22,9 +23,12 @@ from haystack_integrations.common.jina import (
 from jina_client import AsyncJinaClient, JinaClient
 from jina_client.integration import (
     CONNECTION_OPTIONS,
+    DEFAULT_BASE_URL,
     AsyncMultiVectorEmbedder,
     ConnectionOptions,
     MultiVectorEmbedder,
+    check_multi_vector_embedder,
+    follows,
     known_arguments,
 )
 
@@ -49,6 +53,8 @@ class JinaMultiVectorDocumentEmbedder(JinaComponent):
     print(len(documents[0].meta["multi_vector"]))
     ```
     """
+
+    _DEFAULT_URL = f"{DEFAULT_BASE_URL}/embeddings"
 
     @known_arguments(*CONNECTION_OPTIONS)
     def __init__(
@@ -112,6 +118,9 @@ class JinaMultiVectorDocumentEmbedder(JinaComponent):
         self.image_size = checked_size(image_size)
         self.raise_on_failure = raise_on_failure
         self._connection = ComponentConnection(api_key, client, options)
+        check_multi_vector_embedder(
+            model, self._connection.service, CLASSES, dimensions=dimensions, batch_size=batch_size
+        )
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(self, documents: list[Document]) -> dict[str, Any]:
@@ -130,6 +139,7 @@ class JinaMultiVectorDocumentEmbedder(JinaComponent):
         return given.output(result, self._embedded)
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
+    @follows("run")
     async def run_async(self, documents: list[Document]) -> dict[str, Any]:
         """
         Embed Documents, asynchronously. Files are read, and pages rendered, in threads.

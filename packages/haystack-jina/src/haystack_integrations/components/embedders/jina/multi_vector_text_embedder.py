@@ -6,13 +6,23 @@ from typing import Any, Unpack
 
 from haystack import component
 from haystack.utils import Secret
-from haystack_integrations.common.jina import DEFAULT_API_KEY, ComponentConnection, JinaComponent, as_query, meta_of
+from haystack_integrations.common.jina import (
+    CLASSES,
+    DEFAULT_API_KEY,
+    ComponentConnection,
+    JinaComponent,
+    as_query,
+    meta_of,
+)
 from jina_client import AsyncJinaClient, JinaClient, MultiVectors
 from jina_client.integration import (
     CONNECTION_OPTIONS,
+    DEFAULT_BASE_URL,
     AsyncMultiVectorEmbedder,
     ConnectionOptions,
     MultiVectorEmbedder,
+    check_multi_vector_embedder,
+    follows,
     known_arguments,
 )
 
@@ -30,6 +40,8 @@ class JinaMultiVectorTextEmbedder(JinaComponent):
     print(len(embedder.run(text="Where does the cat sleep?")["embedding"]))
     ```
     """
+
+    _DEFAULT_URL = f"{DEFAULT_BASE_URL}/embeddings"
 
     @known_arguments(*CONNECTION_OPTIONS)
     def __init__(
@@ -55,7 +67,7 @@ class JinaMultiVectorTextEmbedder(JinaComponent):
         :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
             `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
             `cache`, as of `jina_client.JinaClient`.
-        :raises JinaInputError: An unknown argument.
+        :raises JinaInputError: An unknown argument, or a value that cannot work.
         """
         self.api_key = api_key
         self.model_name = model
@@ -63,6 +75,7 @@ class JinaMultiVectorTextEmbedder(JinaComponent):
         self.suffix = suffix
         self.dimensions = dimensions
         self._connection = ComponentConnection(api_key, client, options)
+        check_multi_vector_embedder(model, self._connection.service, CLASSES, dimensions=dimensions)
 
     @component.output_types(embedding=list[list[float]], meta=dict[str, Any])
     def run(self, text: str) -> dict[str, Any]:
@@ -76,6 +89,7 @@ class JinaMultiVectorTextEmbedder(JinaComponent):
         return _output(self._embedder().embed([as_query(text, self.prefix, self.suffix)], "query"))
 
     @component.output_types(embedding=list[list[float]], meta=dict[str, Any])
+    @follows("run")
     async def run_async(self, text: str) -> dict[str, Any]:
         """
         Embed a string, asynchronously.

@@ -6,15 +6,28 @@ from typing import Any, Unpack
 
 from haystack import component
 from haystack.utils import Secret
-from haystack_integrations.common.jina import DEFAULT_API_KEY, ComponentConnection, JinaComponent, as_query, meta_of
+from haystack_integrations.common.jina import (
+    CLASSES,
+    DEFAULT_API_KEY,
+    ComponentConnection,
+    JinaComponent,
+    as_query,
+    meta_of,
+)
 from jina_client import AsyncJinaClient, Embeddings, JinaClient
 from jina_client.integration import (
     CONNECTION_OPTIONS,
+    DEFAULT_BASE_URL,
     AsyncEmbedder,
     ConnectionOptions,
     Embedder,
+    check_embedder,
+    follows,
     known_arguments,
+    warns_of_default_model,
 )
+
+JINA_API_URL = f"{DEFAULT_BASE_URL}/embeddings"
 
 
 @component
@@ -31,8 +44,10 @@ class JinaTextEmbedder(JinaComponent):
     ```
     """
 
+    _DEFAULT_URL = JINA_API_URL
     _ALWAYS_SAVED = ("model", "prefix", "suffix")
 
+    @warns_of_default_model
     @known_arguments(*CONNECTION_OPTIONS)
     def __init__(
         self,
@@ -66,7 +81,7 @@ class JinaTextEmbedder(JinaComponent):
         :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
             `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
             `cache`, as of `jina_client.JinaClient`.
-        :raises JinaInputError: An unknown argument.
+        :raises JinaInputError: An unknown argument, or a value that cannot work.
         """
         self.api_key = api_key
         self.model_name = model
@@ -78,6 +93,7 @@ class JinaTextEmbedder(JinaComponent):
         self.normalized = normalized
         self.truncate = truncate
         self._connection = ComponentConnection(api_key, client, options)
+        check_embedder(model, self._connection.service, CLASSES, **self._options())
 
     @component.output_types(embedding=list[float], meta=dict[str, Any])
     def run(self, text: str) -> dict[str, Any]:
@@ -91,6 +107,7 @@ class JinaTextEmbedder(JinaComponent):
         return _output(self._embedder().embed([as_query(text, self.prefix, self.suffix)], "query"))
 
     @component.output_types(embedding=list[float], meta=dict[str, Any])
+    @follows("run")
     async def run_async(self, text: str) -> dict[str, Any]:
         """
         Embed a string, asynchronously.

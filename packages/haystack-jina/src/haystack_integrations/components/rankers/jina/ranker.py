@@ -9,6 +9,7 @@ from typing import Any, Unpack
 from haystack import Document, component
 from haystack.utils import Secret
 from haystack_integrations.common.jina import (
+    CLASSES,
     DEFAULT_API_KEY,
     ComponentConnection,
     DocumentImages,
@@ -23,11 +24,17 @@ from haystack_integrations.common.jina import (
 from jina_client import AsyncJinaClient, JinaClient, JinaInputError, RerankResult
 from jina_client.integration import (
     CONNECTION_OPTIONS,
+    DEFAULT_BASE_URL,
     AsyncReranker,
     ConnectionOptions,
     Reranker,
+    check_reranker,
+    follows,
     known_arguments,
+    warns_of_default_model,
 )
+
+JINA_API_URL = f"{DEFAULT_BASE_URL}/rerank"
 
 
 @component
@@ -49,8 +56,10 @@ class JinaRanker(JinaComponent):
     """
 
     _MODEL = "model"
+    _DEFAULT_URL = JINA_API_URL
     _ALWAYS_SAVED = ("model", "top_k", "score_threshold")
 
+    @warns_of_default_model
     @known_arguments(*CONNECTION_OPTIONS)
     def __init__(
         self,
@@ -104,6 +113,7 @@ class JinaRanker(JinaComponent):
         self.root_path = root_path
         self.image_size = checked_size(image_size)
         self._connection = ComponentConnection(api_key, client, options)
+        check_reranker(model, self._connection.service, CLASSES, **self._options())
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(
@@ -129,6 +139,7 @@ class JinaRanker(JinaComponent):
         return _output(documents, result, threshold)
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
+    @follows("run")
     async def run_async(
         self,
         query: str,
@@ -157,7 +168,9 @@ class JinaRanker(JinaComponent):
             return text_of(document, self.meta_fields_to_embed, self.meta_data_separator)
 
         images = DocumentImages(self.file_path_meta_field, self.root_path, self.image_size)
-        return DocumentInputs(documents, TextOrImage(self.model, images, text), raise_on_failure=True).inputs
+        return DocumentInputs(
+            documents, TextOrImage(self.model, images, text), raise_on_failure=True, optional=False
+        ).inputs
 
     def _reranker(self) -> Reranker:
         return Reranker(self._connection.open(), self.model, **self._options())

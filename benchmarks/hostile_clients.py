@@ -1,0 +1,172 @@
+"""Measure what hostile clients cost honest ones: ``python benchmarks/hostile_clients.py``.
+
+The script starts a server in a process of its own. 64 honest clients embed short texts, alone and beside 200 hostile
+connections in turn, so that other work on the machine concerns both. A quarter of the hostile connections each drip
+bodies, stall inside a body, flood the server with invalid requests, and send PDFs that would render for minutes. They
+are in a process of their own with a low priority, because they would be on another machine. The script prints both
+throughputs and the memory, and takes about a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import os
+import re
+import subprocess
+import sys
+import time
+import zlib
+from collections import Counter
+from pathlib import Path
+
+import aiohttp
+import orjson
+import psutil
+
+HONEST = 64
+BODY = orjson.dumps({"model": "jina-embeddings-v3", "input": "a short honest text", "embedding_type": "base64"})
+ERRORS = orjson.dumps({"model": "jina-embeddings-v3", "input": [0] * 512})
+HEAD = b"POST /v1/embeddings HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n"
+
+
+def bomb() -> bytes:
+    """A request with a PDF of three million fills."""
+    content = zlib.compress(b"0 0 600 800 re f " * 3_000_000, 9)
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Count 1 /Kids [3 0 R] >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R >>",
+        b"<< /Length %d /Filter /FlateDecode >>\nstream\n%s\nendstream" % (len(content), content),
+    ]
+    pdf = b"%PDF-1.4\n" + b"".join(b"%d 0 obj\n%s\nendobj\n" % pair for pair in enumerate(objects, 1))
+    pdf += b"trailer << /Size 5 /Root 1 0 R >>\n%%EOF"
+    return orjson.dumps({"model": "jina-clip-v2", "input": {"pdf": base64.b64encode(pdf).decode()}})
+
+
+async def honest(url: str, seconds: float) -> tuple[float, float, Counter[int]]:
+    """Return requests per second, the 99th percentile of the latency, and the number of each status."""
+    statuses: Counter[int] = Counter()
+    latencies: list[float] = []
+    end = time.monotonic() + seconds
+
+    async def client(session: aiohttp.ClientSession) -> None:
+        while time.monotonic() < end:
+            began = time.monotonic()
+            async with session.post(f"{url}/embeddings", data=BODY) as response:
+                await response.read()
+                statuses[response.status] += 1
+                latencies.append(time.monotonic() - began)
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=HONEST)) as session:
+        await asyncio.gather(*(client(session) for _ in range(HONEST)))
+    return statuses[200] / seconds, sorted(latencies)[int(len(latencies) * 0.99)], statuses
+
+
+async def hostile(url: str, kind: int, pdf: bytes, statuses: Counter[str]) -> None:
+    """Keep one hostile connection busy for as long as it is not cancelled."""
+    host, port = url.removeprefix("http://").removesuffix("/v1").split(":")
+    while True:
+        try:
+            reader, writer = await asyncio.open_connection(host, int(port))
+            try:
+                if kind == 0:
+                    writer.write(HEAD % 10_000)
+                    while not reader.at_eof():
+                        writer.write(b"x")
+                        await writer.drain()
+                        await asyncio.sleep(0.5)
+                elif kind == 1:
+                    writer.write(HEAD % 1_000_000 + b"x" * 999_999)
+                    await reader.read()
+                else:
+                    content = ERRORS if kind == 2 else pdf
+                    writer.write(HEAD % len(content) + content)
+                    await writer.drain()
+                    statuses[(await reader.readline()).decode().strip()[9:12]] += 1
+                    # Without a pause one of these clients alone would use a whole core to send.
+                    await asyncio.sleep(0.5)
+            finally:
+                writer.close()
+        except OSError:
+            await asyncio.sleep(0.1)
+
+
+async def attack(url: str, connections: int, seconds: float) -> None:
+    """Keep hostile connections busy, and print the statuses that they got."""
+    statuses: Counter[str] = Counter()
+    pdf = bomb()
+    attackers = [asyncio.create_task(hostile(url, number % 4, pdf, statuses)) for number in range(connections)]
+    await asyncio.sleep(seconds)
+    for attacker in attackers:
+        attacker.cancel()
+    await asyncio.gather(*attackers, return_exceptions=True)
+    print(f"hostile statuses: {dict(statuses)}", flush=True)
+
+
+async def measure(url: str, process: psutil.Process, seconds: float, connections: int, rounds: int) -> bool:
+    """Print the measurement, and return whether honest clients kept 80 % of their throughput."""
+    await honest(url, 1)
+    totals = [0.0, 0.0]
+    command = [sys.executable, __file__, "--attack", url, "--connections", str(connections)]
+    for _ in range(rounds):
+        rate, latency, _ = await honest(url, seconds)
+        totals[0] += rate
+        print(
+            f"{HONEST} honest clients alone: {rate:.0f} requests/s, 99th percentile {latency * 1000:.0f} ms", flush=True
+        )
+        attackers = await asyncio.create_subprocess_exec(*command, "--seconds", str(seconds + 5))
+        await asyncio.sleep(3)
+        rate, latency, statuses = await honest(url, seconds)
+        memory = sum(each.memory_info().rss for each in (process, *process.children(recursive=True)))
+        await attackers.wait()
+        totals[1] += rate
+        print(
+            f"beside {connections} hostile connections: {rate:.0f} requests/s, "
+            f"99th percentile {latency * 1000:.0f} ms, statuses {dict(statuses)}; "
+            f"memory of the server's processes {memory / 2**20:.0f} MB",
+            flush=True,
+        )
+    print(f"kept: {totals[1] / totals[0]:.0%}")
+    return totals[1] >= 0.8 * totals[0]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of each measurement")
+    parser.add_argument("--connections", type=int, default=200, help="hostile connections")
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of each kind")
+    parser.add_argument("--attack", metavar="URL", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.attack:
+        os.nice(19)
+        asyncio.run(attack(options.attack, options.connections, options.seconds))
+        return 0
+    command = [sys.executable, "-m", "jina_local.cli", "serve", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path.cwd()) as server:
+        try:
+            assert server.stdout
+            announcement = re.search(r"JINA_BASE_URL=(\S+);", server.stdout.readline())
+            assert announcement
+            limit = options.rounds * (3 * options.seconds + 20)
+            kept = asyncio.run(
+                asyncio.wait_for(
+                    measure(
+                        announcement[1],
+                        psutil.Process(server.pid),
+                        options.seconds,
+                        options.connections,
+                        options.rounds,
+                    ),
+                    limit,
+                )
+            )
+            return 0 if kept else 1
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

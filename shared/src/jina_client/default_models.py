@@ -1,0 +1,49 @@
+"""The models of programs that name none, and a warning that says which one is recommended."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+# The defaults of the integrations that this project replaces, with what the documentation recommends for the same.
+_RECOMMENDED = {
+    "jina-embeddings-v2-base-en": "jina-embeddings-v5-text-small",
+    "jina-embeddings-v3": "jina-embeddings-v5-text-small",
+    "jina-clip-v2": "jina-embeddings-v4",
+    "jina-reranker-v1-base-en": "jina-reranker-v3",
+}
+
+_LIBRARIES = {"haystack", "haystack_integrations", "jina_client", "langchain_core", "langchain_jina", "llama_index"}
+
+_warned: set[type] = set()
+
+
+class JinaDefaultModelWarning(UserWarning):
+    """A program that names no model gets one that is kept for stored vectors, and a newer one is recommended."""
+
+
+def warn_of_default_model(owner: type, model: str) -> None:
+    """Warn, once per class and process, if the default model is not the recommended one.
+
+    Args:
+        owner: the class whose ``model=`` was left out.
+        model: its default.
+    """
+    recommended = _RECOMMENDED.get(model)
+    if recommended is None or owner in _warned:
+        return
+    _warned.add(owner)
+    warnings.warn(
+        f"{owner.__name__} uses {model!r} because model= was left out; {recommended!r} is recommended for new "
+        f"programs. Vectors and scores of different models cannot be compared: to keep yours, pass model={model!r}",
+        JinaDefaultModelWarning,
+        stacklevel=_frames_to_caller(),
+    )
+
+
+def _frames_to_caller() -> int:
+    """Return the ``stacklevel`` of the first frame that belongs to the program and not to a library."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _LIBRARIES:
+        level, frame = level + 1, frame.f_back
+    return level

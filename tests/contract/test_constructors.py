@@ -1,0 +1,181 @@
+"""Values that cannot work are rejected when a component is constructed, in all frameworks alike."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import langchain_jina
+import pytest
+from haystack_integrations.components.embedders.jina import JinaDocumentEmbedder, JinaTextEmbedder
+from haystack_integrations.components.rankers.jina import JinaRanker
+from jina_client import JinaClient, JinaInputError
+from jina_client.transport import Request, Response
+from llama_index.embeddings.jinaai import JinaEmbedding
+from llama_index.postprocessor.jinaai_rerank import JinaRerank
+from loopback import Recorder
+
+EMBEDDERS = [langchain_jina.JinaEmbeddings, JinaEmbedding, JinaTextEmbedder, JinaDocumentEmbedder]
+RERANKERS = [langchain_jina.JinaRerank, JinaRerank, JinaRanker]
+MODEL, RERANKER = "jina-embeddings-v3", "jina-reranker-v3"
+
+
+@pytest.mark.parametrize("kind", EMBEDDERS, ids=lambda kind: f"{kind.__module__.partition('.')[0]}-{kind.__name__}")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dimensions": 4096}, "1 to 1024 dimensions, got 4096"),
+        ({"task": "nope"}, "has no task 'nope'; it has: retrieval.query"),
+        ({"model": "jina-embedings-v3"}, "did you mean 'jina-embeddings-v3'"),
+        ({"model": "jina-embedings-v3", "base_url": "local"}, "did you mean 'jina-embeddings-v3'"),
+        ({"model": "jina-reranker-v3"}, "is a reranker: use the class for reranking, such as JinaR"),
+        ({"model": "jina-colbert-v2"}, "gives one vector per token: use the late-interaction classes"),
+        ({"model": ""}, "model must be a model id"),
+        ({"base_url": "foo"}, "base_url must be 'local' or a URL"),
+        ({"timeout": -1}, "timeout must be a number above 0, got -1"),
+        ({"max_retries": -1}, "max_retries must be a whole number of 0 or more"),
+        ({"dialect": "openai"}, "dialect must be one of jina, vllm"),
+    ],
+)
+def test_an_embedder_rejects(kind: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(JinaInputError, match=message):
+        kind(**{"model": MODEL, **options})
+
+
+@pytest.mark.parametrize("kind", [langchain_jina.JinaEmbeddings, JinaDocumentEmbedder])
+def test_a_batch_is_no_longer_than_a_request_may_be(kind: Any) -> None:
+    with pytest.raises(JinaInputError, match="batch_size must be a whole number from 1 to 512, got 1000"):
+        kind(model=MODEL, batch_size=1000)
+
+
+@pytest.mark.parametrize("kind", RERANKERS, ids=lambda kind: kind.__module__.partition(".")[0])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": "jina-rerancer-v3"}, "did you mean 'jina-reranker-v3'"),
+        ({"model": MODEL}, "is an embedding model: use the class for embeddings, such as Jina"),
+        ({"max_doc_length": 0}, "max_doc_length must be"),
+        ({"base_url": "foo"}, "base_url must be 'local' or a URL"),
+        ({"timeout": 0}, "timeout must be a number above 0"),
+    ],
+)
+def test_a_reranker_rejects(kind: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(JinaInputError, match=message):
+        kind(**{"model": RERANKER, **options})
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(langchain_jina.JinaRerank, "top_n"), (JinaRerank, "top_n"), (JinaRanker, "top_k")]
+)
+def test_a_reranker_keeps_one_document_at_least(kind: Any, name: str) -> None:
+    with pytest.raises(JinaInputError, match=f"{name} must be"):
+        kind(model=RERANKER, **{name: 0})
+
+
+@pytest.mark.parametrize("kind", [*EMBEDDERS, *RERANKERS])
+def test_other_services_have_models_of_their_own(kind: Any, server: Recorder) -> None:
+    assert kind(model="my-own-model", base_url=server.url)
+
+
+class OwnTransport:
+    """A transport that may call any service."""
+
+    def send(self, request: Request) -> Response:
+        raise AssertionError(request)
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("kind", [*EMBEDDERS, *RERANKERS])
+def test_a_transport_may_call_a_service_with_models_of_its_own(kind: Any) -> None:
+    assert kind(model="my-own-model", client=JinaClient(transport=OwnTransport(), api_key="test-key"))
+
+
+@pytest.mark.parametrize("kind", [*EMBEDDERS, *RERANKERS])
+def test_a_missing_key_is_found_at_first_use(kind: Any) -> None:
+    assert kind(model=RERANKER if kind in RERANKERS else MODEL)
+
+
+@pytest.mark.parametrize("kind", [langchain_jina.JinaEmbeddings, langchain_jina.JinaRerank, JinaEmbedding, JinaRerank])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"client": "local"},
+            "client must be a JinaClient or an AsyncJinaClient, got 'local'; base_url='local' selects",
+        ),
+        ({"timeout": "soon"}, "timeout must be a number, got 'soon'"),
+        ({"max_retries": "x"}, "max_retries must be a whole number, got 'x'"),
+        ({"base_url": 5}, "base_url must be a string, got 5"),
+        ({"api_key": 12345}, "api_key must be a string, got int"),
+    ],
+)
+def test_a_wrong_type_is_named_in_the_clients_words(kind: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(JinaInputError) as caught:
+        kind(**options)
+    assert message in str(caught.value)
+    assert "12345" not in str(caught.value)
+
+
+def test_haystack_names_a_wrong_client_and_a_positional_model() -> None:
+    with pytest.raises(JinaInputError, match=r"client must be a JinaClient .* got 'local'; base_url='local' selects"):
+        JinaTextEmbedder(client="local")  # type: ignore[arg-type]
+    with pytest.raises(JinaInputError, match="pass the model as model='jina-embeddings-v3'"):
+        JinaTextEmbedder("jina-embeddings-v3")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [langchain_jina.JinaEmbeddings, langchain_jina.JinaRerank])
+def test_a_positional_model_is_answered_with_the_keyword(kind: Any) -> None:
+    with pytest.raises(JinaInputError, match=rf"got 'jina-m': write {kind.__name__}\(model=…\)"):
+        kind("jina-m")
+
+
+DEFAULTS = """
+import warnings
+from jina_client import JinaDefaultModelWarning
+import langchain_jina as langchain
+import llama_index.embeddings.jinaai as llama_index
+import llama_index.postprocessor.jinaai_rerank as llama_index_rerank
+import haystack_integrations.components.embedders.jina as haystack
+import haystack_integrations.components.rankers.jina as haystack_rankers
+
+warnings.simplefilter("always")
+for kind in (
+    langchain.JinaEmbeddings, llama_index.JinaEmbedding, haystack.JinaTextEmbedder, haystack.JinaDocumentEmbedder,
+    langchain.JinaRerank, llama_index_rerank.JinaRerank, haystack_rankers.JinaRanker,
+):
+    with warnings.catch_warnings(record=True) as caught:
+        for _ in range(2):
+            own = kind(base_url="local")
+        kind(model=own.model, base_url="local")
+    (warning,) = [each for each in caught if issubclass(each.category, JinaDefaultModelWarning)]
+    print(warning.filename, warning.message)
+"""
+
+
+def test_a_program_that_names_no_model_is_told_once() -> None:
+    run = subprocess.run([sys.executable, "-c", DEFAULTS], capture_output=True, text=True, timeout=120, check=True)
+    texts = run.stdout.splitlines()
+    left_out = "because model= was left out;"
+    v2, v3, v5 = "jina-embeddings-v2-base-en", "jina-embeddings-v3", "jina-embeddings-v5-text-small"
+    assert texts[0].startswith(f"<string> JinaEmbeddings uses '{v2}' {left_out} '{v5}' is recommended")
+    assert all(f"uses '{v3}' {left_out} '{v5}' is recommended" in text for text in texts[1:4])
+    assert all(f"uses 'jina-reranker-v1-base-en' {left_out} 'jina-reranker-v3'" in text for text in texts[4:])
+    assert all(text.startswith("<string> ") for text in texts)
+
+
+def test_smaller_images_without_pillow_name_what_is_missing() -> None:
+    program = (
+        "import sys\n"
+        "sys.modules['PIL'] = None\n"
+        "from jina_client import JinaClient, JinaInputError\n"
+        "try:\n"
+        "    JinaClient(base_url='local').embed([{'image': b'\\x89PNG\\r\\n\\x1a\\n' + bytes(64)}],"
+        " model='jina-clip-v2', max_image_side=64)\n"
+        "except JinaInputError as error:\n"
+        "    print(error)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert "Pillow" in run.stdout
+    assert "images" in run.stdout

@@ -1,0 +1,163 @@
+"""Slow, numerous and hostile clients take no more than their share."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import orjson
+import pytest
+import requests
+from jina_local.app import App
+from jina_local.server import running
+from jina_local.server_limits import ServerLimits
+
+BODY = {"model": "jina-embeddings-v3", "input": "a text"}
+
+
+@contextmanager
+def connected(url: str, sent: bytes = b"") -> Iterator[socket.socket]:
+    host, port = url.removeprefix("http://").removesuffix("/v1").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(sent)
+        yield connection
+
+
+def received(connection: socket.socket) -> bytes:
+    """Everything until the server closes the connection."""
+    content = b""
+    try:
+        while block := connection.recv(65536):
+            content += block
+    except ConnectionResetError:
+        pass
+    return content
+
+
+def head(length: int, *more: str) -> bytes:
+    lines = ("POST /v1/embeddings HTTP/1.1", "Host: 127.0.0.1", f"Content-Length: {length}", *more)
+    return "\r\n".join((*lines, "", "")).encode()
+
+
+def post(url: str, timeout: float = 30, **fields: Any) -> requests.Response:
+    return requests.post(f"{url}/embeddings", json={**BODY, **fields}, timeout=timeout)
+
+
+def test_the_key_is_checked_before_the_body_is_read() -> None:
+    with running(api_key="right") as url, connected(url, head(10_000_000)) as connection:
+        # The body never comes.
+        began = time.monotonic()
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        assert (response.status, orjson.loads(response.read())["code"]) == (401, "AUTH_MISSING_API_KEY")
+        assert time.monotonic() - began < 5
+
+
+def test_bodies_that_stall_do_not_keep_others_out() -> None:
+    """Eight connections that each withhold the last byte used to make every other request a 503."""
+    size = 100_000
+    with running(max_body=size) as url, ExitStack() as stack:
+        held = [stack.enter_context(connected(url, head(size) + b"x" * (size - 1))) for _ in range(12)]
+        time.sleep(0.5)
+        assert [post(url, input="word " * 1000).status_code for _ in range(5)] == [200] * 5
+        # The oldest of the held ones has made room.
+        assert held[0].recv(100).startswith(b"HTTP/1.1 503")
+
+
+def test_a_body_that_stalls_is_408() -> None:
+    limits = ServerLimits(stall_seconds=0.5)
+    with running(limits=limits) as url, connected(url, head(100) + b"x") as connection:
+        began = time.monotonic()
+        assert received(connection).startswith(b"HTTP/1.1 408")
+        assert time.monotonic() - began < 3
+
+
+def test_a_body_that_drips_is_408() -> None:
+    limits = ServerLimits(body_seconds=1, stall_seconds=0.5)
+    with running(limits=limits) as url, connected(url, head(100)) as connection:
+        began = time.monotonic()
+        for _ in range(30):
+            try:
+                connection.sendall(b"x")
+            except OSError:
+                break
+            time.sleep(0.1)
+        assert b"408" in received(connection)[:20]
+        assert time.monotonic() - began < 6
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /v1/embeddings HTTP/1.1\r\nHo"], ids=["nothing", "half a head"])
+def test_a_head_that_does_not_arrive_ends_the_connection(sent: bytes) -> None:
+    with running(limits=ServerLimits(header_seconds=0.5)) as url, connected(url, sent) as connection:
+        began = time.monotonic()
+        received(connection)
+        assert time.monotonic() - began < 5
+
+
+def test_a_connection_above_the_limit_gets_a_503() -> None:
+    with running(limits=ServerLimits(connections=3)) as url:
+        with ExitStack() as stack:
+            for _ in range(3):
+                stack.enter_context(connected(url))
+            time.sleep(0.2)
+            response = post(url)
+            assert (response.status_code, response.json()["code"]) == (503, "SERVICE_UNAVAILABLE")
+            assert "3 connections already" in response.json()["detail"]
+        time.sleep(0.2)
+        assert post(url).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("LOCALHOST:8080", 200),
+        ("[::1]:8080", 200),
+        ("engine.internal", 200),
+        ("attacker.example", 403),
+        ("127.0.0.1.attacker.example", 403),
+        ("", 403),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/models", "/health", "/docs", "/openapi.json"])
+def test_the_host_must_be_the_servers(host: str, path: str, status: int) -> None:
+    with running(limits=ServerLimits(hosts=("engine.internal",))) as url:
+        response = requests.get(url.removesuffix("/v1") + path, headers={"Host": host}, timeout=30)
+    assert response.status_code == status
+
+
+def test_millions_of_invalid_items_get_a_small_response() -> None:
+    bodies: list[dict[str, Any]] = [
+        {"model": "jina-embeddings-v5-omni-small", "input": [{"content": [0] * 2_000_000}]},
+        {**BODY, **{f"field {number}": 1 for number in range(200_000)}},
+        {**BODY, "model": "x" * 4_000_000},
+        {**BODY, "x" * 4_000_000: 1},
+        {**BODY, "input": [0] * 512},
+        {**BODY, "task": ["x"] * 1_000_000},
+    ]
+    app = App()
+    for body in bodies:
+        began = time.monotonic()
+        status, _, content = app.handle("POST", "/v1/embeddings", {}, orjson.dumps(body))
+        assert status in (400, 422)
+        assert len(content) < 20_000
+        assert time.monotonic() - began < 2
+
+
+def test_an_error_lists_twenty_items_and_says_how_many_there_are() -> None:
+    body = orjson.dumps({**BODY, "input": [0] * 512})
+    status, _, content = App().handle("POST", "/v1/embeddings", {}, body)
+    response = orjson.loads(content)
+    assert (status, len(response["errors"])) == (422, 20)
+    assert response["detail"].startswith("Validation errors in 512 fields.")
+    assert response["detail"].endswith("; and 492 more")
+
+
+def test_labels_are_not_repeated_without_bound() -> None:
+    body = {"model": "jina-embeddings-v3", "input": ["a"] * 512, "labels": ["x" * 100_000, "y"]}
+    status, _, content = App().handle("POST", "/v1/classify", {}, orjson.dumps(body))
+    assert (status, orjson.loads(content)["code"]) == (413, "REQUEST_TOO_LARGE")

@@ -1,0 +1,144 @@
+"""Hostile pictures and PDFs: each gets a response within its limits, and costs other requests nothing."""
+
+from __future__ import annotations
+
+import base64
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+import requests
+from hostile_media import FILES
+from pictures import written
+from served import Served, start
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the limits on a worker are those of Linux")
+
+MODEL = "jina-clip-v2"
+SECONDS = 2
+HONEST_SECONDS = 2.0
+"""A text request takes at most this long after each hostile file."""
+
+
+def medium(kind: str, data: bytes) -> dict[str, str]:
+    return {kind: base64.b64encode(data).decode()}
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    server = start("--media-seconds", str(SECONDS))
+    watcher = threading.Thread(target=server.watch)
+    watcher.start()
+    try:
+        assert server.embed("a text").status_code == 200
+        yield server
+    finally:
+        server.stop.set()
+        watcher.join()
+        server.process.kill()
+        server.process.communicate()
+
+
+def test_there_are_enough_hostile_files() -> None:
+    kinds = {name.partition(":")[0] for name in FILES}
+    assert len(FILES) >= 40
+    assert kinds == {"PNG", "JPEG", "GIF", "WebP", "TIFF", "BMP", "PDF"}
+
+
+def test_a_worker_starts_only_when_media_arrive(served: Served) -> None:
+    assert served.embed("a text").status_code == 200
+    assert psutil.Process(served.process.pid).children() == []
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_hostile_file_gets_a_response_and_others_go_on(served: Served, name: str) -> None:
+    kind, make = FILES[name]
+    file = make()
+    began = time.monotonic()
+    response = served.embed(medium(kind, file))
+    took = time.monotonic() - began
+    assert response.status_code in (200, 422), response.text[:500]
+    if response.status_code == 422:
+        [error] = response.json()["errors"]
+        assert error["type"] in ("unreadable_medium", "too_long"), error
+    # The whole file, with the start of a worker.
+    assert took < 3 * SECONDS + 10
+    began = time.monotonic()
+    assert served.embed("an honest text").status_code == 200
+    assert time.monotonic() - began < HONEST_SECONDS
+    assert psutil.Process(served.process.pid).memory_info().rss < 350 * 2**20
+
+
+def test_an_honest_picture_is_read_after_them(served: Served) -> None:
+    assert served.embed(medium("image", written("Closed on Sundays"))).status_code == 200
+
+
+def test_the_worker_does_not_know_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JINA_LOCAL_API_KEY", "right")
+    server = start()
+    try:
+        image = medium("image", written("Closed on Sundays"))
+        body = {"model": "jina-clip-v2", "input": image}
+        headers = {"Authorization": "Bearer right"}
+        assert requests.post(f"{server.url}/embeddings", json=body, headers=headers, timeout=60).status_code == 200
+        [worker] = psutil.Process(server.process.pid).children()
+        assert "right" not in worker.environ().values()
+        assert not [name for name in worker.environ() if "KEY" in name]
+    finally:
+        server.process.kill()
+        server.process.communicate()
+
+
+def test_the_processes_stayed_below_a_gigabyte_together(served: Served) -> None:
+    print(f"peak of all processes: {served.peak / 2**20:.0f} MB")
+    assert served.peak < 2**30
+
+
+def test_sigterm_ends_the_server_and_its_worker_after_them(served: Served) -> None:
+    workers = psutil.Process(served.process.pid).children()
+    assert len(workers) == 1
+    began = time.monotonic()
+    served.process.terminate()
+    assert served.process.wait(20) == 0
+    assert time.monotonic() - began < 5
+    assert psutil.wait_procs(workers, timeout=1)[1] == []
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT], ids=lambda sent: sent.name)
+@pytest.mark.parametrize("name", ["PDF: nested forms", "PDF: millions of fills", "JPEG: thousands of empty scans"])
+def test_a_signal_ends_the_server_while_a_file_is_read(name: str, sent: signal.Signals) -> None:
+    server = start()
+    kind, make = FILES[name]
+    statuses: list[Any] = []
+
+    def post() -> None:
+        try:
+            statuses.append(server.embed(medium(kind, make())).status_code)
+        except requests.ConnectionError:
+            statuses.append("closed")
+
+    poster = threading.Thread(target=post)
+    poster.start()
+    try:
+        deadline = time.monotonic() + 20
+        while not (workers := psutil.Process(server.process.pid).children()):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        time.sleep(0.5)
+        began = time.monotonic()
+        server.process.send_signal(sent)
+        status = server.process.wait(20)
+        took = time.monotonic() - began
+    finally:
+        server.process.kill()
+        server.process.communicate()
+        poster.join()
+    assert status in ((0,) if sent is signal.SIGTERM else (130, -signal.SIGINT))
+    assert took < 5
+    assert psutil.wait_procs(workers, timeout=1)[1] == []
+    assert statuses[0] in (200, 422, 503, "closed")

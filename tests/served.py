@@ -1,0 +1,64 @@
+"""A server of the embedded engine in a process of its own, to be watched and ended by signals."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+import requests
+
+MODEL = "jina-clip-v2"
+
+
+@dataclass
+class Served:
+    """A server in a process of its own, whose memory is watched."""
+
+    process: subprocess.Popen[str]
+    url: str
+    peak: int = 0
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def memory(self) -> int:
+        """Resident memory of the server and of all its workers, in bytes."""
+        server = psutil.Process(self.process.pid)
+        total = 0
+        for each in (server, *server.children(recursive=True)):
+            try:
+                total += each.memory_info().rss
+            except psutil.NoSuchProcess:
+                continue
+        return total
+
+    def watch(self) -> None:
+        while not self.stop.wait(0.05):
+            try:
+                self.peak = max(self.peak, self.memory())
+            except psutil.NoSuchProcess:
+                return
+
+    def post(self, endpoint: str, timeout: float = 60, **fields: Any) -> requests.Response:
+        return requests.post(f"{self.url}/{endpoint}", json=fields, timeout=timeout)
+
+    def embed(self, value: Any, timeout: float = 60) -> requests.Response:
+        return self.post("embeddings", timeout, model=MODEL, input=value)
+
+
+def _take_signals() -> None:
+    """Restore the handlers that a background job of a script does not have."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def start(*options: str, stderr: int | None = None) -> Served:
+    command = [sys.executable, "-m", "jina_local.cli", "serve", "--port", "0", *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, preexec_fn=_take_signals)
+    assert process.stdout
+    announcement = re.search(r"JINA_BASE_URL=(\S+);", process.stdout.readline())
+    assert announcement
+    return Served(process, announcement[1])
