@@ -18,6 +18,7 @@ _PUBLIC = (
     "haystack_integrations.components.retrievers.jina",
     "haystack_integrations.components.writers.jina",
     "haystack_integrations.document_stores.jina",
+    "haystack_integrations.tools.jina",
     "jina_client",
     "jina_client.dialects",
     "jina_client.quantization",
@@ -27,6 +28,7 @@ _PUBLIC = (
     "llama_index.embeddings.jinaai",
     "llama_index.postprocessor.jinaai_rerank",
     "llama_index.retrievers.jinaai",
+    "llama_index.tools.jina",
 )
 for _name in (*_PUBLIC, "jina_local.backend", "jina_local.server"):
     _module = importlib.import_module(_name)

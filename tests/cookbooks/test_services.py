@@ -65,7 +65,7 @@ def test_an_agent_takes_a_language_model_where_there_is_a_key(
     monkeypatch.setenv("OPENAI_BASE_URL", language_model.url)
     printed = _printed("08_agents", tmp_path)
     for framework in ("LangGraph", "LlamaIndex", "Haystack"):
-        assert f"{framework:11} I was told: Bicycles travel free of charge" in printed
+        assert f"{framework:11} I was told: [1] Bicycles" in printed
     # Each asked twice: what to do, and what to say of what the tool found.
     assert [sent.path.endswith("/chat/completions") for sent in language_model.sent] == [True] * 6
     assert {sent.body["model"] for sent in language_model.sent} == {"gpt-4o-mini"}

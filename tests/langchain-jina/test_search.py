@@ -9,7 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from jina_client import JinaArgumentError, JinaInputError, PaymentRequiredError
+from jina_client.integration import text_tokens
 from langchain_core.documents import Document
+from langchain_core.tools import ToolException
 from langchain_jina import JinaSearch, JinaSearchAPIWrapper
 from loopback import Answer, Recorder
 
@@ -46,7 +48,7 @@ def test_the_tool_gives_json(server: Recorder, wrapper: JinaSearchAPIWrapper) ->
     }
     assert asyncio.run(tool.ainvoke("cats")) == found
     assert server.sent[0].headers["authorization"] == f"Bearer {KEY}"
-    assert (tool.name, list(tool.args)) == ("jina_search", ["query"])
+    assert (tool.name, list(tool.args)) == ("jina_search", ["query", "max_results"])
 
 
 def test_documents(wrapper: JinaSearchAPIWrapper) -> None:
@@ -79,4 +81,22 @@ def test_what_cannot_work_is_refused(server: Recorder, wrapper: JinaSearchAPIWra
 def test_an_empty_balance_is_an_error_of_its_own(server: Recorder, wrapper: JinaSearchAPIWrapper) -> None:
     server.answer = lambda sent: Answer({"code": 402, "message": "Insufficient balance"}, 402)
     with pytest.raises(PaymentRequiredError, match="balance"):
-        JinaSearch(search_wrapper=wrapper).invoke("cats")
+        wrapper.run("cats")
+    # A model cannot act on an exception.
+    assert "tell the user that the balance" in JinaSearch(search_wrapper=wrapper).invoke("cats")
+    with pytest.raises(ToolException, match="balance"):
+        JinaSearch(search_wrapper=wrapper, handle_tool_error=False).invoke("cats")
+
+
+def test_the_tool_returns_bounded_json_and_the_wrapper_returns_all(
+    server: Recorder, wrapper: JinaSearchAPIWrapper
+) -> None:
+    pages = [{**PAGE, "content": '# "Cats"\n' * 5000}] * 10
+    server.answer = lambda sent: Answer({"code": 200, "data": pages})
+    for limit in (100, 1000, 4000):
+        found = JinaSearch(search_wrapper=wrapper, max_output_tokens=limit).invoke({"query": "cats", "max_results": 7})
+        assert limit / 2 < text_tokens(found) <= limit
+        assert all(page["title"] == "Köln" for page in json.loads(found))
+    assert len(json.loads(found)) == 7
+    assert "[shortened: 45000 characters in all]" in json.loads(found)[0]["content"]
+    assert json.loads(wrapper.run("cats"))[9]["content"] == pages[0]["content"]

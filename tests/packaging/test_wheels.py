@@ -27,19 +27,22 @@ DISTRIBUTIONS = {
     "langchain-jina": ("from langchain_jina import JinaEmbeddings, JinaRerank", ("langchain_core",), ()),
     "llama-index-jina": (
         "from llama_index.embeddings.jinaai import JinaEmbedding; "
-        "from llama_index.postprocessor.jinaai_rerank import JinaRerank",
+        "from llama_index.postprocessor.jinaai_rerank import JinaRerank; "
+        "from llama_index.tools.jina import JinaToolSpec",
         ("llama_index.core",),
         (
             "llama_index/__init__.py",
             "llama_index/embeddings/__init__.py",
             "llama_index/postprocessor/__init__.py",
             "llama_index/retrievers/__init__.py",
+            "llama_index/tools/__init__.py",
         ),
     ),
     "haystack-jina": (
         "from haystack_integrations.components.embedders.jina import JinaTextEmbedder, JinaDocumentEmbedder; "
         "from haystack_integrations.components.connectors.jina import JinaReaderConnector; "
-        "from haystack_integrations.components.rankers.jina import JinaRanker",
+        "from haystack_integrations.components.rankers.jina import JinaRanker; "
+        "from haystack_integrations.tools.jina import JinaSearchTool",
         ("haystack",),
         (
             "haystack_integrations/__init__.py",
@@ -51,6 +54,7 @@ DISTRIBUTIONS = {
             "haystack_integrations/components/retrievers/__init__.py",
             "haystack_integrations/components/writers/__init__.py",
             "haystack_integrations/document_stores/__init__.py",
+            "haystack_integrations/tools/__init__.py",
         ),
     ),
 }

@@ -1,4 +1,4 @@
-"""Jina AI's embeddings, rerankers, retrievers and search for LangChain.
+"""Jina AI's embeddings, rerankers, retrievers and agent tools for LangChain.
 
 All names but :class:`JinaEmbeddings` load when they are first used: LangChain's runnables take about a second to
 import, and the retrievers need the package ``jina-index``.
@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from .rerank import JinaRerank, RerankInput
     from .retrievers import JinaLateInteractionRetriever, JinaRetriever
     from .search import JinaSearch, JinaSearchAPIWrapper
+    from .tools import JinaDocumentSearch, JinaReader
 
 __all__ = [
+    "JinaDocumentSearch",
     "JinaEmbeddings",
     "JinaLateInteractionRetriever",
+    "JinaReader",
     "JinaRerank",
     "JinaRetriever",
     "JinaSearch",
@@ -30,7 +33,9 @@ __all__ = [
 ]
 
 _MODULES = {
+    "JinaDocumentSearch": "tools",
     "JinaLateInteractionRetriever": "retrievers",
+    "JinaReader": "tools",
     "JinaRerank": "rerank",
     "JinaRetriever": "retrievers",
     "JinaSearch": "search",

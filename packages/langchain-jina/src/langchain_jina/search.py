@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from jina_client import SearchResults
-from jina_client.integration import input_error_from_pydantic
+from jina_client import Page, SearchResults
+from jina_client.integration import (
+    DEFAULT_RESULTS,
+    MAX_OUTPUT_TOKENS,
+    SEARCH_TOOL,
+    AsyncWebTools,
+    ToolResult,
+    WebSearchArguments,
+    WebTools,
+    check_output_tokens,
+    input_error_from_pydantic,
+    shortened,
+    text_tokens,
+)
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.documents import Document
 from langchain_core.tools import BaseTool
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from .connection import LangChainConnection
+from .tools import text_of
 
 
 class JinaSearchAPIWrapper(LangChainConnection):
@@ -49,50 +64,87 @@ class JinaSearchAPIWrapper(LangChainConnection):
         return _documents(await self._connection().async_client.web.search(query, endpoint=self.endpoint))
 
 
-class JinaSearchInput(BaseModel):
-    """What :class:`JinaSearch` takes."""
-
-    query: str = Field(description="what to search the web for")
+JinaSearchInput = WebSearchArguments
+"""The arguments of :class:`JinaSearch`, under the name of ``langchain_community``."""
 
 
 class JinaSearch(BaseTool):
-    """A tool that searches the web.
+    """Search the web. The result is JSON, as that of :meth:`JinaSearchAPIWrapper.run`, with shortened contents.
+
+    A failed call returns a text that says what to try instead; with ``handle_tool_error=False`` it raises a
+    ``ToolException``.
 
     Args:
-        search_wrapper: what searches, and with what key; by default the key is that of the environment.
+        search_wrapper: the connection; by default with the key from the environment.
+        max_output_tokens: limit of a result, in estimated tokens.
 
     Raises:
-        JinaInputError: an unknown argument; a missing key when it is first needed.
+        JinaInputError: an unknown argument or a value of the wrong type; a missing key when it is first needed.
+        AuthenticationError: a wrong key.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
-    name: str = "jina_search"
-    description: str = (
-        "Searches the web. Returns the best pages as JSON, each with its title, link, a snippet, and its content as "
-        "Markdown. Use it for what is recent, or for facts that need a source."
-    )
+    name: str = SEARCH_TOOL.name
+    description: str = SEARCH_TOOL.description
     args_schema: Any = JinaSearchInput
+    handle_tool_error: Any = True
     search_wrapper: JinaSearchAPIWrapper = Field(default_factory=JinaSearchAPIWrapper)
+    max_output_tokens: int = MAX_OUTPUT_TOKENS
 
     def __init__(self, **arguments: Any) -> None:
         try:
             super().__init__(**arguments)
         except ValidationError as error:
             raise input_error_from_pydantic(type(self), error) from None
+        check_output_tokens(self.max_output_tokens)
 
-    def _run(self, query: str, run_manager: CallbackManagerForToolRun | None = None) -> str:
-        return self.search_wrapper.run(query)
+    def _run(
+        self, query: str, max_results: int = DEFAULT_RESULTS, run_manager: CallbackManagerForToolRun | None = None
+    ) -> str:
+        wrapper = self.search_wrapper
+        tools = WebTools(wrapper._connection(), search_endpoint=wrapper.endpoint)
+        return self._output(tools.search(query, max_results))
 
-    async def _arun(self, query: str, run_manager: AsyncCallbackManagerForToolRun | None = None) -> str:
-        return await self.search_wrapper.arun(query)
+    async def _arun(
+        self, query: str, max_results: int = DEFAULT_RESULTS, run_manager: AsyncCallbackManagerForToolRun | None = None
+    ) -> str:
+        wrapper = self.search_wrapper
+        tools = AsyncWebTools(wrapper._connection(), search_endpoint=wrapper.endpoint)
+        return self._output(await tools.search(query, max_results))
+
+    def _output(self, result: ToolResult) -> str:
+        text_of(result)
+        return _bounded_json(result.pages, self.max_output_tokens)
 
 
-def _json(found: SearchResults) -> str:
-    pages = [
-        {"title": page.title, "link": page.url, "snippet": page.description, "content": page.content} for page in found
-    ]
-    return json.dumps(pages, ensure_ascii=False)
+def _json(pages: Iterable[Page]) -> str:
+    return _dumps(
+        [
+            {"title": page.title, "link": page.url, "snippet": page.description, "content": page.content}
+            for page in pages
+        ]
+    )
+
+
+def _bounded_json(pages: Sequence[Page], max_tokens: int) -> str:
+    """Return pages as JSON with shortened contents; the last pages are left out if the limit has no room for them."""
+
+    def tokens_without_contents() -> int:
+        return text_tokens(_json(replace(page, content="") for page in pages))
+
+    while pages and tokens_without_contents() > max_tokens:
+        pages = pages[:-1]
+    contents = shortened(
+        [page.content for page in pages],
+        max_tokens - tokens_without_contents(),
+        lambda text: text_tokens(_dumps(text)),
+    )
+    return _json(replace(page, content=content) for page, content in zip(pages, contents, strict=True))
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _documents(found: SearchResults) -> list[Document]:

@@ -9,17 +9,34 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .._async.agent_tools import AsyncWebTools
 from .._async.components import AsyncEmbedder, AsyncMultiVectorEmbedder, AsyncReranker
+from .._sync.agent_tools import WebTools
 from .._sync.components import Embedder, MultiVectorEmbedder, Reranker
 from ..addresses import DEFAULT_BASE_URL, resolve_base_url
 from ..arguments import known_arguments, unknown_argument, warns_of_default_model
 from ..checks import check_choice, check_number, check_whole
 from ..component_checks import check_connection, check_embedder, check_multi_vector_embedder, check_reranker
+from ..components.agent_tools import (
+    DEFAULT_RESULTS,
+    DOCUMENTS_TOOL,
+    MAX_OUTPUT_TOKENS,
+    READ_TOOL,
+    SEARCH_TOOL,
+    Passage,
+    ToolResult,
+    check_output_tokens,
+    check_search,
+    failed_call,
+    invalid_query,
+    passages_text,
+    shortened,
+)
 from ..components.connection import Connection, check_client
 from ..conflicts import warn_of_conflicts
 from ..default_models import warn_of_default_model
 from ..estimates import image_tokens
-from ..inputs import as_list, as_text
+from ..inputs import as_list, as_text, text_tokens
 from ..media import LARGEST, PDFIUM, Media
 from ..models import (
     BATCH_TASKS,
@@ -55,11 +72,14 @@ from ._options import (
 if TYPE_CHECKING:
     from ._fields import EmbeddingFields
     from .pydantic_models import ConnectedModel, input_error_from_pydantic
+    from .tool_arguments import DocumentSearchArguments, ReadPageArguments, WebSearchArguments
 
 __all__ = [
     "BATCH_TASKS",
     "CONNECTION_OPTIONS",
     "DEFAULT_BASE_URL",
+    "DEFAULT_RESULTS",
+    "DOCUMENTS_TOOL",
     "EMBEDDING_TYPES",
     "KEY_VARIABLES",
     "LARGEST",
@@ -69,16 +89,21 @@ __all__ = [
     "MAX_GROUP_LABELS",
     "MAX_INLINE",
     "MAX_LABELS",
+    "MAX_OUTPUT_TOKENS",
     "MODELS",
     "PDFIUM",
+    "READ_TOOL",
+    "SEARCH_TOOL",
     "TOKENIZERS",
     "AsyncEmbedder",
     "AsyncMultiVectorEmbedder",
     "AsyncReranker",
+    "AsyncWebTools",
     "ConnectedModel",
     "Connection",
     "ConnectionAttributes",
     "ConnectionOptions",
+    "DocumentSearchArguments",
     "Embedder",
     "EmbeddingFields",
     "EmbeddingOptions",
@@ -89,11 +114,16 @@ __all__ = [
     "Model",
     "MultiVectorEmbedder",
     "OnError",
+    "Passage",
     "Progress",
+    "ReadPageArguments",
     "RequestOptions",
     "Reranker",
     "Role",
     "RoleOptions",
+    "ToolResult",
+    "WebSearchArguments",
+    "WebTools",
     "as_list",
     "as_text",
     "as_vectors",
@@ -104,18 +134,25 @@ __all__ = [
     "check_embedder",
     "check_multi_vector_embedder",
     "check_number",
+    "check_output_tokens",
     "check_reranker",
+    "check_search",
     "check_whole",
+    "failed_call",
     "find_model",
     "follows",
     "image_tokens",
     "input_error_from_pydantic",
+    "invalid_query",
     "known_arguments",
     "models_for",
+    "passages_text",
     "progress_of_part",
     "replaces",
     "resolve_base_url",
+    "shortened",
     "takes_images",
+    "text_tokens",
     "unknown_argument",
     "warn_of_conflicts",
     "warn_of_default_model",
@@ -125,7 +162,10 @@ __all__ = [
 # These need pydantic, which the client itself does not.
 _PYDANTIC = {
     "ConnectedModel": "pydantic_models",
+    "DocumentSearchArguments": "tool_arguments",
     "EmbeddingFields": "_fields",
+    "ReadPageArguments": "tool_arguments",
+    "WebSearchArguments": "tool_arguments",
     "input_error_from_pydantic": "pydantic_models",
 }
 

@@ -94,7 +94,7 @@ class ReaderRequest:
         Raises:
             JinaInputError: an empty string, or for a page something that is not a web address.
         """
-        text = _check_subject(self.mode, subject)
+        text = check_subject(self.mode, subject)
         path = f"?q={quote(text, safe='')}" if self.mode == "search" else quote(text, safe="")
         return Call(self.mode, method="GET", url=f"{self.root}/{path}", headers=self.headers, plain=self.plain)
 
@@ -179,7 +179,12 @@ def _data(value: Any) -> dict[str, Any]:
     return value
 
 
-def _check_subject(mode: ReaderMode, subject: Any) -> str:
+def check_subject(mode: ReaderMode, subject: Any) -> str:
+    """Return the page's address, the query or the statement without surrounding spaces.
+
+    Raises:
+        JinaInputError: not a string, an empty one, or for a page something that is not a web address.
+    """
     name = {"read": "url", "search": "query", "ground": "statement"}[mode]
     if not isinstance(subject, str):
         kind = "None" if subject is None else type(subject).__name__
