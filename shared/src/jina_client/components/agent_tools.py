@@ -13,6 +13,7 @@ from ..errors import (
     JinaConnectionError,
     JinaError,
     JinaInputError,
+    JinaStatusError,
     JinaTimeoutError,
     NotFoundError,
     PaymentRequiredError,
@@ -167,7 +168,9 @@ def failed_call(error: JinaError) -> ToolResult:
     """
     if isinstance(error, (JinaInputError, AuthenticationError)):
         raise error
-    return ToolResult(f"Error: {str(error).rstrip('.')}. {_advice(error)}", failed=True)
+    # The advice of a status error is for programmers.
+    text = f"{error.message} (HTTP {error.status_code})" if isinstance(error, JinaStatusError) else str(error)
+    return ToolResult(f"Error: {text.rstrip('.')}. {_advice(error)}", failed=True)
 
 
 def search_result(query: str, pages: Sequence[Page], max_output_tokens: int) -> ToolResult:
