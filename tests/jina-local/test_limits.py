@@ -172,7 +172,9 @@ def test_many_threads_get_exactly_what_is_allowed() -> None:
 # The client's own backoff.
 
 
-def test_the_client_comes_again_when_the_minute_is_over() -> None:
+def test_the_client_comes_again_when_the_minute_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The client's own minute, which it learns of by the rejection.
+    monkeypatch.setattr("jina_client.limiter.WINDOW", 0.1)
     now = 0.0  # the server's clock, which moves only when a request was refused
     attempts: list[Attempt] = []
 

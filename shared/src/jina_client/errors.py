@@ -162,7 +162,7 @@ class JinaStatusError(JinaError):
 
     @property
     def summary(self) -> str:
-        """What happened, at which address, after how many attempts, without advice."""
+        """The message without the advice: the failure, the address, and the number of attempts."""
         status = f"HTTP {self.status_code}"
         if self.url:
             status += f" from {self.url}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -81,13 +81,14 @@ class _Connection(asyncio.Protocol):
         self._unread = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._client = tuple(transport.get_extra_info("peername")[:2])
+        # The transports of uvloop are not subclasses of asyncio's, but have the same methods.
+        writable = cast(asyncio.Transport, transport)
+        self._client = tuple(writable.get_extra_info("peername")[:2])
         if not self._guard.add(self._client, self):
-            transport.write(self._guard.rejection())
-            transport.close()
+            writable.write(self._guard.rejection())
+            writable.close()
             return
-        self._transport = transport
+        self._transport = writable
         self._inner.connection_made(transport)
         self._wait(self._guard.header_seconds)
 
