@@ -1,4 +1,4 @@
-"""What a caller can do about an error status: the last sentence of its message."""
+"""Advice for each error status: the last sentence of its message."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ ReturnFormat = Literal["markdown", "html", "text", "screenshot", "pageshot"]
 
 
 class VectorOptions(TypedDict, total=False):
-    """What every call for vectors takes."""
+    """Options of every call for vectors."""
 
     task: str | None
     """The adapter, such as ``retrieval.query``; by default the model's own for documents."""
@@ -33,7 +33,7 @@ class VectorOptions(TypedDict, total=False):
 
 
 class EmbedOptions(VectorOptions, total=False):
-    """What calls for one vector per input take besides."""
+    """Further options of calls for one vector per input."""
 
     normalized: bool | None
     """Scale vectors to length 1; by default yes, if the model takes the option."""
@@ -72,7 +72,7 @@ class RerankOptions(InputOptions, total=False):
 
 
 class GroundOptions(TypedDict, total=False):
-    """What every call of the reader, search and grounding services takes."""
+    """Options of every call of the reader, search and grounding services."""
 
     no_cache: bool | None
     """Fetch pages again instead of using the service's cache."""
@@ -85,7 +85,7 @@ class GroundOptions(TypedDict, total=False):
 
 
 class SearchOptions(GroundOptions, total=False):
-    """What ``search`` takes besides."""
+    """Further options of ``search``."""
 
     return_format: ReturnFormat | None
     """``markdown``, ``html``, ``text``, ``screenshot`` or ``pageshot``."""
@@ -96,7 +96,7 @@ class SearchOptions(GroundOptions, total=False):
 
 
 class ReadOptions(SearchOptions, total=False):
-    """What ``read`` takes besides."""
+    """Further options of ``read``."""
 
     target_selector: str | None
     """The CSS selector of the part to return."""

@@ -210,7 +210,7 @@ def _new_bar(total: int | None) -> Any:
 
 
 def _in_notebook() -> bool:
-    """Return whether a Jupyter kernel runs this code; its standard error is no terminal, but shows a bar."""
+    """Return whether a Jupyter kernel runs this code; its standard error is not a terminal, but shows a bar."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return shell is not None and "IPKernelApp" in shell.config

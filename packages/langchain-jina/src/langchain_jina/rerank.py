@@ -39,7 +39,7 @@ class LangChainRerankOptions(ConnectionOptions, LangChainOptions, total=False):
 
 
 class RerankInput(TypedDict):
-    """What :class:`JinaRerank` takes as a Runnable."""
+    """The input of :class:`JinaRerank` as a Runnable."""
 
     query: str
     documents: Sequence[Document]

@@ -1,4 +1,4 @@
-"""What every client does besides its calls: opening, closing, pickling."""
+"""Opening, closing and pickling of clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pydantic models of frameworks have in common. Importing this module needs pydantic."""
+"""The common base of the frameworks' pydantic models. Importing this module needs pydantic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Jina components of Haystack have in common."""
+"""Common parts of the Jina components of Haystack."""
 
 from .component import JinaComponent
 from .connection import CLASSES, DEFAULT_API_KEY, ComponentConnection

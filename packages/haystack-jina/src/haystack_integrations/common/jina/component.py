@@ -1,4 +1,4 @@
-"""What is the same in every Jina component of Haystack."""
+"""The base class of the Jina components of Haystack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an embedder sends for Documents, and what comes back, put into copies of them."""
+"""Turn Documents into inputs, and results into copies of the Documents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class DocumentInputs:
     :param make: Makes the input of one, or raises a JinaInputError.
     :param raise_on_failure: Whether a Document that cannot be embedded is an error, or comes back without an embedding.
     :param optional: Whether the component has `raise_on_failure` as an argument, which the error then mentions.
-    :raises JinaInputError: What is given is no list of Documents (also a TypeError), or an input cannot be made.
+    :raises JinaInputError: The input is not a list of Documents (also a TypeError), or an input cannot be made.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class DocumentInputs:
 
 
 def _no_documents(given: Any) -> JinaArgumentError:
-    """The error for what is no list of Documents."""
+    """Return the error for anything but a list of Documents."""
     if isinstance(given, list):
         place, wrong = next((place, each) for place, each in enumerate(given) if not isinstance(each, Document))
         return JinaArgumentError(
@@ -114,14 +114,14 @@ def meta_fields(names: list[str] | None) -> list[str]:
 
 
 def meta_of(result: Embeddings | MultiVectors | RerankResult) -> dict[str, Any]:
-    """What a component gives beside vectors or scores: the model and the tokens counted."""
+    """The metadata of a component's output: the model and the tokens."""
     return {"model": result.model, "usage": result.usage.to_dict()}
 
 
 def as_query(text: str, prefix: str = "", suffix: str = "") -> str:
     """The text that is sent for a query.
 
-    :raises JinaInputError: What is given is no string (also a TypeError).
+    :raises JinaInputError: The input is not a string (also a TypeError).
     """
     if not isinstance(text, str):
         kind = "None" if text is None else type(text).__name__

@@ -76,7 +76,7 @@ def image_input(source: Any) -> dict[str, Any]:
 
 
 def name_of(source: Any) -> str:
-    """What an image is called in events, which hold no pixels: its path or address, else its type."""
+    """Return the name of an image in events, which hold no pixels: its path or address, else its type."""
     value = image_of(source) if isinstance(source, BaseNode) else source
     if isinstance(value, str) and len(value) > _SHOWN:
         return f"{value[:_SHOWN]}…"

@@ -26,7 +26,7 @@ class JinaEmbeddingOptions(RoleOptions, LlamaIndexOptions, total=False):
 
 
 def label(model: str, model_name: str | None) -> str:
-    """What events call the model: by default its id, also where what was saved has LlamaIndex's own default."""
+    """Return the model's name in events: its id, also if a saved object has LlamaIndex's own default."""
     if model_name is None or model_name == "unknown":
         return model
     if model == DEFAULT_MODEL != model_name and find_model(model_name):

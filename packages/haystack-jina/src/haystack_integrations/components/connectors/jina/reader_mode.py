@@ -1,4 +1,4 @@
-"""What the reader is asked for."""
+"""The modes of the reader."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ class JinaDocumentEmbedder(JinaComponent):
 
         :param documents: The Documents; they stay as they are.
         :returns: `documents`: copies with their `embedding`; `meta`: the model and the usage.
-        :raises JinaInputError: What is given is no list of Documents (also a TypeError), or a Document has no text.
+        :raises JinaInputError: The input is not a list of Documents (also a TypeError), or a Document has no text.
         """
         given = self._inputs(documents)
         options: dict[str, Any] = {"on_error": given.on_error, "show_progress": self.progress_bar}
@@ -157,7 +157,7 @@ class JinaDocumentEmbedder(JinaComponent):
 
         :param documents: The Documents; they stay as they are.
         :returns: `documents`: copies with their `embedding`; `meta`: the model and the usage.
-        :raises JinaInputError: What is given is no list of Documents (also a TypeError), or a Document has no text.
+        :raises JinaInputError: The input is not a list of Documents (also a TypeError), or a Document has no text.
         """
         given = self._inputs(documents)
         options: dict[str, Any] = {"on_error": given.on_error, "show_progress": self.progress_bar}

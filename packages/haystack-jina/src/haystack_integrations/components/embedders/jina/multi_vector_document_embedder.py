@@ -101,7 +101,7 @@ class JinaMultiVectorDocumentEmbedder(JinaComponent):
         :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
             `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
             `cache`, as of `jina_client.JinaClient`.
-        :raises JinaInputError: An unknown argument, or an `image_size` that is no pair of pixels.
+        :raises JinaInputError: An unknown argument, or an `image_size` that is not a pair of numbers.
         """
         self.api_key = api_key
         self.model_name = model
@@ -129,7 +129,7 @@ class JinaMultiVectorDocumentEmbedder(JinaComponent):
 
         :param documents: The Documents; they stay as they are.
         :returns: `documents`: copies with their vectors in a meta field; `meta`: the model and the usage.
-        :raises JinaInputError: What is given is no list of Documents (also a TypeError), or a Document has neither text
+        :raises JinaInputError: The input is not a list of Documents (also a TypeError), or a Document has neither text
             nor an image that the model takes.
         """
         given = self._inputs(documents)
@@ -146,7 +146,7 @@ class JinaMultiVectorDocumentEmbedder(JinaComponent):
 
         :param documents: The Documents; they stay as they are.
         :returns: `documents`: copies with their vectors in a meta field; `meta`: the model and the usage.
-        :raises JinaInputError: What is given is no list of Documents (also a TypeError), or a Document has neither text
+        :raises JinaInputError: The input is not a list of Documents (also a TypeError), or a Document has neither text
             nor an image that the model takes.
         """
         given = await asyncio.to_thread(self._inputs, documents)

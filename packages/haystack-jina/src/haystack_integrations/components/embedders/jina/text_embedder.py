@@ -102,7 +102,7 @@ class JinaTextEmbedder(JinaComponent):
 
         :param text: The string.
         :returns: `embedding`: its vector; `meta`: the model and the usage.
-        :raises JinaInputError: What is given is no string (also a TypeError).
+        :raises JinaInputError: The input is not a string (also a TypeError).
         """
         return _output(self._embedder().embed([as_query(text, self.prefix, self.suffix)], "query"))
 
@@ -114,7 +114,7 @@ class JinaTextEmbedder(JinaComponent):
 
         :param text: The string.
         :returns: `embedding`: its vector; `meta`: the model and the usage.
-        :raises JinaInputError: What is given is no string (also a TypeError).
+        :raises JinaInputError: The input is not a string (also a TypeError).
         """
         return _output(await self._async_embedder().embed([as_query(text, self.prefix, self.suffix)], "query"))
 

@@ -98,8 +98,8 @@ class JinaRanker(JinaComponent):
         :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
             `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
             `cache`, as of `jina_client.JinaClient`.
-        :raises JinaInputError: An unknown argument, a `top_k` below 1, a `score_threshold` that is no number, or an
-            `image_size` that is no pair of pixels (also a ValueError).
+        :raises JinaInputError: An unknown argument, a `top_k` below 1, a `score_threshold` that is not a number, or an
+            `image_size` that is not a pair of numbers (also a ValueError).
         """
         self.model = model
         self.api_key = api_key
@@ -131,8 +131,8 @@ class JinaRanker(JinaComponent):
         :param top_k: Above the component's own.
         :param score_threshold: Above the component's own.
         :returns: `documents`: copies with their `score`, best first; `meta`: the model and the usage.
-        :raises JinaInputError: A `top_k` below 1, what is no list of Documents, or a Document with neither text nor an
-            image that the model takes.
+        :raises JinaInputError: A `top_k` below 1, an input other than a list of Documents, or a Document with
+            neither text nor an image that the model takes.
         """
         threshold = self._threshold_of(score_threshold)
         result = self._reranker().rerank(query, self._inputs(documents), _checked(top_k) or self.top_k)
@@ -155,8 +155,8 @@ class JinaRanker(JinaComponent):
         :param top_k: Above the component's own.
         :param score_threshold: Above the component's own.
         :returns: `documents`: copies with their `score`, best first; `meta`: the model and the usage.
-        :raises JinaInputError: A `top_k` below 1, what is no list of Documents, or a Document with neither text nor an
-            image that the model takes.
+        :raises JinaInputError: A `top_k` below 1, an input other than a list of Documents, or a Document with
+            neither text nor an image that the model takes.
         """
         threshold = self._threshold_of(score_threshold)
         inputs = await asyncio.to_thread(self._inputs, documents)
