@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Self
@@ -71,16 +71,13 @@ class Progress:
                 self._bar.set_postfix_str(self._postfix(self._waits), refresh=False)
                 self._bar.update(succeeded)
 
-    def waiting(self, wait: Callable[[], float]) -> AbstractContextManager[None]:
+    @contextmanager
+    def waiting(self, wait: Callable[[], float]) -> Iterator[None]:
         """Show, within the block, how long the rate limit holds the call up.
 
         Args:
             wait: returns the seconds; 0 while requests may be sent.
         """
-        return self._showing(wait)
-
-    @contextmanager
-    def _showing(self, wait: Callable[[], float]) -> Iterator[None]:
         with self._drawing:
             self._waits.append(wait)
         try:
@@ -114,11 +111,14 @@ class _Part(Progress):
         self.counted = 0
 
     def advance(self, succeeded: int, failed: int, tokens: int) -> None:
-        self.counted += succeeded + failed
+        with self._drawing:
+            self.counted += succeeded + failed
         self._whole.advance(succeeded, failed, tokens)
 
-    def waiting(self, wait: Callable[[], float]) -> AbstractContextManager[None]:
-        return self._whole.waiting(wait)
+    @contextmanager
+    def waiting(self, wait: Callable[[], float]) -> Iterator[None]:
+        with self._whole.waiting(wait):
+            yield
 
 
 _part: ContextVar[_Part | None] = ContextVar("part", default=None)
