@@ -105,7 +105,7 @@ def _fields(function: dict[str, Any]) -> dict[str, Any]:
     return {"fields": fields, "required": parameters["required"]}
 
 
-def test_a_model_is_told_the_same(tools: dict[str, Tools]) -> None:
+def test_agents_see_the_same_tools(tools: dict[str, Tools]) -> None:
     told = [
         {name: (function["description"], _fields(function)) for name, (function, _) in made.items()}
         for made in tools.values()
@@ -114,7 +114,7 @@ def test_a_model_is_told_the_same(tools: dict[str, Tools]) -> None:
     assert told[0] == told[1] == told[2]
 
 
-def test_a_model_is_returned_the_same(tools: dict[str, Tools], server: Recorder) -> None:
+def test_agents_get_the_same_results(tools: dict[str, Tools], server: Recorder) -> None:
     def results(name: str, **arguments: Any) -> dict[str, str]:
         return {framework: made[name][1](**arguments) for framework, made in tools.items()}
 

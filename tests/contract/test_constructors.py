@@ -38,13 +38,13 @@ MODEL, RERANKER = "jina-embeddings-v3", "jina-reranker-v3"
         ({"dialect": "openai"}, "dialect must be one of jina, vllm"),
     ],
 )
-def test_an_embedder_rejects(kind: Any, options: dict[str, Any], message: str) -> None:
+def test_an_embedder_rejects_invalid_options(kind: Any, options: dict[str, Any], message: str) -> None:
     with pytest.raises(JinaInputError, match=message):
         kind(**{"model": MODEL, **options})
 
 
 @pytest.mark.parametrize("kind", [langchain_jina.JinaEmbeddings, JinaDocumentEmbedder])
-def test_a_batch_is_no_longer_than_a_request_may_be(kind: Any) -> None:
+def test_a_batch_size_above_the_request_limit_is_rejected(kind: Any) -> None:
     with pytest.raises(JinaInputError, match="batch_size must be a whole number from 1 to 512, got 1000"):
         kind(model=MODEL, batch_size=1000)
 
@@ -60,7 +60,7 @@ def test_a_batch_is_no_longer_than_a_request_may_be(kind: Any) -> None:
         ({"timeout": 0}, "timeout must be a number above 0"),
     ],
 )
-def test_a_reranker_rejects(kind: Any, options: dict[str, Any], message: str) -> None:
+def test_a_reranker_rejects_invalid_options(kind: Any, options: dict[str, Any], message: str) -> None:
     with pytest.raises(JinaInputError, match=message):
         kind(**{"model": RERANKER, **options})
 
@@ -68,13 +68,13 @@ def test_a_reranker_rejects(kind: Any, options: dict[str, Any], message: str) ->
 @pytest.mark.parametrize(
     ("kind", "name"), [(langchain_jina.JinaRerank, "top_n"), (JinaRerank, "top_n"), (JinaRanker, "top_k")]
 )
-def test_a_reranker_keeps_one_document_at_least(kind: Any, name: str) -> None:
+def test_a_reranker_rejects_a_top_n_of_zero(kind: Any, name: str) -> None:
     with pytest.raises(JinaInputError, match=f"{name} must be"):
         kind(model=RERANKER, **{name: 0})
 
 
 @pytest.mark.parametrize("kind", [*EMBEDDERS, *RERANKERS])
-def test_other_services_have_models_of_their_own(kind: Any, server: Recorder) -> None:
+def test_an_unknown_model_is_accepted_for_another_service(kind: Any, server: Recorder) -> None:
     assert kind(model="my-own-model", base_url=server.url)
 
 
@@ -88,12 +88,12 @@ class OwnTransport:
 
 
 @pytest.mark.parametrize("kind", [*EMBEDDERS, *RERANKERS])
-def test_a_transport_may_call_a_service_with_models_of_its_own(kind: Any) -> None:
+def test_an_unknown_model_is_accepted_with_a_custom_transport(kind: Any) -> None:
     assert kind(model="my-own-model", client=JinaClient(transport=OwnTransport(), api_key="test-key"))
 
 
 @pytest.mark.parametrize("kind", [*EMBEDDERS, *RERANKERS])
-def test_a_missing_key_is_found_at_first_use(kind: Any) -> None:
+def test_a_missing_key_raises_at_first_use(kind: Any) -> None:
     assert kind(model=RERANKER if kind in RERANKERS else MODEL)
 
 
@@ -111,14 +111,14 @@ def test_a_missing_key_is_found_at_first_use(kind: Any) -> None:
         ({"api_key": 12345}, "api_key must be a string, got int"),
     ],
 )
-def test_a_wrong_type_is_named_in_the_clients_words(kind: Any, options: dict[str, Any], message: str) -> None:
+def test_a_wrong_type_raises_the_clients_error(kind: Any, options: dict[str, Any], message: str) -> None:
     with pytest.raises(JinaInputError) as caught:
         kind(**options)
     assert message in str(caught.value)
     assert "12345" not in str(caught.value)
 
 
-def test_haystack_names_a_wrong_client_and_a_positional_model() -> None:
+def test_haystack_explains_a_wrong_client_and_a_positional_model() -> None:
     with pytest.raises(JinaInputError, match=r"client must be a JinaClient .* got 'local'; base_url='local' selects"):
         JinaTextEmbedder(client="local")  # type: ignore[arg-type]
     with pytest.raises(JinaInputError, match="pass the model as model='jina-embeddings-v3'"):
@@ -126,7 +126,7 @@ def test_haystack_names_a_wrong_client_and_a_positional_model() -> None:
 
 
 @pytest.mark.parametrize("kind", [langchain_jina.JinaEmbeddings, langchain_jina.JinaRerank])
-def test_a_positional_model_is_answered_with_the_keyword(kind: Any) -> None:
+def test_a_positional_model_error_names_the_keyword(kind: Any) -> None:
     with pytest.raises(JinaInputError, match=rf"got 'jina-m': write {kind.__name__}\(model=…\)"):
         kind("jina-m")
 
@@ -154,7 +154,7 @@ for kind in (
 """
 
 
-def test_a_program_that_names_no_model_is_told_once() -> None:
+def test_the_default_model_warns_once() -> None:
     run = subprocess.run([sys.executable, "-c", DEFAULTS], capture_output=True, text=True, timeout=120, check=True)
     texts = run.stdout.splitlines()
     left_out = "because model= was left out;"
@@ -165,7 +165,7 @@ def test_a_program_that_names_no_model_is_told_once() -> None:
     assert all(text.startswith("<string> ") for text in texts)
 
 
-def test_smaller_images_without_pillow_name_what_is_missing() -> None:
+def test_shrinking_images_without_pillow_names_the_missing_package() -> None:
     program = (
         "import sys\n"
         "sys.modules['PIL'] = None\n"

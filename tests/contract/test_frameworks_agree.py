@@ -78,7 +78,7 @@ def test_queries_have_the_same_vectors_to_the_last_bit(engine_url: str, way: str
 
 @pytest.mark.parametrize("way", IMAGE_VECTORS)
 @pytest.mark.parametrize("options", [{"model": CLIP}, {"model": "jina-embeddings-v4", "dimensions": 128}])
-def test_pictures_have_the_same_vectors_to_the_last_bit(
+def test_images_have_the_same_vectors_to_the_last_bit(
     engine_url: str, way: str, pictures: list[Path], options: dict[str, Any]
 ) -> None:
     given = [{"image": path.read_bytes()} for path in pictures]
@@ -87,7 +87,7 @@ def test_pictures_have_the_same_vectors_to_the_last_bit(
     assert np.array_equal(np.asarray(found, dtype=np.float32), expected)
 
 
-async def test_a_picture_as_a_query_has_the_same_vector_to_the_last_bit(engine_url: str, pictures: list[Path]) -> None:
+async def test_an_image_query_has_the_same_vector_to_the_last_bit(engine_url: str, pictures: list[Path]) -> None:
     # Elsewhere a picture is always a document.
     given, model = {"image": pictures[0].read_bytes()}, "jina-embeddings-v4"
     expected = JinaClient(base_url="local").embed([given], model=model, task="retrieval.query").vectors[0]
@@ -112,7 +112,7 @@ def test_chunks_of_a_document_have_the_same_vectors_to_the_last_bit(engine_url: 
 
 @pytest.mark.parametrize("way", RANKINGS)
 @pytest.mark.parametrize("query", [QUERY, ""])
-def test_rankings_have_the_same_order_and_scores(engine_url: str, way: str, query: str) -> None:
+def test_rerankers_return_the_same_order_and_scores(engine_url: str, way: str, query: str) -> None:
     expected = JinaClient(base_url="local").rerank(query, TEXTS, model=RERANKER, top_n=3)
     found = RANKINGS[way](query, TEXTS, 3, model=RERANKER, base_url=engine_url)
     assert found == [(ranked.index, ranked.relevance_score) for ranked in expected]
@@ -123,7 +123,7 @@ FRAMEWORKS = ("langchain", "llama-index", "haystack")
 
 @pytest.mark.parametrize("mode", ["", "async "])
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_nothing_gives_nothing_without_a_request(server: Recorder, framework: str, mode: str) -> None:
+def test_empty_input_sends_no_request(server: Recorder, framework: str, mode: str) -> None:
     way, options = mode + framework, {"base_url": server.url}
     assert DOCUMENT_VECTORS[way]([], model=EMBEDDER, **options) == []
     assert IMAGE_VECTORS[way]([], model=CLIP, **options) == []
@@ -187,7 +187,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("call", "way", "mistake"), CASES)
-def test_the_same_mistake_gets_the_same_error(
+def test_the_same_mistake_raises_the_same_error(
     engine_url: str, tmp_path: Path, call: str, way: str, mistake: str
 ) -> None:
     ways, given, usual = CALLS[call]
@@ -198,7 +198,7 @@ def test_the_same_mistake_gets_the_same_error(
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_key_is_asked_for_and_the_wrong_one_is_refused_alike(locked_url: str, tmp_path: Path, call: str) -> None:
+def test_a_missing_or_wrong_key_raises_the_same_error(locked_url: str, tmp_path: Path, call: str) -> None:
     ways, given, options = CALLS[call]
     (tmp_path / "train.png").write_bytes(written("Departures: Berlin 10:42"))
     for way in ways.values():
@@ -224,7 +224,7 @@ WRONG: dict[str, tuple[str, tuple[Any, ...], str]] = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_no_input_is_refused_everywhere_before_it_is_sent(server: Recorder, wrong: str) -> None:
+def test_invalid_input_is_rejected_before_sending(server: Recorder, wrong: str) -> None:
     call, given, message = WRONG[wrong]
     ways, _, options = CALLS[call]
     for way in ways.values():
@@ -234,9 +234,7 @@ def test_what_is_no_input_is_refused_everywhere_before_it_is_sent(server: Record
 
 
 @pytest.mark.parametrize("way", IMAGE_VECTORS)
-def test_a_file_that_is_no_picture_is_refused_everywhere_before_it_is_sent(
-    server: Recorder, tmp_path: Path, way: str
-) -> None:
+def test_a_file_that_is_not_an_image_is_rejected_before_sending(server: Recorder, tmp_path: Path, way: str) -> None:
     (tmp_path / "notes.png").write_text("a secret")
     for name, message in {"notes.png": "must be an image", "missing.png": "No such file|no file"}.items():
         with pytest.raises(JinaInputError, match=message):
@@ -245,9 +243,7 @@ def test_a_file_that_is_no_picture_is_refused_everywhere_before_it_is_sent(
 
 
 @pytest.mark.parametrize("way", IMAGE_VECTORS)
-def test_a_picture_without_text_is_refused_alike_by_the_embedded_engine(
-    engine_url: str, tmp_path: Path, way: str
-) -> None:
+def test_the_engine_rejects_an_image_without_text_in_the_same_way(engine_url: str, tmp_path: Path, way: str) -> None:
     (tmp_path / "red.png").write_bytes(encoded("red"))
     with pytest.raises(BadRequestError, match="no text in this picture"):
         IMAGE_VECTORS[way]([tmp_path / "red.png"], model=CLIP, base_url=engine_url)
@@ -276,7 +272,7 @@ def test_haystack_reports_the_usage_of_the_client(engine_url: str) -> None:
 
 @pytest.mark.parametrize("dialect", ["vllm", "infinity", "tei"])
 @pytest.mark.parametrize("way", DOCUMENT_VECTORS)
-def test_every_way_speaks_every_dialect(server: Recorder, way: str, dialect: str) -> None:
+def test_every_framework_supports_every_dialect(server: Recorder, way: str, dialect: str) -> None:
     def answer(sent: Sent) -> Answer:
         texts = sent.body["input"]
         data = [{"index": index, "embedding": vector_of(text).tolist()} for index, text in enumerate(texts)]
@@ -289,7 +285,7 @@ def test_every_way_speaks_every_dialect(server: Recorder, way: str, dialect: str
 
 
 @pytest.mark.parametrize("way", RANKINGS)
-def test_every_reranker_speaks_a_dialect(server: Recorder, way: str) -> None:
+def test_every_reranker_supports_a_dialect(server: Recorder, way: str) -> None:
     server.answer = lambda sent: Answer([{"index": 1, "score": 0.9}, {"index": 0, "score": -0.5}])
     found = RANKINGS[way](QUERY, ["one", "two"], 1, model=RERANKER, base_url=server.url, dialect="tei")
     assert found == [(1, 0.9)]
@@ -334,7 +330,7 @@ def test_every_option_of_the_client_reaches_it_through_haystack_and_is_saved(kin
 
 
 @pytest.mark.parametrize("way", QUERY_VECTORS)
-def test_a_cache_saves_the_second_time(server: Recorder, way: str, tmp_path: Path) -> None:
+def test_a_cached_text_is_not_sent_again(server: Recorder, way: str, tmp_path: Path) -> None:
     options = {"model": EMBEDDER, "base_url": server.url, "cache": str(tmp_path / "vectors")}
     first = DOCUMENT_VECTORS[way](["one", "two"], **options)
     assert DOCUMENT_VECTORS[way](["two", "one"], **options) == first[::-1]

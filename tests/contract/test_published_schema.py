@@ -245,7 +245,7 @@ def _alternative(schema: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]
 @pytest.mark.parametrize(("row", "endpoint"), PAIRS)
 @settings(max_examples=30)  # For each of some fifty pairs, which share most of their code.
 @given(data=st.data())
-def test_every_request_is_valid_by_both_descriptions(
+def test_every_request_matches_both_schemas(
     published: dict[str, Any], own: dict[str, Any], row: Model, endpoint: Endpoint, data: st.DataObject
 ) -> None:
     call = data.draw(MAKERS[endpoint](row))
@@ -260,12 +260,12 @@ def test_every_request_is_valid_by_both_descriptions(
         optional={"head": st.integers(1, 10)},
     ),
 )
-def test_every_segmentation_is_one_of_the_own_schema(own: dict[str, Any], text: str, options: dict[str, Any]) -> None:
+def test_every_segmentation_request_matches_our_schema(own: dict[str, Any], text: str, options: dict[str, Any]) -> None:
     _check(own, SegmentRequest.build(**options).encode(text))
 
 
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/rerank"])
-def test_the_catalogue_knows_every_published_model(published: dict[str, Any], path: str) -> None:
+def test_the_catalog_has_every_published_model(published: dict[str, Any], path: str) -> None:
     schema = published["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
     endpoints: tuple[Endpoint, ...] = ("rerank",) if path == "/v1/rerank" else ("embeddings", "multi-vector", "sparse")
     known = {row.id for endpoint in endpoints for row in models_for(endpoint)}
@@ -273,7 +273,7 @@ def test_the_catalogue_knows_every_published_model(published: dict[str, Any], pa
 
 
 @pytest.mark.parametrize("path", ["/v1/classify", "/v1/train"])
-def test_the_catalogue_knows_every_published_classifier(published: dict[str, Any], path: str) -> None:
+def test_the_catalog_has_every_published_classifier(published: dict[str, Any], path: str) -> None:
     schema = published["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
     branches = [branch for branch in schema["anyOf"] if "discriminator" in branch]
     endpoint: Endpoint = "classify" if path == "/v1/classify" else "train"

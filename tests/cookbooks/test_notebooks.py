@@ -22,7 +22,7 @@ def test_a_notebook_runs(notebook: nbformat.NotebookNode, tmp_path: Path, monkey
     client.execute()
 
 
-def test_a_notebook_was_committed_with_its_outputs_and_has_a_picture(notebook: nbformat.NotebookNode) -> None:
+def test_a_committed_notebook_has_outputs_and_a_plot(notebook: nbformat.NotebookNode) -> None:
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(cell.execution_count for cell in code)
     outputs = [output for cell in code for output in cell.outputs]

@@ -21,7 +21,7 @@ def run() -> subprocess.CompletedProcess[str]:
     return _quickstart("How is an ordered tree of syntax walked?", "--limit", "150")
 
 
-def test_it_answers_in_each_framework(run: subprocess.CompletedProcess[str]) -> None:
+def test_the_quickstart_answers_in_each_framework(run: subprocess.CompletedProcess[str]) -> None:
     assert run.returncode == 0, run.stderr
     header, first = [line for line in run.stdout.splitlines() if line[:1] in ("┃", "│")][:2]
     assert all(framework in header for framework in ("LangChain", "LlamaIndex", "Haystack"))
@@ -31,17 +31,17 @@ def test_it_answers_in_each_framework(run: subprocess.CompletedProcess[str]) -> 
     assert cells[0].startswith("ast")
 
 
-def test_it_says_what_bits_save(run: subprocess.CompletedProcess[str]) -> None:
+def test_the_quickstart_prints_the_memory_of_floats_and_bits(run: subprocess.CompletedProcess[str]) -> None:
     floats, bits = (line for line in run.stdout.splitlines() if "float32 " in line or "binary  " in line)
     assert "0.61 MB" in floats
     assert "0.02 MB" in bits
 
 
-def test_it_draws_no_bar_into_a_log(run: subprocess.CompletedProcess[str]) -> None:
+def test_the_quickstart_draws_no_progress_bar_into_a_log(run: subprocess.CompletedProcess[str]) -> None:
     assert "Embedding" not in run.stderr
 
 
-def test_a_service_without_a_key_is_one_clear_line() -> None:
+def test_the_quickstart_without_a_key_prints_one_line() -> None:
     failed = _quickstart("--limit", "5", "--base-url", "https://api.jina.ai/v1")
     assert failed.returncode == 1
     assert failed.stderr.startswith("JinaInputError: https://api.jina.ai/v1 needs an API key")

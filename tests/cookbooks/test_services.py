@@ -27,7 +27,9 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
 
 
-def test_one_variable_points_a_notebook_at_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_environment_variable_selects_the_service_of_a_notebook(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with running(api_key="key-0123456789") as base_url:
         monkeypatch.setenv("JINA_BASE_URL", base_url)
         monkeypatch.setenv("JINA_API_KEY", "key-0123456789")
@@ -58,7 +60,7 @@ def language_model() -> Iterator[Recorder]:
         yield server
 
 
-def test_an_agent_takes_a_language_model_where_there_is_a_key(
+def test_an_agent_uses_a_language_model_if_there_is_a_key(
     language_model: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "key-0123456789")

@@ -25,7 +25,7 @@ def _dependencies() -> set[str]:
     return names - own
 
 
-def test_the_page_names_each_dependency_and_no_other() -> None:
+def test_the_decisions_page_lists_exactly_the_dependencies() -> None:
     rows = re.findall(r"^\| ([^|]+) \| [^|]+ \| [^|]+ \|$", (ROOT / "docs" / "decisions.md").read_text(), re.MULTILINE)
     named = {name.strip() for row in rows if not row.startswith(("dependency", "---")) for name in row.split(",")}
     assert named == _dependencies()

@@ -46,11 +46,11 @@ def test_the_readme_is_one_screen() -> None:
 
 
 @pytest.mark.parametrize("example", NOT_RUN)
-def test_examples_that_need_a_server_are_python_at_least(example: str) -> None:
+def test_examples_that_need_a_server_compile(example: str) -> None:
     compile(example, "example", "exec")
 
 
-def test_the_constraints_name_no_place() -> None:
+def test_constraints_contain_no_url_or_path() -> None:
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pins = [line for line in lines if line and not line.startswith("#")]
     assert pins

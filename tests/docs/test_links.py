@@ -42,7 +42,7 @@ LINKS = [
 
 
 @pytest.mark.parametrize(("page", "target"), LINKS)
-def test_a_link_leads_somewhere(page: Path, target: str) -> None:
+def test_every_link_has_a_target(page: Path, target: str) -> None:
     name, _, anchor = target.partition("#")
     file = page.parent / name if name else page
     assert file.exists()
@@ -50,7 +50,7 @@ def test_a_link_leads_somewhere(page: Path, target: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_files_that_are_named_in_the_text_exist(page: Path) -> None:
+def test_files_named_in_the_text_exist(page: Path) -> None:
     named = re.findall(r"`((?:benchmarks|cookbooks|docs|packages|shared|tests|tools)/[\w./-]+)`", _prose(page))
     commands = re.findall(r"((?:benchmarks|cookbooks)/[\w-]+\.\w+)", page.read_text())
     assert [name for name in {*named, *commands} if not (ROOT / name).exists()] == []

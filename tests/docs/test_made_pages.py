@@ -28,7 +28,7 @@ def maker() -> Any:
     return module
 
 
-def test_the_pages_are_up_to_date(maker: Any) -> None:
+def test_generated_pages_are_up_to_date(maker: Any) -> None:
     for name, text in maker.pages().items():
         assert (DOCS / name).read_text() == text, "run: uv run tools/make_pages.py"
 
@@ -42,7 +42,7 @@ def test_every_field_of_every_model_is_an_argument_of_the_client(maker: Any) -> 
         assert fields - {"return_multivector"} <= arguments, name
 
 
-def test_every_method_that_is_named_exists_in_both_clients(maker: Any) -> None:
+def test_every_documented_method_exists_in_both_clients(maker: Any) -> None:
     named = [part.method for part in maker.PARTS.values()]
     named += [re.sub(r"\(.*", "", method) for _, methods, _ in maker.OTHERS for method in methods.split(", ")]
     clients = JinaClient(base_url="local"), AsyncJinaClient(base_url="local")

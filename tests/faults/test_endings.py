@@ -104,7 +104,7 @@ def _interrupted(
     return {int(index): np.array(vector, np.float32) for index, vector in completed.items()}
 
 
-def test_ctrl_c_hands_over_what_is_done_and_leaves_nothing_running() -> None:
+def test_ctrl_c_keeps_completed_results_and_stops_all_work() -> None:
     with FaultServer(STUCK) as server:
         completed = _interrupted(server, lambda server: len(server.seen) == 6, answered=4, max_retries=0)
         assert completed.keys() == {0, 1, 2, 3, 6, 7, 10, 11}
@@ -124,7 +124,7 @@ def test_ctrl_c_hands_over_what_is_done_and_leaves_nothing_running() -> None:
     ],
     ids=["one request", "six", "one that waits", "six that wait", "in the line", "in the line for a minute"],
 )
-def test_ctrl_c_ends_every_kind_of_waiting(behaviour: Behaviour, options: dict[str, Any], count: int) -> None:
+def test_ctrl_c_ends_every_kind_of_wait(behaviour: Behaviour, options: dict[str, Any], count: int) -> None:
     with FaultServer(behaviour) as server:
         assert _interrupted(server, lambda server: bool(server.seen), texts=TEXTS[:count], **options) == {}
 
@@ -132,7 +132,7 @@ def test_ctrl_c_ends_every_kind_of_waiting(behaviour: Behaviour, options: dict[s
 EXAMPLE = textwrap.dedent((contract.__doc__ or "").partition("::\n")[2])
 
 
-def test_the_example_of_a_transport_works() -> None:
+def test_the_example_transport_works() -> None:
     names: dict[str, Any] = {}
     exec(EXAMPLE, names)
     with FaultServer() as server, JinaClient(KEY, server.url, transport=names["PlainTransport"]()) as client:
@@ -141,7 +141,7 @@ def test_the_example_of_a_transport_works() -> None:
 
 
 @pytest.mark.parametrize("count", [2, 12])
-def test_ctrl_c_ends_the_example_of_a_transport(count: int) -> None:
+def test_ctrl_c_ends_the_example_transport(count: int) -> None:
     program = EXAMPLE.replace("{", "{{").replace("}", "}}") + INTERRUPTED.replace(
         "**{options!r}", "transport=PlainTransport()"
     )
@@ -150,7 +150,7 @@ def test_ctrl_c_ends_the_example_of_a_transport(count: int) -> None:
     assert completed == {}
 
 
-async def test_cancelling_hands_over_what_is_done_and_leaves_nothing_running() -> None:
+async def test_cancellation_keeps_completed_results_and_stops_all_work() -> None:
     done = asyncio.Event()
     count = 0
 
@@ -177,7 +177,7 @@ async def test_cancelling_hands_over_what_is_done_and_leaves_nothing_running() -
         assert len(server.seen) == 6
 
 
-async def test_a_timeout_around_a_call_is_a_timeout() -> None:
+async def test_asyncio_timeout_raises_timeout_error() -> None:
     with FaultServer(stall_before) as server:
         async with AsyncJinaClient(KEY, server.url) as client:
             with pytest.raises(TimeoutError):
@@ -186,7 +186,7 @@ async def test_a_timeout_around_a_call_is_a_timeout() -> None:
             assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-def test_a_stream_that_is_closed_early_leaves_nothing_running() -> None:
+def test_closing_a_stream_early_stops_all_work() -> None:
     taken = []
 
     def source() -> Iterator[str]:
@@ -207,7 +207,7 @@ def test_a_stream_that_is_closed_early_leaves_nothing_running() -> None:
     assert sent <= 16
 
 
-async def test_an_async_stream_that_is_closed_early_leaves_nothing_running() -> None:
+async def test_closing_an_async_stream_early_stops_all_work() -> None:
     with FaultServer(on_text("number 4", stall_before)) as server:
         async with AsyncJinaClient(KEY, server.url) as client:
             stream = client.embed_stream(
@@ -235,7 +235,7 @@ async def _abreaking() -> AsyncIterator[str]:
     raise Broken
 
 
-def test_a_source_that_raises_is_heard_and_nothing_is_lost() -> None:
+def test_an_error_of_the_input_iterator_keeps_completed_results() -> None:
     found: dict[int, Any] = {}
     with FaultServer() as server, JinaClient(KEY, server.url) as client:
 
@@ -251,7 +251,7 @@ def test_a_source_that_raises_is_heard_and_nothing_is_lost() -> None:
 
 
 @pytest.mark.parametrize("source", [_breaking, _abreaking])
-async def test_a_source_of_an_async_stream_that_raises_is_heard(source: Callable[[], Any]) -> None:
+async def test_an_error_of_the_async_input_iterator_is_raised(source: Callable[[], Any]) -> None:
     found: dict[int, Any] = {}
     with FaultServer() as server:
         async with AsyncJinaClient(KEY, server.url) as client:
@@ -267,7 +267,7 @@ async def test_a_source_of_an_async_stream_that_raises_is_heard(source: Callable
     assert _right(found)
 
 
-def test_a_stream_is_in_order_whatever_comes_first() -> None:
+def test_a_stream_keeps_the_input_order() -> None:
     with FaultServer(first(3, refuse(503))) as server, JinaClient(KEY, server.url) as client:
         parts = list(client.embed_stream(iter(TEXTS), batch_size=1, **MODEL))
     assert [start for start, _ in parts] == list(range(12))
@@ -276,7 +276,7 @@ def test_a_stream_is_in_order_whatever_comes_first() -> None:
 
 @pytest.mark.parametrize("name", CLIENTS)
 @pytest.mark.parametrize("retries", [0, 1, 3])
-def test_n_retries_are_n_more_requests(name: str, retries: int) -> None:
+def test_n_retries_send_n_more_requests(name: str, retries: int) -> None:
     with FaultServer(refuse(503)) as server:
         outcome = CLIENTS[name](server.url, ["a"], None, {"max_retries": retries})
     assert isinstance(outcome.error, ServerError)
@@ -284,7 +284,7 @@ def test_n_retries_are_n_more_requests(name: str, retries: int) -> None:
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_the_time_for_retries_is_bounded(name: str) -> None:
+def test_retries_stop_after_retry_timeout(name: str) -> None:
     with FaultServer(refuse(503, b"", {"Retry-After": "30"})) as server:
         # The wait that is asked for would be longer, so there is none.
         outcome = CLIENTS[name](server.url, ["a"], None, {"max_retries": 5, "retry_timeout": 29})
@@ -293,7 +293,7 @@ def test_the_time_for_retries_is_bounded(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_every_attempt_is_told_and_logged(name: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_every_attempt_is_reported_and_logged(name: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     told: list[Attempt] = []
     with FaultServer(first(2, refuse(503, {"detail": f"{TEXTS[0]} {KEY}"}))) as server:
@@ -312,7 +312,7 @@ def test_every_attempt_is_told_and_logged(name: str, caplog: pytest.LogCaptureFi
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_the_last_attempt_is_told_too(name: str) -> None:
+def test_the_last_attempt_is_reported(name: str) -> None:
     told: list[Attempt] = []
     with FaultServer(refuse(503)) as server:
         CLIENTS[name](server.url, ["a"], None, {"on_attempt": told.append, "max_retries": 1})
@@ -341,7 +341,7 @@ def _paying(server: FaultServer, cache: Path, at_once: int = 8, texts: list[str]
     return subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
 
 
-def test_a_job_that_was_killed_goes_on_without_paying_again(tmp_path: Path) -> None:
+def test_a_killed_job_resumes_without_paying_again(tmp_path: Path) -> None:
     cache = tmp_path / "vectors"
     # One at a time: when the fourth request stands, the answers of three are kept.
     with FaultServer(on_text("number 6", stall_before)) as server:
@@ -359,7 +359,7 @@ def test_a_job_that_was_killed_goes_on_without_paying_again(tmp_path: Path) -> N
     assert _right(dict(enumerate(result.vectors)))
 
 
-def test_what_failed_is_asked_again_and_nothing_else(tmp_path: Path) -> None:
+def test_only_failed_inputs_are_sent_again(tmp_path: Path) -> None:
     with FaultServer(on_text("number 6", refuse(422))) as server:
         with JinaClient(KEY, server.url, cache=tmp_path / "vectors") as client:
             with pytest.raises(PartialFailureError):
@@ -388,7 +388,7 @@ def test_two_processes_share_one_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["database", "text", "folder"])
-def test_a_file_that_is_no_cache_is_refused_and_stays_as_it_is(tmp_path: Path, kind: str) -> None:
+def test_a_file_that_is_not_a_cache_is_rejected_and_unchanged(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "taken"
     if kind == "database":
         connection = sqlite3.connect(path)
@@ -406,7 +406,7 @@ def test_a_file_that_is_no_cache_is_refused_and_stays_as_it_is(tmp_path: Path, k
     assert (path.read_bytes() if path.is_file() else b"") == before
 
 
-def test_a_chunk_is_known_by_its_whole_document(tmp_path: Path) -> None:
+def test_the_cache_key_of_a_chunk_includes_its_document(tmp_path: Path) -> None:
     late = {**MODEL, "late_chunking": True}
     with FaultServer() as server, JinaClient(KEY, server.url, cache=tmp_path / "vectors") as client:
         calls: list[tuple[list[str], dict[str, Any], int]] = [
@@ -440,7 +440,7 @@ def test_a_chunk_is_known_by_its_whole_document(tmp_path: Path) -> None:
         {"truncate": True},
     ],
 )
-def test_vectors_of_other_options_are_never_shared(tmp_path: Path, other: dict[str, Any]) -> None:
+def test_the_cache_key_includes_the_options(tmp_path: Path, other: dict[str, Any]) -> None:
     options = {**MODEL, "task": "retrieval.passage", **other}
     if "model" in other:
         options = other
@@ -461,7 +461,7 @@ def _of_length(exchange: Any, length: int) -> dict[str, Any]:
     return body
 
 
-def test_vectors_of_another_service_are_never_shared(tmp_path: Path) -> None:
+def test_the_cache_key_includes_the_service(tmp_path: Path) -> None:
     with FaultServer() as one, FaultServer() as other:
         for server in (one, other):
             with JinaClient(KEY, server.url, cache=tmp_path / "vectors") as client:
@@ -469,7 +469,7 @@ def test_vectors_of_another_service_are_never_shared(tmp_path: Path) -> None:
         assert len(one.seen) == len(other.seen) == 1
 
 
-def test_the_file_holds_no_key_and_no_text(tmp_path: Path) -> None:
+def test_the_cache_file_contains_no_key_and_no_text(tmp_path: Path) -> None:
     with FaultServer() as server, JinaClient(KEY, server.url, cache=tmp_path / "vectors") as client:
         client.embed(["a text that is nobody's business"], **MODEL)
     written = b"".join(path.read_bytes() for path in tmp_path.iterdir())
@@ -485,7 +485,7 @@ def _embed_and_tell(client: JinaClient, texts: list[str], results: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", [JinaClient, AsyncJinaClient])
-def test_a_pickle_has_the_cache_and_the_limits(tmp_path: Path, kind: Any) -> None:
+def test_a_pickled_client_keeps_its_cache_and_limits(tmp_path: Path, kind: Any) -> None:
     client = kind(
         KEY, "http://127.0.0.1:9/v1", cache=tmp_path / "vectors", requests_per_minute=7, tokens_per_minute=9000
     )
@@ -495,7 +495,7 @@ def test_a_pickle_has_the_cache_and_the_limits(tmp_path: Path, kind: Any) -> Non
     assert copy._runner is not client._runner
 
 
-def test_a_pickle_of_a_used_client_works_and_finds_what_was_paid_for(tmp_path: Path) -> None:
+def test_a_pickled_client_that_was_used_finds_cached_vectors(tmp_path: Path) -> None:
     with FaultServer() as server, JinaClient(KEY, server.url, cache=tmp_path / "vectors") as client:
         client.embed(TEXTS, **MODEL)
         with pickle.loads(pickle.dumps(client)) as copy:
@@ -506,7 +506,7 @@ def test_a_pickle_of_a_used_client_works_and_finds_what_was_paid_for(tmp_path: P
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_has_connections_a_line_and_a_cache_of_its_own(tmp_path: Path) -> None:
+def test_a_forked_child_has_its_own_connections_limiter_and_cache(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     results = context.Queue()
     with (
@@ -529,12 +529,12 @@ def test_a_forked_child_has_connections_a_line_and_a_cache_of_its_own(tmp_path: 
     assert set(asked[6:]) == set(TEXTS[6:])
 
 
-def test_the_ceiling_of_waits_is_the_one_that_is_documented() -> None:
+def test_the_longest_wait_is_the_documented_one() -> None:
     assert retries.MAX_RETRY_AFTER == 60
 
 
 @pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["headers", "body"])
-def test_an_answer_that_drips_through_a_proxy_ends_in_time(head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_response_through_a_proxy_times_out(head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     with FaultServer(drip(head, b"x")) as proxy:

@@ -23,12 +23,14 @@ def ways(fault: Fault) -> list[str]:
 CASES = [pytest.param(fault, name, id=f"{fault.name} - {name}") for fault in FAULTS for name in ways(fault)]
 
 
-def test_the_table_is_large_and_names_are_unique() -> None:
+def test_the_fault_table_is_large_and_its_names_are_unique() -> None:
     assert len(FAULTS) == len({fault.name for fault in FAULTS}) >= 40
 
 
 @pytest.mark.parametrize(("fault", "name"), CASES)
-def test_fault(fault: Fault, name: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_loses_no_result(
+    fault: Fault, name: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(contract, "MAX_RESPONSE_BYTES", 2**22)
     caplog.set_level(logging.DEBUG)
     options = {"max_retries": 2, "timeout": 10.0, **fault.options}
@@ -90,7 +92,7 @@ def test_a_redirect_is_not_followed(name: str, status: int, caplog: pytest.LogCa
 
 @pytest.mark.parametrize("name", CLIENTS)
 @pytest.mark.parametrize("status", [200, 500])
-def test_a_gzip_bomb_takes_little_memory(name: str, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gzip_bomb_uses_little_memory(name: str, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contract, "MAX_RESPONSE_BYTES", 2**22)
     with FaultServer(bomb(status)) as server:
         tracemalloc.start()

@@ -1,4 +1,4 @@
-"""How many requests, how fast: the line that requests stand in, and calls against servers that enforce limits."""
+"""Tests of the rate limiter, and of calls against servers that enforce limits."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Line:
         return len(turns)
 
 
-def test_requests_begin_in_the_order_in_which_they_came() -> None:
+def test_requests_start_in_their_order_of_arrival() -> None:
     line = Line(at_once=1)
     first, second, third = line.begin(), line.join(), line.join()
     assert line.limiter.acquire(second) == line.limiter.acquire(third) == math.inf
@@ -76,7 +76,7 @@ def test_requests_begin_in_the_order_in_which_they_came() -> None:
     assert line.limiter.acquire(second) == 0
 
 
-def test_who_was_refused_stands_before_all_others() -> None:
+def test_a_retried_request_goes_first() -> None:
     line = Line(at_once=1)
     running, waiting = line.begin(), line.join()
     again = line.join(first=True)
@@ -85,7 +85,7 @@ def test_who_was_refused_stands_before_all_others() -> None:
     assert line.limiter.acquire(again) == 0
 
 
-def test_leaving_the_line_wakes_the_next() -> None:
+def test_leaving_the_queue_wakes_the_next_request() -> None:
     line = Line(requests=1)
     line.finish(line.begin())
     first, second = line.join(), line.join()
@@ -94,7 +94,7 @@ def test_leaving_the_line_wakes_the_next() -> None:
     assert line.woken[-1] is second
 
 
-def test_the_minute_slides() -> None:
+def test_the_one_minute_window_slides() -> None:
     line = Line(requests=2)
     line.finish(line.begin())
     line.clock.now += 20
@@ -116,7 +116,7 @@ def test_tokens_are_counted_as_the_service_counts_them() -> None:
     assert line.limiter.acquire(line.join(10)) == 0
 
 
-def test_a_request_larger_than_the_limit_goes_when_the_window_is_empty() -> None:
+def test_a_request_above_the_limit_starts_when_the_window_is_empty() -> None:
     line = Line(tokens=100)
     assert line.limiter.acquire(line.join(1000)) == 0
     line = Line(tokens=100)
@@ -134,7 +134,7 @@ def test_a_request_larger_than_the_limit_goes_when_the_window_is_empty() -> None
         ("Token rate limit exceeded: 1,200/3 tokens per minute. Reduce batch sizes", 2),
     ],
 )
-def test_limits_are_learned_from_what_the_service_says(message: str, more: int) -> None:
+def test_the_limiter_learns_limits_from_a_429(message: str, more: int) -> None:
     line = Line()
     line.finish(line.begin())
     line.refuse(line.begin(), message)
@@ -143,25 +143,25 @@ def test_limits_are_learned_from_what_the_service_says(message: str, more: int) 
 
 
 @pytest.mark.parametrize("said", [",/, requests per minute", "0/0 tokens per minute", "1/ concurrent requests", "1/1"])
-def test_a_limit_that_is_no_number_teaches_nothing_but_caution(said: str) -> None:
+def test_an_unreadable_limit_reduces_concurrency_to_one(said: str) -> None:
     line = Line()
     line.refuse(line.begin(), said)
     assert line.at_once() == 1
 
 
-def test_a_learned_limit_does_not_raise_that_of_the_caller() -> None:
+def test_a_learned_limit_does_not_exceed_the_callers_limit() -> None:
     line = Line(requests=2)
     line.refuse(line.begin(), "Request rate limit exceeded: 101/100 requests per minute")
     assert line.at_once() == 2
 
 
-def test_a_limit_of_concurrency_narrows_to_what_is_named() -> None:
+def test_a_concurrency_429_reduces_concurrency_to_its_number() -> None:
     line = Line()
     line.refuse(line.begin(), "Concurrency limit exceeded: 8/3 concurrent requests.", "RATE_CONCURRENCY_LIMIT_EXCEEDED")
     assert line.at_once() == 3
 
 
-def test_those_that_were_in_flight_together_narrow_once() -> None:
+def test_requests_rejected_together_reduce_concurrency_once() -> None:
     line = Line()
     for turn in [line.begin() for _ in range(8)]:
         line.clock.now += 0.01
@@ -169,7 +169,7 @@ def test_those_that_were_in_flight_together_narrow_once() -> None:
     assert line.at_once() == 4
 
 
-def test_what_was_narrowed_widens_again_and_ever_more_slowly() -> None:
+def test_concurrency_recovers_ever_more_slowly() -> None:
     line = Line()
 
     def answers_until(wide: int) -> int:
@@ -191,7 +191,7 @@ def test_what_was_narrowed_widens_again_and_ever_more_slowly() -> None:
     answers_until(8)
 
 
-def test_after_an_unexplained_refusal_requests_go_one_by_one_and_soon_together() -> None:
+def test_an_unexplained_429_sends_requests_one_by_one_for_a_while() -> None:
     line = Line()
     line.refuse(line.begin())
     assert line.at_once() == 1
@@ -200,7 +200,7 @@ def test_after_an_unexplained_refusal_requests_go_one_by_one_and_soon_together()
     assert line.at_once() == 8
 
 
-def test_a_refusal_while_widening_is_taken_for_one_too_many() -> None:
+def test_a_429_during_recovery_counts_as_a_concurrency_limit() -> None:
     line = Line()
     line.refuse(line.begin())
     while line.at_once() < 3:
@@ -216,7 +216,7 @@ def test_a_refusal_while_widening_is_taken_for_one_too_many() -> None:
     assert line.at_once() > 2
 
 
-def test_a_refusal_of_the_only_request_in_flight_is_for_a_rate() -> None:
+def test_a_429_of_a_single_request_counts_as_a_rate_limit() -> None:
     line = Line()
     for _ in range(2):
         line.refuse(line.begin())
@@ -231,7 +231,7 @@ def test_a_refusal_of_the_only_request_in_flight_is_for_a_rate() -> None:
     assert line.at_once() > 2
 
 
-def test_a_pause_holds_everything_and_a_shorter_one_does_not_shorten_it() -> None:
+def test_a_shorter_pause_does_not_shorten_a_longer_one() -> None:
     line = Line()
     line.limiter.pause(10)
     line.limiter.pause(2)
@@ -244,7 +244,7 @@ def test_a_pause_holds_everything_and_a_shorter_one_does_not_shorten_it() -> Non
 @pytest.mark.parametrize(
     ("remaining", "wide"), [("3", 3), ("0", 1), ("100", 8), ("many", 8), ("-1", 8), ("9" * 5000, 8)]
 )
-def test_what_remains_bounds_what_is_in_flight(remaining: str, wide: int) -> None:
+def test_the_remaining_quota_bounds_the_requests_in_flight(remaining: str, wide: int) -> None:
     line = Line()
     line.finish(line.begin(), headers={"x-ratelimit-remaining-requests": remaining})
     assert line.at_once() == wide
@@ -252,7 +252,7 @@ def test_what_remains_bounds_what_is_in_flight(remaining: str, wide: int) -> Non
 
 @pytest.mark.parametrize("most", [8, 40])
 @pytest.mark.parametrize("says", ["limit", "code", "nothing"])
-def test_forty_calls_at_once_where_two_are_allowed(says: Any, most: int) -> None:
+def test_forty_concurrent_calls_succeed_where_two_are_allowed(says: Any, most: int) -> None:
     texts = [f"text number {index}" for index in range(40)]
     limit = AtOnce(2, says)
     with (
@@ -266,7 +266,7 @@ def test_forty_calls_at_once_where_two_are_allowed(says: Any, most: int) -> None
 
 @pytest.mark.parametrize("most", [8, 40])
 @pytest.mark.parametrize("says", ["limit", "code", "nothing"])
-async def test_forty_calls_at_once_where_two_are_allowed_async(says: Any, most: int) -> None:
+async def test_forty_concurrent_async_calls_succeed_where_two_are_allowed(says: Any, most: int) -> None:
     texts = [f"text number {index}" for index in range(40)]
     limit = AtOnce(2, says)
     with FaultServer(limit) as server:
@@ -281,7 +281,7 @@ def _check(results: list[Any], texts: list[str], limit: AtOnce) -> None:
     assert limit.most <= 2
 
 
-async def test_a_client_sends_no_more_than_its_limit() -> None:
+async def test_a_client_stays_within_its_rate_limit() -> None:
     with FaultServer() as server:
         async with AsyncJinaClient(KEY, server.url, requests_per_minute=3) as client:
             call = asyncio.ensure_future(client.embed([str(number) for number in range(10)], batch_size=1, **MODEL))
@@ -292,7 +292,7 @@ async def test_a_client_sends_no_more_than_its_limit() -> None:
         assert len(server.seen) == 3
 
 
-def test_a_document_is_not_cut_because_others_were_too_large() -> None:
+def test_a_document_is_not_split_because_others_were_too_large() -> None:
     long, short = ["a long chunk " * 20] * 8, ["short"] * 8
     with (
         FaultServer(above_bytes(1000, refuse(413))) as server,

@@ -50,7 +50,7 @@ def _asked(tool: Tool, arguments: dict[str, Any], way: str) -> str:
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
-def test_a_search_of_ones_own_documents_is_a_tool(way: str) -> None:
+def test_a_document_search_is_a_tool(way: str) -> None:
     store = InMemoryDocumentStore(embedding_similarity_function="cosine")
     documents = [Document(content=text) for text in TEXTS]
     store.write_documents(JinaDocumentEmbedder(base_url="local", progress_bar=False).run(documents)["documents"])

@@ -32,12 +32,12 @@ KINDS: list[Any] = [
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_trap_run_and_run_async_have_the_same_parameters_and_sockets(kind: Any) -> None:
+def test_run_and_run_async_have_the_same_parameters_and_sockets(kind: Any) -> None:
     assert inspect.signature(kind.run).parameters == inspect.signature(kind.run_async).parameters
     assert kind.run._output_types_cache == kind.run_async._output_types_cache
 
 
-def test_the_components_of_a_pipeline_are_in_flight_at_once(server: Recorder) -> None:
+def test_components_of_a_pipeline_run_concurrently(server: Recorder) -> None:
     together = threading.Barrier(3, timeout=20)
 
     def answer(sent: Sent) -> Answer:
@@ -59,7 +59,7 @@ def test_the_components_of_a_pipeline_are_in_flight_at_once(server: Recorder) ->
     assert set(output) == {"text", "documents", "ranker"}
 
 
-def test_defect_17_the_batches_of_one_run_are_in_flight_at_once(server: Recorder) -> None:
+def test_batches_of_one_async_run_are_sent_concurrently(server: Recorder) -> None:
     together = threading.Barrier(4, timeout=20)
 
     def answer(sent: Sent) -> Answer:
@@ -73,7 +73,7 @@ def test_defect_17_the_batches_of_one_run_are_in_flight_at_once(server: Recorder
     assert server.most_in_flight == 4
 
 
-def test_runs_of_one_component_are_in_flight_at_once(server: Recorder) -> None:
+def test_runs_of_one_component_are_sent_concurrently(server: Recorder) -> None:
     together = threading.Barrier(5, timeout=20)
 
     def answer(sent: Sent) -> Answer:
@@ -89,7 +89,7 @@ def test_runs_of_one_component_are_in_flight_at_once(server: Recorder) -> None:
     assert len(asyncio.run(main())) == 5
 
 
-def test_defect_21_connections_are_reused(server: Recorder) -> None:
+def test_connections_are_reused(server: Recorder) -> None:
     embedder, ranker = JinaTextEmbedder(base_url=server.url), JinaRanker(base_url=server.url)
     for _ in range(3):
         embedder.run("q")
@@ -108,7 +108,7 @@ def test_defect_21_connections_are_reused(server: Recorder) -> None:
     ranker.close()
 
 
-def test_trap_what_is_closed_can_be_used_again(server: Recorder) -> None:
+def test_a_closed_component_can_be_used_again(server: Recorder) -> None:
     pipeline = Pipeline()
     pipeline.add_component("text", JinaTextEmbedder(base_url=server.url))
 
@@ -124,14 +124,14 @@ def test_trap_what_is_closed_can_be_used_again(server: Recorder) -> None:
     assert len(server.connections) == 4
 
 
-def test_defect_8_a_slow_answer_is_waited_for_as_long_as_timeout_says(server: Recorder) -> None:
+def test_the_timeout_reaches_the_client(server: Recorder) -> None:
     embedder = JinaTextEmbedder(base_url=server.url, timeout=33.0)
     embedder.warm_up()
     assert embedder._connection.open().client.settings.timeout == 33.0
     assert JinaTextEmbedder(base_url=server.url)._connection.open().client.settings.timeout == 60.0
 
 
-def test_defect_15_documents_are_never_mixed_nor_cut(server: Recorder) -> None:
+def test_late_chunking_sends_one_request_per_document(server: Recorder) -> None:
     documents = [Document(content=f"{number}", meta={"doc": number % 3}) for number in range(90)]
     embedder = JinaDocumentEmbedder(
         base_url=server.url, progress_bar=False, late_chunking=True, late_chunking_field="doc", batch_size=4

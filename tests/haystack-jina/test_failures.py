@@ -63,7 +63,7 @@ def test_documents_that_fail_come_back_without_an_embedding(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_where_all_fail_all_come_back(server: Recorder, kind: str) -> None:
+def test_documents_come_back_even_if_all_fail(server: Recorder, kind: str) -> None:
     server.answer = lambda sent: Answer({"detail": "Invalid API key.", "code": "AUTH_INVALID_API_KEY"}, 401)
     embedder = KINDS[kind](base_url=server.url, raise_on_failure=False, max_retries=0)
     for run in _runs(embedder):
@@ -74,7 +74,7 @@ def test_where_all_fail_all_come_back(server: Recorder, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_by_default_it_is_an_error_by_the_place_in_the_list(server: Recorder, kind: str) -> None:
+def test_a_failure_raises_with_the_position_of_the_document(server: Recorder, kind: str) -> None:
     server.answer = _refusing
     embedder = KINDS[kind](base_url=server.url, max_retries=0)
     for run in _runs(embedder):
@@ -88,7 +88,7 @@ def test_by_default_it_is_an_error_by_the_place_in_the_list(server: Recorder, ki
             run(DOCUMENTS)
 
 
-def test_defect_6_nine_batches_are_not_lost_with_the_tenth(server: Recorder) -> None:
+def test_a_failed_batch_keeps_the_others(server: Recorder) -> None:
     server.answer = lambda sent: Answer(b"", 503) if "9" in sent.body["input"] else right_answer(sent)
     embedder = JinaDocumentEmbedder(
         base_url=server.url, progress_bar=False, batch_size=1, max_retries=0, raise_on_failure=False, max_concurrency=1
@@ -97,20 +97,20 @@ def test_defect_6_nine_batches_are_not_lost_with_the_tenth(server: Recorder) -> 
     assert [document.embedding is not None for document in output["documents"]] == [True] * 9 + [False]
 
 
-def test_what_is_wrong_with_the_options_is_always_an_error(server: Recorder) -> None:
+def test_invalid_options_raise_even_without_raise_on_failure(server: Recorder) -> None:
     for kind in KINDS.values():
         with pytest.raises(JinaInputError):
             kind(base_url=server.url, raise_on_failure=False, model="jina-reranker-v3").run(DOCUMENTS)
     assert server.sent == []
 
 
-def test_defect_9_usage_without_prompt_tokens_is_no_error(server: Recorder) -> None:
+def test_usage_without_prompt_tokens_is_accepted(server: Recorder) -> None:
     documents = [Document(content=str(number)) for number in range(33)]
     output = JinaDocumentEmbedder(base_url=server.url, progress_bar=False, batch_size=32).run(documents)
     assert output["meta"]["usage"] == {"prompt_tokens": 33, "total_tokens": 33}
 
 
-def test_defect_7_an_error_page_of_a_gateway_is_an_error_that_says_so(server: Recorder) -> None:
+def test_an_error_page_of_a_gateway_raises_a_server_error(server: Recorder) -> None:
     server.answer = lambda sent: Answer(b"<html><h1>502 Bad Gateway</h1></html>", 502, {"Content-Type": "text/html"})
     with pytest.raises(RuntimeError, match="502 Bad Gateway"):
         JinaDocumentEmbedder(base_url=server.url, progress_bar=False, max_retries=0).run(DOCUMENTS[:1])

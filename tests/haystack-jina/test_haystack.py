@@ -43,7 +43,7 @@ def _rag(url: str) -> tuple[Pipeline, Pipeline]:
     return indexing, querying
 
 
-def test_two_pipelines_answer_a_question(engine_url: str) -> None:
+def test_indexing_and_query_pipelines_answer_a_question(engine_url: str) -> None:
     indexing, querying = _rag(engine_url)
     indexing.run({"embedder": {"documents": _documents(*TEXTS)}})
     question = "What do I bake?"
@@ -51,7 +51,7 @@ def test_two_pipelines_answer_a_question(engine_url: str) -> None:
     assert [document.content for document in found] == [TEXTS[2]]
 
 
-def test_the_same_answer_asynchronously(engine_url: str) -> None:
+def test_async_pipelines_give_the_same_answer(engine_url: str) -> None:
     async def ask(question: str) -> list[Document]:
         indexing, querying = _rag(engine_url)
         await indexing.run_async({"embedder": {"documents": _documents(*TEXTS)}})
@@ -63,13 +63,13 @@ def test_the_same_answer_asynchronously(engine_url: str) -> None:
     assert [document.content for document in asyncio.run(ask("Where is the animal?"))] == [TEXTS[0]]
 
 
-def test_queries_and_documents_have_their_own_task(server: Recorder) -> None:
+def test_queries_and_documents_have_different_tasks(server: Recorder) -> None:
     JinaDocumentEmbedder(base_url=server.url, progress_bar=False).run(_documents("a"))
     JinaTextEmbedder(base_url=server.url).run("a")
     assert [sent.body["task"] for sent in server.sent] == ["retrieval.passage", "retrieval.query"]
 
 
-def test_trap_documents_are_copied_in_order_with_their_vectors(server: Recorder) -> None:
+def test_documents_are_copied_in_order_with_their_vectors(server: Recorder) -> None:
     given = _documents(*(str(number) for number in range(300)))
     embedder = JinaDocumentEmbedder(base_url=server.url, progress_bar=False)
     for documents in (embedder.run(given)["documents"], asyncio.run(embedder.run_async(given))["documents"]):
@@ -78,7 +78,7 @@ def test_trap_documents_are_copied_in_order_with_their_vectors(server: Recorder)
     assert all(document.embedding is None for document in given)
 
 
-def test_batches_are_in_flight_at_once(server: Recorder) -> None:
+def test_batches_are_sent_concurrently(server: Recorder) -> None:
     import time
 
     from loopback import right_answer
@@ -118,7 +118,7 @@ def test_late_chunking_groups_documents_by_their_source(server: Recorder) -> Non
         assert all(np.array_equal(document.embedding, vector_of(document.content)) for document in result)
 
 
-def test_trap_every_socket_is_returned_on_the_empty_path(server: Recorder) -> None:
+def test_empty_input_returns_every_socket(server: Recorder) -> None:
     embedder, ranker = JinaDocumentEmbedder(base_url=server.url), JinaRanker(base_url=server.url)
     assert embedder.run([]) == {"documents": [], "meta": {"model": "jina-embeddings-v3", "usage": NO_USAGE}}
     assert ranker.run("q", []) == {"documents": [], "meta": {"model": "jina-reranker-v1-base-en", "usage": NO_USAGE}}
@@ -134,7 +134,7 @@ def test_usage_and_model_are_reported(server: Recorder) -> None:
     }
 
 
-def test_the_ranker_scores_filters_and_cuts(server: Recorder) -> None:
+def test_the_ranker_scores_filters_and_truncates(server: Recorder) -> None:
     ranker = JinaRanker(base_url=server.url, top_k=3, score_threshold=0.002)
     documents = _documents("a", "bbb", "cc", "dddd")
     assert [(found.id, found.score) for found in ranker.run("q", documents)["documents"]] == [
@@ -152,14 +152,14 @@ def test_the_ranker_scores_filters_and_cuts(server: Recorder) -> None:
     assert documents[0].score is None
 
 
-def test_meta_fields_are_ranked_with_the_content(server: Recorder) -> None:
+def test_meta_fields_are_reranked_with_the_content(server: Recorder) -> None:
     ranker = JinaRanker(base_url=server.url, meta_fields_to_embed=["title", "absent"], meta_data_separator=": ")
     found = ranker.run("q", [Document(content="text", meta={"title": "A"}), Document(meta={"title": "A long title"})])
     assert server.sent[0].body["documents"] == ["A: text", "A long title: "]
     assert [document.content for document in found["documents"]] == [None, "text"]
 
 
-def test_defect_14_what_is_empty_costs_no_request(server: Recorder) -> None:
+def test_empty_input_sends_no_request(server: Recorder) -> None:
     JinaDocumentEmbedder(base_url=server.url).run([])
     JinaRanker(base_url=server.url).run("q", [])
     for query in (None, 1):
@@ -170,14 +170,14 @@ def test_defect_14_what_is_empty_costs_no_request(server: Recorder) -> None:
     assert server.sent == []
 
 
-def test_defect_20_vectors_travel_as_base64_and_no_document_is_sent_back(server: Recorder) -> None:
+def test_vectors_are_base64_and_documents_are_not_returned(server: Recorder) -> None:
     JinaDocumentEmbedder(base_url=server.url, progress_bar=False).run(_documents("a"))
     JinaRanker(base_url=server.url).run("q", _documents("a"))
     assert server.sent[0].body["embedding_type"] == "base64"
     assert server.sent[1].body["return_documents"] is False
 
 
-def test_trap_the_key_is_resolved_when_it_is_needed(server: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_is_resolved_at_first_use(server: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     embedder = JinaTextEmbedder(api_key=Secret.from_env_var("MY_KEY"), base_url=server.url)
     with pytest.raises(JinaInputError, match="MY_KEY"):
         embedder.warm_up()
@@ -188,7 +188,7 @@ def test_trap_the_key_is_resolved_when_it_is_needed(server: Recorder, monkeypatc
     assert KEY not in f"{embedder!r} {vars(embedder)}"
 
 
-def test_a_component_with_a_ready_client_runs_and_says_that_it_cannot_be_saved(server: Recorder) -> None:
+def test_a_component_with_a_ready_client_runs_but_cannot_be_saved(server: Recorder) -> None:
     embedder = JinaTextEmbedder(client=JinaClient(base_url=server.url))
     assert embedder.run("a") == asyncio.run(embedder.run_async("a"))
     with pytest.raises(JinaInputError, match="cannot be saved"):
@@ -201,7 +201,7 @@ def test_a_pickle_keeps_every_option(server: Recorder) -> None:
 
 
 @pytest.mark.parametrize("kind", [JinaTextEmbedder, JinaDocumentEmbedder, JinaRanker])
-def test_an_unknown_argument_is_an_error(kind: type) -> None:
+def test_an_unknown_argument_raises(kind: type) -> None:
     with pytest.raises(JinaArgumentError, match="did you mean 'base_url'"):
         kind(base_uri="local")
 
@@ -216,7 +216,7 @@ def test_an_unknown_argument_is_an_error(kind: type) -> None:
         lambda url: JinaRanker(base_url=url).run("q", ["a"]),
     ],
 )
-def test_what_is_of_the_wrong_type_is_a_type_error_of_the_error_tree(server: Recorder, run: Any) -> None:
+def test_a_wrong_type_raises_a_jina_type_error(server: Recorder, run: Any) -> None:
     with pytest.raises(JinaInputError) as caught:
         run(server.url)
     assert isinstance(caught.value, TypeError)
@@ -232,7 +232,7 @@ def test_what_is_of_the_wrong_type_is_a_type_error_of_the_error_tree(server: Rec
         lambda url: JinaRanker(base_url=url).run("q", _documents("a"), top_k=0),
     ],
 )
-def test_what_cannot_be_done_is_refused(server: Recorder, run: Any) -> None:
+def test_unsupported_calls_raise(server: Recorder, run: Any) -> None:
     with pytest.raises(JinaInputError):
         run(server.url)
     assert server.sent == []
@@ -254,12 +254,12 @@ def test_what_cannot_be_done_is_refused(server: Recorder, run: Any) -> None:
         (lambda: JinaLateInteractionWriter(None), "path must be the index's folder, got None"),
     ],
 )
-def test_a_mistake_is_named(make: Any, message: str) -> None:
+def test_an_error_names_the_mistake(make: Any, message: str) -> None:
     with pytest.raises(JinaInputError, match=message) as caught:
         make()
     assert KEY not in str(caught.value)
 
 
-def test_a_missing_key_says_what_to_do() -> None:
+def test_a_missing_key_error_says_what_to_do() -> None:
     with pytest.raises(JinaInputError, match="JINA_API_KEY"):
         JinaTextEmbedder().run("a")

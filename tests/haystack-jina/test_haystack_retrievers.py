@@ -30,7 +30,7 @@ def embedded(*documents: Document) -> list[Document]:
     ]
 
 
-def test_an_indexing_and_a_query_pipeline_saved_and_loaded(tmp_path: Path) -> None:
+def test_saved_pipelines_can_be_loaded(tmp_path: Path) -> None:
     indexing = Pipeline()
     indexing.add_component("embedder", JinaDocumentEmbedder(base_url="local", progress_bar=False))
     indexing.add_component("writer", DocumentWriter(JinaDocumentStore(tmp_path / "index", model="jina-embeddings-v3")))
@@ -47,7 +47,7 @@ def test_an_indexing_and_a_query_pipeline_saved_and_loaded(tmp_path: Path) -> No
     assert found.score > 0
 
 
-def test_late_interaction_saved_and_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_saved_late_interaction_pipeline_can_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_KEY", "secret-0123456789")
     key = Secret.from_env_var("A_KEY")
     writer = JinaLateInteractionWriter(tmp_path / "index", key, base_url="local", first_stage="float")
@@ -63,7 +63,7 @@ def test_late_interaction_saved_and_loaded(tmp_path: Path, monkeypatch: pytest.M
     assert len(result["retriever"]["documents"]) == 2
 
 
-def test_everything_asynchronously(tmp_path: Path) -> None:
+def test_retrievers_run_asynchronously(tmp_path: Path) -> None:
     async def ask() -> list[str]:
         store = JinaDocumentStore()
         await store.write_documents_async(embedded(*DOCUMENTS))
@@ -80,7 +80,7 @@ def test_everything_asynchronously(tmp_path: Path) -> None:
     assert asyncio.run(ask()) == ["2", "0"]
 
 
-def test_what_happens_to_an_id_that_is_there() -> None:
+def test_the_duplicate_policy_decides_about_existing_ids() -> None:
     store = JinaDocumentStore()
     first, second = embedded(Document(content="a", id="1"), Document(content="b", id="2"))
     changed = replace(first, content="changed")
@@ -95,7 +95,7 @@ def test_what_happens_to_an_id_that_is_there() -> None:
     assert sorted(document.content or "" for document in store.filter_documents()) == ["b", "changed"]
 
 
-def test_a_clustered_store_searches_a_few_cells(tmp_path: Path) -> None:
+def test_a_clustered_store_searches_nprobe_cells(tmp_path: Path) -> None:
     store = JinaDocumentStore(tmp_path / "index")
     with pytest.raises(JinaInputError, match="nothing was added yet"):
         store.cluster()
@@ -112,7 +112,7 @@ def test_a_clustered_store_searches_a_few_cells(tmp_path: Path) -> None:
         store.cluster(4)
 
 
-def test_reading_alone_changes_nothing(tmp_path: Path) -> None:
+def test_a_read_only_store_changes_nothing(tmp_path: Path) -> None:
     store = JinaDocumentStore(tmp_path / "index")
     store.write_documents(embedded(*DOCUMENTS))
     store.close()
@@ -125,9 +125,7 @@ def test_reading_alone_changes_nothing(tmp_path: Path) -> None:
     assert JinaLateInteractionRetriever.from_dict(late.to_dict()).read_only
 
 
-def test_a_writer_embeds_nothing_for_a_folder_that_is_open_for_reading(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_writer_embeds_nothing_for_a_read_only_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = JinaLateInteractionWriter(tmp_path / "index", base_url="local")
     writer.run(DOCUMENTS)
     writer.close()
@@ -142,7 +140,7 @@ def test_a_writer_embeds_nothing_for_a_folder_that_is_open_for_reading(
     reader.close()
 
 
-def test_filters_are_haystacks() -> None:
+def test_haystack_filters_work() -> None:
     store = JinaDocumentStore()
     store.write_documents(embedded(*DOCUMENTS))
     found = store.filter_documents({"field": "meta.page", "operator": ">=", "value": 1})
@@ -168,6 +166,6 @@ BITS = Document(content="a", embedding=[0.0, 1.0, 1.0])
         (lambda: JinaLateInteractionWriter("a", base_url="local").run([Document()]), JinaInputError, "no text"),
     ],
 )
-def test_bad_input_is_refused(call: Any, error: type[Exception], message: str) -> None:
+def test_bad_input_is_rejected(call: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()

@@ -56,14 +56,14 @@ def test_images_come_from_paths_byte_streams_blobs_and_meta(media_server: Record
     assert "embedding_source" not in documents[0].meta
 
 
-def test_defect_4_images_are_sent_as_the_published_schema_has_them(media_server: Recorder, pictures: Path) -> None:
+def test_images_are_sent_as_in_the_published_schema(media_server: Recorder, pictures: Path) -> None:
     JinaDocumentImageEmbedder(base_url=media_server.url).run([_at(pictures / "red.png")])
     assert media_server.sent[0].body["input"] == [
         {"image": base64.b64encode((pictures / "red.png").read_bytes()).decode()}
     ]
 
 
-def test_defect_10_vectors_are_put_by_their_index(media_server: Recorder, pictures: Path) -> None:
+def test_vectors_are_placed_by_their_index(media_server: Recorder, pictures: Path) -> None:
     # The server answers the last first.
     documents = [_at(pictures / "red.png"), _at(pictures / "blue.jpg"), _at(pictures / "large.png")]
     for run in _runs(JinaDocumentImageEmbedder(base_url=media_server.url)):
@@ -85,7 +85,7 @@ def test_pages_of_a_pdf_are_rendered(media_server: Recorder, pictures: Path, siz
     assert all(image.height == pytest.approx(2 * image.width, abs=4) for image in sent)
 
 
-def test_larger_images_are_made_to_fit(media_server: Recorder, pictures: Path) -> None:
+def test_large_images_are_shrunk_to_image_size(media_server: Recorder, pictures: Path) -> None:
     documents = [_at(pictures / "large.png"), _at(pictures / "red.png")]
     JinaDocumentImageEmbedder(base_url=media_server.url, image_size=(200, 50)).run(documents)
     assert [image.size for image in images_of(media_server)] == [(100, 50), (40, 30)]
@@ -103,7 +103,7 @@ def test_paths_are_relative_to_the_root(media_server: Recorder, pictures: Path) 
 
 
 @pytest.mark.parametrize("path", ["../secret.png", "link.png", "inner/../../secret.png", "/etc/passwd", "a\0b", "loop"])
-def test_no_path_leads_out_of_the_root(media_server: Recorder, pictures: Path, path: str) -> None:
+def test_paths_outside_the_root_are_rejected(media_server: Recorder, pictures: Path, path: str) -> None:
     (pictures / "link.png").symlink_to(pictures.parent / "secret.png")
     (pictures / "loop").symlink_to(pictures / "loop")
     embedder = JinaDocumentImageEmbedder(base_url=media_server.url, root_path=str(pictures))
@@ -128,7 +128,7 @@ def test_no_path_leads_out_of_the_root(media_server: Recorder, pictures: Path, p
         ({"file_path": "broken.pdf", "page_number": 1}, "cannot be read"),
     ],
 )
-def test_what_has_no_image_is_refused_with_its_id(
+def test_a_document_without_an_image_is_named_by_its_id(
     media_server: Recorder, pictures: Path, meta: dict[str, Any], message: str
 ) -> None:
     (pictures / "broken.pdf").write_bytes(b"%PDF-1.7 and nothing more")
@@ -170,7 +170,7 @@ def test_one_document_that_fails_does_not_fail_the_others(
     assert (set(caught.value.completed), set(caught.value.failed)) == ({0, 2}, {1})
 
 
-def test_an_empty_list_gives_every_socket_without_a_request(media_server: Recorder) -> None:
+def test_an_empty_list_returns_every_socket_without_a_request(media_server: Recorder) -> None:
     nothing = {"documents": [], "meta": {"model": "jina-clip-v2", "usage": {"prompt_tokens": 0, "total_tokens": 0}}}
     for run in _runs(JinaDocumentImageEmbedder(base_url=media_server.url)):
         assert run([]) == nothing
@@ -178,7 +178,7 @@ def test_an_empty_list_gives_every_socket_without_a_request(media_server: Record
 
 
 @pytest.mark.parametrize("given", ["a", ["a"], None, [Document(content="a"), 1]])
-def test_what_is_no_list_of_documents_is_a_type_error(media_server: Recorder, given: Any) -> None:
+def test_input_that_is_not_a_list_of_documents_is_a_type_error(media_server: Recorder, given: Any) -> None:
     for run in _runs(JinaDocumentImageEmbedder(base_url=media_server.url)):
         with pytest.raises(JinaArgumentError) as caught:
             run(given)
@@ -186,7 +186,7 @@ def test_what_is_no_list_of_documents_is_a_type_error(media_server: Recorder, gi
 
 
 @pytest.mark.parametrize("size", [(0, 1), (1,), "large", (1.5, 2), 100])
-def test_an_image_size_that_is_none_is_refused(size: Any) -> None:
+def test_an_invalid_image_size_is_rejected(size: Any) -> None:
     with pytest.raises(JinaInputError, match="image_size"):
         JinaDocumentImageEmbedder(image_size=size)
 
@@ -204,7 +204,7 @@ class _WaitingPath:
         return str(self._path)
 
 
-def test_defect_16_the_event_loop_runs_while_images_are_read(media_server: Recorder, pictures: Path) -> None:
+def test_the_event_loop_runs_while_images_are_read(media_server: Recorder, pictures: Path) -> None:
     path = _WaitingPath(pictures / "red.png")
 
     async def main() -> Any:

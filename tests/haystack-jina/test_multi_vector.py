@@ -23,7 +23,7 @@ QUESTION = "What does the cat do?"
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
-def test_the_vectors_are_those_of_the_client(way: str) -> None:
+def test_vectors_equal_those_of_the_client(way: str) -> None:
     documents = JinaMultiVectorDocumentEmbedder(base_url="local", progress_bar=False, dimensions=64)
     query = JinaMultiVectorTextEmbedder(base_url="local", dimensions=64)
     given = [Document(content=text) for text in TEXTS]
@@ -41,7 +41,7 @@ def test_the_vectors_are_those_of_the_client(way: str) -> None:
     assert np.array_equal(np.asarray(asked["embedding"], np.float32), asked_for)
 
 
-def test_queries_and_documents_are_told_apart(server: Recorder) -> None:
+def test_queries_and_documents_have_different_input_types(server: Recorder) -> None:
     server.answer = lambda sent: Answer({"data": [{"index": 0, "embeddings": [[1.0] * 128]}], "usage": {}})
     document = JinaMultiVectorDocumentEmbedder(
         base_url=server.url, prefix="<", suffix=">", meta_fields_to_embed=["title"], embedding_separator="|"
@@ -55,7 +55,7 @@ def test_queries_and_documents_are_told_apart(server: Recorder) -> None:
     ]
 
 
-def test_an_empty_list_gives_every_socket_without_a_request(server: Recorder) -> None:
+def test_an_empty_list_returns_every_socket_without_a_request(server: Recorder) -> None:
     embedder = JinaMultiVectorDocumentEmbedder(base_url=server.url)
     nothing = {"documents": [], "meta": {"model": "jina-colbert-v2", "usage": {"prompt_tokens": 0, "total_tokens": 0}}}
     assert embedder.run([]) == nothing
@@ -63,14 +63,14 @@ def test_an_empty_list_gives_every_socket_without_a_request(server: Recorder) ->
     assert server.sent == []
 
 
-def test_what_is_no_text_is_a_type_error() -> None:
+def test_input_that_is_not_text_is_a_type_error() -> None:
     for given in (None, ["a"], 1):
         with pytest.raises(JinaInputError) as caught:
             JinaMultiVectorTextEmbedder(base_url="local").run(given)  # type: ignore[arg-type]
         assert isinstance(caught.value, TypeError)
 
 
-def test_what_is_saved_is_what_was_set() -> None:
+def test_only_options_that_were_set_are_saved() -> None:
     saved = JinaMultiVectorDocumentEmbedder(base_url="local", dimensions=64, multi_vector_field="v").to_dict()
     assert {"dimensions": 64, "multi_vector_field": "v"}.items() <= saved["init_parameters"].items()
     assert "raise_on_failure" not in saved["init_parameters"]
@@ -93,7 +93,7 @@ def _pictures(folder: Path) -> list[Document]:
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
-def test_images_have_the_vectors_that_the_client_gives_them(tmp_path: Path, way: str) -> None:
+def test_image_vectors_equal_those_of_the_client(tmp_path: Path, way: str) -> None:
     embedder = JinaMultiVectorDocumentEmbedder(
         model="jina-embeddings-v4", base_url="local", root_path=str(tmp_path), progress_bar=False
     )
@@ -107,7 +107,7 @@ def test_images_have_the_vectors_that_the_client_gives_them(tmp_path: Path, way:
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
-def test_images_are_written_and_found_by_late_interaction(tmp_path: Path, way: str) -> None:
+def test_late_interaction_finds_written_images(tmp_path: Path, way: str) -> None:
     options: Any = {"model": "jina-embeddings-v4", "base_url": "local"}
     writer = JinaLateInteractionWriter(tmp_path / "index", root_path=str(tmp_path), **options)
     retriever = JinaLateInteractionRetriever(tmp_path / "index", top_k=1, **options)
@@ -125,14 +125,14 @@ def test_images_are_written_and_found_by_late_interaction(tmp_path: Path, way: s
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
-def test_images_are_ranked_by_a_model_that_takes_them(tmp_path: Path, way: str) -> None:
+def test_images_are_reranked_by_an_image_model(tmp_path: Path, way: str) -> None:
     ranker = JinaRanker(model="jina-reranker-m0", base_url="local", root_path=str(tmp_path), top_k=1)
     given, question = _pictures(tmp_path), "When does the train to Berlin leave?"
     output = ranker.run(question, given) if way == "sync" else asyncio.run(ranker.run_async(question, given))
     assert [document.id for document in output["documents"]] == ["train"]
 
 
-def test_an_image_is_refused_with_the_model_that_takes_none(tmp_path: Path) -> None:
+def test_an_image_is_rejected_by_a_text_model(tmp_path: Path) -> None:
     image = Document(blob=ByteStream(encoded("red")))
     runs: list[Any] = [
         JinaMultiVectorDocumentEmbedder(base_url="local").run,

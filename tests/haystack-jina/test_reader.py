@@ -39,7 +39,7 @@ def _runs(reader: JinaReaderConnector) -> list[Any]:
     return [reader.run, lambda query, headers=None: asyncio.run(reader.run_async(query, headers))]
 
 
-def test_a_page_is_a_document(root: str) -> None:
+def test_reading_a_page_returns_one_document(root: str) -> None:
     for run in _runs(_reader(root, "read")):
         output = run("https://cats.example/")
         assert set(output) == {"documents"}
@@ -48,14 +48,14 @@ def test_a_page_is_a_document(root: str) -> None:
         assert document.meta == {name: value for name, value in PAGE.items() if name != "content"}
 
 
-def test_a_search_is_a_document_for_each_page(root: str, server: Recorder) -> None:
+def test_a_search_returns_one_document_per_page(root: str, server: Recorder) -> None:
     query = "What is C# used for? a & b"
     for run in _runs(_reader(root, JinaReaderMode.SEARCH)):
         assert [document.meta["title"] for document in run(query)["documents"]] == ["Cats", "Cats"]
     assert [parse_qs(urlsplit(sent.path).query) for sent in server.sent] == [{"q": [query]}] * 2
 
 
-def test_a_statement_is_a_document_with_the_reason(root: str, server: Recorder) -> None:
+def test_grounding_returns_a_document_with_the_reason(root: str, server: Recorder) -> None:
     for run in _runs(_reader(root, "ground")):
         (document,) = run("Cats sleep.")["documents"]
         assert (document.content, document.meta["factuality"]) == ("It is known.", 1)
@@ -64,14 +64,14 @@ def test_a_statement_is_a_document_with_the_reason(root: str, server: Recorder) 
 
 
 @pytest.mark.parametrize("mode", list(JinaReaderMode))
-def test_a_text_is_one_document(root: str, mode: JinaReaderMode) -> None:
+def test_plain_text_becomes_one_document(root: str, mode: JinaReaderMode) -> None:
     for run in _runs(_reader(root, mode, json_response=False)):
         (document,) = run("https://cats.example/")["documents"]
         assert document.content == "Title: Cats"
         assert document.meta == {"content_type": "text/plain; charset=utf-8", "query": "https://cats.example/"}
 
 
-def test_defect_22_the_callers_headers_stay_as_they_are(root: str, server: Recorder) -> None:
+def test_the_callers_headers_are_not_changed(root: str, server: Recorder) -> None:
     headers = {"X-No-Cache": "true"}
     for run in _runs(_reader(root, "read")):
         run("https://cats.example/", headers)
@@ -80,14 +80,14 @@ def test_defect_22_the_callers_headers_stay_as_they_are(root: str, server: Recor
     assert {sent.headers["authorization"] for sent in server.sent} == {f"Bearer {KEY}"}
 
 
-def test_an_empty_balance_is_an_error(root: str, server: Recorder) -> None:
+def test_an_empty_balance_raises(root: str, server: Recorder) -> None:
     server.answer = lambda sent: Answer({"code": 402, "message": "Account balance not enough"}, 402)
     for run in _runs(_reader(root, "read")):
         with pytest.raises(PaymentRequiredError, match="balance"):
             run("https://cats.example/")
 
 
-def test_modes_have_names() -> None:
+def test_the_mode_may_be_a_name() -> None:
     assert [str(mode) for mode in JinaReaderMode] == ["read", "search", "ground"]
     assert JinaReaderMode.from_str("ground") is JinaReaderMode.GROUND
     for make in (JinaReaderMode.from_str, JinaReaderConnector):
@@ -98,18 +98,18 @@ def test_modes_have_names() -> None:
         JinaReaderConnector(mode="read", mod="x")  # type: ignore[call-arg]
 
 
-def test_the_embedded_engine_reads_no_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_engine_cannot_read_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JINA_BASE_URL", "local")
     with pytest.raises(JinaInputError, match=r"api\.jina\.ai"):
         JinaReaderConnector("read").run("https://cats.example/")
 
 
-def test_a_ready_client_asks_jina_or_says_why_not(server: Recorder) -> None:
+def test_a_client_of_another_server_cannot_read_pages(server: Recorder) -> None:
     with pytest.raises(JinaInputError, match=r"r\.jina\.ai"):
         JinaReaderConnector("read", client=JinaClient(base_url=server.url)).run("https://cats.example/")
 
 
-def test_it_is_saved_with_what_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_saved_connector_keeps_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
     saved = JinaReaderConnector("search", timeout=90.0).to_dict()
     assert saved == {
         "type": "haystack_integrations.components.connectors.jina.reader.JinaReaderConnector",

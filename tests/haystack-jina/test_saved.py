@@ -114,13 +114,13 @@ def _saved(url: str | None = None) -> dict[str, Any]:
     }
 
 
-def test_what_jina_haystack_saved_is_loaded_and_saved_alike() -> None:
+def test_pipelines_saved_by_jina_haystack_load_and_save_unchanged() -> None:
     pipeline = Pipeline.from_dict(_saved())
     assert Pipeline.loads(pipeline.dumps()).dumps() == pipeline.dumps()
     assert pipeline.to_dict()["components"] == SAVED
 
 
-def test_what_jina_haystack_saved_runs(server: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pipelines_saved_by_jina_haystack_run(server: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JINA_API_KEY", KEY)
     # YAML has tuples as lists, where another tool wrote it.
     saved = _saved(server.url)
@@ -158,7 +158,7 @@ ARGUMENTS: dict[Any, str] = {
 
 
 @pytest.mark.parametrize("kind", ARGUMENTS)
-def test_arguments_are_those_of_jina_haystack(kind: Any) -> None:
+def test_arguments_equal_those_of_jina_haystack(kind: Any) -> None:
     parameters = inspect.signature(kind.__init__).parameters
     positional = [
         name for name, each in parameters.items() if each.kind is each.POSITIONAL_OR_KEYWORD and name != "self"
@@ -228,7 +228,7 @@ def test_no_key_is_saved_or_shown(kind: Any, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_missing_key_is_told_when_it_is_warmed_up(kind: Any) -> None:
+def test_a_missing_key_raises_at_warm_up(kind: Any) -> None:
     one = kind()
     with pytest.raises(RuntimeError, match="JINA_API_KEY"):
         one.warm_up()
@@ -236,7 +236,7 @@ def test_a_missing_key_is_told_when_it_is_warmed_up(kind: Any) -> None:
         asyncio.run(one.warm_up_async())
 
 
-def test_trap_our_own_components_are_loaded_from_yaml(tmp_path: Path) -> None:
+def test_our_components_load_from_yaml(tmp_path: Path) -> None:
     pipeline = Pipeline()
     pipeline.add_component("images", JinaDocumentImageEmbedder(root_path=str(tmp_path), image_size=(64, 64)))
     pipeline.add_component("vectors", JinaMultiVectorDocumentEmbedder(base_url="local", cache=str(tmp_path / "c")))

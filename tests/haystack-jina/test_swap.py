@@ -38,7 +38,7 @@ def test_the_address_can_be_read_and_set(kind: Any, server: Recorder, monkeypatc
     assert kind(client=JinaClient(base_url=server.url)).base_url == server.url
 
 
-def test_an_address_that_is_set_after_a_run_takes_effect(server: Recorder) -> None:
+def test_an_address_set_after_a_run_takes_effect(server: Recorder) -> None:
     embedder = JinaTextEmbedder(base_url="http://127.0.0.1:9/v1", max_retries=0)
     with pytest.raises(RuntimeError):
         embedder.run("a")
@@ -49,7 +49,7 @@ def test_an_address_that_is_set_after_a_run_takes_effect(server: Recorder) -> No
     assert [sent.headers["authorization"] for sent in server.sent] == ["Bearer jina_other"] * 2
 
 
-def test_every_argument_is_an_attribute_that_is_saved() -> None:
+def test_every_argument_is_a_saved_attribute() -> None:
     embedder: Any = JinaTextEmbedder(base_url="local", timeout=5.0)
     changes = {"model": "jina-embeddings-v4", "timeout": 7.0, "max_retries": 1, "dimensions": 64, "prefix": "q: "}
     assert (embedder.timeout, embedder.max_retries, embedder.cache) == (5.0, None, None)
@@ -79,7 +79,7 @@ def test_removed_private_names_name_their_replacement() -> None:
             def _embed_batch(self, *args: Any) -> Any: ...
 
 
-def test_a_subclass_may_prepare_its_texts(server: Recorder) -> None:
+def test_a_subclass_may_replace_the_text_preparation(server: Recorder) -> None:
     @component
     class Upper(JinaDocumentEmbedder):
         def _prepare_texts_to_embed(self, documents: list[Document]) -> list[str]:
@@ -92,7 +92,7 @@ def test_a_subclass_may_prepare_its_texts(server: Recorder) -> None:
     assert JinaDocumentEmbedder()._prepare_texts_to_embed(DOCUMENTS) == ["a", "bb"]
 
 
-def test_a_replaced_run_serves_asynchronous_pipelines(server: Recorder) -> None:
+def test_an_overridden_run_is_used_by_async_pipelines(server: Recorder) -> None:
     @component
     class Own(JinaTextEmbedder):
         @component.output_types(embedding=list[float], meta=dict[str, Any])
@@ -109,6 +109,6 @@ def test_late_chunking_without_a_document_id_warns(server: Recorder) -> None:
         embedder.run(documents=DOCUMENTS)
 
 
-def test_a_document_without_text_names_the_option_that_leaves_it_out(server: Recorder) -> None:
+def test_the_error_for_a_document_without_text_names_raise_on_failure(server: Recorder) -> None:
     with pytest.raises(JinaInputError, match="with raise_on_failure=False such Documents come back"):
         JinaDocumentEmbedder(base_url=server.url).run(documents=[Document(content=None)])

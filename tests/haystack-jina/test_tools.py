@@ -133,7 +133,7 @@ def test_an_agent_searches_documents_with_reranking(store: InMemoryDocumentStore
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
-def test_a_failure_is_a_text_with_advice(
+def test_a_failure_returns_text_with_advice(
     server: Recorder, options: dict[str, Any], store: InMemoryDocumentStore, way: str
 ) -> None:
     server.answer = lambda sent: Answer({"message": "It failed"}, 500)
@@ -152,7 +152,7 @@ def test_a_failure_is_a_text_with_advice(
 
 @pytest.mark.parametrize("way", ["sync", "async"])
 @pytest.mark.parametrize("kind", [JinaSearchTool, JinaReaderTool])
-def test_a_missing_key_ends_the_agent_before_it_runs(kind: Any, way: str) -> None:
+def test_a_missing_key_raises_before_the_agent_runs(kind: Any, way: str) -> None:
     with pytest.raises(JinaInputError, match="JINA_API_KEY"):
         _run(kind(), {}, way)
     with pytest.raises(JinaInputError, match="the web"):
@@ -182,7 +182,7 @@ def test_a_model_sees_names_descriptions_types_and_limits(store: InMemoryDocumen
     assert specs["jina_search"]["parameters"]["properties"]["max_results"]["maximum"] == 10
 
 
-def test_the_saved_form() -> None:
+def test_a_saved_tool_has_the_documented_form() -> None:
     assert JinaSearchTool(timeout=90.0, endpoint="http://127.0.0.1:8080").to_dict() == {
         "type": "haystack_integrations.tools.jina.web.JinaSearchTool",
         "data": {
@@ -200,7 +200,7 @@ def test_the_saved_form() -> None:
         JinaSearchTool(client=JinaClient(base_url="local")).to_dict()
 
 
-def test_an_agent_with_all_tools_can_be_saved_and_loaded(store: InMemoryDocumentStore) -> None:
+def test_an_agent_with_all_tools_survives_saving(store: InMemoryDocumentStore) -> None:
     tools = [
         JinaSearchTool(name="find_pages", outputs_to_state={"documents": {"source": "documents"}}),
         JinaReaderTool(description="Read.", max_output_tokens=500, inputs_from_state={"address": "url"}),
@@ -217,7 +217,7 @@ def test_an_agent_with_all_tools_can_be_saved_and_loaded(store: InMemoryDocument
     assert again.to_dict() == saved_pipeline
 
 
-def test_a_handler_of_the_state_is_saved_by_name() -> None:
+def test_a_state_handler_is_saved_by_name() -> None:
     tool = JinaSearchTool(outputs_to_state={"documents": {"source": "documents", "handler": merge_lists}})
     saved = tool.to_dict()
     assert saved["data"]["outputs_to_state"]["documents"]["handler"].endswith(".merge_lists")

@@ -66,7 +66,7 @@ def _calls(server: Recorder, name: str, **options: Any) -> list[Call]:
     return [synchronous, asynchronous]
 
 
-def test_a_search_names_titles_and_urls(server: Recorder) -> None:
+def test_a_search_returns_titles_and_urls(server: Recorder) -> None:
     server.answer = lambda sent: Answer({"data": [DOGS, BIRDS]})
     for search in _calls(server, "search"):
         result = search("What is C# used for?")
@@ -78,7 +78,7 @@ def test_a_search_names_titles_and_urls(server: Recorder) -> None:
     assert [parse_qs(urlsplit(sent.path).query)["q"] for sent in server.sent] == [["What is C# used for?"]] * 2
 
 
-def test_a_search_is_bounded_and_says_what_it_left_out(server: Recorder) -> None:
+def test_a_long_search_result_is_cut_and_says_so(server: Recorder) -> None:
     server.answer = lambda sent: Answer({"data": [CATS, DOGS, CATS]})
     for search in _calls(server, "search", max_output_tokens=500):
         result = search("cats")
@@ -124,7 +124,7 @@ def test_a_short_page_is_whole(server: Recorder) -> None:
         assert read("https://dogs.example/").text == "Title: Dogs\nURL: https://dogs.example/\n\nDogs bark."
 
 
-def test_a_page_without_text_is_not_an_error(server: Recorder) -> None:
+def test_a_page_without_text_does_not_raise(server: Recorder) -> None:
     server.answer = lambda sent: Answer({"data": BIRDS})
     for read in _calls(server, "read"):
         assert read("birds.example") == ToolResult(
@@ -145,7 +145,7 @@ ADVICE = {
 
 
 @pytest.mark.parametrize("status", ADVICE)
-def test_a_failure_is_a_text_with_advice(server: Recorder, status: int) -> None:
+def test_a_failure_returns_text_with_advice(server: Recorder, status: int) -> None:
     server.answer = lambda sent: Answer({"message": f"It failed. The key was {KEY}."}, status)
     for call in (*_calls(server, "search"), *_calls(server, "read")):
         result = call("cats.example")
@@ -163,20 +163,20 @@ def test_a_rate_limit_says_how_long_to_wait(server: Recorder) -> None:
         assert "Wait 7 seconds" in call("cats").text
 
 
-def test_an_invalid_response_is_a_text(server: Recorder) -> None:
+def test_an_invalid_response_returns_text(server: Recorder) -> None:
     server.answer = lambda sent: Answer(b"<html>")
     for call in _calls(server, "read"):
         assert call("cats.example").text.endswith("answer without this tool.")
 
 
-def test_an_unreachable_service_is_a_text() -> None:
+def test_an_unreachable_service_returns_text() -> None:
     connection = Connection(base_url="http://127.0.0.1:9/v1", max_retries=0)
     result = WebTools(connection, search_endpoint="http://127.0.0.1:9").search("cats")
     assert result.failed
     assert "answer without this tool" in result.text
 
 
-def test_invalid_arguments_are_a_text_and_send_nothing(server: Recorder) -> None:
+def test_invalid_arguments_return_text_and_send_nothing(server: Recorder) -> None:
     for search in _calls(server, "search"):
         assert "query is empty" in search(" ").text
         assert "query must be a string" in search(None).text
@@ -188,7 +188,7 @@ def test_invalid_arguments_are_a_text_and_send_nothing(server: Recorder) -> None
     assert server.sent == []
 
 
-def test_an_error_of_the_program_raises(server: Recorder) -> None:
+def test_a_programming_error_raises(server: Recorder) -> None:
     with pytest.raises(JinaInputError, match="JINA_API_KEY"):
         WebTools(Connection()).search("cats")
     with pytest.raises(JinaInputError, match="JINA_API_KEY"):
@@ -231,18 +231,18 @@ passages = st.builds(Passage, texts, texts, st.text(st.characters(codec="utf-8")
 
 
 @given(st.lists(passages, max_size=12), st.integers(100, 1000))
-def test_passages_keep_the_limit(results: list[Passage], limit: int) -> None:
+def test_passages_stay_within_the_limit(results: list[Passage], limit: int) -> None:
     assert text_tokens(passages_text("cats", results, limit)) <= limit
 
 
 @given(st.lists(texts, max_size=8), st.integers(-5, 500))
-def test_shortened_texts_are_beginnings_within_the_limit(originals: list[str], limit: int) -> None:
+def test_shortened_texts_are_prefixes_within_the_limit(originals: list[str], limit: int) -> None:
     results = shortened(originals, limit)
     assert sum(map(text_tokens, results)) <= max(limit, 0)
     for original, result in zip(originals, results, strict=True):
         assert original.startswith(result.partition(" … [shortened")[0])
 
 
-def test_a_text_may_be_measured_in_another_way() -> None:
+def test_the_length_function_can_be_replaced() -> None:
     (short,) = shortened(['"' * 1000], 100, lambda text: len(json.dumps(text)))
     assert 80 < len(json.dumps(short)) <= 100

@@ -27,7 +27,7 @@ def _answer(items: list[Any]) -> dict[str, Any]:
 
 
 @given(VECTORS)
-def test_base64_gives_the_very_floats_that_were_sent(vectors: np.ndarray) -> None:
+def test_base64_preserves_floats_exactly(vectors: np.ndarray) -> None:
     sent = [base64.b64encode(row.astype("<f4").tobytes()).decode() for row in vectors]
     read = _request("float", vectors.shape[1]).decode(_answer(sent), range(len(vectors)))
     assert read.dtype == np.float32
@@ -35,13 +35,13 @@ def test_base64_gives_the_very_floats_that_were_sent(vectors: np.ndarray) -> Non
 
 
 @given(VECTORS)
-def test_json_numbers_give_the_very_floats_that_were_sent(vectors: np.ndarray) -> None:
+def test_json_numbers_preserve_floats_exactly(vectors: np.ndarray) -> None:
     sent = [[float(number) for number in row] for row in vectors]
     assert np.array_equal(_request("float", vectors.shape[1]).decode(_answer(sent), range(len(vectors))), vectors)
 
 
 @given(VECTORS)
-def test_both_binary_layouts_hold_the_signs(vectors: np.ndarray) -> None:
+def test_both_binary_layouts_contain_the_signs(vectors: np.ndarray) -> None:
     dimensions = vectors.shape[1]
     ubinary = np.packbits(vectors > 0, axis=1)
     read = _request("ubinary", dimensions).decode(_answer(ubinary.astype(float).tolist()), range(len(vectors)))
@@ -64,7 +64,7 @@ def test_the_layout_is_the_one_measured_on_the_hosted_service() -> None:
     assert np.array_equal(quantize(unpack(ubinary).astype(float), "binary"), [-78, 65, 0, 127])
 
 
-def test_zero_is_no_positive_sign() -> None:
+def test_zero_becomes_a_0_bit() -> None:
     assert unpack(quantize([0.0, -0.0, 1e-30, -1.0], "ubinary"), 4).tolist() == [0, 0, 1, 0]
 
 
@@ -91,6 +91,6 @@ def test_hamming_counts_differing_signs_in_any_mix_of_layouts(data: st.DataObjec
         lambda: hamming(np.zeros((1, 2), np.uint8), np.zeros(2, np.uint8)),
     ],
 )
-def test_what_has_no_meaning_is_refused(call: Any) -> None:
+def test_invalid_arguments_are_rejected(call: Any) -> None:
     with pytest.raises(JinaInputError):
         call()

@@ -54,15 +54,13 @@ def test_jina_without_a_key_says_what_to_do(make_client: Callable[..., Any]) -> 
     "url",
     ["{root}", "{root}/", "{root}/embeddings", "{root}/embeddings/", "{root}/rerank", " {root} "],
 )
-def test_the_root_and_an_endpoint_are_both_understood(
-    make_client: Callable[..., Any], server: Recorder, url: str
-) -> None:
+def test_base_url_may_be_the_root_or_an_endpoint(make_client: Callable[..., Any], server: Recorder, url: str) -> None:
     make_client(base_url=url.format(root=server.url)).embed(["a"])
     assert server.sent[0].path == "/v1/embeddings"
 
 
 @pytest.mark.parametrize("host", ["https://api.jina.ai", "https://api.jina.ai/", "https://api.jina.ai/v1/embeddings"])
-def test_jinas_own_host_needs_no_version(host: str) -> None:
+def test_jinas_host_works_without_v1(host: str) -> None:
     assert JinaClient(base_url=host, api_key=KEY).settings.base_url == "https://api.jina.ai/v1"
 
 
@@ -89,13 +87,13 @@ def test_jinas_own_host_needs_no_version(host: str) -> None:
         {"base_uri": "local"},
     ],
 )
-def test_settings_that_cannot_work_are_refused(make_client: Callable[..., Any], options: dict[str, Any]) -> None:
+def test_invalid_settings_are_rejected(make_client: Callable[..., Any], options: dict[str, Any]) -> None:
     with pytest.raises(JinaInputError) as caught:
         make_client(**{"base_url": "http://127.0.0.1:9/v1", **options})
     assert "hunter2" not in str(caught.value)
 
 
-def test_an_unknown_argument_names_the_nearest() -> None:
+def test_an_unknown_argument_suggests_the_nearest_name() -> None:
     with pytest.raises(JinaInputError, match="did you mean 'base_url'"):
         JinaClient(base_uri="local")  # type: ignore[call-arg]
 
@@ -105,7 +103,7 @@ def test_a_key_over_plain_http_to_another_machine_warns() -> None:
         JinaClient(base_url="http://models.example/v1", api_key=KEY)
 
 
-def test_the_key_shows_nowhere(make_client: Callable[..., Any]) -> None:
+def test_the_key_never_appears_in_output(make_client: Callable[..., Any]) -> None:
     client = make_client(base_url="http://127.0.0.1:9/v1", api_key=KEY)
     assert KEY not in f"{client!r} {client.settings!r} {vars(client)!r}"
 
@@ -133,20 +131,20 @@ def _slowly(sent: Sent) -> Answer:
     return right_answer(sent)
 
 
-def test_no_cookie_is_kept(client: Any, server: Recorder) -> None:
+def test_cookies_are_ignored(client: Any, server: Recorder) -> None:
     server.answer = lambda sent: Answer(right_answer(sent).body, headers={"Set-Cookie": "session=1; Path=/"})
     for _ in range(2):
         client.embed(["a"])
     assert ["cookie" in sent.headers for sent in server.sent] == [False, False]
 
 
-def test_exchanges_in_flight_are_bounded(make_client: Callable[..., Any], server: Recorder) -> None:
+def test_requests_in_flight_are_bounded(make_client: Callable[..., Any], server: Recorder) -> None:
     server.answer = _slowly
     make_client(base_url=server.url, max_concurrency=3).embed([str(number) for number in range(12)], batch_size=1)
     assert server.most_in_flight == 3
 
 
-def test_the_bound_holds_over_threads(server: Recorder) -> None:
+def test_the_bound_holds_across_threads(server: Recorder) -> None:
     server.answer = _slowly
     with JinaClient(base_url=server.url, max_concurrency=2) as client:
         threads = [threading.Thread(target=client.embed, args=(["a"],)) for _ in range(8)]
@@ -203,7 +201,7 @@ def test_a_client_in_a_cycle_that_is_never_closed_leaves_no_warning(server: Reco
     assert [str(warning.message) for warning in caught] == []
 
 
-def test_loops_that_are_closed_carelessly_leave_no_session(server: Recorder) -> None:
+def test_an_event_loop_closed_without_aclose_leaves_no_session(server: Recorder) -> None:
     """As LlamaIndex closes them: without their asynchronous generators."""
     program = (
         "import asyncio, gc\n"
@@ -289,7 +287,7 @@ class Echo:
         raise AssertionError("a transport that was given belongs to who made it")
 
 
-def test_a_transport_can_be_injected_and_stays_open() -> None:
+def test_the_client_does_not_close_the_callers_transport() -> None:
     transport = Echo()
     with JinaClient(transport=transport, api_key=KEY) as client:
         assert client.rerank("q", ["a"]).results[0].relevance_score == 0.5
@@ -297,16 +295,16 @@ def test_a_transport_can_be_injected_and_stays_open() -> None:
     assert KEY not in repr(transport.requests[0])
 
 
-def test_a_synchronous_transport_is_refused_by_the_asynchronous_client() -> None:
+def test_the_async_client_rejects_a_sync_transport() -> None:
     with pytest.raises(JinaInputError, match=r"must have asend\(\) and aclose\(\)"):
         AsyncJinaClient(transport=Echo(), api_key=KEY)  # type: ignore[arg-type]
 
 
-def test_local_is_the_embedded_engine() -> None:
+def test_base_url_local_selects_the_embedded_engine() -> None:
     assert isinstance(open_transport(Settings(base_url="local")), LocalTransport)
 
 
-def test_importing_costs_no_http_library_and_no_framework() -> None:
+def test_importing_the_client_loads_no_http_library_and_no_framework() -> None:
     program = (
         "import sys, jina_client\n"
         "heavy = {'aiohttp', 'requests', 'tqdm', 'torch', 'PIL', 'onnxruntime', 'jina_local', 'haystack',"

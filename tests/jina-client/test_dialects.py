@@ -79,7 +79,7 @@ def speaker(dialect: str, server: Recorder, make_client: Callable[..., Any]) -> 
     return make_client(base_url=server.url, dialect=dialect, max_retries=0)
 
 
-def test_the_task_is_the_prefix_and_the_model_the_one_of_the_hub(speaker: Any, server: Recorder) -> None:
+def test_the_task_becomes_a_prefix_and_the_model_a_hub_name(speaker: Any, server: Recorder) -> None:
     documents = speaker.embed(["one", "two", "three"], batch_size=2)
     query = speaker.embed(["one"], task="retrieval.query")
     assert np.array_equal(documents.vectors, [vector_of(PASSAGE + text) for text in ("one", "two", "three")])
@@ -89,20 +89,20 @@ def test_the_task_is_the_prefix_and_the_model_the_one_of_the_hub(speaker: Any, s
     assert "authorization" not in server.sent[0].headers
 
 
-def test_dimensions_and_bits(speaker: Any) -> None:
+def test_the_client_truncates_and_packs_vectors(speaker: Any) -> None:
     assert speaker.embed(["one"], dimensions=64).vectors.shape == (1, 64)
     expected = np.stack([vector_of(PASSAGE + "one")])
     for kind in ("binary", "ubinary"):
         assert np.array_equal(speaker.embed(["one"], embedding_type=kind).vectors, quantize(expected, kind))
 
 
-def test_a_model_by_a_name_of_its_own(speaker: Any, server: Recorder) -> None:
+def test_a_custom_model_name_is_sent_unchanged(speaker: Any, server: Recorder) -> None:
     speaker.embed(["one"], model="my-model")
     assert (server.sent[0].body["model"], server.sent[0].body["input"]) == ("my-model", ["one"])
 
 
 @pytest.mark.parametrize("top_n", [None, 2, 9])
-def test_a_ranking(speaker: Any, top_n: int | None) -> None:
+def test_documents_are_reranked(speaker: Any, top_n: int | None) -> None:
     documents = ["a", "ccc", "bb"]
     ranked = speaker.rerank("q", documents, top_n=top_n).results
     assert [(each.index, each.document) for each in ranked] == [(1, "ccc"), (2, "bb"), (0, "a")][:top_n]
@@ -123,7 +123,7 @@ def test_a_ranking(speaker: Any, top_n: int | None) -> None:
         (lambda client: client.embed([{"pdf": "https://e.com/a"}], model="jina-embeddings-v4"), "kind pdf"),
     ],
 )
-def test_what_cannot_be_said_is_refused_before_sending(
+def test_unsupported_options_are_rejected_before_sending(
     speaker: Any, server: Recorder, call: Callable[[Any], Any], message: str
 ) -> None:
     with pytest.raises(JinaInputError, match=message):
@@ -131,7 +131,7 @@ def test_what_cannot_be_said_is_refused_before_sending(
     assert server.sent == []
 
 
-def test_pictures_are_for_infinity_only_and_go_by_themselves(
+def test_only_infinity_takes_images_and_they_are_sent_separately(
     speaker: Any, dialect: str, server: Recorder, png: bytes
 ) -> None:
     inputs = ["a text", png, {"image": "https://example.com/a.png"}]
@@ -147,7 +147,7 @@ def test_pictures_are_for_infinity_only_and_go_by_themselves(
 
 
 @pytest.mark.parametrize("options", [{"normalized": False}, {"truncate": True}])
-def test_text_embeddings_inference_has_an_endpoint_for_these(
+def test_text_embeddings_inference_receives_normalize_and_truncate(
     make_client: Callable[..., Any], server: Recorder, options: dict[str, Any]
 ) -> None:
     server.answer = _service("tei")
@@ -159,7 +159,7 @@ def test_text_embeddings_inference_has_an_endpoint_for_these(
     )
 
 
-def test_vllm_cuts_where_it_is_told_to(make_client: Callable[..., Any], server: Recorder) -> None:
+def test_vllm_truncates_on_request(make_client: Callable[..., Any], server: Recorder) -> None:
     server.answer = _service("vllm")
     client = make_client(base_url=server.url, dialect="vllm", max_retries=0)
     client.embed(["one"], truncate=True)
@@ -175,12 +175,12 @@ def test_vllm_cuts_where_it_is_told_to(make_client: Callable[..., Any], server: 
         {"error": {"message": "batch size 600 > 32", "type": "BadRequestError", "param": None, "code": 413}},
     ],
 )
-def test_errors_of_these_services_are_read(speaker: Any, server: Recorder, body: dict[str, Any]) -> None:
+def test_errors_of_other_services_are_parsed(speaker: Any, server: Recorder, body: dict[str, Any]) -> None:
     server.answer = lambda sent: Answer(body, 413)
     with pytest.raises(RequestTooLargeError, match="batch size 600 > 32"):
         speaker.embed(["a"])
 
 
-def test_an_unknown_dialect_is_refused(make_client: Callable[..., Any], server: Recorder) -> None:
+def test_an_unknown_dialect_is_rejected(make_client: Callable[..., Any], server: Recorder) -> None:
     with pytest.raises(JinaInputError, match="dialect must be one of jina, vllm, infinity, tei"):
         make_client(base_url=server.url, dialect="openai")

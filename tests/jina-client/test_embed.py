@@ -20,35 +20,35 @@ from loopback import Answer, Recorder, Sent, embeddings, vector_of
 TEXTS = [f"text number {number}" for number in range(300)]
 
 
-def test_vectors_come_in_the_order_of_the_inputs(client: Any) -> None:
+def test_vectors_are_in_input_order(client: Any) -> None:
     result = client.embed(TEXTS)
     assert result.vectors.dtype == np.float32
     assert np.array_equal(result.vectors, np.stack([vector_of(text) for text in TEXTS]))
     assert len(result) == len(list(result)) == len(result.tolist()) == 300
 
 
-def test_inputs_are_split_into_requests_of_at_most_batch_size(client: Any, server: Recorder) -> None:
+def test_a_request_has_at_most_batch_size_inputs(client: Any, server: Recorder) -> None:
     client.embed(TEXTS, batch_size=100)
     assert sorted(len(sent.body["input"]) for sent in server.sent) == [100, 100, 100]
 
 
-def test_usage_is_summed_over_requests_and_over_calls(client: Any) -> None:
+def test_usage_is_summed_over_requests_and_calls(client: Any) -> None:
     assert client.embed(TEXTS, batch_size=100).usage.total_tokens == 900
     client.embed(["two words"])
     assert client.usage.total_tokens == 902
 
 
-def test_floats_travel_as_base64(client: Any, server: Recorder) -> None:
+def test_floats_are_requested_as_base64(client: Any, server: Recorder) -> None:
     client.embed(["a"])
     assert server.sent[0].body["embedding_type"] == "base64"
     assert server.sent[0].headers["accept-encoding"] == "identity"
 
 
-def test_base64_gives_the_same_as_float(client: Any) -> None:
+def test_base64_equals_float(client: Any) -> None:
     assert np.array_equal(client.embed(["a"], embedding_type="base64").vectors, client.embed(["a"]).vectors)
 
 
-def test_bits_come_as_bytes(client: Any) -> None:
+def test_binary_vectors_are_packed_bytes(client: Any) -> None:
     expected = np.packbits(vector_of("a") > 0)
     ubinary = client.embed(["a"], embedding_type="ubinary").vectors
     binary = client.embed(["a"], embedding_type="binary").vectors
@@ -63,13 +63,13 @@ def test_a_task_is_always_sent_to_a_model_with_adapters(client: Any, server: Rec
     assert server.sent[0].body["task"] == "retrieval.passage"
 
 
-def test_normalized_is_always_said_where_the_model_takes_it(client: Any, server: Recorder) -> None:
+def test_normalized_is_always_sent_to_a_model_that_takes_it(client: Any, server: Recorder) -> None:
     server.answer = lambda sent: Answer(embeddings(sent, 768))
     client.embed(["a"], model="jina-embeddings-v2-base-en")
     assert server.sent[0].body["normalized"] is True
 
 
-def test_options_are_sent_as_given(client: Any, server: Recorder) -> None:
+def test_options_are_sent_unchanged(client: Any, server: Recorder) -> None:
     client.embed(["a"], task="text-matching", dimensions=64, normalized=False, truncate=True)
     body = server.sent[0].body
     assert (body["task"], body["dimensions"], body["normalized"], body["truncate"]) == (
@@ -80,7 +80,7 @@ def test_options_are_sent_as_given(client: Any, server: Recorder) -> None:
     )
 
 
-def test_an_unknown_model_is_passed_on_with_the_options_as_given(client: Any, server: Recorder) -> None:
+def test_an_unknown_model_and_its_options_are_sent_unchanged(client: Any, server: Recorder) -> None:
     client.embed(["a"], model="jina-embeddings-v9", task="a-new-task", dimensions=16)
     assert server.sent[0].body == {
         "model": "jina-embeddings-v9",
@@ -91,7 +91,7 @@ def test_an_unknown_model_is_passed_on_with_the_options_as_given(client: Any, se
     }
 
 
-def test_the_hub_prefix_of_a_model_is_understood(client: Any, server: Recorder) -> None:
+def test_a_model_may_have_its_hub_prefix(client: Any, server: Recorder) -> None:
     client.embed(["a"], model="jinaai/jina-embeddings-v3")
     assert server.sent[0].body["model"] == "jina-embeddings-v3"
 
@@ -138,7 +138,7 @@ def test_chunks_of_different_documents_never_share_a_request(client: Any, server
         (["a"], {"late_chunking": True, "batch_size": 8}, "leave batch_size out"),
     ],
 )
-def test_bad_input_is_refused_before_sending(
+def test_bad_input_is_rejected_before_sending(
     client: Any, server: Recorder, inputs: Any, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(JinaInputError, match=message):
@@ -184,9 +184,7 @@ def _set(item: int, **values: Any) -> Any:
         (_change(lambda body: b"<html>hello</html>"), "not JSON"),
     ],
 )
-def test_an_answer_that_breaks_the_protocol_is_an_error(
-    client: Any, server: Recorder, answer: Any, message: str
-) -> None:
+def test_an_invalid_response_raises(client: Any, server: Recorder, answer: Any, message: str) -> None:
     server.answer = answer
     with pytest.raises((JinaResponseError, PartialFailureError), match=message) as caught:
         client.embed(["a", "b", "c"])
@@ -199,30 +197,30 @@ def test_an_answer_that_breaks_the_protocol_is_an_error(
     assert len(server.sent) == 1
 
 
-def test_a_vector_of_another_length_than_asked_for_is_an_error(client: Any, server: Recorder) -> None:
+def test_a_vector_of_the_wrong_length_raises(client: Any, server: Recorder) -> None:
     server.answer = lambda sent: Answer(embeddings(Sent(sent.path, sent.headers, {**sent.body, "dimensions": 32})))
     with pytest.raises(JinaResponseError, match="has length 32, expected 64"):
         client.embed(["a"], dimensions=64)
 
 
 @pytest.mark.parametrize("number", [256.0, -1.0, 3.5])
-def test_a_byte_that_is_none_is_an_error(client: Any, server: Recorder, number: float) -> None:
+def test_a_number_that_is_not_a_byte_raises(client: Any, server: Recorder, number: float) -> None:
     server.answer = _set(0, embedding=[number] * 128)
     with pytest.raises(JinaResponseError, match="outside 0 to 255"):
         client.embed(["a"], embedding_type="ubinary")
 
 
-def test_shuffled_answers_are_put_in_order(client: Any, server: Recorder) -> None:
+def test_shuffled_responses_are_put_in_order(client: Any, server: Recorder) -> None:
     server.answer = _change(lambda body: body["data"].reverse())
     assert np.array_equal(client.embed(["a", "b", "c"]).vectors[0], vector_of("a"))
 
 
-def test_answers_without_any_index_are_taken_in_their_order(client: Any, server: Recorder) -> None:
+def test_responses_without_index_keep_their_order(client: Any, server: Recorder) -> None:
     server.answer = _change(lambda body: [item.pop("index") for item in body["data"]] and None)
     assert np.array_equal(client.embed(["a", "b"]).vectors[1], vector_of("b"))
 
 
-def test_a_service_that_answers_in_plain_numbers_is_understood(client: Any, server: Recorder) -> None:
+def test_a_response_with_plain_numbers_is_accepted(client: Any, server: Recorder) -> None:
     server.answer = lambda sent: Answer(
         embeddings(Sent(sent.path, sent.headers, {**sent.body, "embedding_type": "float"}))
     )
@@ -230,18 +228,18 @@ def test_a_service_that_answers_in_plain_numbers_is_understood(client: Any, serv
 
 
 @pytest.mark.parametrize("usage", [None, {}, {"total_tokens": None}, "seven"])
-def test_missing_usage_counts_as_nothing(client: Any, server: Recorder, usage: Any) -> None:
+def test_missing_usage_counts_as_zero(client: Any, server: Recorder, usage: Any) -> None:
     server.answer = _change(lambda body: body.update(usage=usage))
     assert client.embed(["a"]).usage.total_tokens == 0
 
 
-def test_an_answer_cut_short_is_a_broken_connection(client: Any, server: Recorder) -> None:
+def test_a_truncated_response_is_a_connection_error(client: Any, server: Recorder) -> None:
     server.answer = lambda sent: Answer(b'{"data": [{"ind')
     with pytest.raises(JinaConnectionError, match="broke off after 15 bytes"):
         client.embed(["a"])
 
 
-def test_an_error_names_the_input_by_its_place_in_the_callers_list(client: Any, server: Recorder) -> None:
+def test_an_error_names_the_callers_input_index(client: Any, server: Recorder) -> None:
     def answer(sent: Sent) -> Answer:
         body = embeddings(sent)
         if "text number 250" in sent.body["input"]:
@@ -255,7 +253,7 @@ def test_an_error_names_the_input_by_its_place_in_the_callers_list(client: Any, 
     assert len(server.sent) == 3
 
 
-def test_an_error_status_notes_the_inputs_of_its_request(client: Any, server: Recorder) -> None:
+def test_a_status_error_lists_the_inputs_of_its_request(client: Any, server: Recorder) -> None:
     server.answer = lambda sent: Answer({}, 403)
     with pytest.raises(PermissionDeniedError) as caught:
         client.embed(TEXTS, batch_size=100)

@@ -86,7 +86,7 @@ FASTAPI = {"detail": [{"loc": ["body", "input"], "msg": "field required", "type"
         (b"\xff\xfe", "\ufffd\ufffd", "", ""),
     ],
 )
-def test_every_error_body_is_read(
+def test_every_error_body_is_parsed(
     client: Any, server: Recorder, body: Any, message: str, code: str, request_id: str
 ) -> None:
     server.answer = lambda sent: Answer(body, 400)
@@ -102,7 +102,7 @@ def test_field_errors_are_listed(client: Any, server: Recorder) -> None:
     assert caught.value.errors == (FieldError("body -> top_n", "too small", "greater_than_equal"),)
 
 
-def test_status_code_and_request_id_show_in_the_message(client: Any, server: Recorder) -> None:
+def test_the_message_has_the_status_code_and_request_id(client: Any, server: Recorder) -> None:
     server.answer = lambda sent: Answer(NESTED, 400)
     with pytest.raises(BadRequestError) as caught:
         client.embed(["a"])
@@ -118,21 +118,21 @@ def test_an_error_survives_pickling(client: Any, server: Recorder) -> None:
     assert (type(again), str(again), again.errors) == (BadRequestError, str(caught.value), caught.value.errors)
 
 
-def test_a_key_that_the_service_repeats_does_not_show(client: Any, server: Recorder) -> None:
+def test_a_key_repeated_by_the_service_is_hidden(client: Any, server: Recorder) -> None:
     server.answer = lambda sent: Answer({"detail": f"bad key {sent.headers['authorization']}"}, 401)
     with pytest.raises(AuthenticationError) as caught:
         client.embed(["a"])
     assert KEY not in f"{caught.value} {caught.value.body} {caught.value!r}"
 
 
-def test_no_redirect_is_followed_with_the_key(client: Any, server: Recorder) -> None:
+def test_redirects_are_not_followed_with_the_key(client: Any, server: Recorder) -> None:
     server.answer = lambda sent: Answer({}, 307, {"Location": f"{server.url}/embeddings"})
     with pytest.raises(JinaStatusError):
         client.embed(["a"])
     assert len(server.sent) == 1
 
 
-def test_a_port_where_nobody_listens_is_a_connection_error(make_client: Callable[..., Any]) -> None:
+def test_a_closed_port_is_a_connection_error(make_client: Callable[..., Any]) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -140,7 +140,7 @@ def test_a_port_where_nobody_listens_is_a_connection_error(make_client: Callable
         make_client(base_url=f"http://127.0.0.1:{port}/v1", max_retries=0).embed(["a"])
 
 
-def test_a_stall_is_a_timeout(make_client: Callable[..., Any], server: Recorder) -> None:
+def test_a_stalled_response_is_a_timeout(make_client: Callable[..., Any], server: Recorder) -> None:
     def stall(sent: Sent) -> Answer:
         time.sleep(1.5)
         return right_answer(sent)
@@ -150,7 +150,7 @@ def test_a_stall_is_a_timeout(make_client: Callable[..., Any], server: Recorder)
         make_client(base_url=server.url, timeout=0.2, max_retries=0).embed(["a"])
 
 
-def test_a_body_that_ends_too_early_is_a_connection_error(client: Any, server: Recorder) -> None:
+def test_a_truncated_body_is_a_connection_error(client: Any, server: Recorder) -> None:
     server.answer = lambda sent: Answer(b"{", 200, {"Content-Length": "100", "Connection": "close"})
     with pytest.raises(JinaConnectionError):
         client.embed(["a"])
@@ -162,21 +162,21 @@ def _failing(times: int, status: int, headers: dict[str, str] | None = None) -> 
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504])
-def test_a_failure_that_may_pass_is_tried_again(make_client: Callable[..., Any], server: Recorder, status: int) -> None:
+def test_transient_failures_are_retried(make_client: Callable[..., Any], server: Recorder, status: int) -> None:
     server.answer = _failing(1, status)
     assert len(make_client(base_url=server.url, max_retries=1).embed(["a"])) == 1
     assert len(server.sent) == 2
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 422])
-def test_a_mistake_is_not_tried_again(make_client: Callable[..., Any], server: Recorder, status: int) -> None:
+def test_client_errors_are_not_retried(make_client: Callable[..., Any], server: Recorder, status: int) -> None:
     server.answer = _failing(1, status)
     with pytest.raises(JinaStatusError):
         make_client(base_url=server.url, max_retries=3).embed(["a"])
     assert len(server.sent) == 1
 
 
-def test_n_retries_are_n(make_client: Callable[..., Any], server: Recorder) -> None:
+def test_max_retries_bounds_the_attempts(make_client: Callable[..., Any], server: Recorder) -> None:
     server.answer = _failing(10, 503, {"Retry-After": "0"})
     with pytest.raises(ServerError):
         make_client(base_url=server.url, max_retries=2).embed(["a"])
@@ -184,7 +184,7 @@ def test_n_retries_are_n(make_client: Callable[..., Any], server: Recorder) -> N
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
-def test_retry_after_is_obeyed(make_client: Callable[..., Any], server: Recorder, form: str) -> None:
+def test_retry_after_is_respected(make_client: Callable[..., Any], server: Recorder, form: str) -> None:
     wait = "1" if form == "seconds" else formatdate(time.time() + 2, usegmt=True)
     server.answer = _failing(1, 429, {"Retry-After": wait})
     started = time.monotonic()
@@ -192,7 +192,7 @@ def test_retry_after_is_obeyed(make_client: Callable[..., Any], server: Recorder
     assert time.monotonic() - started >= 0.95
 
 
-def test_a_long_retry_after_is_raised_at_once_with_the_wait(make_client: Callable[..., Any], server: Recorder) -> None:
+def test_a_long_retry_after_raises_immediately(make_client: Callable[..., Any], server: Recorder) -> None:
     server.answer = _failing(1, 429, {"Retry-After": "3600"})
     with pytest.raises(RateLimitError) as caught:
         make_client(base_url=server.url, max_retries=3).embed(["a"])
@@ -200,9 +200,7 @@ def test_a_long_retry_after_is_raised_at_once_with_the_wait(make_client: Callabl
     assert len(server.sent) == 1
 
 
-def test_what_no_request_can_mend_ends_the_call_and_leaves_no_request_running(
-    make_client: Callable[..., Any], server: Recorder
-) -> None:
+def test_an_authentication_error_stops_the_call(make_client: Callable[..., Any], server: Recorder) -> None:
     server.answer = lambda sent: Answer({"detail": "no"}, 401) if "text 5" in sent.body["input"] else right_answer(sent)
     client = make_client(base_url=server.url, max_concurrency=2)
     with pytest.raises(PartialFailureError) as caught:

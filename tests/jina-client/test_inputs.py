@@ -87,7 +87,7 @@ SHAPES = [
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_an_image_of_any_shape_travels_as_base64(
+def test_an_image_of_any_type_is_sent_as_base64(
     client: Any, media_server: Recorder, png: bytes, tmp_path: Path, shape: str
 ) -> None:
     result = client.embed(["a text", _shapes(png, tmp_path)[shape]], model=CLIP)
@@ -96,7 +96,7 @@ def test_an_image_of_any_shape_travels_as_base64(
     assert np.array_equal(result.vectors, [_of_item("a text"), _of_item(item)])
 
 
-def test_a_pil_image_is_sent_as_it_looks(client: Any, media_server: Recorder) -> None:
+def test_a_pil_image_of_any_mode_is_sent_as_png(client: Any, media_server: Recorder) -> None:
     for mode in ("RGB", "RGBA", "L", "1", "P", "LA", "CMYK", "I;16", "F"):
         picture = Image.new(mode, (8, 6))
         client.embed([picture], model=CLIP)
@@ -107,12 +107,12 @@ def test_a_pil_image_is_sent_as_it_looks(client: Any, media_server: Recorder) ->
 
 
 @pytest.mark.parametrize("form", [{"image": "https://example.com/a.png"}, {"url": "https://example.com/a.png"}])
-def test_a_url_is_left_to_the_service(client: Any, media_server: Recorder, form: dict[str, str]) -> None:
+def test_a_url_is_sent_to_the_service(client: Any, media_server: Recorder, form: dict[str, str]) -> None:
     client.embed([form], model=CLIP)
     assert media_server.sent[0].body["input"] == [{"image": "https://example.com/a.png"}]
 
 
-def test_a_string_is_text_even_where_it_looks_like_a_path_or_url(
+def test_a_string_is_text_even_if_it_looks_like_a_path_or_url(
     client: Any, media_server: Recorder, png: bytes, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.png"
@@ -137,7 +137,7 @@ def test_other_media_and_fused_groups(client: Any, media_server: Recorder, png: 
     ]
 
 
-def test_a_pdf_goes_alone_and_gives_a_vector_for_each_page(client: Any, media_server: Recorder) -> None:
+def test_a_pdf_is_sent_alone_and_returns_one_vector_per_page(client: Any, media_server: Recorder) -> None:
     result = client.embed(["before", {"pdf": PDF}, "after", "last", PDF], model="jina-embeddings-v4", dimensions=1024)
     bodies = [sent.body["input"] for sent in media_server.sent]
     item = {"pdf": base64.b64encode(PDF).decode()}
@@ -147,7 +147,7 @@ def test_a_pdf_goes_alone_and_gives_a_vector_for_each_page(client: Any, media_se
     assert np.array_equal(result.vectors[:6], [_of_item(each) for each in expected])
 
 
-def test_rows_are_inputs_where_there_is_no_pdf(client: Any, media_server: Recorder, png: bytes) -> None:
+def test_input_indices_is_none_without_a_pdf(client: Any, media_server: Recorder, png: bytes) -> None:
     assert client.embed([png], model=CLIP).input_indices is None
 
 
@@ -187,7 +187,7 @@ def test_rows_are_inputs_where_there_is_no_pdf(client: Any, media_server: Record
         ({"image": TOO_LARGE}, {}, "has 8.0 MB; an image may have at most 8 MB; pass max_image_side"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_sent_is_refused_before_sending(
+def test_invalid_inputs_are_rejected_before_sending(
     client: Any, server: Recorder, item: Any, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(JinaInputError, match=message):
@@ -195,7 +195,7 @@ def test_what_cannot_be_sent_is_refused_before_sending(
     assert server.sent == []
 
 
-def test_a_file_that_is_no_picture_is_never_sent(client: Any, server: Recorder, tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_image_is_never_sent(client: Any, server: Recorder, tmp_path: Path) -> None:
     secret = tmp_path / "secret.png"
     secret.write_text("a password")
     for item in (secret, {"image": secret}, {"image": str(secret)}, {"image": secret.as_uri()}):
@@ -214,13 +214,13 @@ def test_a_pipe_or_a_device_is_not_read(client: Any, server: Recorder, tmp_path:
     assert server.sent == []
 
 
-def test_a_single_media_item_is_no_list_of_inputs(client: Any, png: bytes) -> None:
+def test_a_single_media_item_must_be_in_a_list(client: Any, png: bytes) -> None:
     for single in (png, io.BytesIO(png), Path("a.png"), Image.new("RGB", (2, 2)), {"image": png}):
         with pytest.raises(JinaInputError, match="inputs must be a list"):
             client.embed(single, model=CLIP)
 
 
-def test_a_file_that_goes_before_it_is_sent_is_an_error_and_no_retry(
+def test_a_file_deleted_before_sending_raises_without_a_retry(
     make_client: Callable[..., Any], media_server: Recorder, png: bytes, tmp_path: Path
 ) -> None:
     client = make_client(base_url=media_server.url, max_concurrency=1)
@@ -238,7 +238,7 @@ def test_a_file_that_goes_before_it_is_sent_is_an_error_and_no_retry(
     assert list(caught.value.completed) == [0]
 
 
-def test_large_inputs_are_sent_in_smaller_requests(client: Any, media_server: Recorder) -> None:
+def test_large_inputs_are_split_into_several_requests(client: Any, media_server: Recorder) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (1400, 1400, 3), dtype=np.uint8)
     with io.BytesIO() as buffer:
         Image.fromarray(noise).save(buffer, "PNG")
@@ -249,9 +249,7 @@ def test_large_inputs_are_sent_in_smaller_requests(client: Any, media_server: Re
 
 
 @pytest.mark.parametrize("format_name", ["JPEG", "PNG"])
-def test_an_image_is_made_smaller_where_that_is_asked_for(
-    client: Any, media_server: Recorder, format_name: str
-) -> None:
+def test_max_image_side_shrinks_an_image(client: Any, media_server: Recorder, format_name: str) -> None:
     with io.BytesIO() as buffer:
         Image.new("RGB", (1000, 500), "green").save(buffer, format_name)
         large = buffer.getvalue()
@@ -262,7 +260,7 @@ def test_an_image_is_made_smaller_where_that_is_asked_for(
     assert base64.b64decode(media_server.sent[1].body["input"][0]["image"]) == large
 
 
-def test_a_turned_photograph_is_sent_upright(client: Any, media_server: Recorder) -> None:
+def test_a_rotated_photo_is_sent_upright(client: Any, media_server: Recorder) -> None:
     photograph = Image.new("RGB", (400, 200), "blue")
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -275,7 +273,7 @@ def test_a_turned_photograph_is_sent_upright(client: Any, media_server: Recorder
     assert client.estimate_tokens([turned], model="jina-embeddings-v4") == -(-200 // 28) * -(-400 // 28) * 10
 
 
-def test_a_picture_that_is_broken_or_a_bomb_is_refused(client: Any, server: Recorder, png: bytes) -> None:
+def test_a_broken_or_oversized_image_is_rejected(client: Any, server: Recorder, png: bytes) -> None:
     broken = png[: len(png) // 2]
     with pytest.raises(JinaInputError, match="cannot be read as an image"):
         client.embed([broken], model=CLIP, max_image_side=2)
@@ -288,7 +286,7 @@ def test_a_picture_that_is_broken_or_a_bomb_is_refused(client: Any, server: Reco
     assert server.sent == []
 
 
-def test_without_pillow_an_image_cannot_be_made_smaller(
+def test_shrinking_an_image_without_pillow_raises(
     client: Any, server: Recorder, png: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
@@ -308,20 +306,18 @@ def test_without_pillow_an_image_cannot_be_made_smaller(
         ((1, 1), "jina-clip-v2", 4000),
     ],
 )
-def test_images_are_estimated_by_the_published_formula(
-    client: Any, size: tuple[int, int], model: str, tokens: int
-) -> None:
+def test_image_tokens_follow_the_published_formula(client: Any, size: tuple[int, int], model: str, tokens: int) -> None:
     picture = Image.new("RGB", size)
     assert client.estimate_tokens([picture], model=model) == tokens
     assert client.estimate_tokens([{"image": picture}, {"image": picture}], model=model) == 2 * tokens
 
 
-def test_an_estimate_is_of_the_image_that_is_sent(client: Any) -> None:
+def test_an_estimate_uses_the_shrunken_image(client: Any) -> None:
     picture = Image.new("RGB", (2000, 1000))
     assert client.estimate_tokens([picture], model="jina-clip-v2", max_image_side=512) == 4000
 
 
-def test_texts_are_estimated_roughly_or_by_a_tokenizer(client: Any) -> None:
+def test_text_tokens_are_estimated_with_or_without_a_tokenizer(client: Any) -> None:
     text = "The quick brown fox jumps over the lazy dog. " * 20
 
     class Words:
@@ -344,12 +340,12 @@ def test_texts_are_estimated_roughly_or_by_a_tokenizer(client: Any) -> None:
         ([], CLIP, "inputs is empty"),
     ],
 )
-def test_what_cannot_be_estimated_is_refused(client: Any, inputs: list[Any], model: str, message: str) -> None:
+def test_inputs_without_an_estimate_are_rejected(client: Any, inputs: list[Any], model: str, message: str) -> None:
     with pytest.raises(JinaInputError, match=message):
         client.estimate_tokens(inputs, model=model)
 
 
-async def test_encoding_pictures_does_not_hold_up_the_event_loop(media_server: Recorder) -> None:
+async def test_encoding_images_does_not_block_the_event_loop(media_server: Recorder) -> None:
     pictures = [
         Image.fromarray(np.random.default_rng(seed).integers(0, 255, (900, 900, 3), dtype=np.uint8))
         for seed in range(6)
@@ -374,7 +370,7 @@ async def test_encoding_pictures_does_not_hold_up_the_event_loop(media_server: R
     assert longest < taken / 2
 
 
-def test_a_function_makes_an_image_when_it_is_sent(client: Any, media_server: Recorder, png: bytes) -> None:
+def test_an_image_function_is_called_when_sending(client: Any, media_server: Recorder, png: bytes) -> None:
     made: list[int] = []
 
     def make() -> bytes:
@@ -399,13 +395,15 @@ def test_a_function_makes_an_image_when_it_is_sent(client: Any, media_server: Re
         (lambda: TOO_LARGE, "8 MB"),
     ],
 )
-def test_what_a_function_makes_is_checked(client: Any, media_server: Recorder, make: Any, message: str) -> None:
+def test_the_result_of_an_image_function_is_checked(
+    client: Any, media_server: Recorder, make: Any, message: str
+) -> None:
     with pytest.raises(PartialFailureError, match=message) as caught:
         client.embed([{"image": make}, "text"], model=CLIP)
     assert set(caught.value.failed) == {0}
 
 
-async def test_a_cache_does_not_hold_up_the_event_loop(media_server: Recorder, png: bytes, tmp_path: Path) -> None:
+async def test_a_cache_does_not_block_the_event_loop(media_server: Recorder, png: bytes, tmp_path: Path) -> None:
     asked, let_go = threading.Event(), threading.Event()
 
     def make() -> bytes:

@@ -27,7 +27,7 @@ def texts(draw: st.DrawFn, dimensions: int, least: int = 1) -> list[np.ndarray]:
 
 
 @given(st.data())
-def test_scores_of_ragged_documents_for_one_query_and_for_several(data: st.DataObject) -> None:
+def test_documents_of_different_lengths_are_scored(data: st.DataObject) -> None:
     dimensions = data.draw(st.integers(1, 12))
     queries, documents = data.draw(texts(dimensions)), data.draw(texts(dimensions))
     expected = [[_reference(query, document) for document in documents] for query in queries]
@@ -37,7 +37,7 @@ def test_scores_of_ragged_documents_for_one_query_and_for_several(data: st.DataO
 
 
 @given(st.data())
-def test_bytes_and_bits_score_as_what_they_stand_for(data: st.DataObject) -> None:
+def test_quantized_vectors_score_like_their_decoded_values(data: st.DataObject) -> None:
     dimensions = data.draw(st.integers(1, 12))
     (query, *_), documents = data.draw(texts(dimensions)), data.draw(texts(dimensions, 2))
     ranges = calibrate(np.concatenate(documents)) if sum(map(len, documents)) > 1 else None
@@ -53,19 +53,19 @@ def test_bytes_and_bits_score_as_what_they_stand_for(data: st.DataObject) -> Non
         assert np.allclose(maxsim(query, bits), [_reference(query, sign) for sign in signs], atol=1e-2)
 
 
-def test_more_tokens_than_are_worked_on_at_once() -> None:
+def test_documents_beyond_one_block_of_tokens_are_scored() -> None:
     generator = np.random.default_rng(0)
     query = generator.standard_normal((4, 8))
     documents = [generator.standard_normal((length, 8)) for length in (33000, 1, 20000, 20000, 3)]
     assert np.allclose(maxsim(query, documents), [_reference(query, each) for each in documents], rtol=1e-4)
 
 
-def test_no_documents_have_no_scores() -> None:
+def test_no_documents_return_no_scores() -> None:
     assert maxsim(np.eye(2), []).shape == (0,)
     assert maxsim([np.eye(2)] * 3, []).shape == (3, 0)
 
 
-def test_pooled_vectors_are_means_of_length_one() -> None:
+def test_pooled_vectors_are_normalized_means() -> None:
     pooled = mean_pool([np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[0.0, 2.0]])])
     assert np.allclose(pooled, [[0.5**0.5, 0.5**0.5], [0, 1]])
     assert pooled.dtype == np.float32
@@ -94,6 +94,6 @@ FLOATS = np.ones((2, 16))
         (lambda: mean_pool([FLOATS, FLOATS[:, :3]]), "vectors\\[1\\]"),
     ],
 )
-def test_what_has_no_meaning_is_refused_with_its_place(call: Any, message: str) -> None:
+def test_an_error_names_the_invalid_document(call: Any, message: str) -> None:
     with pytest.raises(JinaInputError, match=message):
         call()

@@ -37,7 +37,7 @@ def message_of(client: Any, inputs: list[str] | None = None) -> str:
         (302, "pass the new address as base_url= (https://other.example/v1)"),
     ],
 )
-def test_each_status_names_the_address_and_what_to_do(
+def test_a_status_error_names_the_address_and_what_to_do(
     make_client: Callable[..., Any], server: Recorder, status: int, advice: str
 ) -> None:
     server.answer = lambda sent: Answer({"detail": "no"}, status, {"Location": "https://other.example/v1"})
@@ -46,7 +46,7 @@ def test_each_status_names_the_address_and_what_to_do(
     assert advice in text
 
 
-def test_a_missing_key_and_one_of_the_environment_are_told_apart(
+def test_a_401_says_where_the_key_came_from(
     make_client: Callable[..., Any], server: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.answer = lambda sent: Answer({"detail": "no"}, 401)
@@ -55,14 +55,14 @@ def test_a_missing_key_and_one_of_the_environment_are_told_apart(
     assert "the key from the environment variable JINAAI_API_KEY" in message_of(make_client(base_url=server.url))
 
 
-def test_a_root_without_v1_is_named(make_client: Callable[..., Any], server: Recorder) -> None:
+def test_a_404_suggests_the_missing_v1(make_client: Callable[..., Any], server: Recorder) -> None:
     server.answer = lambda sent: Answer({"detail": "Not Found"}, 404)
     root = server.url.removesuffix("/v1")
     text = message_of(make_client(base_url=root))
     assert f"Does base_url end in /v1? It is '{root}'; most services need '{root}/v1'" in text
 
 
-def test_attempts_and_the_wait_are_told(make_client: Callable[..., Any], server: Recorder) -> None:
+def test_an_error_reports_attempts_and_the_requested_wait(make_client: Callable[..., Any], server: Recorder) -> None:
     server.answer = lambda sent: Answer({"detail": "busy"}, 503, {"Retry-After": "0"})
     assert "after 3 attempts" in message_of(make_client(base_url=server.url, max_retries=2))
     server.answer = lambda sent: Answer({"detail": "slow down"}, 429, {"Retry-After": "120"})
@@ -87,14 +87,14 @@ def test_a_validation_error_names_the_field_and_the_callers_input(client: Any, s
     assert "input 3" in str(error)
 
 
-def test_text_in_angle_brackets_survives_in_json_and_tags_of_html_do_not(client: Any, server: Recorder) -> None:
+def test_html_tags_are_removed_from_html_errors_only(client: Any, server: Recorder) -> None:
     server.answer = lambda sent: Answer({"detail": "send 'Authorization: Bearer <api-key>'"}, 400)
     assert "Bearer <api-key>'" in message_of(client)
     server.answer = lambda sent: Answer(b"<html><h1>Bad Request</h1></html>", 400)
     assert message_of(client).startswith("Bad Request (HTTP 400")
 
 
-def test_connection_errors_are_told_apart(
+def test_connection_errors_name_their_cause(
     make_client: Callable[..., Any], engine_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def message(**options: Any) -> str:
@@ -148,5 +148,5 @@ class Rejecting:
         (403, "check them (https://jina.ai)"),
     ],
 )
-def test_jinas_own_host_is_where_keys_and_balances_are(status: int, advice: str) -> None:
+def test_errors_of_jinas_host_link_to_its_dashboard(status: int, advice: str) -> None:
     assert advice in message_of(JinaClient(api_key=KEY, transport=Rejecting(status), max_retries=0))

@@ -23,7 +23,7 @@ from loopback import Answer, Recorder, Sent, right_answer, vector_of
     st.lists(st.sampled_from(["a", "word " * 700, "汉字" * 300]), min_size=1, max_size=700),
     st.none() | st.integers(1, 512),
 )
-def test_batches_cover_all_inputs_in_order_and_are_filled(texts: list[str], batch_size: int | None) -> None:
+def test_batches_are_full_and_in_order(texts: list[str], batch_size: int | None) -> None:
     batches = split(texts, batch_size, request_tokens=10_000)
     assert [index for batch in batches for index in batch] == list(range(len(texts)))
     most = batch_size or 128
@@ -36,21 +36,19 @@ def test_batches_cover_all_inputs_in_order_and_are_filled(texts: list[str], batc
         assert len(batch) == most or tokens(batch) + tokens_of(texts[following.start]) > 10_000
 
 
-def test_a_request_is_no_larger_than_it_must_be() -> None:
+def test_a_request_stays_below_the_byte_limit() -> None:
     megabyte = "x" * 2**20
     batches = split([megabyte] * 40, None, request_tokens=math.inf)
     assert [len(batch) for batch in batches] == [MAX_REQUEST_BYTES // 2**20] * 2 + [8]
     assert split([megabyte * 20, "a"], None, request_tokens=10) == [range(1), range(1, 2)]
 
 
-def test_a_document_that_fits_is_read_whole() -> None:
+def test_a_document_that_fits_is_one_window() -> None:
     assert windows(["chunk"] * 512, 8192, 512) == [Window(range(512), 0)]
 
 
 @given(st.lists(st.integers(1, 900), min_size=1, max_size=300), st.integers(1000, 3000), st.integers(2, 64))
-def test_windows_of_a_long_document_keep_every_chunk_once_and_overlap(
-    lengths: list[int], context: int, limit: int
-) -> None:
+def test_windows_overlap_and_assign_each_chunk_once(lengths: list[int], context: int, limit: int) -> None:
     chunks = ["word" * length for length in lengths]
     found = windows(chunks, context, limit)
     kept = [index for window in found for index in range(window.first, window.read.stop)]
@@ -67,7 +65,7 @@ def test_windows_of_a_long_document_keep_every_chunk_once_and_overlap(
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_a_document_longer_than_the_context_is_read_in_windows(server: Recorder, kind: str) -> None:
+def test_a_document_longer_than_the_context_is_split_into_windows(server: Recorder, kind: str) -> None:
     chunks = [f"chunk {number} " + "word " * 500 for number in range(40)]
     documents = [["short", "document"], chunks]
     if kind == "sync":
@@ -83,7 +81,7 @@ def test_a_document_longer_than_the_context_is_read_in_windows(server: Recorder,
     assert all(sent.body["late_chunking"] for sent in server.sent)
 
 
-def test_a_document_that_is_longer_than_estimated_is_cut_where_the_service_refuses_it(server: Recorder) -> None:
+def test_a_document_rejected_as_too_long_is_split(server: Recorder) -> None:
     def answer(sent: Sent) -> Answer:
         if len(sent.body["input"]) > 5:
             return Answer({"detail": {"message": "Input text exceeds", "code": "INPUT_TOKEN_LIMIT_EXCEEDED"}}, 400)
@@ -99,7 +97,7 @@ def test_a_document_that_is_longer_than_estimated_is_cut_where_the_service_refus
     assert np.array_equal(found.vectors, whole.vectors)
 
 
-def test_the_chunks_of_a_window_that_fails_are_named_and_the_others_kept(server: Recorder) -> None:
+def test_a_failed_window_names_its_chunks_and_keeps_the_others(server: Recorder) -> None:
     chunks = [f"chunk {number} " + "word " * 500 for number in range(30)]
 
     def answer(sent: Sent) -> Answer:
@@ -120,7 +118,7 @@ def test_the_chunks_of_a_window_that_fails_are_named_and_the_others_kept(server:
         assert (list(by_document.value.completed), list(by_document.value.failed)) == ([0], [1])
 
 
-def test_a_document_that_fails_fails_by_itself(server: Recorder) -> None:
+def test_a_failed_document_does_not_affect_others(server: Recorder) -> None:
     def answer(sent: Sent) -> Answer:
         return Answer({"detail": "no"}, 400) if "bad" in sent.body["input"] else right_answer(sent)
 
@@ -134,7 +132,7 @@ def test_a_document_that_fails_fails_by_itself(server: Recorder) -> None:
 
 
 @pytest.mark.parametrize("kind", [Embedder, AsyncEmbedder])
-def test_interleaved_chunks_are_grouped_and_come_back_in_their_order(server: Recorder, kind: Any) -> None:
+def test_interleaved_chunks_are_grouped_and_returned_in_order(server: Recorder, kind: Any) -> None:
     embedder = kind(Connection(base_url=server.url), "jina-embeddings-v3")
     chunks = ["a1", "b1", "alone", "a2", "b2", "also alone"]
     result: Any = embedder.embed_chunks(chunks, ["a", "b", None, "a", "b", None])
@@ -144,7 +142,7 @@ def test_interleaved_chunks_are_grouped_and_come_back_in_their_order(server: Rec
 
 
 @pytest.mark.parametrize("row", MODELS.values(), ids=lambda row: row.id)
-def test_each_row_of_the_catalogue_agrees_with_itself(row: Any) -> None:
+def test_each_catalog_row_is_consistent(row: Any) -> None:
     takes = {name for fields in row.fields.values() for name in fields}
     assert ("task" in takes) == bool(row.tasks)
     assert {row.query_task, row.document_task} - {None} <= set(row.tasks)

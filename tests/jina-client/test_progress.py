@@ -13,7 +13,7 @@ from loopback import Answer, Recorder, right_answer
 from terminal import Terminal
 
 
-def test_a_bar_counts_inputs_and_tokens(server: Recorder, make_client: Callable[..., Any]) -> None:
+def test_a_progress_bar_counts_inputs_and_tokens(server: Recorder, make_client: Callable[..., Any]) -> None:
     with Terminal() as terminal:
         make_client(base_url=server.url).embed(["two words"] * 6, batch_size=2, show_progress=True)
     assert "100%" in terminal.bars[-1]
@@ -21,7 +21,7 @@ def test_a_bar_counts_inputs_and_tokens(server: Recorder, make_client: Callable[
     assert "12 tokens" in terminal.bars[-1]
 
 
-def test_a_bar_does_not_count_what_failed(server: Recorder, make_client: Callable[..., Any]) -> None:
+def test_a_progress_bar_does_not_count_failures(server: Recorder, make_client: Callable[..., Any]) -> None:
     server.answer = lambda sent: Answer({"detail": "slow down"}, status=429)
     client = make_client(base_url=server.url, max_retries=0)
     with Terminal() as terminal, pytest.raises(JinaError):
@@ -30,7 +30,7 @@ def test_a_bar_does_not_count_what_failed(server: Recorder, make_client: Callabl
     assert "3 failed" in terminal.bars[-1]
 
 
-def test_a_stream_counts_what_failed_apart(server: Recorder, make_client: Callable[..., Any]) -> None:
+def test_a_streams_progress_bar_counts_failures_separately(server: Recorder, make_client: Callable[..., Any]) -> None:
     server.answer = lambda sent: (
         Answer({"detail": "no"}, status=500) if sent.body["input"] == ["b"] else right_answer(sent)
     )
@@ -41,7 +41,7 @@ def test_a_stream_counts_what_failed_apart(server: Recorder, make_client: Callab
     assert "1 failed" in terminal.bars[-1]
 
 
-def test_a_bar_says_that_it_waits_and_its_clock_runs(
+def test_a_progress_bar_shows_waits_and_elapsed_time(
     server: Recorder, make_client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limiter, "WINDOW", 0.3)
@@ -55,7 +55,7 @@ def test_a_bar_says_that_it_waits_and_its_clock_runs(
     assert "2/2" in terminal.bars[-1]
 
 
-def test_a_bar_is_not_drawn_into_a_log(
+def test_no_progress_bar_is_drawn_into_a_log(
     server: Recorder, make_client: Callable[..., Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
     make_client(base_url=server.url).embed(["a"], show_progress=True)
@@ -66,7 +66,7 @@ def test_a_bar_is_not_drawn_into_a_log(
 PARTS = ((["a", "b"], 2), (["c"], 1), ([], 2))
 
 
-def test_the_parts_of_a_call_share_its_bar(server: Recorder) -> None:
+def test_parts_of_a_call_share_a_progress_bar(server: Recorder) -> None:
     with Terminal() as terminal, Progress(True, 5) as whole, JinaClient(base_url=server.url) as client:
         for texts, inputs in PARTS:
             with progress_of_part(whole, inputs):
@@ -75,7 +75,7 @@ def test_the_parts_of_a_call_share_its_bar(server: Recorder) -> None:
     _check_shared(terminal)
 
 
-def test_parts_that_run_at_once_share_a_bar(server: Recorder) -> None:
+def test_concurrent_parts_share_a_progress_bar(server: Recorder) -> None:
     async def embed(whole: Progress, client: AsyncJinaClient, texts: list[str], inputs: int) -> None:
         with progress_of_part(whole, inputs):
             if texts:

@@ -51,7 +51,7 @@ def _multi_vectors(sent: Sent) -> Answer:
 TEXTS = ["one two three", "four", "five six"]
 
 
-def test_a_multi_vector_for_each_input_in_order(client: Any, server: Recorder) -> None:
+def test_multi_vectors_are_in_input_order(client: Any, server: Recorder) -> None:
     server.answer = _multi_vectors
     result = client.embed_multi_vector(TEXTS, batch_size=2, dimensions=96)
     assert [array.shape for array in result] == [(3, 96), (1, 96), (2, 96)]
@@ -68,14 +68,14 @@ def test_a_multi_vector_for_each_input_in_order(client: Any, server: Recorder) -
     assert {sent.path for sent in server.sent} == {"/v1/embeddings"}
 
 
-def test_the_older_endpoint_of_multi_vectors(client: Any, server: Recorder) -> None:
+def test_colbert_v1_uses_the_multi_vector_endpoint(client: Any, server: Recorder) -> None:
     server.answer = _multi_vectors
     client.embed_multi_vector(["a query"], input_type="query", endpoint="multi-vector")
     assert server.sent[0].path == "/v1/multi-vector"
     assert server.sent[0].body["input_type"] == "query"
 
 
-def test_multi_vectors_of_v4_with_their_tokens(client: Any, server: Recorder) -> None:
+def test_v4_returns_multi_vectors_with_tokens(client: Any, server: Recorder) -> None:
     server.answer = _multi_vectors
     result = client.embed_multi_vector(
         TEXTS, model="jina-embeddings-v4", input_type="query", return_tokenized_input=True
@@ -90,7 +90,7 @@ def test_multi_vectors_of_v4_with_their_tokens(client: Any, server: Recorder) ->
 
 @settings(max_examples=40)
 @given(st.integers(1, 6), st.sampled_from([64, 96, 128]), st.sampled_from(["strings", "lists", "one string"]))
-def test_float_multi_vectors_are_read_in_every_form(tokens: int, dimensions: int, form: str) -> None:
+def test_float_multi_vectors_are_decoded_from_every_form(tokens: int, dimensions: int, form: str) -> None:
     rows = np.random.default_rng(tokens).standard_normal((tokens, dimensions)).astype(np.float32)
     forms: dict[str, Any] = {
         "strings": [_encoded(row) for row in rows],
@@ -104,7 +104,7 @@ def test_float_multi_vectors_are_read_in_every_form(tokens: int, dimensions: int
 
 
 @pytest.mark.parametrize("kind", ["binary", "ubinary"])
-def test_binary_multi_vectors(client: Any, server: Recorder, kind: str) -> None:
+def test_binary_multi_vectors_are_decoded(client: Any, server: Recorder, kind: str) -> None:
     rows = _rows("a b c")
     bits = np.packbits(rows > 0, axis=1).astype(float) - (128 if kind == "binary" else 0)
     server.answer = lambda sent: Answer({"data": [{"index": 0, "embeddings": bits.tolist()}]})
@@ -124,7 +124,7 @@ def test_binary_multi_vectors(client: Any, server: Recorder, kind: str) -> None:
         ({"embeddings": "AAAA"}, "cannot be read"),
     ],
 )
-def test_a_wrong_multi_vector_is_an_error(client: Any, server: Recorder, item: dict[str, Any], message: str) -> None:
+def test_an_invalid_multi_vector_raises(client: Any, server: Recorder, item: dict[str, Any], message: str) -> None:
     server.answer = lambda sent: Answer({"data": [{"index": 0, **item}]})
     with pytest.raises(JinaResponseError, match=message):
         client.embed_multi_vector(["a"])
@@ -143,7 +143,7 @@ def test_a_wrong_multi_vector_is_an_error(client: Any, server: Recorder, item: d
         ({"endpoint": "rerank"}, "endpoint must be one of"),
     ],
 )
-def test_a_wrong_multi_vector_option_is_refused(
+def test_an_invalid_multi_vector_option_is_rejected(
     client: Any, server: Recorder, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(JinaInputError, match=message):
@@ -152,7 +152,7 @@ def test_a_wrong_multi_vector_option_is_refused(
 
 
 @pytest.mark.parametrize("bare", [True, False])
-def test_sparse_vectors_in_both_published_forms(client: Any, server: Recorder, bare: bool) -> None:
+def test_sparse_vectors_are_decoded_from_both_published_forms(client: Any, server: Recorder, bare: bool) -> None:
     scores = [{"cat": 1.5, "nap": 0.25}, {}]
     items: list[Any] = [{"index": 1, "embedding": scores[1]}, {"index": 0, "embedding": scores[0]}]
     server.answer = lambda sent: Answer(
@@ -185,7 +185,7 @@ def _classes(sent: Sent) -> Answer:
     return Answer({"usage": {"total_tokens": 4}, "data": data[::-1]})
 
 
-def test_zero_shot_classification_in_batches(client: Any, server: Recorder) -> None:
+def test_zero_shot_classification_is_batched(client: Any, server: Recorder) -> None:
     server.answer = _classes
     result = client.classify(["a dog", "a cat", "a dog again"], ["cat", "dog"], batch_size=2)
     assert [each.prediction for each in result] == ["dog", "cat", "dog"]
@@ -195,7 +195,7 @@ def test_zero_shot_classification_in_batches(client: Any, server: Recorder) -> N
     assert server.sent[0].body.keys() == {"model", "labels", "input"}
 
 
-def test_grouped_labels(client: Any, server: Recorder) -> None:
+def test_labels_may_be_grouped(client: Any, server: Recorder) -> None:
     server.answer = _classes
     labels = {"animal": ["cat", "dog"], "mood": ["happy", "sad"]}
     (only,) = client.classify(["a sad dog"], labels)
@@ -204,7 +204,7 @@ def test_grouped_labels(client: Any, server: Recorder) -> None:
     assert only.predictions["mood"][0].label == "sad"
 
 
-def test_few_shot_classification_and_an_answer_without_the_list_of_labels(client: Any, server: Recorder) -> None:
+def test_few_shot_classification_works_without_a_list_of_scores(client: Any, server: Recorder) -> None:
     server.answer = lambda sent: Answer({"data": [{"index": 0, "prediction": "dog", "score": 0.9}]})
     (only,) = client.classify(["a dog"], classifier_id="an-id")
     assert (only.prediction, only.predictions) == ("dog", ())
@@ -228,7 +228,7 @@ def test_few_shot_classification_and_an_answer_without_the_list_of_labels(client
         ({"classifier_id": " "}, "classifier_id must be a string"),
     ],
 )
-def test_a_wrong_classification_is_refused(
+def test_an_invalid_classification_call_is_rejected(
     client: Any, server: Recorder, arguments: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(JinaInputError, match=message):
@@ -245,13 +245,13 @@ def test_a_wrong_classification_is_refused(
         {"index": 1, "prediction": "a", "score": 0.5},
     ],
 )
-def test_a_wrong_classification_is_an_error(client: Any, server: Recorder, item: dict[str, Any]) -> None:
+def test_an_invalid_classification_response_raises(client: Any, server: Recorder, item: dict[str, Any]) -> None:
     server.answer = lambda sent: Answer({"data": [item]})
     with pytest.raises(JinaResponseError):
         client.classify(["a"], ["a", "b"])
 
 
-def test_training_and_training_further(client: Any, server: Recorder, png: bytes) -> None:
+def test_a_classifier_can_be_trained_and_updated(client: Any, server: Recorder, png: bytes) -> None:
     server.answer = lambda sent: Answer(
         {"classifier_id": "an-id", "num_samples": len(sent.body["input"]), "usage": {"total_tokens": 9}}
     )
@@ -286,7 +286,7 @@ def test_training_and_training_further(client: Any, server: Recorder, png: bytes
         ([({"image": b""}, "x"), ("b", "y")], {}, "is an image, and jina-embeddings-v3 takes text only"),
     ],
 )
-def test_a_wrong_training_is_refused(
+def test_invalid_training_examples_are_rejected(
     client: Any, server: Recorder, examples: list[Any], options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(JinaInputError, match=message):
@@ -295,7 +295,7 @@ def test_a_wrong_training_is_refused(
 
 
 @pytest.mark.parametrize(("status", "requests"), [(429, 2), (503, 2), (500, 1), (504, 1)])
-def test_what_changes_something_is_sent_again_only_where_nothing_was_done(
+def test_training_and_batch_jobs_are_retried_only_if_nothing_happened(
     make_client: Callable[..., Any], server: Recorder, status: int, requests: int
 ) -> None:
     server.answer = lambda sent: Answer({"detail": "no"}, status, {"Retry-After": "0"})
@@ -325,7 +325,7 @@ CLASSIFIER = {
 }
 
 
-def test_classifiers_are_listed_and_deleted(client: Any, server: Recorder) -> None:
+def test_classifiers_can_be_listed_and_deleted(client: Any, server: Recorder) -> None:
     server.answer = lambda sent: Answer([CLASSIFIER] if sent.method == "GET" else {})
     (only,) = client.classifiers.list()
     assert (only.classifier_id, only.labels, only.used_number, only.used_at) == ("an-id", ("cat", "dog"), 7, None)
@@ -362,7 +362,7 @@ def _segments(sent: Sent) -> Answer:
     return Answer(answer)
 
 
-def test_a_text_in_chunks_with_positions_and_tokens(client: Any, server: Recorder) -> None:
+def test_a_text_is_segmented_into_chunks_with_positions_and_tokens(client: Any, server: Recorder) -> None:
     server.answer = _segments
     result = client.segment("one two\nthree", return_tokens=True, max_chunk_length=50)
     assert list(result) == ["one two\n", "three"]
@@ -380,7 +380,7 @@ def test_a_text_in_chunks_with_positions_and_tokens(client: Any, server: Recorde
     assert (flat.chunks, flat.tokens) == ((), ((("one", (3,)), ("two", (3,)), ("three", (5,))),))
 
 
-def test_a_long_text_is_sent_in_parts_and_positions_are_of_the_whole(client: Any, server: Recorder) -> None:
+def test_positions_in_a_long_text_refer_to_the_whole_text(client: Any, server: Recorder) -> None:
     server.answer = _segments
     text = "".join(f"line {number} of a long text\n" for number in range(8000))
     result = client.segment(text)
@@ -393,7 +393,7 @@ def test_a_long_text_is_sent_in_parts_and_positions_are_of_the_whole(client: Any
 
 @given(st.integers(1, 200_000), st.sampled_from(["x", "word ", "line\n", "a\n\n"]))
 @settings(max_examples=30)
-def test_the_parts_of_a_text_are_the_text(length: int, unit: str) -> None:
+def test_the_parts_of_a_text_join_to_the_text(length: int, unit: str) -> None:
     text = (unit * (length // len(unit) + 1))[:length]
     parts = SegmentRequest.build().parts(text)
     assert "".join(parts) == text
@@ -412,7 +412,7 @@ def test_the_parts_of_a_text_are_the_text(length: int, unit: str) -> None:
         ("a", {"return_chunks": 1}, "True or False"),
     ],
 )
-def test_a_wrong_segmentation_is_refused(
+def test_an_invalid_segmentation_call_is_rejected(
     client: Any, server: Recorder, text: Any, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(JinaInputError, match=message):
@@ -429,19 +429,19 @@ def test_a_wrong_segmentation_is_refused(
         {"num_tokens": 1, "chunks": ["a"], "chunk_positions": [[0, "x"]]},
     ],
 )
-def test_a_wrong_segmentation_is_an_error(client: Any, server: Recorder, answer: dict[str, Any]) -> None:
+def test_an_invalid_segmentation_response_raises(client: Any, server: Recorder, answer: dict[str, Any]) -> None:
     server.answer = lambda sent: Answer(answer)
     with pytest.raises(JinaResponseError):
         client.segment("a")
 
 
-def test_segmentation_at_its_own_host() -> None:
+def test_segmentation_uses_its_own_host() -> None:
     client = JinaClient(base_url="https://segment.jina.ai", api_key="k")
     assert endpoint_url(client.settings.root, "segment") == "https://segment.jina.ai/"
     assert endpoint_url(JinaClient(api_key="k").settings.root, "segment") == "https://api.jina.ai/v1/segment"
 
 
-def test_models_of_the_service(client: Any, server: Recorder) -> None:
+def test_the_models_of_the_service_are_listed(client: Any, server: Recorder) -> None:
     full = {
         "id": "jina-ai/jina-embeddings-v3",
         "name": "Jina Embeddings v3",
@@ -502,7 +502,7 @@ class BatchService:
         return {"custom_id": line["custom_id"], "response": {"body": {"data": [{"index": 0, "embedding": vector}]}}}
 
 
-def test_a_batch_job_from_its_making_to_its_vectors(client: Any, server: Recorder) -> None:
+def test_a_batch_job_returns_vectors(client: Any, server: Recorder) -> None:
     server.answer = BatchService()
     job = client.batches.create(["one", "two"], ids=["x", "y"], dimensions=8)
     assert (job.id, job.status, job.is_finished) == ("b/1", "pending", False)
@@ -529,7 +529,7 @@ def test_a_batch_job_from_its_making_to_its_vectors(client: Any, server: Recorde
     ]
 
 
-def test_waiting_for_a_batch_job_has_an_end(client: Any, server: Recorder) -> None:
+def test_waiting_for_a_batch_job_times_out(client: Any, server: Recorder) -> None:
     server.answer = lambda sent: Answer({"batch_id": "b", "status": "processing", "model": "m", "created_at": ""})
     with pytest.raises(JinaTimeoutError, match=r"batch job b is processing after 0\.05 s"):
         client.batches.wait("b", poll_interval=0.01, timeout=0.05)
@@ -545,7 +545,7 @@ def test_waiting_for_a_batch_job_has_an_end(client: Any, server: Recorder) -> No
         {"custom_id": "x", "response": {"status_code": 200, "body": {"data": [{"embedding": [1.0, 2.0]}]}}},
     ],
 )
-def test_a_line_of_output_is_read_in_each_likely_form(client: Any, server: Recorder, line: dict[str, Any]) -> None:
+def test_an_output_line_is_read_in_each_likely_form(client: Any, server: Recorder, line: dict[str, Any]) -> None:
     server.answer = lambda sent: Answer(line)
     output = client.batches.output("b")
     assert output.lines == (line,)
@@ -553,7 +553,7 @@ def test_a_line_of_output_is_read_in_each_likely_form(client: Any, server: Recor
 
 
 @pytest.mark.parametrize("line", [{"custom_id": "x"}, {"embedding": [1.0]}, {"custom_id": "x", "embedding": ["a"]}])
-def test_a_line_of_output_without_a_vector_is_an_error(client: Any, server: Recorder, line: dict[str, Any]) -> None:
+def test_an_output_line_without_a_vector_raises(client: Any, server: Recorder, line: dict[str, Any]) -> None:
     server.answer = lambda sent: Answer(line)
     with pytest.raises(JinaResponseError):
         client.batches.output("b").vectors()
@@ -574,7 +574,9 @@ def test_a_line_of_output_without_a_vector_is_an_error(client: Any, server: Reco
         ({"inputs": ["a"], "model": "jina-embeddings-v3"}, "not batch"),
     ],
 )
-def test_a_wrong_batch_job_is_refused(client: Any, server: Recorder, arguments: dict[str, Any], message: str) -> None:
+def test_an_invalid_batch_job_is_rejected(
+    client: Any, server: Recorder, arguments: dict[str, Any], message: str
+) -> None:
     with pytest.raises(JinaInputError, match=message):
         client.batches.create(**arguments)
     assert server.sent == []
@@ -594,7 +596,7 @@ def test_a_wrong_batch_job_is_refused(client: Any, server: Recorder, arguments: 
         ("rerank", {"max_tokens_per_doc": 9, "model": "jina-reranker-v3"}, "max_doc_length", 9),
     ],
 )
-def test_options_are_taken_by_their_other_names(
+def test_options_have_aliases(
     client: Any, server: Recorder, method: str, given: dict[str, Any], field: str, value: Any
 ) -> None:
     arguments = (["a"],) if method == "embed" else ("query", ["a"])
@@ -602,7 +604,7 @@ def test_options_are_taken_by_their_other_names(
     assert server.sent[0].body[field] == value
 
 
-def test_two_names_of_one_option_and_names_of_none_are_refused(client: Any, server: Recorder) -> None:
+def test_duplicate_and_unknown_options_are_rejected(client: Any, server: Recorder) -> None:
     with pytest.raises(JinaArgumentError, match="another name of embedding_type"):
         client.embed(["a"], encoding_type="binary", embedding_type="binary")
     with pytest.raises(JinaArgumentError, match="another name of embedding_type"):

@@ -42,7 +42,7 @@ def _byte(value: float, low: float, high: float) -> int:
 
 
 @given(matrices(), st.data())
-def test_a_byte_is_the_nearest_of_255_steps_between_the_bounds(vectors: np.ndarray, data: st.DataObject) -> None:
+def test_a_value_is_quantized_to_the_nearest_of_255_steps(vectors: np.ndarray, data: st.DataObject) -> None:
     sample = data.draw(matrices(columns=vectors.shape[1]))
     low = [min(map(float, column)) for column in sample.T]
     high = [max(map(float, column)) for column in sample.T]
@@ -54,7 +54,7 @@ def test_a_byte_is_the_nearest_of_255_steps_between_the_bounds(vectors: np.ndarr
 
 
 @given(matrices())
-def test_what_was_in_range_comes_back_within_half_a_step(vectors: np.ndarray) -> None:
+def test_dequantized_values_are_within_half_a_step(vectors: np.ndarray) -> None:
     ranges = calibrate(vectors)
     half = (ranges.maximum - ranges.minimum) / 255 / 2
     for precision in ("int8", "uint8"):
@@ -63,7 +63,7 @@ def test_what_was_in_range_comes_back_within_half_a_step(vectors: np.ndarray) ->
 
 
 @given(matrices(), st.data())
-def test_truncated_vectors_point_the_same_way_and_have_length_one(vectors: np.ndarray, data: st.DataObject) -> None:
+def test_truncated_vectors_are_normalized(vectors: np.ndarray, data: st.DataObject) -> None:
     dimensions = data.draw(st.integers(1, vectors.shape[1]))
     found = truncate(vectors, dimensions)
     assert found.shape == (len(vectors), dimensions)
@@ -74,13 +74,13 @@ def test_truncated_vectors_point_the_same_way_and_have_length_one(vectors: np.nd
         assert np.allclose(cut.astype(float), expected, atol=2e-3 if cut.dtype == np.float16 else 1e-6)
 
 
-def test_truncation_of_very_large_and_very_small_numbers() -> None:
+def test_extreme_numbers_are_truncated_correctly() -> None:
     for scale in (1e-40, 0.5e38):
         assert np.allclose(truncate(np.array([3 * scale, 4 * scale, 1], np.float32), 2), [0.6, 0.8], atol=1e-4)
 
 
 @given(st.integers(1, 130), st.data())
-def test_bits_of_any_number_of_dimensions(dimensions: int, data: st.DataObject) -> None:
+def test_any_number_of_dimensions_can_be_packed(dimensions: int, data: st.DataObject) -> None:
     signs = hnp.arrays(np.float32, st.tuples(st.integers(1, 5), st.just(dimensions)), elements=st.sampled_from([-1, 1]))
     queries, corpus = data.draw(signs), data.draw(signs)
     codes = quantize(corpus, "ubinary")
@@ -92,7 +92,7 @@ def test_bits_of_any_number_of_dimensions(dimensions: int, data: st.DataObject) 
     assert np.allclose(estimate_cosine(quantize(queries, "ubinary"), codes, dimensions), cosines, atol=1e-5)
 
 
-def test_the_cosine_estimated_from_bits_is_near_the_true_one() -> None:
+def test_the_cosine_estimated_from_bits_is_close_to_the_true_one() -> None:
     generator = np.random.default_rng(0)
     query = generator.standard_normal(4096)
     for share in (0.0, 0.5, 0.9, 0.99):
@@ -120,13 +120,13 @@ def test_rescoring_sorts_the_candidates_by_their_dot_product(data: st.DataObject
             assert np.allclose(decoded[found] @ query, values, rtol=1e-4, atol=1e-2)
 
 
-def test_rescoring_one_query_with_fewer_candidates_than_asked_for() -> None:
+def test_rescoring_accepts_fewer_candidates_than_requested() -> None:
     indices, scores = rescore([1.0, 0.0], [2, -1, 0], [[0.1, 1], [9, 9], [0.5, 1]], k=3)
     assert indices.tolist() == [2, 0, -1]
     assert scores.tolist() == [0.5, pytest.approx(0.1), -np.inf]
 
 
-def test_ranges_are_kept_in_files_and_pickles(tmp_path: Path) -> None:
+def test_ranges_can_be_saved_and_pickled(tmp_path: Path) -> None:
     ranges = calibrate(np.random.default_rng(0).standard_normal((10, 5)))
     ranges.save(tmp_path / "ranges")
     assert Ranges.load(tmp_path / "ranges") == pickle.loads(pickle.dumps(ranges)) == ranges
@@ -136,7 +136,7 @@ def test_ranges_are_kept_in_files_and_pickles(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"text", pickle.dumps([1])])
-def test_a_file_of_something_else_holds_no_ranges(tmp_path: Path, content: bytes) -> None:
+def test_loading_ranges_from_another_file_raises(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "ranges").write_bytes(content)
     with pytest.raises(JinaInputError, match="is not a file of"):
         Ranges.load(tmp_path / "ranges")
@@ -145,7 +145,7 @@ def test_a_file_of_something_else_holds_no_ranges(tmp_path: Path, content: bytes
 @pytest.mark.parametrize(
     ("encoding", "gb", "gib"), [("float", 768, 715.26), ("int8", 192, 178.81), ("binary", 24, 22.35)]
 )
-def test_storage_of_250_million_vectors_is_as_published(encoding: str, gb: float, gib: float) -> None:
+def test_storage_of_250_million_vectors_matches_the_published_figures(encoding: str, gb: float, gib: float) -> None:
     estimate = estimate_storage(250_000_000, 768, encoding)
     assert estimate.gb == gb
     assert round(estimate.gib, 2) == gib
@@ -190,6 +190,6 @@ CODES = np.zeros((3, 2), np.uint8)
         (lambda: estimate_storage(-1, 1), "count"),
     ],
 )
-def test_what_has_no_meaning_is_refused_with_what_is_wrong(call: Any, message: str) -> None:
+def test_an_error_names_the_invalid_argument(call: Any, message: str) -> None:
     with pytest.raises(JinaInputError, match=message):
         call()

@@ -51,7 +51,7 @@ def reader(client: Any, server: Recorder) -> dict[str, Callable[..., Any]]:
     return {name: bound(name) for name in ("read", "search", "ground")}
 
 
-def test_a_page_is_read(reader: Any, server: Recorder, client: Any) -> None:
+def test_a_page_can_be_read(reader: Any, server: Recorder, client: Any) -> None:
     page = reader["read"]("https://cats.example/")
     assert (page.title, page.url, page.content, page.usage.total_tokens) == ("Cats", PAGE["url"], "# Cats", 12)
     assert page.details == PAGE
@@ -59,7 +59,7 @@ def test_a_page_is_read(reader: Any, server: Recorder, client: Any) -> None:
     assert client.usage.total_tokens == 12
 
 
-def test_a_search_is_read(reader: Any, server: Recorder) -> None:
+def test_search_results_are_returned(reader: Any, server: Recorder) -> None:
     server.answer = lambda sent: _answer([PAGE, {"title": "No content", "url": "https://b.example/"}])
     found = reader["search"]("cats")
     assert [(page.title, page.content) for page in found] == [("Cats", "# Cats"), ("No content", "")]
@@ -72,7 +72,7 @@ def test_a_search_is_read(reader: Any, server: Recorder) -> None:
     assert len(reader["search"]("nothing has these words")) == 0
 
 
-def test_a_statement_is_checked(reader: Any, server: Recorder) -> None:
+def test_a_statement_can_be_grounded(reader: Any, server: Recorder) -> None:
     server.answer = lambda sent: _answer(STATEMENT)
     checked = reader["ground"]("Cats sleep.")
     assert (checked.factuality, checked.result, checked.reason) == (0.9, True, STATEMENT["reason"])
@@ -89,13 +89,13 @@ ADDRESSES = [
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_the_address_arrives_as_it_was_given(reader: Any, server: Recorder, address: str) -> None:
+def test_the_address_is_sent_unchanged(reader: Any, server: Recorder, address: str) -> None:
     reader["read"](address)
     assert unquote(server.sent[0].path.removeprefix("/")) == address
 
 
 @pytest.mark.parametrize("query", ["What is C# used for?", "a & b = c + d / 100 %", "wo schläft 🐈", "?q=1&x"])
-def test_defect_23_the_query_arrives_as_it_was_given(reader: Any, server: Recorder, query: str) -> None:
+def test_the_query_is_sent_unchanged(reader: Any, server: Recorder, query: str) -> None:
     server.answer = lambda sent: _answer([PAGE])
     reader["search"](query)
     assert parse_qs(urlsplit(server.sent[0].path).query, strict_parsing=True) == {"q": [query]}
@@ -104,7 +104,7 @@ def test_defect_23_the_query_arrives_as_it_was_given(reader: Any, server: Record
     assert unquote(server.sent[1].path.removeprefix("/")) == query
 
 
-def test_defect_22_the_key_is_never_written_into_the_callers_headers(reader: Any, server: Recorder) -> None:
+def test_the_key_is_never_added_to_the_callers_headers(reader: Any, server: Recorder) -> None:
     headers = {"X-Wait-For-Selector": "main", "accept": "text/event-stream", "authorization": "Basic abc"}
     given = dict(headers)
     reader["read"]("https://a.example", headers=headers)
@@ -114,7 +114,7 @@ def test_defect_22_the_key_is_never_written_into_the_callers_headers(reader: Any
     assert sent["authorization"] == f"Bearer {KEY}"
 
 
-def test_options_are_headers(reader: Any, server: Recorder) -> None:
+def test_reader_options_are_sent_as_headers(reader: Any, server: Recorder) -> None:
     reader["read"](
         "https://a.example",
         return_format="text",
@@ -135,7 +135,7 @@ def test_options_are_headers(reader: Any, server: Recorder) -> None:
 
 
 @pytest.mark.parametrize("name", ["read", "search", "ground"])
-def test_a_text_instead_of_json(reader: Any, server: Recorder, name: str) -> None:
+def test_the_reader_can_return_plain_text(reader: Any, server: Recorder, name: str) -> None:
     server.answer = lambda sent: Answer("Title: Ä\n".encode(), headers={"Content-Type": "text/plain; charset=utf-8"})
     found = reader[name]("https://a.example", plain=True)
     found = found[0] if name == "search" else found
@@ -154,7 +154,7 @@ NO_BALANCE = {
 }
 
 
-def test_an_empty_balance_is_a_payment_required_error(reader: Any, server: Recorder) -> None:
+def test_an_empty_balance_raises_payment_required(reader: Any, server: Recorder) -> None:
     server.answer = lambda sent: Answer(NO_BALANCE, 402)
     with pytest.raises(PaymentRequiredError, match="balance not enough") as caught:
         reader["search"]("cats")
@@ -163,7 +163,7 @@ def test_an_empty_balance_is_a_payment_required_error(reader: Any, server: Recor
     assert len(server.sent) == 1
 
 
-def test_what_may_pass_is_tried_again(make_client: Any, server: Recorder) -> None:
+def test_transient_errors_are_retried(make_client: Any, server: Recorder) -> None:
     answers = [Answer({"message": "slow down"}, 429, {"Retry-After": "0"}), Answer(b"", 503), _answer(PAGE)]
     server.answer = lambda sent: answers[len(server.sent) - 1]
     client = make_client(base_url=server.url, max_retries=2)
@@ -198,7 +198,7 @@ def test_a_page_that_takes_too_long_is_a_timeout(make_client: Any, server: Recor
         ("ground", {"data": {"factuality": 1}}),
     ],
 )
-def test_an_answer_of_another_form_is_an_error(reader: Any, server: Recorder, name: str, body: Any) -> None:
+def test_an_unexpected_response_raises(reader: Any, server: Recorder, name: str, body: Any) -> None:
     server.answer = lambda sent: Answer(body)
     with pytest.raises(JinaResponseError):
         reader[name]("https://a.example")
@@ -229,7 +229,7 @@ def test_an_answer_of_another_form_is_an_error(reader: Any, server: Recorder, na
         ("ground", "\ud800", {}),
     ],
 )
-def test_what_cannot_be_asked_is_refused(
+def test_invalid_reader_calls_are_rejected(
     reader: Any, server: Recorder, name: str, asked: Any, options: dict[str, Any]
 ) -> None:
     with pytest.raises(JinaInputError) as caught:
@@ -238,7 +238,7 @@ def test_what_cannot_be_asked_is_refused(
     assert server.sent == []
 
 
-def test_the_key_goes_to_no_other_server(make_client: Any, server: Recorder) -> None:
+def test_the_key_is_sent_to_no_other_server(make_client: Any, server: Recorder) -> None:
     with recorder(lambda sent: _answer(PAGE)) as other:
         make_client(base_url=server.url, api_key=KEY).web.read("https://a.example", endpoint=_root(other))
         assert "authorization" not in other.sent[0].headers
@@ -267,7 +267,7 @@ class Kept:
         pass
 
 
-def test_jinas_own_hosts_are_asked_with_the_key(make_client: Any) -> None:
+def test_the_key_is_sent_to_jinas_hosts(make_client: Any) -> None:
     transport = Kept()
     client = make_client(api_key=KEY, transport=transport)
     client.web.read("https://a.example/")
@@ -285,6 +285,6 @@ def test_jinas_own_hosts_are_asked_with_the_key(make_client: Any) -> None:
 
 
 @pytest.mark.parametrize("base_url", ["local", "http://127.0.0.1:9/v1", "sagemaker://my-endpoint"])
-def test_who_calls_a_server_of_his_own_asks_nobody_else_by_accident(make_client: Any, base_url: str) -> None:
+def test_a_client_of_another_server_does_not_call_jinas_reader(make_client: Any, base_url: str) -> None:
     with pytest.raises(JinaInputError, match=r"jina\.ai"):
         make_client(base_url=base_url).web.read("https://a.example")

@@ -15,7 +15,7 @@ from loopback import Answer, Recorder, Sent, ranking
 DOCUMENTS = ["a", "ccc", "bb"]
 
 
-def test_results_carry_the_callers_own_documents_best_first(client: Any) -> None:
+def test_results_contain_the_callers_documents_best_first(client: Any) -> None:
     documents = [{"text": "a"}, "ccc", {"text": "bb"}]
     result = client.rerank("query", documents)
     assert [ranked.index for ranked in result] == [1, 2, 0]
@@ -23,17 +23,17 @@ def test_results_carry_the_callers_own_documents_best_first(client: Any) -> None
     assert result.usage.total_tokens == 7
 
 
-def test_no_document_is_asked_back(client: Any, server: Recorder) -> None:
+def test_the_service_is_asked_to_leave_out_documents(client: Any, server: Recorder) -> None:
     client.rerank("query", DOCUMENTS)
     assert server.sent[0].body["return_documents"] is False
 
 
-def test_top_n_larger_than_the_list_returns_all(client: Any, server: Recorder) -> None:
+def test_a_top_n_above_the_length_returns_all(client: Any, server: Recorder) -> None:
     assert len(client.rerank("query", DOCUMENTS, top_n=10)) == 3
     assert server.sent[0].body["top_n"] == 3
 
 
-def test_scores_are_sorted_whatever_the_server_does_and_may_be_negative(client: Any, server: Recorder) -> None:
+def test_results_are_sorted_even_if_scores_are_negative(client: Any, server: Recorder) -> None:
     results = [
         {"index": 0, "relevance_score": -0.5},
         {"index": 1, "relevance_score": 2},
@@ -61,7 +61,7 @@ def test_scores_are_sorted_whatever_the_server_does_and_may_be_negative(client: 
         ("q", DOCUMENTS, {"truncation": 1}, "True or False"),
     ],
 )
-def test_bad_input_is_refused_before_sending(
+def test_bad_input_is_rejected_before_sending(
     client: Any, server: Recorder, query: Any, documents: Any, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(JinaInputError, match=message):
@@ -84,18 +84,14 @@ def test_bad_input_is_refused_before_sending(
         (["a", "b", "c"], "no list of objects"),
     ],
 )
-def test_an_answer_that_breaks_the_protocol_is_an_error(
-    client: Any, server: Recorder, results: Any, message: str
-) -> None:
+def test_an_invalid_response_raises(client: Any, server: Recorder, results: Any, message: str) -> None:
     server.answer = lambda sent: Answer({**ranking(sent), "results": results})
     with pytest.raises(JinaResponseError, match=message):
         client.rerank("query", DOCUMENTS)
 
 
 @pytest.mark.parametrize("top_n", [None, 1, 7, 2000])
-def test_a_list_longer_than_a_request_may_hold_is_split_and_merged(
-    client: Any, server: Recorder, top_n: int | None
-) -> None:
+def test_a_list_above_the_request_limit_is_split_and_merged(client: Any, server: Recorder, top_n: int | None) -> None:
     rng = random.Random(7)
     documents = ["x" * rng.randrange(1, 5000) for _ in range(1100)]
     result = client.rerank("query", documents, top_n=top_n)
@@ -108,7 +104,7 @@ def test_a_list_longer_than_a_request_may_hold_is_split_and_merged(
     assert result.usage.total_tokens == 7 * len(parts)
 
 
-def test_the_finalists_of_a_listwise_model_are_ranked_again_in_one_request(client: Any, server: Recorder) -> None:
+def test_a_listwise_model_reranks_the_finalists_in_one_request(client: Any, server: Recorder) -> None:
     """Its scores depend on the other documents: here a document scores by its share of the longest of its request."""
 
     def relative(sent: Sent) -> Answer:
@@ -138,18 +134,18 @@ def test_without_top_n_the_parts_of_a_listwise_model_are_merged(client: Any, ser
     assert len(server.sent) == 2
 
 
-def test_fewer_documents_can_be_sent_at_once(client: Any, server: Recorder) -> None:
+def test_batch_size_bounds_the_documents_of_a_request(client: Any, server: Recorder) -> None:
     assert len(client.rerank("query", ["a", "bb", "ccc"], batch_size=1)) == 3
     assert [len(sent.body["documents"]) for sent in server.sent] == [1, 1, 1]
 
 
-def test_documents_can_be_left_out_of_the_result(client: Any, server: Recorder) -> None:
+def test_return_documents_false_leaves_out_documents(client: Any, server: Recorder) -> None:
     result = client.rerank("query", DOCUMENTS, return_documents=False)
     assert [ranked.document for ranked in result] == [None] * 3
     assert server.sent[0].body["return_documents"] is False
 
 
-def test_embeddings_of_documents_are_given_where_asked_for(client: Any, server: Recorder) -> None:
+def test_document_embeddings_are_returned_on_request(client: Any, server: Recorder) -> None:
     vectors = np.eye(3, 512, dtype=np.float32)
     server.answer = lambda sent: Answer(
         {
@@ -169,14 +165,14 @@ def test_embeddings_of_documents_are_given_where_asked_for(client: Any, server: 
 @pytest.mark.parametrize(
     "document", ["ccc", {"text": "ccc"}, {"image": "…"}, {"text": "ccc", "multi_modal": None}, None]
 )
-def test_a_document_of_any_shape_in_the_answer_changes_nothing(client: Any, server: Recorder, document: Any) -> None:
+def test_a_document_in_the_response_is_ignored(client: Any, server: Recorder, document: Any) -> None:
     server.answer = lambda sent: Answer(
         {"results": [{"index": index, "relevance_score": index, "document": document} for index in range(3)]}
     )
     assert [ranked.document for ranked in client.rerank("query", DOCUMENTS)] == ["bb", "ccc", "a"]
 
 
-def test_images_are_ranked_by_m0(client: Any, server: Recorder, png: bytes) -> None:
+def test_m0_reranks_images(client: Any, server: Recorder, png: bytes) -> None:
     documents = ["a text", {"image": png}, {"image": "https://example.com/a.png"}]
     server.answer = lambda sent: Answer(
         {"results": [{"index": index, "relevance_score": index / 3} for index in range(3)]}

@@ -64,7 +64,7 @@ def _package(sent: Sent) -> Answer:
     return Answer({"data": [{"id": "x", "embedding": each, "usage": {"total_tokens": 3}} for each in vectors]})
 
 
-def test_texts_in_the_older_form(client: Any, server: Recorder) -> None:
+def test_texts_are_sent_in_the_older_form(client: Any, server: Recorder) -> None:
     result = client.embed(["one", "two"], task="retrieval.query", dimensions=64)
     assert np.array_equal(result.vectors, [vector_of("one", 64), vector_of("two", 64)])
     assert result.usage.total_tokens == 6
@@ -79,13 +79,13 @@ def test_texts_in_the_older_form(client: Any, server: Recorder) -> None:
     assert "/eu-central-1/sagemaker/" in sent.headers["authorization"]
 
 
-def test_texts_in_the_newer_form(client: Any, server: Recorder) -> None:
+def test_texts_are_sent_in_the_newer_form(client: Any, server: Recorder) -> None:
     result = client.embed(["one"], model="jina-code-embeddings-0.5b", dimensions=64)
     assert server.sent[0].body == {"data": ["one"], "parameters": {"task": "nl2code.passage", "dimensions": 64}}
     assert (result.vectors.shape, result.usage.total_tokens) == ((1, 64), 9)
 
 
-def test_bits_are_packed_here(client: Any) -> None:
+def test_the_client_packs_binary_vectors(client: Any) -> None:
     bits = client.embed(["one"], embedding_type="ubinary").vectors
     assert np.array_equal(bits, [np.packbits(vector_of("one") > 0)])
 
@@ -94,7 +94,7 @@ def test_bits_are_packed_here(client: Any) -> None:
     ("model", "by_url", "by_bytes"),
     [("jina-clip-v2", "url", "bytes"), ("jina-embeddings-v4", "image", "image")],
 )
-def test_pictures(client: Any, server: Recorder, png: bytes, model: str, by_url: str, by_bytes: str) -> None:
+def test_images_are_embedded(client: Any, server: Recorder, png: bytes, model: str, by_url: str, by_bytes: str) -> None:
     client.embed(["a", png, {"image": "https://example.com/a.png"}], model=model, dimensions=512)
     encoded = base64.b64encode(png).decode()
     assert server.sent[0].body["data"] == [
@@ -104,14 +104,14 @@ def test_pictures(client: Any, server: Recorder, png: bytes, model: str, by_url:
     ]
 
 
-def test_a_pdf_comes_alone(client: Any, server: Recorder) -> None:
+def test_a_pdf_is_sent_alone(client: Any, server: Recorder) -> None:
     server.answer = lambda sent: Answer({"data": [{"embedding": vector_of(str(n), 2048).tolist()} for n in range(3)]})
     pages = client.embed([{"pdf": "https://example.com/a.pdf"}], model="jina-embeddings-v4")
     assert pages.vectors.shape == (3, 2048)
     assert server.sent[0].body["data"] == {"pdf": "https://example.com/a.pdf"}
 
 
-def test_vectors_of_tokens(client: Any, server: Recorder) -> None:
+def test_token_vectors_are_returned(client: Any, server: Recorder) -> None:
     rows = np.stack([vector_of("a", 128), vector_of("b", 128)])
     server.answer = lambda sent: Answer({"data": [{"embeddings": rows.tolist(), "usage": {"total_tokens": 2}}]})
     found = client.embed_multi_vector(["a"], input_type="query")
@@ -120,7 +120,7 @@ def test_vectors_of_tokens(client: Any, server: Recorder) -> None:
 
 
 @pytest.mark.parametrize("model", ["jina-reranker-v2-base-multilingual", "jina-reranker-m0"])
-def test_a_ranking(client: Any, server: Recorder, model: str) -> None:
+def test_documents_are_reranked(client: Any, server: Recorder, model: str) -> None:
     ranked = client.rerank("q", ["a", "ccc", "bb"], model=model, top_n=2)
     assert ([each.index for each in ranked], ranked.usage.total_tokens) == ([1, 2], 7)
     asked = {"documents": [{"text": "a"}, {"text": "ccc"}, {"text": "bb"}], "query": "q", "top_n": 2}
@@ -141,7 +141,7 @@ def test_a_ranking(client: Any, server: Recorder, model: str) -> None:
         (lambda client: client.models.list(), "does not support models"),
     ],
 )
-def test_what_cannot_be_said_is_refused_before_sending(
+def test_unsupported_options_are_rejected_before_sending(
     client: Any, server: Recorder, call: Callable[[Any], Any], message: str
 ) -> None:
     with pytest.raises(JinaInputError, match=message):
@@ -169,7 +169,7 @@ def _aws_error(kind: str, status: int, **fields: Any) -> Answer:
         (_aws_error("ServiceUnavailable", 503), ServerError, "AWS: it is so"),
     ],
 )
-def test_errors_become_the_clients_own(
+def test_aws_errors_become_jina_errors(
     client: Any, server: Recorder, answer: Answer, error: type[Exception], message: str
 ) -> None:
     server.answer = lambda sent: answer
@@ -178,20 +178,20 @@ def test_errors_become_the_clients_own(
     assert len(server.sent) == 1
 
 
-def test_throttling_is_tried_again(make_client: Callable[..., Any], server: Recorder) -> None:
+def test_throttling_is_retried(make_client: Callable[..., Any], server: Recorder) -> None:
     server.answer = lambda sent: _aws_error("ThrottlingException", 400) if len(server.sent) < 3 else _package(sent)
     client = make_client(base_url=URL, max_retries=4)
     assert np.array_equal(client.embed(["a"]).vectors, [vector_of("a")])
     assert len(server.sent) == 3
 
 
-def test_nobody_answers(make_client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_response_is_a_connection_error(make_client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", "http://127.0.0.1:9")
     with pytest.raises(JinaConnectionError, match="no response from sagemaker://my-endpoint"):
         make_client(base_url=URL, max_retries=0).embed(["a"])
 
 
-def test_time_runs_out(make_client: Callable[..., Any], server: Recorder) -> None:
+def test_a_slow_response_is_a_timeout(make_client: Callable[..., Any], server: Recorder) -> None:
     import time
 
     def slow(sent: Sent) -> Answer:
@@ -203,7 +203,7 @@ def test_time_runs_out(make_client: Callable[..., Any], server: Recorder) -> Non
         make_client(base_url=URL, max_retries=0, timeout=0.2).embed(["a"])
 
 
-def test_missing_credentials_and_region(make_client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_or_region_raise(make_client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(JinaInputError, match=r"region.*sagemaker://my-endpoint\?region="):
         make_client(base_url="sagemaker://my-endpoint").embed(["a"])
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
@@ -222,7 +222,7 @@ def test_missing_credentials_and_region(make_client: Callable[..., Any], monkeyp
         ({"base_url": "http://127.0.0.1:9", "dialect": "sagemaker"}, "belong together"),
     ],
 )
-def test_an_address_that_is_none_is_refused(
+def test_an_invalid_sagemaker_address_is_rejected(
     make_client: Callable[..., Any], options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(JinaInputError, match=message) as refused:

@@ -86,9 +86,7 @@ def test_with_all_cells_the_results_equal_those_without_cells(
 
 
 @pytest.mark.parametrize("at_once", [1, 2**22])
-def test_a_few_cells_hold_nearly_all_near_vectors_of_clustered_data(
-    monkeypatch: pytest.MonkeyPatch, at_once: int
-) -> None:
+def test_a_few_cells_contain_nearly_all_neighbors(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
     monkeypatch.setattr("jina_index.nearest._KEYS_PER_STEP", at_once)
     monkeypatch.setattr("jina_index.code_table._QUERIES_PER_STEP", 20)
     vectors, queries = clustered(4000), clustered(50, seed=2)
@@ -108,7 +106,7 @@ def test_a_few_cells_hold_nearly_all_near_vectors_of_clustered_data(
         assert shares[1] > 0.97
 
 
-def test_only_some_rows_are_compared() -> None:
+def test_a_search_compares_only_the_rows_of_its_cells() -> None:
     """One cell does not hold the nearest of random vectors; a search probes more if it needs more candidates."""
     vectors = np.random.default_rng(0).standard_normal((1000, 64))
     with BinaryIndex(64) as index:

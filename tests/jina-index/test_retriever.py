@@ -177,7 +177,7 @@ def test_an_index_of_another_model_or_kind_raises(tmp_path: Path) -> None:
     assert len(single(tmp_path)) == 1  # no model named: any matches
 
 
-def test_bits_raise_whether_the_embedder_says_so_or_not() -> None:
+def test_binary_vectors_raise() -> None:
     class Embedder:
         model = "unknown"
         embedding_type = "ubinary"
@@ -195,7 +195,7 @@ def test_bits_raise_whether_the_embedder_says_so_or_not() -> None:
     ("attributes", "model"),
     [({"model_name": "a", "model": "b"}, "a"), ({"model": "b"}, "b"), ({"model": 3}, ""), ({"model": "unknown"}, "")],
 )
-def test_the_model_of_an_embedder_is_its_attribute(attributes: dict[str, Any], model: str) -> None:
+def test_the_model_is_read_from_the_embedders_attribute(attributes: dict[str, Any], model: str) -> None:
     assert embedder_model(type("Embedder", (), attributes)()) == model
 
 
@@ -207,7 +207,7 @@ def test_a_folder_with_a_path_can_be_pickled(tmp_path: Path) -> None:
         pickle.dumps(IndexFolder(BinaryIndex))
 
 
-def test_an_option_of_the_other_kind_raises() -> None:
+def test_an_option_of_the_other_retriever_raises() -> None:
     with pytest.raises(JinaInputError, match="first_stage= is an option of MultiVectorIndex"):
         IndexFolder(BinaryIndex, first_stage="bits")
     retriever = late()

@@ -114,7 +114,7 @@ def test_the_backend_is_loaded_once_and_closed_with_the_engine() -> None:
     assert error.value.status == 503
 
 
-def test_options_that_exclude_each_other_are_an_error() -> None:
+def test_conflicting_options_raise() -> None:
     with pytest.raises(ValueError, match="set only one of them"):
         Engine("folder", backend=LengthFactory())
     with pytest.raises(ValueError, match="set model= too"):
@@ -141,7 +141,7 @@ needs_no_other_backend = pytest.mark.skipif(
 
 
 @needs_no_other_backend
-def test_an_installed_package_makes_the_factory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_installed_package_provides_the_factory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setitem(sys.modules, "length_backend", sys.modules[__name__])
     install(tmp_path, "length-backend", "length_backend:make_length_factory")
@@ -151,7 +151,7 @@ def test_an_installed_package_makes_the_factory(tmp_path: Path, monkeypatch: pyt
 
 
 @needs_no_other_backend
-def test_two_installed_packages_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_installed_backends_raise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     install(tmp_path, "first-backend", "first_backend:make")
     install(tmp_path, "second-backend", "second_backend:make")

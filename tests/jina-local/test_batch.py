@@ -28,7 +28,7 @@ def finished(ask: Any, name: str) -> dict[str, Any]:
     return status
 
 
-def test_a_job_gives_the_vectors_that_a_request_gives(ask: Any) -> None:
+def test_a_job_returns_the_vectors_of_a_request(ask: Any) -> None:
     lines = [line(str(number), f"text {number}") for number in range(50)]
     made = ask("POST", "/v1/batch/embeddings", {"model": NANO, "input": lines, "dimensions": 64, "task": "retrieval"})
     assert (made.status, made.body["stats"]["total"]) == (200, 50)
@@ -42,7 +42,7 @@ def test_a_job_gives_the_vectors_that_a_request_gives(ask: Any) -> None:
     assert ask("GET", f"/v1/batch/{status['batch_id']}/errors").body == []
 
 
-def test_wrong_lines_fail_by_themselves(ask: Any) -> None:
+def test_an_invalid_line_does_not_affect_the_others(ask: Any) -> None:
     lines = [line("a", "text"), line("a", "the id again"), line("b", 3), {"custom_id": "c"}, {**line("d", "x"), "y": 1}]
     made = ask("POST", "/v1/batch/embeddings", {"model": NANO, "input": lines}).body
     status = finished(ask, made["batch_id"])
@@ -52,7 +52,7 @@ def test_wrong_lines_fail_by_themselves(ask: Any) -> None:
     assert "Input should be a valid string" in errors[1]["error"]["message"]
 
 
-def test_a_job_of_which_nothing_succeeds_has_failed(ask: Any) -> None:
+def test_a_job_without_a_success_has_failed(ask: Any) -> None:
     made = ask("POST", "/v1/batch/embeddings", {"model": NANO, "input": [line("a", [])]}).body
     status = finished(ask, made["batch_id"])
     assert (status["status"], status["error"]) == ("failed", "Every line failed: see the errors.")
@@ -93,7 +93,7 @@ def test_an_unfinished_job_has_no_output_yet_and_can_be_cancelled(asking: Any) -
     engine.close()
 
 
-def test_only_so_many_jobs_wait(asking: Any) -> None:
+def test_at_most_16_jobs_may_wait(asking: Any) -> None:
     engine = Held()
     ask = asking(App(engine))
     fields = {"model": NANO, "input": [line("a", "b")]}
@@ -124,18 +124,18 @@ def test_an_unknown_job_is_not_found(ask: Any) -> None:
         ({"input": [line("a", "b")], "dimensions": 769}, " -> dimensions"),
     ],
 )
-def test_wrong_requests_are_named(ask: Any, fields: Any, field: str) -> None:
+def test_an_error_names_the_invalid_field(ask: Any, fields: Any, field: str) -> None:
     answer = ask("POST", "/v1/batch/embeddings", {"model": NANO, **fields})
     assert (answer.status, [each["field"] for each in answer.body["errors"]]) == (422, [f"body{field}"])
 
 
 @pytest.mark.parametrize("limit", ["0", "101", "x", "", "1e1"])
-def test_a_wrong_limit_is_named(ask: Any, limit: str) -> None:
+def test_an_error_names_the_invalid_limit(ask: Any, limit: str) -> None:
     answer = ask("GET", f"/v1/batches?limit={limit}")
     assert (answer.status, answer.body["errors"][0]["field"]) == (422, "query -> limit")
 
 
-def test_the_client_gets_the_vectors(url: str) -> None:
+def test_the_client_downloads_the_vectors(url: str) -> None:
     with JinaClient(base_url=url) as client:
         job = client.batches.create(["one", "two"], model=NANO, dimensions=32)
         job = client.batches.wait(job.id)
@@ -204,7 +204,7 @@ def test_a_job_whose_output_is_too_large_stops_and_keeps_what_it_has() -> None:
     assert (output.count(b"\n"), len(output) <= 100_000) == (done, True)
 
 
-def test_the_oldest_outputs_expire_for_new_ones() -> None:
+def test_new_outputs_replace_the_oldest() -> None:
     engine = Engine()
     engine.jobs = queue_of(engine, max_output=100_000)
     names = [created(engine, [line(str(number), f"text {number}") for number in range(4)]) for _ in range(4)]
@@ -212,7 +212,7 @@ def test_the_oldest_outputs_expire_for_new_ones() -> None:
     assert [engine.jobs.status(name)["status"] for name in names] == ["expired", "expired", "completed", "completed"]
 
 
-def test_a_restart_keeps_finished_jobs_and_says_what_was_lost(tmp_path: Path) -> None:
+def test_a_restart_keeps_finished_jobs_and_names_lost_ones(tmp_path: Path) -> None:
     engine = Engine(state=tmp_path)
     finished_job = waited(engine, created(engine, [line("a", "text")]))
     name = created(engine, [line("short", "text"), line("b", LONG), line("c", LONG)])

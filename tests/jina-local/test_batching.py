@@ -73,19 +73,19 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
-def test_work_is_done_in_batches_of_one_length() -> None:
+def test_texts_of_one_length_share_a_batch() -> None:
     machine = Machine()
     found = machine.results((8, "a"), (4, "b"), (8, "c"), *((4, f"d{number}") for number in range(5)))
     assert found == {item: item.upper() for item in ("a", "b", "c", "d0", "d1", "d2", "d3", "d4")}
     assert [(length, len(work)) for length, work in machine.ran] == [(4, 4), (4, 2), (8, 2)]
 
 
-def test_no_work_is_no_batch() -> None:
+def test_no_texts_need_no_batch() -> None:
     machine = Machine()
     assert (machine.results(), machine.ran) == ({}, [])
 
 
-def test_callers_who_wait_share_a_batch() -> None:
+def test_waiting_callers_share_a_batch() -> None:
     machine = Machine(held=True)
     with ThreadPoolExecutor(4) as pool:
         calls = machine.waiting(pool, ((4, "a"),), ((4, "b"), (8, "c")), ((4, "d"),), ((4, "e"),))
@@ -117,7 +117,7 @@ def test_long_requests_take_turns() -> None:
     assert order == "ab" * 10
 
 
-def test_a_failure_is_that_of_all_who_shared_the_batch_and_of_nobody_else() -> None:
+def test_a_failure_reaches_only_the_callers_that_shared_the_batch() -> None:
     machine = Machine(held=True)
     with ThreadPoolExecutor(4) as pool:
         calls = machine.waiting(pool, ((4, "a"),), ((4, "bad"), (8, "never")), ((4, "b"),), ((12, "c"),))
@@ -132,7 +132,7 @@ def test_a_failure_is_that_of_all_who_shared_the_batch_and_of_nobody_else() -> N
     assert machine.results((4, "d")) == {"d": "D"}
 
 
-def test_an_interrupt_is_only_that_of_the_thread_it_came_to() -> None:
+def test_an_interrupt_affects_only_its_own_thread() -> None:
     machine = Machine(held=True)
     with ThreadPoolExecutor(3) as pool:
         first, interrupted, other = machine.waiting(pool, ((4, "a"),), ((4, "stop"),), ((4, "b"), (8, "c")))
@@ -143,7 +143,7 @@ def test_an_interrupt_is_only_that_of_the_thread_it_came_to() -> None:
         assert other.result(20) == {"b": "B", "c": "C"}
 
 
-def test_a_caller_who_leaves_holds_nobody_up() -> None:
+def test_a_caller_that_leaves_does_not_delay_others() -> None:
     machine = Machine(size=1)
     some = machine.shared.results([(4, "a"), (4, "b"), (4, "c")])
     next(some)
@@ -152,7 +152,7 @@ def test_a_caller_who_leaves_holds_nobody_up() -> None:
     assert [work for _, work in machine.ran] == [["a"], ["d"]]
 
 
-def test_closing_refuses_whoever_waits_and_whoever_comes() -> None:
+def test_closing_rejects_waiting_and_new_callers() -> None:
     machine = Machine(held=True)
     with ThreadPoolExecutor(2) as pool:
         running, waiting = machine.waiting(pool, ((4, "a"),), ((8, "b"),))
@@ -167,7 +167,7 @@ def test_closing_refuses_whoever_waits_and_whoever_comes() -> None:
     assert machine.ran == [(4, ["a"])]
 
 
-def test_many_threads_get_all_of_their_own_results() -> None:
+def test_many_threads_get_their_own_results() -> None:
     machine = Machine(size=3)
 
     def call(number: int) -> bool:
@@ -178,7 +178,7 @@ def test_many_threads_get_all_of_their_own_results() -> None:
         assert all(pool.map(call, range(200)))
 
 
-def test_a_texts_vectors_are_the_same_bits_whatever_shares_their_batch(encoder: Encoder) -> None:
+def test_vectors_do_not_depend_on_the_batch(encoder: Encoder) -> None:
     texts = [("word " * (number * 7 % 90)).strip() or f"text {number}" for number in range(48)]
     texts += ["long " * 600, "", "x"]
     sequences = encoder.tokenize(texts)
@@ -198,7 +198,7 @@ def test_a_texts_vectors_are_the_same_bits_whatever_shares_their_batch(encoder: 
         assert all(pool.map(call, range(16)))
 
 
-def test_a_closed_engine_refuses_what_is_being_computed(asking: Any) -> None:
+def test_a_closed_engine_rejects_running_requests(asking: Any) -> None:
     engine = Engine()
     ask = asking(App(engine))
     assert ask("POST", "/v1/embeddings", {"model": "jina-embeddings-v3", "input": "a"}).status == 200

@@ -31,7 +31,7 @@ def no_classifiers_left(ask: Any) -> Iterator[None]:
         ask("DELETE", f"/v1/classifiers/{each['classifier_id']}")
 
 
-def test_the_best_label_and_all_the_others(post: Any) -> None:
+def test_classification_returns_the_best_label_and_all_scores(post: Any) -> None:
     labels = ["sports", "politics", "cooking"]
     status, body = post("classify", model="jina-embeddings-v3", input=INPUTS, labels=labels)
     assert (status, [item["prediction"] for item in body["data"]]) == (200, ["sports", "politics"])
@@ -42,7 +42,7 @@ def test_the_best_label_and_all_the_others(post: Any) -> None:
         assert item["score"] == max(scores.values()) == scores[item["prediction"]]
 
 
-def test_groups_of_labels_give_one_label_each(post: Any) -> None:
+def test_each_group_of_labels_returns_one_label(post: Any) -> None:
     groups = {"area": ["sports", "politics"], "tone": ["praise", "complaint", "report"]}
     _, body = post("classify", model="jina-clip-v2", input={"text": INPUTS[0]}, labels=groups)
     [item] = body["data"]
@@ -68,7 +68,7 @@ def test_groups_of_labels_give_one_label_each(post: Any) -> None:
         ({"classifier_id": 3}, "classifier_id", "string_type"),
     ],
 )
-def test_wrong_requests_are_named(post: Any, fields: Any, field: str, kind: str) -> None:
+def test_an_error_names_the_invalid_field(post: Any, fields: Any, field: str, kind: str) -> None:
     model = {} if "classifier_id" in fields else {"model": "jina-embeddings-v3"}
     status, body = post("classify", **{**model, "input": "a", **fields})
     found = [(error["field"], error["type"]) for error in body["errors"]]
@@ -96,7 +96,7 @@ def test_the_same_examples_give_the_same_classifier(post: Any) -> None:
     assert answers[0] == answers[1]
 
 
-def test_a_classifier_learns_on_and_keeps_what_it_knew(post: Any, ask: Any) -> None:
+def test_a_trained_classifier_can_learn_more(post: Any, ask: Any) -> None:
     name = post("train", **TRAIN)[1]["classifier_id"]
     further = [{"text": "When do you open on Sundays?", "label": "question"}]
     status, body = post("train", classifier_id=name, input=further, num_iters=20)
@@ -119,7 +119,7 @@ def test_more_iterations_fit_the_examples_better() -> None:
     assert loss(0) > loss(1) > loss(3) > loss(100)
 
 
-def test_a_deleted_classifier_is_gone(post: Any, ask: Any) -> None:
+def test_a_deleted_classifier_is_not_found(post: Any, ask: Any) -> None:
     name = post("train", **TRAIN)[1]["classifier_id"]
     assert ask("DELETE", f"/v1/classifiers/{name}").status == 200
     again = ask("DELETE", f"/v1/classifiers/{name}")
@@ -134,14 +134,14 @@ def test_training_needs_two_labels(post: Any) -> None:
     assert (status, body["detail"]["code"]) == (400, "INPUT_INVALID_LABELS")
 
 
-def test_training_takes_16_labels(post: Any) -> None:
+def test_training_accepts_16_labels(post: Any) -> None:
     examples = [{"text": f"text {n}", "label": str(n)} for n in range(17)]
     status, body = post("train", **{**TRAIN, "input": examples})
     assert (status, body["detail"]["code"]) == (400, "INPUT_LABEL_LIMIT_EXCEEDED")
     assert "17 labels provided, maximum 16 allowed" in body["detail"]["message"]
 
 
-def test_there_may_be_16_classifiers(post: Any) -> None:
+def test_at_most_16_classifiers_may_exist(post: Any) -> None:
     statuses = [post("train", **TRAIN)[0] for _ in range(16)]
     status, body = post("train", **TRAIN)
     assert (set(statuses), status, body["code"]) == ({200}, 403, "AUTHZ_RESOURCE_LIMIT_EXCEEDED")
@@ -156,12 +156,12 @@ def test_there_may_be_16_classifiers(post: Any) -> None:
         ({"image": "aGk=", "label": "a"}, "input -> 0", "unsupported_modality"),
     ],
 )
-def test_a_wrong_example_is_named(post: Any, example: Any, field: str, kind: str) -> None:
+def test_an_error_names_the_invalid_example(post: Any, example: Any, field: str, kind: str) -> None:
     _, body = post("train", **{**TRAIN, "input": [example, *EXAMPLES]})
     assert [(error["field"], error["type"]) for error in body["errors"]] == [(f"body -> {field}", kind)]
 
 
-def test_classifiers_outlive_the_engine_in_a_folder(asking: Any, tmp_path: Path) -> None:
+def test_classifiers_persist_in_a_folder(asking: Any, tmp_path: Path) -> None:
     name = asking(App(Engine(state=tmp_path)))("POST", "/v1/train", TRAIN).body["classifier_id"]
     (tmp_path / "other.json").write_text("{}")
     again = asking(App(Engine(state=tmp_path)))
@@ -171,7 +171,7 @@ def test_classifiers_outlive_the_engine_in_a_folder(asking: Any, tmp_path: Path)
     assert [path.name for path in tmp_path.iterdir()] == ["other.json"]
 
 
-def test_only_one_training_of_a_classifier_at_a_time(asking: Any, tmp_path: Path) -> None:
+def test_a_classifier_is_trained_by_one_request_at_a_time(asking: Any, tmp_path: Path) -> None:
     name = asking(App(Engine(state=tmp_path)))("POST", "/v1/train", TRAIN).body["classifier_id"]
     store = ClassifierStore(tmp_path)
     with store.changing(name), pytest.raises(jina_local.RequestError) as refused, store.changing(name):

@@ -29,7 +29,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_serve_says_where_and_answers() -> None:
+def test_serve_prints_its_url_and_answers() -> None:
     environment = {**os.environ, "JINA_LOCAL_API_KEY": "right"}
     with subprocess.Popen(
         [*COMMAND, "serve", "--port", "0"], env=environment, stdout=subprocess.PIPE, text=True
@@ -48,17 +48,17 @@ def test_serve_says_where_and_answers() -> None:
     assert statuses == [401, 200]
 
 
-def test_version() -> None:
+def test_version_is_printed() -> None:
     assert run("--version").stdout == f"jina-local {jina_local.__version__}\n"
 
 
-def test_a_missing_model_is_one_line(tmp_path: Path) -> None:
+def test_a_missing_model_prints_one_line(tmp_path: Path) -> None:
     done = run("serve", "--port", "0", "--model-path", str(tmp_path))
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert done.stderr.startswith(f"jina-local: {tmp_path} does not hold model.safetensors")
 
 
-def test_a_port_in_use_is_one_line() -> None:
+def test_a_port_in_use_prints_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = run("serve", "--port", str(taken.getsockname()[1]))
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
@@ -79,7 +79,7 @@ def test_a_port_in_use_is_one_line() -> None:
         ("--port", "http"),
     ],
 )
-def test_a_number_out_of_range_is_named(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_names_the_number_out_of_range(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["serve", f"{option}={value}"])
     allowed = "from 0 to 65535" if option == "--port" else "above 0"
@@ -87,7 +87,7 @@ def test_a_number_out_of_range_is_named(option: str, value: str, capsys: pytest.
     assert f"argument {option}: must be a whole number {allowed}, got '{value}'" in capsys.readouterr().err
 
 
-def test_without_the_servers_libraries_the_extra_is_named(tmp_path: Path) -> None:
+def test_a_missing_server_library_names_the_extra(tmp_path: Path) -> None:
     (tmp_path / "fastapi.py").write_text("raise ModuleNotFoundError('none', name='fastapi')")
     done = run("serve", PYTHONPATH=os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     assert done.returncode == 1
@@ -106,21 +106,21 @@ def test_without_a_backend_package_the_error_says_what_to_install() -> None:
     )
 
 
-def test_the_options_of_a_model_need_one() -> None:
+def test_model_options_need_a_model() -> None:
     done = run("serve", "--model-id", "jina-embeddings-v3")
     assert done.returncode == 2
     assert "--model-id requires --model" in done.stderr
     assert "not allowed with argument --model-path" in run("serve", "--model-path", "a", "--model", "b").stderr
 
 
-def test_fetching_reports_what_pip_says(tmp_path: Path) -> None:
+def test_fetching_reports_the_error_of_pip(tmp_path: Path) -> None:
     pytest.importorskip("pip")
     done = run("fetch-model", "--to", str(tmp_path), PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "pip could not download" in done.stderr
 
 
-def test_listening_beyond_this_machine_without_a_key_is_warned_of() -> None:
+def test_listening_on_the_network_without_a_key_warns() -> None:
     """On a port that is taken, so that nothing is opened to other machines."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -131,7 +131,7 @@ def test_listening_beyond_this_machine_without_a_key_is_warned_of() -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_silently_as_soon_as_it_has_spoken(how: signal.Signals) -> None:
+def test_a_signal_right_after_the_first_line_stops_silently(how: signal.Signals) -> None:
     command = [*COMMAND, "serve", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         assert server.stdout
@@ -146,7 +146,7 @@ def test_it_stops_silently_as_soon_as_it_has_spoken(how: signal.Signals) -> None
     "key", ["", "two words", "schlüssel", "\udcff\udcfe"], ids=["empty", "space", "umlaut", "bytes"]
 )
 @pytest.mark.parametrize("source", ["--api-key", "JINA_LOCAL_API_KEY"])
-def test_a_key_that_no_header_can_carry_is_one_line(key: str, source: str) -> None:
+def test_an_invalid_key_prints_one_line(key: str, source: str) -> None:
     options, environment = (["--api-key", key], {}) if source == "--api-key" else ([], {source: key})
     done = run("serve", "--port", "0", *options, **environment)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
@@ -154,7 +154,7 @@ def test_a_key_that_no_header_can_carry_is_one_line(key: str, source: str) -> No
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
-def test_a_damaged_file_of_the_model_is_one_line(name: str, tmp_path: Path) -> None:
+def test_a_damaged_model_file_prints_one_line(name: str, tmp_path: Path) -> None:
     found = find_model_files()
     for path in (found.weights, found.tokenizer, found.config):
         content = path.read_bytes()
@@ -164,7 +164,7 @@ def test_a_damaged_file_of_the_model_is_one_line(name: str, tmp_path: Path) -> N
     assert str(tmp_path / name) in done.stderr
 
 
-def test_a_state_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+def test_a_state_folder_that_cannot_be_created_prints_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = run("serve", "--port", "0", "--state", str(tmp_path / "file" / "state"))
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr

@@ -17,14 +17,14 @@ def vectors(body: Any) -> Any:
 
 
 @pytest.mark.parametrize("model", models_for("embeddings"), ids=lambda model: model.id)
-def test_every_model_answers_in_its_own_dimensions(post: Any, conforms: Any, model: Any) -> None:
+def test_every_model_returns_its_own_dimensions(post: Any, conforms: Any, model: Any) -> None:
     status, body = post("embeddings", model=model.id, input=TEXTS)
     conforms("EmbeddingResponse", body)
     assert (status, body["model"], vectors(body).shape) == (200, model.id, (2, model.dimensions))
     np.testing.assert_allclose(np.linalg.norm(vectors(body), axis=1), 1, atol=1e-6)
 
 
-def test_keys_stand_in_the_published_order(post: Any) -> None:
+def test_response_keys_are_in_the_published_order(post: Any) -> None:
     _, body = post("embeddings", **V3)
     assert list(body) == ["model", "object", "usage", "data"]
     assert [(list(item), item["object"], item["index"]) for item in body["data"]] == [
@@ -33,26 +33,26 @@ def test_keys_stand_in_the_published_order(post: Any) -> None:
     ]
 
 
-def test_usage_counts_special_tokens_too(post: Any, encoder: Encoder) -> None:
+def test_usage_includes_special_tokens(post: Any, encoder: Encoder) -> None:
     _, body = post("embeddings", **V3)
     count = sum(len(ids) + 2 for ids in encoder.tokenize(TEXTS))
     assert body["usage"] == {"total_tokens": count, "prompt_tokens": count}
 
 
 @pytest.mark.parametrize("given", ["A text", {"text": "A text"}, ["A text"], [{"text": "A text"}]])
-def test_a_text_may_come_in_four_shapes(post: Any, given: Any) -> None:
+def test_a_text_may_have_four_forms(post: Any, given: Any) -> None:
     _, expected = post("embeddings", model="jina-embeddings-v3", input=["A text"])
     assert post("embeddings", model="jina-embeddings-v3", input=given) == (200, expected)
 
 
-def test_base64_is_the_same_float32_numbers(post: Any) -> None:
+def test_base64_contains_the_same_float32_numbers(post: Any) -> None:
     _, floats = post("embeddings", **V3)
     _, coded = post("embeddings", **V3, embedding_type="base64")
     decoded = [np.frombuffer(base64.b64decode(item["embedding"]), "<f4") for item in coded["data"]]
     assert np.array_equal(decoded, vectors(floats).astype(np.float32))
 
 
-def test_ubinary_is_the_packed_signs_as_json_floats(post: Any, conforms: Any) -> None:
+def test_ubinary_is_packed_signs_as_json_floats(post: Any, conforms: Any) -> None:
     _, floats = post("embeddings", **V3)
     _, body = post("embeddings", **V3, embedding_type="ubinary")
     conforms("EmbeddingResponse", body)
@@ -66,12 +66,12 @@ def test_binary_is_ubinary_minus_128(post: Any) -> None:
     assert np.array_equal(vectors(signed), vectors(unsigned) - 128)
 
 
-def test_one_embedding_type_may_stand_in_a_list(post: Any) -> None:
+def test_embedding_type_may_be_a_list_of_one(post: Any) -> None:
     assert post("embeddings", **V3, embedding_type=["binary"]) == post("embeddings", **V3, embedding_type="binary")
 
 
 @pytest.mark.parametrize("dimensions", [1, 7, 64, 1024])
-def test_dimensions_cut_and_renormalise(post: Any, dimensions: int) -> None:
+def test_dimensions_truncates_and_normalizes(post: Any, dimensions: int) -> None:
     _, whole = post("embeddings", **V3)
     _, cut = post("embeddings", **V3, dimensions=dimensions)
     expected = vectors(whole)[:, :dimensions]
@@ -79,19 +79,19 @@ def test_dimensions_cut_and_renormalise(post: Any, dimensions: int) -> None:
     np.testing.assert_allclose(vectors(cut), expected, atol=1e-5)
 
 
-def test_not_normalised_is_the_pooled_vectors_own_norm(post: Any, encoder: Encoder) -> None:
+def test_normalized_false_keeps_the_norm(post: Any, encoder: Encoder) -> None:
     _, body = post("embeddings", **V3, normalized=False)
     pooled = encoder.mean_vectors(encoder.tokenize(TEXTS))
     np.testing.assert_allclose(np.linalg.norm(vectors(body), axis=1), np.linalg.norm(pooled, axis=1), rtol=1e-5)
 
 
-def test_a_vector_is_the_same_bits_alone_or_with_others(post: Any) -> None:
+def test_a_vector_does_not_depend_on_other_inputs(post: Any) -> None:
     _, together = post("embeddings", model="jina-embeddings-v3", input=[*TEXTS, "x", "one two " * 400, TEXTS[0]])
     _, alone = post("embeddings", model="jina-embeddings-v3", input=TEXTS[0])
     assert together["data"][0]["embedding"] == together["data"][4]["embedding"] == alone["data"][0]["embedding"]
 
 
-def test_the_hubs_name_of_a_model_is_understood(post: Any) -> None:
+def test_a_model_may_have_its_hub_name(post: Any) -> None:
     status, body = post("embeddings", model="jinaai/jina-embeddings-v3", input="a")
     assert (status, body["model"]) == (200, "jina-embeddings-v3")
 
@@ -108,12 +108,12 @@ def test_the_hubs_name_of_a_model_is_understood(post: Any) -> None:
         ("embedding_types", "embedding_type", ["binary"]),
     ],
 )
-def test_fields_may_have_their_other_names(post: Any, alias: str, field: str, value: Any) -> None:
+def test_fields_have_aliases(post: Any, alias: str, field: str, value: Any) -> None:
     assert post("embeddings", **V3, **{alias: value}) == post("embeddings", **V3, **{field: value})
 
 
 @pytest.mark.parametrize("alias", ["content", "texts"])
-def test_input_may_have_its_other_names(post: Any, alias: str) -> None:
+def test_input_has_aliases(post: Any, alias: str) -> None:
     assert post("embeddings", model="jina-embeddings-v3", **{alias: TEXTS}) == post("embeddings", **V3)
 
 
@@ -122,13 +122,13 @@ def test_optional_fields_may_be_null(post: Any) -> None:
     assert post("embeddings", **V3, **dict.fromkeys(names)) == post("embeddings", **V3)
 
 
-def test_truncate_cuts_at_the_models_context(post: Any) -> None:
+def test_truncate_cuts_at_the_context_length(post: Any) -> None:
     long = "word " * 9000
     _, body = post("embeddings", model="jina-embeddings-v3", input=long, truncate=True, dimensions=8)
     assert body["usage"]["total_tokens"] == 8194
 
 
-def test_a_long_text_within_the_context_is_read_to_its_end(post: Any) -> None:
+def test_a_long_text_within_the_context_is_read_completely(post: Any) -> None:
     texts = ["word " * 2000, "word " * 1990 + "Paris is the capital of France."]
     _, body = post("embeddings", model="jina-embeddings-v3", input=texts)
     first, second = vectors(body)

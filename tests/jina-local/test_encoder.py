@@ -66,12 +66,12 @@ class PlainBert:
 
 
 @pytest.mark.parametrize("text", ["", "Hello!", "Zürich, 東京 and a 🙂: " + words(25)])
-def test_token_vectors_are_those_of_a_plain_implementation(encoder: Encoder, text: str) -> None:
+def test_token_vectors_match_a_plain_implementation(encoder: Encoder, text: str) -> None:
     ids = encoder.tokenize([text])[0]
     np.testing.assert_allclose(encoder.token_vectors([ids])[0], PlainBert()([101, *ids, 102]), atol=1e-5)
 
 
-def test_cosines_are_the_published_ones(encoder: Encoder) -> None:
+def test_cosines_match_the_published_ones(encoder: Encoder) -> None:
     """The example that the model's own documentation computes with sentence-transformers."""
     texts = ["The weather is lovely today.", "It's so sunny outside!", "He drove to the stadium."]
     weather, sunny, stadium = encoder.mean_vectors(encoder.tokenize(texts))
@@ -85,7 +85,7 @@ def test_pooling_is_the_mean_over_all_tokens(encoder: Encoder) -> None:
     np.testing.assert_allclose(encoder.mean_vectors(sequences), expected, atol=1e-6)
 
 
-def test_vectors_are_the_same_bits_alone_or_in_a_batch(encoder: Encoder) -> None:
+def test_vectors_do_not_depend_on_the_batch_size(encoder: Encoder) -> None:
     sequences = encoder.tokenize([words(count) for count in (0, 1, 2, 3, 5, 8, 9, 31, 64, 130, 511, 800, 3, 5, 8)])
     together = encoder.token_vectors(sequences)
     means = encoder.mean_vectors(sequences)
@@ -122,12 +122,12 @@ def test_a_long_text_is_tokenized_in_parts(encoder: Encoder) -> None:
 
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.text(st.sampled_from("aé\u0301 .,!?:;\n\t字東カ[]MASK#'-\x1c\u200d🙂"), max_size=40), st.integers(0, 9))
-def test_no_token_reaches_over_a_place_where_a_text_is_cut(encoder: Encoder, text: str, size: int) -> None:
+def test_no_token_crosses_a_cut(encoder: Encoder, text: str, size: int) -> None:
     [whole] = encoder.tokenize([text])
     parts = encoder.tokenize(text_parts(text, size))
     assert list(whole) == [token for ids in parts for token in ids]
 
 
-def test_a_text_is_not_read_much_further_than_needed(encoder: Encoder) -> None:
+def test_a_text_is_not_tokenized_much_beyond_the_limit(encoder: Encoder) -> None:
     [ids] = encoder.tokenize([words(60_000)], most=100)
     assert 100 < len(ids) < 10_000

@@ -53,7 +53,7 @@ def ended(server: Served, sent: signal.Signals) -> tuple[int, float, str]:
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT], ids=lambda sent: sent.name)
 @pytest.mark.parametrize("activity", ACTIVITIES)
-def test_a_signal_ends_the_server(activity: str, sent: signal.Signals) -> None:
+def test_a_signal_stops_the_server(activity: str, sent: signal.Signals) -> None:
     server = start(stderr=subprocess.PIPE)
     endpoint, fields = ACTIVITIES[activity]
 
@@ -138,7 +138,7 @@ send("embeddings", {"model": "jina-embeddings-v3", "input": "a"})
     ],
     ids=["a batch job", "inference", "inference, by sys.exit", "a batch job, by SIGTERM", "collected", "job collected"],
 )
-def test_a_program_ends_while_the_engine_computes(code: str, status: int) -> None:
+def test_a_program_can_exit_while_the_engine_computes(code: str, status: int) -> None:
     began = time.monotonic()
     done = subprocess.run([sys.executable, "-c", PROGRAM + code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (status, "")
@@ -161,7 +161,7 @@ else:
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_one_ctrl_c_ends_a_call_of_the_client(kind: str) -> None:
+def test_one_ctrl_c_ends_a_client_call(kind: str) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", CALL, kind],
         stdout=subprocess.PIPE,
@@ -186,7 +186,7 @@ def test_one_ctrl_c_ends_a_call_of_the_client(kind: str) -> None:
     assert took < 3
 
 
-def test_a_cancelled_request_stops_within_a_moment_and_others_go_on() -> None:
+def test_a_cancelled_request_stops_soon_and_others_continue() -> None:
     app, cancellation = App(Engine()), Cancellation()
     responses: list[tuple[int, Any, bytes]] = []
     body = orjson.dumps({"model": MODEL, "input": LONG})
@@ -219,7 +219,7 @@ def test_the_server_stops_computing_for_a_client_that_hangs_up() -> None:
     assert time.monotonic() - began < 3
 
 
-def test_nothing_half_written_is_left_by_a_training_that_ends(tmp_path: Path) -> None:
+def test_an_interrupted_training_leaves_no_partial_file(tmp_path: Path) -> None:
     server = start("--state", str(tmp_path))
 
     def post() -> None:

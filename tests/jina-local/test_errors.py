@@ -134,7 +134,9 @@ REQUEST_ID = re.compile("[0-9a-f]{32}")
         ),
     ],
 )
-def test_a_wrong_field_is_named(post: Any, endpoint: str, fields: Any, field: str, kind: str, message: str) -> None:
+def test_an_error_names_the_invalid_field(
+    post: Any, endpoint: str, fields: Any, field: str, kind: str, message: str
+) -> None:
     status, body = post(endpoint, **fields)
     assert (status, len(body["errors"])) == (422, 1)
     error = body["errors"][0]
@@ -144,7 +146,7 @@ def test_a_wrong_field_is_named(post: Any, endpoint: str, fields: Any, field: st
     assert body["detail"] == f"Validation errors in 1 fields. Field errors: {error['field']}: {error['message']}"
 
 
-def test_every_wrong_field_is_named(post: Any) -> None:
+def test_an_error_names_every_invalid_field(post: Any) -> None:
     _, body = post("embeddings", model="jina-embeddings-v3", input=[1, "a", None], dimensions=0, user="me")
     assert body["detail"].startswith("Validation errors in 4 fields. ")
     assert [error["field"].removeprefix("body -> ") for error in body["errors"]] == [
@@ -155,7 +157,7 @@ def test_every_wrong_field_is_named(post: Any) -> None:
     ]
 
 
-def test_an_error_repeats_what_was_sent_only_where_it_is_short(post: Any) -> None:
+def test_an_error_repeats_only_short_input(post: Any) -> None:
     _, body = post("embeddings", **V3, dimensions=0, user="x" * 1000)
     assert ["input" in error for error in body["errors"]] == [True, False]
 
@@ -168,14 +170,14 @@ def test_an_error_repeats_what_was_sent_only_where_it_is_short(post: Any) -> Non
         {"return_tokenized_input": True},
     ],
 )
-def test_incompatible_options_are_refused(post: Any, options: Any) -> None:
+def test_incompatible_options_are_rejected(post: Any, options: Any) -> None:
     status, body = post("embeddings", model="jina-embeddings-v4", input="a", **options)
     assert status == 422
     assert body["errors"][0]["message"].startswith("Incompatible options: ")
 
 
 @pytest.mark.parametrize("model", ["no-such-model", "jina-reranker-v3"])
-def test_a_model_that_is_not_served_here_is_not_found(post: Any, model: str) -> None:
+def test_an_unknown_model_is_not_found(post: Any, model: str) -> None:
     status, body = post("embeddings", model=model, input="a")
     assert (status, body["detail"]["code"]) == (400, "INPUT_MODEL_NOT_FOUND")
     assert REQUEST_ID.fullmatch(body["detail"]["request_id"])
@@ -183,12 +185,12 @@ def test_a_model_that_is_not_served_here_is_not_found(post: Any, model: str) -> 
     assert body["detail"]["message"].startswith(start)
 
 
-def test_an_embedding_model_is_not_found_among_the_rerankers(post: Any) -> None:
+def test_an_embedding_model_is_not_a_reranker(post: Any) -> None:
     _, body = post("rerank", **{**RERANK, "model": "jina-embeddings-v3"})
     assert body["detail"]["message"].endswith("jina-reranker-v3, jina-reranker-v3.5")
 
 
-def test_a_text_above_the_models_context_is_refused(post: Any) -> None:
+def test_a_text_above_the_context_is_rejected(post: Any) -> None:
     status, body = post("embeddings", model="jina-embeddings-v3", input=["a", "word " * 8193])
     assert (status, body["detail"]["code"]) == (400, "INPUT_TOKEN_LIMIT_EXCEEDED")
     assert body["detail"]["message"] == (
@@ -198,7 +200,7 @@ def test_a_text_above_the_models_context_is_refused(post: Any) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"NaN", b'"text"', b"[]", b"null"])
-def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_is_rejected(body: bytes) -> None:
     status, _, answer = jina_local.default_app().handle("POST", "/v1/embeddings", {}, body)
     assert (status, orjson.loads(answer)["errors"][0]["field"]) == (422, "body")
 
@@ -212,20 +214,20 @@ def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
         ({"Authorization": "Bearer wrong"}, "AUTH_INVALID_API_KEY"),
     ],
 )
-def test_a_key_that_is_missing_or_wrong_is_answered_flat(headers: Any, code: str) -> None:
+def test_a_missing_or_wrong_key_returns_a_flat_body(headers: Any, code: str) -> None:
     status, _, answer = App(api_key="right").handle("POST", "/v1/embeddings", headers, b"{}")
     body = orjson.loads(answer)
     assert (status, list(body), body["code"]) == (401, ["detail", "request_id", "code"], code)
 
 
-def test_the_right_key_is_let_through() -> None:
+def test_the_right_key_is_accepted() -> None:
     app = App(jina_local.default_app().engine, api_key="right")
     headers = {"AUTHORIZATION": "bearer right"}
     assert app.handle("POST", "/v1/embeddings", headers, orjson.dumps(V3))[0] == 200
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nothing", 404), ("GET", "/v1/rerank", 405)])
-def test_other_paths_and_methods_are_answered_in_the_frameworks_words(method: str, path: str, status: int) -> None:
+def test_unknown_paths_and_methods_return_404_and_405(method: str, path: str, status: int) -> None:
     answered, headers, body = App(jina_local.default_app().engine).handle(method, path, {})
     assert (answered, list(orjson.loads(body))) == (status, ["detail"])
     assert headers.get("allow") == ("POST" if status == 405 else None)
@@ -264,7 +266,7 @@ MODELS = ["jina-embeddings-v3", "jina-embeddings-v4", "jina-embeddings-v5-text-n
     model=st.sampled_from([*MODELS, "jina-reranker-v3", "jina-reranker-m0", "jina-colbert-v2", "elser-v2"]),
     fields=st.dictionaries(st.sampled_from([*FIELDS, *MORE]), VALUES),
 )
-def test_no_json_makes_the_engine_fail(endpoint: str, model: str, fields: Any) -> None:
+def test_no_json_body_causes_a_500(endpoint: str, model: str, fields: Any) -> None:
     usual = {"rerank": {"query": "a", "documents": ["b"]}, "classify": {"input": "a", "labels": ["b", "c"]}}
     try:
         body = orjson.dumps({**usual.get(endpoint, {"input": "a"}), **fields, "model": model})

@@ -57,7 +57,7 @@ def test_the_key_is_checked_before_the_body_is_read() -> None:
         assert time.monotonic() - began < 5
 
 
-def test_bodies_that_stall_do_not_keep_others_out() -> None:
+def test_stalled_bodies_do_not_block_others() -> None:
     """Eight connections that each withhold the last byte used to make every other request a 503."""
     size = 100_000
     with running(max_body=size) as url, ExitStack() as stack:
@@ -68,7 +68,7 @@ def test_bodies_that_stall_do_not_keep_others_out() -> None:
         assert held[0].recv(100).startswith(b"HTTP/1.1 503")
 
 
-def test_a_body_that_stalls_is_408() -> None:
+def test_a_stalled_body_gets_a_408() -> None:
     limits = ServerLimits(stall_seconds=0.5)
     with running(limits=limits) as url, connected(url, head(100) + b"x") as connection:
         began = time.monotonic()
@@ -76,7 +76,7 @@ def test_a_body_that_stalls_is_408() -> None:
         assert time.monotonic() - began < 3
 
 
-def test_a_body_that_drips_is_408() -> None:
+def test_a_slow_body_gets_a_408() -> None:
     limits = ServerLimits(body_seconds=1, stall_seconds=0.5)
     with running(limits=limits) as url, connected(url, head(100)) as connection:
         began = time.monotonic()
@@ -91,7 +91,7 @@ def test_a_body_that_drips_is_408() -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST /v1/embeddings HTTP/1.1\r\nHo"], ids=["nothing", "half a head"])
-def test_a_head_that_does_not_arrive_ends_the_connection(sent: bytes) -> None:
+def test_incomplete_headers_end_the_connection(sent: bytes) -> None:
     with running(limits=ServerLimits(header_seconds=0.5)) as url, connected(url, sent) as connection:
         began = time.monotonic()
         received(connection)
@@ -124,7 +124,7 @@ def test_a_connection_above_the_limit_gets_a_503() -> None:
     ],
 )
 @pytest.mark.parametrize("path", ["/v1/models", "/health", "/docs", "/openapi.json"])
-def test_the_host_must_be_the_servers(host: str, path: str, status: int) -> None:
+def test_the_host_header_must_be_the_servers(host: str, path: str, status: int) -> None:
     with running(limits=ServerLimits(hosts=("engine.internal",))) as url:
         response = requests.get(url.removesuffix("/v1") + path, headers={"Host": host}, timeout=30)
     assert response.status_code == status
@@ -157,7 +157,7 @@ def test_an_error_lists_twenty_items_and_says_how_many_there_are() -> None:
     assert response["detail"].endswith("; and 492 more")
 
 
-def test_labels_are_not_repeated_without_bound() -> None:
+def test_repeated_labels_are_bounded() -> None:
     body = {"model": "jina-embeddings-v3", "input": ["a"] * 512, "labels": ["x" * 100_000, "y"]}
     status, _, content = App().handle("POST", "/v1/classify", {}, orjson.dumps(body))
     assert (status, orjson.loads(content)["code"]) == (413, "REQUEST_TOO_LARGE")

@@ -53,7 +53,7 @@ def raw_server(talk: Callable[[socket.socket], None]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
-def test_public_addresses(address: str) -> None:
+def test_public_addresses_are_allowed(address: str) -> None:
     assert is_public(ipaddress.ip_address(address))
 
 
@@ -109,7 +109,7 @@ def test_public_addresses(address: str) -> None:
         "2001:0:808:808:0:0:80ff:fffe",
     ],
 )
-def test_addresses_that_are_not_public(address: str) -> None:
+def test_addresses_that_are_not_public_are_rejected(address: str) -> None:
     assert not is_public(ipaddress.ip_address(address))
 
 
@@ -135,7 +135,7 @@ def test_addresses_that_are_not_public(address: str) -> None:
         "169.254.169.254",
     ],
 )
-def test_no_spelling_of_a_private_host_is_connected_to(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_spelling_of_a_private_host_is_rejected(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_connection(*_: Any, **__: Any) -> Any:
         raise AssertionError("a connection was tried")
 
@@ -146,14 +146,14 @@ def test_no_spelling_of_a_private_host_is_connected_to(host: str, monkeypatch: p
 
 
 @pytest.mark.parametrize("addresses", [["10.0.0.7"], ["8.8.8.8", "10.0.0.7"], ["::1"], ["fe80::1%eth0"], []])
-def test_a_name_with_any_private_address_is_refused(addresses: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_with_any_private_address_is_rejected(addresses: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     entries = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 80)) for address in addresses]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: entries)
     with pytest.raises(FetchError, match="not public"):
         fetch("http://pictures.example/cat.png", LARGEST)
 
 
-def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_connection_uses_the_checked_address(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name server that gives a public address first and a private one next gains nothing."""
     asked: list[str] = []
 
@@ -175,18 +175,18 @@ def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch: pytest
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://x/", "http:///x", "x", ""])
-def test_only_http_is_fetched(url: str) -> None:
+def test_only_http_urls_are_fetched(url: str) -> None:
     with pytest.raises(FetchError, match="only http"):
         fetch(url, LARGEST, loopback)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:99999/", "http://[::1/", "http://127.0.0.1:port/"])
-def test_a_url_that_is_none_is_refused(url: str) -> None:
+def test_an_invalid_url_is_rejected(url: str) -> None:
     with pytest.raises(FetchError, match="no valid URL"):
         fetch(url, LARGEST, loopback)
 
 
-def test_a_file_is_fetched_and_the_server_sees_its_own_name() -> None:
+def test_a_fetched_server_receives_its_own_host_name() -> None:
     with recorder(lambda _: Answer(b"the file")) as server:
         url = server.url.replace("/v1", "/a%20path/ü?size=a b&x=1")
         assert fetch(url, LARGEST, loopback) == b"the file"
@@ -196,7 +196,7 @@ def test_a_file_is_fetched_and_the_server_sees_its_own_name() -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_redirections_are_followed_where_they_lead_to_an_allowed_address(status: int) -> None:
+def test_redirects_to_allowed_addresses_are_followed(status: int) -> None:
     def answer(sent: Sent) -> Answer:
         return Answer(b"", status, {"Location": "/there"}) if sent.path == "/here" else Answer(b"the file")
 
@@ -205,7 +205,7 @@ def test_redirections_are_followed_where_they_lead_to_an_allowed_address(status:
 
 
 @pytest.mark.parametrize("target", ["http://127.0.0.2/", "http://10.0.0.1/", "http://[::1]/", "//169.254.169.254/x"])
-def test_a_redirection_to_a_private_address_is_refused(target: str) -> None:
+def test_a_redirect_to_a_private_address_is_rejected(target: str) -> None:
     with (
         recorder(lambda _: Answer(b"", 302, {"Location": target})) as server,
         pytest.raises(FetchError, match="not public"),
@@ -216,7 +216,7 @@ def test_a_redirection_to_a_private_address_is_refused(target: str) -> None:
 @pytest.mark.parametrize(
     ("target", "message"), [("file:///etc/passwd", "only http"), ("http://[::1", "connection failed")]
 )
-def test_a_redirection_to_something_else_is_refused(target: str, message: str) -> None:
+def test_a_redirect_to_another_scheme_is_rejected(target: str, message: str) -> None:
     with (
         recorder(lambda _: Answer(b"", 302, {"Location": target})) as server,
         pytest.raises(FetchError, match=message),
@@ -224,7 +224,7 @@ def test_a_redirection_to_something_else_is_refused(target: str, message: str) -
         fetch(server.url, LARGEST, loopback)
 
 
-def test_there_may_be_three_redirections() -> None:
+def test_at_most_three_redirects_are_followed() -> None:
     with (
         recorder(lambda _: Answer(b"", 302, {"Location": "/v1"})) as server,
         pytest.raises(FetchError, match="more than 3 redirections"),
@@ -233,7 +233,7 @@ def test_there_may_be_three_redirections() -> None:
     assert len(server.sent) == 4
 
 
-def test_a_status_that_is_no_success_is_named() -> None:
+def test_an_error_names_the_status() -> None:
     with (
         recorder(lambda _: Answer(b"no", 404)) as server,
         pytest.raises(FetchError, match="the server answered 404"),
@@ -242,7 +242,7 @@ def test_a_status_that_is_no_success_is_named() -> None:
 
 
 @pytest.mark.parametrize("head", [b"Content-Length: 200001\r\n\r\n", b"\r\n"], ids=["announced", "not announced"])
-def test_a_file_that_is_too_large_is_not_read_to_its_end(head: bytes) -> None:
+def test_a_file_above_the_limit_is_not_read_completely(head: bytes) -> None:
     sent = 0
 
     def talk(connection: socket.socket) -> None:
@@ -256,7 +256,7 @@ def test_a_file_that_is_too_large_is_not_read_to_its_end(head: bytes) -> None:
     assert sent < 1000 * 65536
 
 
-def test_a_file_that_breaks_off_is_refused() -> None:
+def test_a_truncated_file_is_rejected() -> None:
     def talk(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
 
@@ -269,7 +269,7 @@ def test_a_file_that_breaks_off_is_refused() -> None:
     [b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"],
     ids=["before the head", "in the head", "in the body", "in a body without a length"],
 )
-def test_a_server_that_drips_is_given_up(head: bytes) -> None:
+def test_a_slow_server_times_out(head: bytes) -> None:
     """Each byte comes well within any timeout of the socket; all of them never come."""
     over = threading.Event()
 
@@ -289,7 +289,7 @@ def test_a_server_that_drips_is_given_up(head: bytes) -> None:
     assert took < 15
 
 
-def test_no_thread_is_left_behind() -> None:
+def test_fetching_leaves_no_thread() -> None:
     with recorder(lambda _: Answer(b"the file")) as server:
         before = threading.active_count()
         for _ in range(3):
@@ -314,7 +314,7 @@ def test_nothing_is_fetched_by_default(asking: Any) -> None:
     assert server.sent == []
 
 
-def test_nothing_is_fetched_from_this_machine_even_where_fetching_is_allowed(asking: Any) -> None:
+def test_loopback_is_never_fetched(asking: Any) -> None:
     with recorder(lambda _: Answer(b"x")) as server:
         status, body = embed_url(asking, Engine(allow_fetch=True), f"{server.url}/cat.png")
         jobs = asking(App(Engine(allow_fetch=True)))
@@ -324,7 +324,7 @@ def test_nothing_is_fetched_from_this_machine_even_where_fetching_is_allowed(ask
     assert "an address that is not public" in job.body["detail"]
 
 
-def test_an_image_by_its_url_is_the_image(asking: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_url_equals_the_image(asking: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jina_local.media.reader.fetch", partial(fetch, allowed=loopback))
     picture = drawn("Closed on Sundays")
     with recorder(lambda _: Answer(picture)) as server:
@@ -332,7 +332,7 @@ def test_an_image_by_its_url_is_the_image(asking: Any, monkeypatch: pytest.Monke
     assert (status, len(body["data"][0]["embedding"])) == (200, 1024)
 
 
-def test_all_that_one_request_has_fetched_is_bounded_in_time(asking: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_deadline_bounds_all_fetches_of_a_request(asking: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jina_local.media.reader.fetch", partial(fetch, allowed=loopback))
     monkeypatch.setattr("jina_local.media.reader._FETCH_SECONDS", 0.3)
 
@@ -349,7 +349,7 @@ def test_all_that_one_request_has_fetched_is_bounded_in_time(asking: Any, monkey
     assert "send fewer at once" in body["errors"][-1]["message"]
 
 
-def test_a_batch_jobs_file_is_fetched(asking: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_input_file_of_a_batch_job_is_fetched(asking: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jina_local.media.reader.fetch", partial(fetch, allowed=loopback))
     model = "jina-embeddings-v5-text-nano"
     with recorder(lambda _: Answer(b'{"custom_id": "a", "body": {"input": "x"}}\n\n')) as server:
@@ -370,7 +370,7 @@ def drawn(text: str) -> bytes:
     return file.getvalue()
 
 
-def test_looking_up_a_name_is_within_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_lookup_respects_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = threading.Event()
 
     def slow(*_: Any, **__: Any) -> list[Any]:

@@ -44,7 +44,7 @@ def served() -> Iterator[Served]:
         server.process.communicate()
 
 
-def test_there_are_enough_hostile_files() -> None:
+def test_the_table_has_enough_hostile_files() -> None:
     kinds = {name.partition(":")[0] for name in FILES}
     assert len(FILES) >= 40
     assert kinds == {"PNG", "JPEG", "GIF", "WebP", "TIFF", "BMP", "PDF"}
@@ -56,7 +56,7 @@ def test_a_worker_starts_only_when_media_arrive(served: Served) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_hostile_file_gets_a_response_and_others_go_on(served: Served, name: str) -> None:
+def test_a_hostile_file_does_not_disturb_others(served: Served, name: str) -> None:
     kind, make = FILES[name]
     file = make()
     began = time.monotonic()
@@ -74,11 +74,11 @@ def test_a_hostile_file_gets_a_response_and_others_go_on(served: Served, name: s
     assert psutil.Process(served.process.pid).memory_info().rss < 350 * 2**20
 
 
-def test_an_honest_picture_is_read_after_them(served: Served) -> None:
+def test_a_valid_image_is_read_after_hostile_files(served: Served) -> None:
     assert served.embed(medium("image", written("Closed on Sundays"))).status_code == 200
 
 
-def test_the_worker_does_not_know_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_worker_does_not_inherit_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JINA_LOCAL_API_KEY", "right")
     server = start()
     try:
@@ -94,12 +94,12 @@ def test_the_worker_does_not_know_the_key(monkeypatch: pytest.MonkeyPatch) -> No
         server.process.communicate()
 
 
-def test_the_processes_stayed_below_a_gigabyte_together(served: Served) -> None:
+def test_the_processes_stay_below_a_gigabyte(served: Served) -> None:
     print(f"peak of all processes: {served.peak / 2**20:.0f} MB")
     assert served.peak < 2**30
 
 
-def test_sigterm_ends_the_server_and_its_worker_after_them(served: Served) -> None:
+def test_sigterm_stops_the_server_and_its_worker(served: Served) -> None:
     workers = psutil.Process(served.process.pid).children()
     assert len(workers) == 1
     began = time.monotonic()
@@ -111,7 +111,7 @@ def test_sigterm_ends_the_server_and_its_worker_after_them(served: Served) -> No
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT], ids=lambda sent: sent.name)
 @pytest.mark.parametrize("name", ["PDF: nested forms", "PDF: millions of fills", "JPEG: thousands of empty scans"])
-def test_a_signal_ends_the_server_while_a_file_is_read(name: str, sent: signal.Signals) -> None:
+def test_a_signal_stops_the_server_while_a_file_is_read(name: str, sent: signal.Signals) -> None:
     server = start()
     kind, make = FILES[name]
     statuses: list[Any] = []

@@ -24,7 +24,7 @@ def answers_alike(url: str, method: str, path: str, **fields: Any) -> None:
     assert (answer.status_code, answer.content) == (status, body)
 
 
-def test_answers_over_http_are_those_of_the_app_to_the_byte(url: str) -> None:
+def test_http_responses_equal_those_of_the_app(url: str) -> None:
     answers_alike(url, "POST", "/v1/embeddings", **BODY)
     answers_alike(url, "POST", "/v1/rerank", model="jina-reranker-v3", query="a", documents=["a", "b"])
     answers_alike(url, "GET", "/v1/segment?content=One.%20Two.&return_chunks=true&max_chunk_length=6")
@@ -32,7 +32,7 @@ def test_answers_over_http_are_those_of_the_app_to_the_byte(url: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/models", "/health", "/nothing"])
-def test_every_answer_says_who_made_it(url: str, path: str) -> None:
+def test_every_response_names_the_stand_in(url: str, path: str) -> None:
     headers = requests.get(url.removesuffix("/v1") + path, timeout=30).headers
     assert (headers["x-jina-stand-in"], headers["content-type"]) == ("all-MiniLM-L6-v2", "application/json")
     assert len(headers["x-request-id"]) == 32
@@ -58,7 +58,7 @@ def test_the_api_page_describes_each_models_request(url: str) -> None:
     assert requests.get(f"{root}/docs", timeout=30).status_code == 200
 
 
-def test_the_api_page_says_what_there_is_without_its_script(url: str) -> None:
+def test_the_api_page_works_without_javascript(url: str) -> None:
     root = url.removesuffix("/v1")
     page = requests.get(f"{root}/docs", timeout=30).text
     for path, operations in requests.get(f"{root}/openapi.json", timeout=30).json()["paths"].items():
@@ -66,7 +66,7 @@ def test_the_api_page_says_what_there_is_without_its_script(url: str) -> None:
     assert "&quot;late_chunking&quot;: true" in page
 
 
-def test_the_examples_of_the_api_page_work(url: str) -> None:
+def test_the_examples_on_the_api_page_work(url: str) -> None:
     paths = requests.get(f"{url.removesuffix('/v1')}/openapi.json", timeout=30).json()["paths"]
     bodies = {
         path: each["post"]["requestBody"]["content"]["application/json"]
@@ -80,7 +80,7 @@ def test_the_examples_of_the_api_page_work(url: str) -> None:
             assert answer.status_code == 200, answer.text
 
 
-def test_a_body_that_is_too_large_is_refused() -> None:
+def test_a_body_above_the_limit_is_rejected() -> None:
     with running(max_body=10_000) as url:
         answer = requests.post(f"{url}/embeddings", data=b"x" * 60_000, timeout=30)
     assert answer.status_code == 413
@@ -113,19 +113,19 @@ def test_a_key_is_required_over_http() -> None:
     assert (refused.status_code, refused.json()["code"], allowed.status_code) == (401, "AUTH_MISSING_API_KEY", 200)
 
 
-def test_a_missing_model_is_a_503_that_says_what_to_do(tmp_path: Any) -> None:
+def test_a_missing_model_returns_a_503_with_instructions(tmp_path: Any) -> None:
     with running(app=App(Engine(tmp_path))) as url:
         answer = requests.post(f"{url}/embeddings", json=BODY, timeout=30)
     assert answer.status_code == 503
     assert "jina-local fetch-model" in answer.json()["detail"]
 
 
-def test_a_missing_model_is_raised_in_process(tmp_path: Any) -> None:
+def test_a_missing_model_raises_in_the_process(tmp_path: Any) -> None:
     with pytest.raises(jina_local.ModelNotFoundError, match="fetch-model"):
         App(Engine(tmp_path)).handle("POST", "/v1/embeddings", {}, b'{"model": "jina-embeddings-v3", "input": "a"}')
 
 
-def test_the_server_stops_and_gives_its_port_back() -> None:
+def test_a_stopped_server_releases_its_port() -> None:
     with running() as url:
         port = int(url.split(":")[2].split("/")[0])
     began = time.monotonic()

@@ -27,18 +27,18 @@ def test_the_first_span_takes_cls_and_the_last_sep() -> None:
     assert spans([2, 0, 3]) == [(0, 3), (3, 3), (3, 7)]
 
 
-def test_one_chunk_is_the_whole_document(encoder: Encoder) -> None:
+def test_a_single_chunk_equals_the_whole_document(encoder: Encoder) -> None:
     chunks = encoder.tokenize(CHUNKS[:1])
     np.testing.assert_allclose(chunk_vectors(encoder, chunks), encoder.mean_vectors(chunks), atol=1e-6)
 
 
-def test_a_chunk_without_tokens_gets_the_mean_of_the_document(encoder: Encoder) -> None:
+def test_a_chunk_without_tokens_gets_the_document_mean(encoder: Encoder) -> None:
     first, second = encoder.tokenize(CHUNKS[:2])
     vectors = chunk_vectors(encoder, [first, [], second])
     np.testing.assert_allclose(vectors[1], encoder.mean_vectors([first + second])[0], atol=1e-6)
 
 
-def test_later_windows_begin_with_the_documents_first_chunk(encoder: Encoder) -> None:
+def test_later_windows_start_with_the_first_chunk(encoder: Encoder) -> None:
     chunks = encoder.tokenize([CHUNKS[0], *("Bread needs flour, water, salt and time. " * 20 for _ in range(4))])
     head, document = list(chunks[0]), list(chain(*chunks))
     fits = 510 - len(head)
@@ -50,7 +50,7 @@ def test_later_windows_begin_with_the_documents_first_chunk(encoder: Encoder) ->
 
 
 @pytest.mark.parametrize("model", ["jina-embeddings-v3", "jina-embeddings-v4"])
-def test_the_api_gives_one_vector_for_each_chunk(post: Any, model: str) -> None:
+def test_the_api_returns_one_vector_per_chunk(post: Any, model: str) -> None:
     status, late = post("embeddings", model=model, input=CHUNKS, late_chunking=True)
     _, apart = post("embeddings", model=model, input=CHUNKS)
     assert status == 200
@@ -59,11 +59,11 @@ def test_the_api_gives_one_vector_for_each_chunk(post: Any, model: str) -> None:
     assert all(0.3 < cosine < 0.999 for cosine in cosines)
 
 
-def test_a_document_above_the_models_context_is_refused(post: Any) -> None:
+def test_a_document_above_the_context_is_rejected(post: Any) -> None:
     status, body = post("embeddings", model="jina-embeddings-v3", input=["word " * 4100] * 2, late_chunking=True)
     assert (status, body["detail"]["code"]) == (400, "INPUT_TOKEN_LIMIT_EXCEEDED")
 
 
-def test_specials_are_counted_once_for_the_document(post: Any, encoder: Encoder) -> None:
+def test_special_tokens_count_once_per_document(post: Any, encoder: Encoder) -> None:
     _, body = post("embeddings", model="jina-embeddings-v3", input=CHUNKS, late_chunking=True)
     assert body["usage"]["total_tokens"] == sum(map(len, encoder.tokenize(CHUNKS))) + 2

@@ -52,7 +52,7 @@ def post(url: str, **fields: Any) -> requests.Response:
     return requests.post(f"{url}/embeddings", json={**BODY, **fields}, timeout=30)
 
 
-def test_requests_per_minute() -> None:
+def test_requests_per_minute_are_limited() -> None:
     clock = Clock()
     with running(app=App(default_app().engine, limits=Limits(rpm=2, clock=clock))) as url:
         left = [post(url).headers["X-RateLimit-Remaining-Requests"] for _ in range(2)]
@@ -71,7 +71,7 @@ def test_requests_per_minute() -> None:
     assert refused.headers["X-RateLimit-Remaining-Requests"] == "0"
 
 
-def test_tokens_per_minute() -> None:
+def test_tokens_per_minute_are_limited() -> None:
     clock = Clock()
     with running(app=App(default_app().engine, limits=Limits(tpm=TOKENS * 2, clock=clock))) as url:
         first = post(url)
@@ -87,7 +87,7 @@ def test_tokens_per_minute() -> None:
     assert 25 <= int(refused.headers["Retry-After"]) <= 30
 
 
-def test_a_request_that_can_never_fit_waits_for_the_whole_window() -> None:
+def test_a_request_above_the_token_limit_is_told_to_wait_a_minute() -> None:
     with running(app=App(default_app().engine, limits=Limits(tpm=TOKENS))) as url:
         refused = post(url, input="one two three four")
         # What was refused is not counted: the next one has the whole minute.
@@ -96,7 +96,7 @@ def test_a_request_that_can_never_fit_waits_for_the_whole_window() -> None:
     assert refused.json()["detail"].startswith("Token rate limit exceeded: 6/5 tokens")
 
 
-def test_requests_in_flight() -> None:
+def test_requests_in_flight_are_limited() -> None:
     engine = Held()
     with running(app=App(engine, limits=Limits(concurrency=2))) as url, ThreadPoolExecutor(2) as pool:
         calls = [pool.submit(post, url) for _ in range(2)]
@@ -124,7 +124,7 @@ def test_requests_in_flight() -> None:
         ("train", {"input": [{"text": "a", "label": "b"}, {"text": "c", "label": "d"}]}),
     ],
 )
-def test_the_tokens_of_every_endpoint_count(asking: Any, endpoint: str, fields: Any) -> None:
+def test_tokens_of_every_endpoint_count(asking: Any, endpoint: str, fields: Any) -> None:
     fields = {"model": "jina-embeddings-v3", **fields}
     used = asking(App(default_app().engine))("POST", f"/v1/{endpoint}", fields).body["usage"]["total_tokens"]
     ask = asking(App(default_app().engine, limits=Limits(tpm=used)))
@@ -133,14 +133,14 @@ def test_the_tokens_of_every_endpoint_count(asking: Any, endpoint: str, fields: 
     assert (second.status, set(second.body)) == (429, REFUSED_BODY)
 
 
-def test_a_refused_training_leaves_no_classifier(asking: Any) -> None:
+def test_a_rejected_training_leaves_no_classifier(asking: Any) -> None:
     ask = asking(App(Engine(), limits=Limits(tpm=1)))
     examples = [{"text": "a", "label": "b"}, {"text": "c", "label": "d"}]
     assert ask("POST", "/v1/train", {"model": "jina-embeddings-v3", "input": examples}).status == 429
     assert ask("GET", "/v1/classifiers").body == []
 
 
-def test_a_wrong_request_counts_as_a_request_and_has_no_tokens(asking: Any) -> None:
+def test_an_invalid_request_counts_without_tokens(asking: Any) -> None:
     ask = asking(App(default_app().engine, limits=Limits(rpm=5, tpm=50)))
     wrong = ask("POST", "/v1/embeddings", {"model": "jina-embeddings-v3"})
     assert wrong.status == 422
@@ -148,12 +148,12 @@ def test_a_wrong_request_counts_as_a_request_and_has_no_tokens(asking: Any) -> N
     assert wrong.headers["X-RateLimit-Remaining-Tokens"] == "50"
 
 
-def test_without_limits_there_are_no_headers_of_them(asking: Any) -> None:
+def test_no_limits_send_no_limit_headers(asking: Any) -> None:
     headers = asking(App(default_app().engine))("POST", "/v1/embeddings", BODY).headers
     assert not [name for name in headers if name.lower().startswith("x-ratelimit")]
 
 
-def test_many_threads_get_exactly_what_is_allowed() -> None:
+def test_many_threads_get_exactly_the_limit() -> None:
     limits = Limits(rpm=50, tpm=300)
 
     def call(_: int) -> bool:
@@ -172,7 +172,7 @@ def test_many_threads_get_exactly_what_is_allowed() -> None:
 # The client's own backoff.
 
 
-def test_the_client_comes_again_when_the_minute_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_client_retries_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     # The client's own minute, which it learns of by the rejection.
     monkeypatch.setattr("jina_client.limiter.WINDOW", 0.1)
     now = 0.0  # the server's clock, which moves only when a request was refused
@@ -193,7 +193,7 @@ def test_the_client_comes_again_when_the_minute_is_over(monkeypatch: pytest.Monk
     assert (attempts[1].retry_in or 0) >= 1  # "Retry-After: 1"
 
 
-def test_the_client_gets_many_texts_past_a_limit_of_requests_in_flight() -> None:
+def test_the_client_adapts_to_a_concurrency_limit() -> None:
     texts = [f"text {number}" for number in range(24)]
     with running(app=App(default_app().engine, limits=Limits(concurrency=1))) as url:
         with JinaClient(base_url=url, max_concurrency=3, max_retries=20) as client:
@@ -202,7 +202,7 @@ def test_the_client_gets_many_texts_past_a_limit_of_requests_in_flight() -> None
             assert (found == client.embed(texts).vectors).all()
 
 
-def test_the_client_says_what_is_exceeded_when_it_gives_up() -> None:
+def test_the_clients_error_names_the_exceeded_limit() -> None:
     with (
         running(app=App(default_app().engine, limits=Limits(tpm=3))) as url,
         JinaClient(base_url=url, max_retries=0) as client,
@@ -212,7 +212,7 @@ def test_the_client_says_what_is_exceeded_when_it_gives_up() -> None:
     assert (refused.value.code, refused.value.retry_after) == ("RATE_TOKEN_LIMIT_EXCEEDED", 60)
 
 
-def test_the_client_names_a_body_that_is_too_large() -> None:
+def test_the_client_explains_a_body_above_the_limit() -> None:
     with (
         running(max_body=2000) as url,
         JinaClient(base_url=url) as client,
@@ -237,28 +237,28 @@ def raw(url: str, head: str, body: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("size", [1001, 5000, 7999])
-def test_a_body_above_the_limit_is_413(size: int) -> None:
+def test_a_body_above_the_limit_gets_a_413(size: int) -> None:
     with running(max_body=1000) as url:
         answer = requests.post(f"{url}/embeddings", data=b"x" * size, timeout=30)
         again = post(url)
     assert (answer.status_code, set(answer.json()), again.status_code) == (413, REFUSED_BODY, 200)
 
 
-def test_a_body_without_a_length_is_bounded_too() -> None:
+def test_a_body_without_a_length_is_bounded() -> None:
     with running(max_body=1000) as url:
         chunks = b"".join(b"%x\r\n%s\r\n" % (100, b"x" * 100) for _ in range(20)) + b"0\r\n\r\n"
         answer = raw(url, "Transfer-Encoding: chunked", chunks)
     assert answer.startswith(b"HTTP/1.1 413")
 
 
-def test_a_body_of_just_the_limit_is_read() -> None:
+def test_a_body_at_the_limit_is_read() -> None:
     body = b'{"model": "jina-embeddings-v3", "input": "a"}'
     with running(max_body=len(body)) as url:
         assert requests.post(f"{url}/embeddings", data=body, timeout=30).status_code == 200
         assert requests.post(f"{url}/embeddings", data=body + b" ", timeout=30).status_code == 413
 
 
-def test_bodies_are_bounded_all_together() -> None:
+def test_the_total_size_of_bodies_is_bounded() -> None:
     """Requests that are being computed hold their bodies; what is too much is told to come again."""
     engine = Held()
     texts = {"input": ["x" * 600]}
@@ -288,7 +288,7 @@ def served(*options: str) -> tuple[subprocess.Popen[str], str]:
     return process, found[1]
 
 
-def test_the_command_takes_all_limits() -> None:
+def test_the_command_accepts_all_limits() -> None:
     process, url = served("--rpm", "3", "--tpm", "100", "--concurrency", "2", "--max-body", "700", "--api-key", "right")
     key = {"Authorization": "Bearer right"}
 

@@ -143,7 +143,7 @@ def refusal(post: Any, value: Any, model: str = CLIP) -> tuple[str, str, str]:
     ],
     ids=["PNG", "JPEG", "WebP", "GIF", "TIFF", "grey", "light on dark", "transparent", "palette", "turned by its EXIF"],
 )
-def test_the_lines_of_a_page_are_read(reader: MediaPool, picture: bytes) -> None:
+def test_all_lines_of_a_page_are_read(reader: MediaPool, picture: bytes) -> None:
     assert reader.texts("image", picture)[0].splitlines() == LINES
 
 
@@ -164,7 +164,7 @@ def test_every_model_that_takes_images_does(post: Any, model: str) -> None:
     assert (status, len(body["data"])) == (200, 2)
 
 
-def test_an_image_may_come_in_six_forms(post: Any) -> None:
+def test_an_image_may_have_six_forms(post: Any) -> None:
     data = coded(saved(drawing(LINES)))
     forms = [
         {"image": data},
@@ -191,7 +191,7 @@ def test_a_bare_string_is_a_text_where_images_are_not_accepted(post: Any) -> Non
     assert post("embeddings", model="jina-embeddings-v3", input="data:image/png;base64,aGk=")[0] == 200
 
 
-def test_pages_are_found_by_what_they_say(post: Any) -> None:
+def test_a_question_finds_the_page_that_answers_it(post: Any) -> None:
     pages = {
         "How do I bake bread?": ["Sourdough for beginners", "Mix flour, water and salt", "Bake at 230 degrees"],
         "When is the invoice due?": LINES,
@@ -205,7 +205,7 @@ def test_pages_are_found_by_what_they_say(post: Any) -> None:
     assert (asked @ found.T).argmax(axis=1).tolist() == list(range(len(pages)))
 
 
-def test_a_group_has_one_vector_that_all_its_parts_make(post: Any) -> None:
+def test_a_group_has_one_vector_of_all_its_parts(post: Any) -> None:
     model = "jina-embeddings-v5-omni-small"
     parts = [{"text": "From the archive:"}, {"image": coded(saved(drawing(LINES)))}, "paid"]
     status, body = post("embeddings", model=model, input=[{"content": parts}, "another"])
@@ -214,7 +214,7 @@ def test_a_group_has_one_vector_that_all_its_parts_make(post: Any) -> None:
     assert np.array_equal(vectors(body)[0], of_text(post, together, model))
 
 
-def test_multi_vectors_of_an_image_are_those_of_its_text(post: Any) -> None:
+def test_multi_vectors_of_an_image_equal_those_of_its_text(post: Any) -> None:
     options = {"model": "jina-embeddings-v4", "return_multivector": True, "return_tokenized_input": True}
     _, of_image = post("embeddings", **options, input=[{"image": coded(saved(drawing(LINES)))}])
     _, of_lines = post("embeddings", **options, input=["\n".join(LINES)])
@@ -244,7 +244,7 @@ def test_a_pdf_must_be_alone(post: Any) -> None:
     assert "the only input" in message
 
 
-def test_a_pdf_has_100_pages_at_most(post: Any) -> None:
+def test_a_pdf_has_at_most_100_pages(post: Any) -> None:
     assert post("embeddings", model=CLIP, input={"pdf": coded(pdf(*[["x"]] * 100))})[0] == 200
     _, _, message = refusal(post, {"pdf": coded(pdf(*[["x"]] * 101))})
     assert message == "The PDF has 101 pages: 1 to 100 are read"
@@ -262,7 +262,7 @@ def test_a_pdf_has_100_pages_at_most(post: Any) -> None:
     ],
     ids=["not a PDF", "only a head", "cut off", "locked", "an empty page", "a scan of nothing"],
 )
-def test_a_pdf_that_cannot_be_read_is_refused(post: Any, file: bytes, message: str) -> None:
+def test_an_unreadable_pdf_is_rejected(post: Any, file: bytes, message: str) -> None:
     field, kind, said = refusal(post, {"pdf": coded(file)})
     assert (field, kind) == ("body -> input -> pdf", "unreadable_medium")
     assert message in said
@@ -271,7 +271,7 @@ def test_a_pdf_that_cannot_be_read_is_refused(post: Any, file: bytes, message: s
 # What is refused.
 
 
-def test_a_picture_without_text_is_refused_and_the_others_are_not_made_up(post: Any) -> None:
+def test_an_image_without_text_rejects_the_request(post: Any) -> None:
     sky = saved(Image.linear_gradient("L").resize((400, 300)).convert("RGB"))
     status, body = post("embeddings", model=CLIP, input=["a text", {"image": coded(sky)}])
     [error] = body["errors"]
@@ -280,7 +280,7 @@ def test_a_picture_without_text_is_refused_and_the_others_are_not_made_up(post: 
     assert "data" not in body
 
 
-def test_every_medium_that_cannot_be_read_is_named(post: Any) -> None:
+def test_an_error_names_every_unreadable_file(post: Any) -> None:
     bad = [{"image": coded(b"x")}, "a text", {"image": "no base64!"}, {"image": coded(saved(drawing([])))}]
     _, body = post("embeddings", model=CLIP, input=bad)
     assert [error["field"].split(" -> ")[2] for error in body["errors"]] == ["0", "2", "3"]
@@ -304,30 +304,30 @@ def test_every_medium_that_cannot_be_read_is_named(post: Any) -> None:
     ],
     ids=lambda value: value[:12] if isinstance(value, str) else None,
 )
-def test_what_is_no_picture_is_refused(post: Any, value: str, kind: str, message: str) -> None:
+def test_a_file_that_is_not_an_image_is_rejected(post: Any, value: str, kind: str, message: str) -> None:
     field, found, said = refusal(post, {"image": value})
     assert (field, found) == ("body -> input -> image", kind)
     assert message in said
 
 
-def test_a_picture_of_just_the_largest_size_is_decoded() -> None:
+def test_an_image_at_the_size_limit_is_decoded() -> None:
     side = int(MAX_PIXELS**0.5)
     assert decode(saved(Image.new("1", (side, side)))).size == (side, side)
 
 
-def test_text_models_take_no_images(post: Any) -> None:
+def test_text_models_reject_images(post: Any) -> None:
     field, kind, _ = refusal(post, {"image": coded(saved(drawing(LINES)))}, "jina-embeddings-v3")
     assert (field, kind) == ("body -> input", "unsupported_modality")
 
 
 @pytest.mark.parametrize("kind", ["video", "audio"])
-def test_video_and_audio_are_refused_with_the_reason(post: Any, kind: str) -> None:
+def test_video_and_audio_are_rejected_with_a_reason(post: Any, kind: str) -> None:
     _, found, message = refusal(post, {kind: "aGk="}, "jina-embeddings-v5-omni-small")
     assert found == "unsupported_modality"
     assert f"cannot read {kind}" in message
 
 
-def test_late_chunking_takes_no_images(post: Any) -> None:
+def test_late_chunking_rejects_images(post: Any) -> None:
     image = {"image": coded(saved(drawing(LINES)))}
     status, body = post("embeddings", model="jina-embeddings-v4", late_chunking=True, input=["a", image])
     assert (status, body["errors"][0]["field"]) == (422, "body -> late_chunking")
@@ -336,7 +336,7 @@ def test_late_chunking_takes_no_images(post: Any) -> None:
 # Ranking and classes.
 
 
-def test_images_are_ranked_among_texts(post: Any) -> None:
+def test_images_and_texts_are_reranked_together(post: Any) -> None:
     invoice = coded(saved(drawing(LINES)))
     documents = ["Cats sleep a lot.", {"image": invoice}, {"text": "Bread is made of flour."}]
     status, body = post("rerank", model="jina-reranker-m0", query="When is the invoice due?", documents=documents)
@@ -352,13 +352,13 @@ def test_an_image_may_be_the_query(post: Any) -> None:
     assert (status, body["results"][0]["index"]) == (200, 1)
 
 
-def test_a_document_without_text_is_named(post: Any) -> None:
+def test_an_error_names_the_document_without_text(post: Any) -> None:
     documents = ["a", {"image": coded(saved(drawing([])))}]
     status, body = post("rerank", model="jina-reranker-m0", query="a", documents=documents)
     assert (status, body["errors"][0]["field"]) == (422, "body -> documents -> 1 -> image")
 
 
-def test_images_are_classified_by_what_they_say(post: Any) -> None:
+def test_images_are_classified_by_their_text(post: Any) -> None:
     match = ["The striker scored twice", "Football: final score 3 to 1"]
     images = [{"image": coded(saved(drawing(lines)))} for lines in (LINES, match)]
     status, body = post("classify", model=CLIP, input=images, labels=["invoice", "football"])
@@ -379,7 +379,7 @@ def test_a_classifier_learns_from_images(post: Any, ask: Any) -> None:
 # How it is read.
 
 
-def test_several_threads_read_the_same(reader: MediaPool) -> None:
+def test_threads_read_the_same_text(reader: MediaPool) -> None:
     pages = [drawing([f"Page number {number}", "of one small book"]) for number in range(4)]
     files = [saved(page) for page in pages] + [pdf([f"Chapter {number}"], scanned=True) for number in range(4)]
     expected = [*(f"Page number {n}\nof one small book" for n in range(4)), *(f"Chapter {n}" for n in range(4))]
@@ -397,7 +397,7 @@ def test_several_threads_read_the_same(reader: MediaPool) -> None:
     assert found == expected
 
 
-def test_pictures_for_a_model_that_sees_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_for_a_vision_model_share_a_memory_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     row = MODELS[CLIP]
     image = coded(saved(Image.new("RGB", (100, 100))))
     items = [InputItem("image", image, ("input", number, "image")) for number in range(3)]
@@ -412,7 +412,7 @@ def test_pictures_for_a_model_that_sees_are_bounded_together(monkeypatch: pytest
     )
 
 
-def test_the_pages_of_a_pdf_for_a_model_that_sees() -> None:
+def test_a_vision_model_gets_rendered_pdf_pages() -> None:
     item = InputItem("pdf", coded(pdf(["first"], ["second"])), ("input", "pdf"))
     found = media_reader.read_pictures([item], MODELS[CLIP])
     assert [picture.size for picture in found.images] == [(1200, 1600)] * 2
@@ -440,7 +440,7 @@ ask("a text")
     assert text.strip() == "200"
 
 
-def test_a_text_needs_no_reader() -> None:
+def test_text_needs_no_media_reader() -> None:
     """The models that read pictures are loaded at the first picture."""
     code = """
 import sys, jina_local

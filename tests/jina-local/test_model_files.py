@@ -49,7 +49,7 @@ def wheel_of(contents: Mapping[str, bytes | Path]) -> Callable[[Path], None]:
     return download
 
 
-def test_a_named_folder_comes_before_the_environment(
+def test_a_named_folder_overrides_the_environment(
     files: Files, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JINA_LOCAL_MODEL_PATH", str(tmp_path / "nowhere"))
@@ -60,15 +60,13 @@ def test_symbolic_links_are_resolved_and_load(folder: Path) -> None:
     assert Encoder(find_model_files(folder)).mean_vectors([[7592]]).shape == (1, 384)
 
 
-def test_the_environment_names_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_may_name_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JINA_LOCAL_MODEL_PATH", str(tmp_path))
     with pytest.raises(ModelNotFoundError, match=r"does not hold model\.safetensors, tokenizer\.json, config\.json"):
         find_model_files()
 
 
-def test_the_users_cache_comes_before_the_package(
-    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_users_cache_overrides_the_package(files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     if not cache_folder().is_relative_to(tmp_path):
         pytest.skip("this system does not place its cache by XDG_CACHE_HOME")
@@ -78,7 +76,7 @@ def test_the_users_cache_comes_before_the_package(
     assert find_model_files().weights == (cache_folder() / "model.safetensors").resolve()
 
 
-def test_a_missing_model_says_three_ways_to_get_it(tmp_path: Path) -> None:
+def test_a_missing_model_error_names_three_ways_to_get_it(tmp_path: Path) -> None:
     """In a process whose import path lacks the model's package, as on a machine that never had it."""
     code = (
         "import sys, importlib.util as u; real = u.find_spec\n"
@@ -95,7 +93,7 @@ def test_a_missing_model_says_three_ways_to_get_it(tmp_path: Path) -> None:
     assert all(name in message for name in NAMES)
 
 
-def test_altered_weights_are_refused(files: Files, folder: Path) -> None:
+def test_altered_weights_are_rejected(files: Files, folder: Path) -> None:
     data = bytearray(files["model.safetensors"].read_bytes())
     data[-1] ^= 1
     (folder / "model.safetensors").unlink()
@@ -128,13 +126,13 @@ def test_fetching_keeps_only_the_needed_files(files: Files, tmp_path: Path) -> N
         pytest.param({**{INSIDE + name: b"{}" for name in NAMES}, INSIDE + NAMES[1]: bytes(3 << 20)}, id="too large"),
     ],
 )
-def test_another_wheel_is_refused_and_leaves_nothing(tmp_path: Path, contents: Mapping[str, bytes]) -> None:
+def test_a_different_wheel_is_rejected_and_deleted(tmp_path: Path, contents: Mapping[str, bytes]) -> None:
     with pytest.raises(ModelNotFoundError):
         fetch_model(tmp_path / "to", wheel_of(contents))
     assert list((tmp_path / "to").iterdir()) == []
 
 
-def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_archive_is_rejected(tmp_path: Path) -> None:
     def download(folder: Path) -> None:
         (folder / "x.whl").write_bytes(b"no archive")
 
@@ -143,7 +141,9 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pip") is None, reason="this interpreter has no pip")
-def test_the_users_own_pip_downloads(files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pip_of_the_users_environment_downloads_the_model(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """pip finds a wheel of that name in a local folder, by the user's own configuration."""
     wheels = tmp_path / "wheels"
     wheels.mkdir()
@@ -159,7 +159,7 @@ def test_the_users_own_pip_downloads(files: Files, tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pip") is None, reason="this interpreter has no pip")
-def test_a_failure_of_pip_is_said_in_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_pip_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     with pytest.raises(ModelNotFoundError, match=r"pip could not download .*: ERROR: No matching distribution"):

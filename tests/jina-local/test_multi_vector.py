@@ -18,7 +18,7 @@ def matrices(body: Any) -> list[Any]:
 
 @pytest.mark.parametrize("endpoint", ["embeddings", "multi-vector"])
 @pytest.mark.parametrize("model", ["jina-colbert-v1-en", "jina-colbert-v2"])
-def test_a_document_has_one_unit_vector_for_each_token(post: Any, encoder: Encoder, endpoint: str, model: str) -> None:
+def test_a_document_has_one_unit_vector_per_token(post: Any, encoder: Encoder, endpoint: str, model: str) -> None:
     status, body = post(endpoint, model=model, input=TEXTS)
     found = matrices(body)
     lengths = [len(ids) + 2 for ids in encoder.tokenize(TEXTS)]
@@ -28,14 +28,14 @@ def test_a_document_has_one_unit_vector_for_each_token(post: Any, encoder: Encod
 
 
 @pytest.mark.parametrize("text", ["", "a", "one two three", "word " * 100])
-def test_a_query_always_has_32(post: Any, text: str) -> None:
+def test_a_query_always_has_32_vectors(post: Any, text: str) -> None:
     _, body = post("embeddings", model="jina-colbert-v2", input=text, input_type="query")
     assert np.array(body["data"][0]["embeddings"]).shape == (32, 128)
     assert body["usage"]["total_tokens"] <= 32
 
 
 @pytest.mark.parametrize("dimensions", [64, 96])
-def test_shorter_vectors_are_cut_and_made_unit_length_again(post: Any, dimensions: int) -> None:
+def test_shorter_vectors_are_truncated_and_normalized(post: Any, dimensions: int) -> None:
     _, whole = post("embeddings", **COLBERT)
     _, cut = post("embeddings", **COLBERT, dimensions=dimensions)
     for long, short in zip(matrices(whole), matrices(cut), strict=True):
@@ -43,7 +43,7 @@ def test_shorter_vectors_are_cut_and_made_unit_length_again(post: Any, dimension
         np.testing.assert_allclose(short, expected, atol=1e-5)
 
 
-def test_every_encoding_is_of_the_same_vectors(post: Any) -> None:
+def test_every_encoding_contains_the_same_vectors(post: Any) -> None:
     found = matrices(post("embeddings", **COLBERT)[1])
     coded = {kind: post("embeddings", **COLBERT, embedding_type=kind)[1] for kind in ("base64", "ubinary", "binary")}
     for index, rows in enumerate(found):
@@ -54,7 +54,7 @@ def test_every_encoding_is_of_the_same_vectors(post: Any) -> None:
         assert np.array_equal(matrices(coded["binary"])[index], bits.astype(int) - 128)
 
 
-def test_late_interaction_finds_the_document(post: Any) -> None:
+def test_late_interaction_finds_the_right_document(post: Any) -> None:
     documents = [*TEXTS, "Paris", "A cat sleeps on the sofa all day long, and so does the dog."]
     _, body = post("embeddings", model="jina-colbert-v2", input="What do you need to bake bread?", input_type="query")
     query = np.array(body["data"][0]["embeddings"], np.float32)
@@ -63,7 +63,7 @@ def test_late_interaction_finds_the_document(post: Any) -> None:
     assert int(np.argmax(scores)) == 1
 
 
-def test_v4_gives_vectors_of_tokens_and_the_tokens(post: Any) -> None:
+def test_v4_returns_token_vectors_and_tokens(post: Any) -> None:
     fields = {"model": "jina-embeddings-v4", "input": TEXTS, "return_multivector": True}
     _, body = post("embeddings", **fields, return_tokenized_input=True)
     tokens = [item["tokenized_input"] for item in body["data"]]
@@ -72,18 +72,18 @@ def test_v4_gives_vectors_of_tokens_and_the_tokens(post: Any) -> None:
     assert "tokenized_input" not in post("embeddings", **fields)[1]["data"][0]
 
 
-def test_v4_has_no_place_at_the_older_path(post: Any) -> None:
+def test_the_multi_vector_endpoint_rejects_v4(post: Any) -> None:
     _, body = post("multi-vector", model="jina-embeddings-v4", input="a")
     assert body["detail"]["message"].endswith("Available models: jina-colbert-v1-en, jina-colbert-v2")
 
 
-def test_an_answer_with_too_many_vectors_is_refused(post: Any) -> None:
+def test_a_response_with_too_many_vectors_is_rejected(post: Any) -> None:
     status, body = post("embeddings", model="jina-colbert-v2", input=["a " * 8000] * 17)
     assert (status, body["code"]) == (413, "REQUEST_TOO_LARGE")
     assert "Send fewer texts" in body["detail"]
 
 
-def test_a_sparse_vector_is_a_score_for_each_term(post: Any, encoder: Encoder) -> None:
+def test_a_sparse_vector_has_one_weight_per_term(post: Any, encoder: Encoder) -> None:
     status, body = post("embeddings", model="elser-v2", input=[*TEXTS, "!?"], task="retrieval.passage")
     terms = [item["embedding"] for item in body["data"]]
     assert (status, set(terms[1]), terms[2]) == (200, {"bread", "is", "made", "of", "flour"}, {})

@@ -40,11 +40,11 @@ def test_the_engine_needs_no_torch_and_never_imports_the_models_package() -> Non
     assert run(f"embed(); print(sorted({modules} & set(sys.modules)))").strip() == "[]"
 
 
-def test_the_runtimes_telemetry_is_off() -> None:
+def test_onnxruntime_telemetry_is_off() -> None:
     assert run("embed(); print(os.environ['ORT_DISABLE_TELEMETRY'])").strip() == "1"
 
 
-def test_nothing_is_connected_to() -> None:
+def test_the_engine_opens_no_connection() -> None:
     """Python's own audit events: neither a name is looked up nor an address connected to."""
     code = """
 seen = []

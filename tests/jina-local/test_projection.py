@@ -24,7 +24,7 @@ def test_columns_are_orthonormal() -> None:
     np.testing.assert_allclose(isometry(1024, 384).T @ isometry(1024, 384), np.eye(384), atol=1e-6)
 
 
-def test_the_map_is_always_the_same() -> None:
+def test_the_projection_is_deterministic() -> None:
     np.testing.assert_allclose(isometry(768, 384)[:2, :2], [[-0.006121, 0.0040153], [0.0192941, 0.0201369]], atol=1e-6)
 
 
@@ -33,7 +33,7 @@ def test_dimensions_truncate_the_projected_vector_and_renormalize_it() -> None:
     np.testing.assert_allclose(to_dimensions(VECTORS, 1024, 64), normalize(cut), atol=1e-6)
 
 
-def test_a_cut_vector_is_left_as_it_is_where_not_normalised() -> None:
+def test_a_truncated_vector_is_not_scaled_without_normalization() -> None:
     whole = to_dimensions(VECTORS, 1024, normalized=False)
     assert np.array_equal(to_dimensions(VECTORS, 1024, 64, normalized=False), whole[:, :64])
 
@@ -42,7 +42,7 @@ def test_a_shorter_model_gets_the_first_numbers() -> None:
     assert np.array_equal(to_dimensions(VECTORS, 128, 96, normalized=False), VECTORS[:, :96])
 
 
-def test_a_row_is_the_same_bits_alone_or_with_others() -> None:
+def test_a_projected_row_does_not_depend_on_other_rows() -> None:
     together = to_dimensions(VECTORS, 1024)
     for row in range(len(VECTORS)):
         assert np.array_equal(to_dimensions(VECTORS[row : row + 1], 1024)[0], together[row])

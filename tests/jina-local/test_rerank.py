@@ -42,7 +42,7 @@ def test_top_n_keeps_the_best(post: Any) -> None:
     assert [result["index"] for result in body["results"]] == [1, 2]
 
 
-def test_keys_stand_in_the_published_order(post: Any) -> None:
+def test_response_keys_are_in_the_published_order(post: Any) -> None:
     _, body = post("rerank", model="jina-reranker-v3", query=QUERY, documents=DOCUMENTS)
     assert list(body) == ["model", "object", "usage", "results"]
     assert list(body["results"][0]) == ["index", "relevance_score", "document"]
@@ -59,13 +59,13 @@ def test_keys_stand_in_the_published_order(post: Any) -> None:
         ("jina-reranker-v3.5", [{"text": "a"}, {"text": "b"}]),
     ],
 )
-def test_documents_come_back_in_the_models_own_shape(post: Any, conforms: Any, model: str, echo: list[Any]) -> None:
+def test_returned_documents_have_the_form_of_the_model(post: Any, conforms: Any, model: str, echo: list[Any]) -> None:
     _, body = post("rerank", model=model, query="a", documents=["a", {"text": "b"}])
     conforms("RerankingResponse", body)
     assert [result["document"] for result in sorted(body["results"], key=lambda result: result["index"])] == echo
 
 
-def test_documents_are_left_out_where_not_wanted(post: Any) -> None:
+def test_documents_can_be_left_out(post: Any) -> None:
     _, body = post("rerank", model="jina-reranker-v3", query="a", documents=["a"], return_documents=False)
     assert set(body["results"][0]) == {"index", "relevance_score"}
 
@@ -75,7 +75,7 @@ def test_usage_counts_the_query_and_every_document(post: Any, encoder: Encoder) 
     assert body["usage"] == {"total_tokens": sum(len(ids) + 2 for ids in encoder.tokenize([QUERY, *DOCUMENTS]))}
 
 
-def test_max_doc_length_cuts_documents(post: Any) -> None:
+def test_max_doc_length_truncates_documents(post: Any) -> None:
     fields = {"model": "jina-reranker-v3", "query": "Paris", "documents": ["one two three Paris"]}
     _, cut = post("rerank", **fields, max_doc_length=3)
     _, short = post("rerank", **{**fields, "documents": ["one two three"]})
@@ -83,7 +83,7 @@ def test_max_doc_length_cuts_documents(post: Any) -> None:
     assert cut["usage"] == short["usage"]
 
 
-def test_a_document_above_the_context_is_read_whole_unless_truncation_says(post: Any) -> None:
+def test_a_document_is_read_whole_without_truncation(post: Any) -> None:
     fields = {"model": "jina-reranker-v2-base-multilingual", "query": "Paris", "documents": ["one " * 1100 + "Paris"]}
     answers = {truncation: post("rerank", **fields, truncation=truncation) for truncation in (None, True, False)}
     assert answers[None][1]["usage"]["total_tokens"] == 3 + 1103

@@ -1,4 +1,4 @@
-"""Whatever fits the engine's own OpenAPI page, or nearly fits, is answered as the page says; nothing makes it fail."""
+"""Property tests: every request that nearly fits the OpenAPI page gets a response that the page describes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CHECKS = [
 
 @schema.parametrize()
 @settings(max_examples=30, derandomize=True, deadline=None, database=None, phases=[Phase.explicit, Phase.generate])
-def test_every_operation_answers_as_it_says(case: schemathesis.Case, in_protocol: Any) -> None:
+def test_every_operation_matches_its_schema(case: schemathesis.Case, in_protocol: Any) -> None:
     response = case.call_and_validate(checks=CHECKS)
     if response.headers["content-type"][0] == "application/json":
         path = response.request.path_url

@@ -23,7 +23,7 @@ NAMES = ["cl100k_base", "o200k_base", "p50k_base", "r50k_base", "p50k_edit", "gp
 
 
 @pytest.mark.parametrize("longest", [1, 7, 40, 64, 1000])
-def test_chunks_have_exact_places_and_lose_nothing(post: Any, longest: int) -> None:
+def test_chunks_cover_the_text_exactly(post: Any, longest: int) -> None:
     status, body = post("segment", content=TEXT, return_chunks=True, max_chunk_length=longest)
     assert (status, "".join(body["chunks"]), body["num_chunks"]) == (200, TEXT, len(body["chunks"]))
     assert [TEXT[start:end] for start, end in body["chunk_positions"]] == body["chunks"]
@@ -31,13 +31,13 @@ def test_chunks_have_exact_places_and_lose_nothing(post: Any, longest: int) -> N
 
 
 @given(st.text(alphabet="ab .\n!。", max_size=120) | st.text(max_size=60), st.integers(1, 50))
-def test_any_text_is_cut_into_itself(text: str, longest: int) -> None:
+def test_the_chunks_of_any_text_join_to_the_text(text: str, longest: int) -> None:
     spans = chunk_spans(text, longest)
     assert "".join(text[start:end] for start, end in spans) == text
     assert all(0 < end - start <= longest for start, end in spans)
 
 
-def test_chunks_end_at_the_best_break_there_is() -> None:
+def test_chunks_end_at_the_best_available_break() -> None:
     def cut(text: str, longest: int) -> list[str]:
         return [text[start:end] for start, end in chunk_spans(text, longest)]
 
@@ -49,14 +49,14 @@ def test_chunks_end_at_the_best_break_there_is() -> None:
 
 
 @pytest.mark.parametrize("text", ["." * 63_000, " " * 63_000, "\n" * 63_000, ".)" * 31_000, "a" * 63_000])
-def test_no_text_is_slow_to_cut(text: str) -> None:
+def test_segmentation_takes_linear_time(text: str) -> None:
     began = time.monotonic()
     chunk_spans(text, 60_000)
     assert time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_answer_names_the_tokenizer_that_counted(post: Any, encoder: Encoder, name: str) -> None:
+def test_the_response_names_the_tokenizer_used(post: Any, encoder: Encoder, name: str) -> None:
     _, body = post("segment", content=TEXT, tokenizer=name)
     assert body["tokenizer"] == (STAND_IN if load(name) is None else name)
     assert body["num_tokens"] == sum(len(ids) for _, ids in pieces(TEXT, name, StandIn(encoder).pieces)[1]) > 20
@@ -65,12 +65,12 @@ def test_the_answer_names_the_tokenizer_that_counted(post: Any, encoder: Encoder
 
 
 @given(st.text(max_size=60), st.sampled_from(NAMES))
-def test_tokens_are_the_text_in_pieces(encoder: Encoder, text: str, name: str) -> None:
+def test_tokens_join_to_the_text(encoder: Encoder, text: str, name: str) -> None:
     _, found = pieces(text, name, StandIn(encoder).pieces)
     assert "".join(piece for piece, _ in found) == (text if found else "")
 
 
-def test_openais_own_counts() -> None:
+def test_token_counts_match_openais() -> None:
     """Where a package carries the files, they count as OpenAI's tokenizers are known to."""
     encoding = load("cl100k_base")
     if encoding is None:
@@ -79,7 +79,7 @@ def test_openais_own_counts() -> None:
     assert encoding.encode("hello world") == [15339, 1917]
 
 
-def test_tokens_come_with_their_chunks(post: Any) -> None:
+def test_tokens_are_grouped_by_chunk(post: Any) -> None:
     _, flat = post("segment", content=TEXT, return_tokens=True)
     assert "".join(text for text, _ in flat["tokens"]) == TEXT
     _, nested = post("segment", content=TEXT, return_tokens=True, return_chunks=True, max_chunk_length=60)
@@ -96,7 +96,7 @@ def test_head_and_tail_are_the_first_and_the_last_tokens(post: Any, side: str) -
     assert [TEXT[start:end] for start, end in body["chunk_positions"]] == body["chunks"]
 
 
-def test_it_can_be_asked_by_query_parameters(ask: Any) -> None:
+def test_segment_accepts_query_parameters(ask: Any) -> None:
     by_query = ask("GET", "/v1/segment?content=One.%20Two%20%26%20three.&return_chunks=true&max_chunk_length=6").body
     fields = {"content": "One. Two & three.", "return_chunks": True, "max_chunk_length": 6}
     assert by_query == ask("POST", "/v1/segment", fields).body
@@ -115,12 +115,12 @@ def test_it_can_be_asked_by_query_parameters(ask: Any) -> None:
         ({"content": "a", "x": 1}, " -> x", "extra_forbidden"),
     ],
 )
-def test_wrong_fields_are_named(post: Any, fields: Any, field: str, kind: str) -> None:
+def test_an_error_names_the_invalid_field(post: Any, fields: Any, field: str, kind: str) -> None:
     status, body = post("segment", **fields)
     assert (status, [(each["field"], each["type"]) for each in body["errors"]]) == (422, [(f"body{field}", kind)])
 
 
-def test_a_wrong_query_parameter_is_named(ask: Any) -> None:
+def test_an_error_names_the_invalid_query_parameter(ask: Any) -> None:
     assert ask("GET", "/v1/segment?content=a&head=x").body["errors"][0]["field"] == "query -> head"
 
 

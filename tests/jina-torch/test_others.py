@@ -76,7 +76,7 @@ def test_colbert_marks_queries_and_documents(tmp_path: Path, serve: Serve) -> No
 
 
 @pytest.mark.parametrize("layout", ["bert", "xlm-roberta", "as published"])
-def test_a_cross_encoder_gives_the_logits_sigmoid(layout: str, tmp_path: Path, serve: Serve) -> None:
+def test_a_cross_encoder_returns_the_sigmoid_of_the_logit(layout: str, tmp_path: Path, serve: Serve) -> None:
     name = "jina-reranker-v1-tiny-en" if layout == "bert" else "jina-reranker-v2-base-multilingual"
     folder = tmp_path / name
     if layout == "bert":
@@ -137,7 +137,7 @@ def as_published(tensors: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_clip_embeds_texts_and_pictures_together(tmp_path: Path, serve: Serve, picture: Picture) -> None:
+def test_clip_embeds_texts_and_images(tmp_path: Path, serve: Serve, picture: Picture) -> None:
     folder = tmp_path / "jina-clip-v1"
     first = ["<pad>", "<unk>", "<start>", "<end>"]
     own = tokenizer(
@@ -189,9 +189,7 @@ def test_code_that_comes_with_a_model_never_runs(tmp_path: Path) -> None:
         Engine(model=folder).load()
 
 
-def test_over_http_it_says_what_it_serves_and_that_it_runs_meanwhile(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_server_names_its_model_and_stays_responsive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "jina-embeddings-v2-base-en"
     bert_tokenizer(folder)
     network = lively(transformers.BertModel(transformers.BertConfig(**SIZES, max_position_embeddings=50)))

@@ -87,7 +87,7 @@ def test_v3_uses_a_tasks_adapter_and_prefix(v3: tuple[Path, Any, Any], serve: Se
     assert close(vectors(ask("embeddings", model="jina-embeddings-v3", input=TEXTS)[1]), plain)
 
 
-def test_v3_as_it_was_published_is_read_offline_without_its_code(
+def test_the_published_v3_loads_offline_without_its_code(
     v3: tuple[Path, Any, Any], tmp_path: Path, serve: Serve
 ) -> None:
     """The published configuration points to code in another repository; its adapters are stacks."""
@@ -125,7 +125,7 @@ def test_v3_as_it_was_published_is_read_offline_without_its_code(
         assert np.allclose(vectors(body), expected, atol=2e-4), task
 
 
-def test_vectors_are_cut_and_normalised_only_where_that_is_asked_for(v3: tuple[Path, Any, Any], serve: Serve) -> None:
+def test_vectors_are_truncated_and_normalized_only_on_request(v3: tuple[Path, Any, Any], serve: Serve) -> None:
     folder, network, own = v3
     ask = serve(folder)
     means = np.array([rows_of(network, own, text).mean(0) for text in TEXTS])
@@ -158,7 +158,7 @@ def test_late_chunking_equals_the_reference(v3: tuple[Path, Any, Any], serve: Se
     assert (status, body["detail"]["code"]) == (400, "INPUT_TOKEN_LIMIT_EXCEEDED")
 
 
-def test_a_long_text_is_cut_only_where_that_is_asked_for(v3: tuple[Path, Any, Any], serve: Serve) -> None:
+def test_a_long_text_is_truncated_only_on_request(v3: tuple[Path, Any, Any], serve: Serve) -> None:
     folder, network, own = v3
     ask = serve(folder)
     text = " ".join(["rivers"] * 100)
@@ -169,7 +169,7 @@ def test_a_long_text_is_cut_only_where_that_is_asked_for(v3: tuple[Path, Any, An
     assert close(vectors(body)[0], unit(rows_of(network, own, " ".join(["rivers"] * 62)).mean(0)))
 
 
-def test_another_model_is_refused_and_none_is_the_loaded_one(v3: tuple[Path, Any, Any], serve: Serve) -> None:
+def test_another_model_is_rejected_and_the_default_is_the_loaded_one(v3: tuple[Path, Any, Any], serve: Serve) -> None:
     ask = serve(v3[0])
     status, body = ask("embeddings", model="jina-embeddings-v4", input="a")
     assert (status, body["detail"]["code"]) == (400, "INPUT_MODEL_NOT_FOUND")
@@ -179,7 +179,7 @@ def test_another_model_is_refused_and_none_is_the_loaded_one(v3: tuple[Path, Any
     assert ask("embeddings", model="jina-embeddings-v3", input=[{"image": "aGVsbG8="}])[0] == 422
 
 
-def test_parallel_requests_of_different_tasks_do_not_mix(v3: tuple[Path, Any, Any], serve: Serve) -> None:
+def test_parallel_requests_use_their_own_tasks(v3: tuple[Path, Any, Any], serve: Serve) -> None:
     ask = serve(v3[0])
     alone = {task: vectors(ask("embeddings", task=task, input=TEXTS)[1]) for task in TASKS}
     found: list[bool] = []
@@ -196,7 +196,7 @@ def test_parallel_requests_of_different_tasks_do_not_mix(v3: tuple[Path, Any, An
     assert all(found)
 
 
-def test_classes_are_found_with_the_tasks_adapter(v3: tuple[Path, Any, Any], serve: Serve) -> None:
+def test_classification_uses_its_adapter(v3: tuple[Path, Any, Any], serve: Serve) -> None:
     folder, _, own = v3
     adapted = with_adapter(folder, "classification")
     labels = ["city", "summer"]
@@ -241,7 +241,7 @@ def test_the_last_token_is_pooled(kind: str, tmp_path: Path, serve: Serve) -> No
         assert (status, body["detail"]["code"]) == (400, "INPUT_UNSUPPORTED")
 
 
-def test_files_that_also_name_own_code_are_computed_by_the_native_class(tmp_path: Path, serve: Serve) -> None:
+def test_a_model_that_names_its_own_code_runs_in_the_native_class(tmp_path: Path, serve: Serve) -> None:
     name, config = decoders()["EuroBERT"]
     folder = tmp_path / name
     decoder_tokenizer(folder)
@@ -262,7 +262,7 @@ def test_files_that_also_name_own_code_are_computed_by_the_native_class(tmp_path
     assert (status, close(vectors(body), expected)) == (200, True)
 
 
-def test_a_bert_is_pooled_by_its_files(tmp_path: Path, serve: Serve) -> None:
+def test_the_pooling_of_a_bert_is_read_from_its_files(tmp_path: Path, serve: Serve) -> None:
     folder = tmp_path / "models--jinaai--jina-embeddings-v2-base-en" / "snapshots" / "0a1b"
     own = bert_tokenizer(folder)
     network = lively(transformers.BertModel(transformers.BertConfig(**SIZES, max_position_embeddings=50)))
@@ -274,7 +274,7 @@ def test_a_bert_is_pooled_by_its_files(tmp_path: Path, serve: Serve) -> None:
     assert close(vectors(body), [unit(rows_of(network, own, text)[0]) for text in TEXTS])
 
 
-def test_weights_that_are_missing_are_not_made_up(v3: tuple[Path, Any, Any], tmp_path: Path) -> None:
+def test_missing_weights_raise(v3: tuple[Path, Any, Any], tmp_path: Path) -> None:
     folder = tmp_path / "jina-embeddings-v3"
     native, _, own = v3
     own.save_pretrained(folder)
@@ -286,7 +286,7 @@ def test_weights_that_are_missing_are_not_made_up(v3: tuple[Path, Any, Any], tmp
         Engine(model=folder).load()
 
 
-def test_a_name_that_does_not_say_which_model_it_is(v3: tuple[Path, Any, Any], tmp_path: Path) -> None:
+def test_a_folder_without_a_known_model_name_needs_a_model_id(v3: tuple[Path, Any, Any], tmp_path: Path) -> None:
     folder = tmp_path / "weights"
     folder.symlink_to(v3[0])
     with pytest.raises(ModelNotFoundError, match="--model-id"):

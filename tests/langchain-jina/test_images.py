@@ -71,7 +71,7 @@ def test_large_images_can_be_sent_smaller(server: Recorder, tmp_path: Path) -> N
     assert Image.open(io.BytesIO(sent)).size == (200, 50)
 
 
-def test_an_image_is_found_by_a_question(engine_url: str, picture: Path, tmp_path: Path) -> None:
+def test_a_question_finds_an_image(engine_url: str, picture: Path, tmp_path: Path) -> None:
     recipe = drawn(tmp_path / "recipe.png", "Flour, water and salt")
     embeddings = JinaEmbeddings(model=CLIP, base_url=engine_url)
     cake, board = embeddings.embed_images([recipe, picture])
@@ -92,7 +92,7 @@ def test_an_image_is_found_by_a_question(engine_url: str, picture: Path, tmp_pat
         (["file://another-machine/a.png"], "on another machine"),
     ],
 )
-def test_what_is_no_image_is_refused_before_anything_is_sent(server: Recorder, uris: Any, message: str) -> None:
+def test_a_file_that_is_not_an_image_is_rejected_before_sending(server: Recorder, uris: Any, message: str) -> None:
     embeddings = JinaEmbeddings(model=CLIP, base_url=server.url)
     with pytest.raises(JinaInputError, match=message):
         embeddings.embed_images(uris)
@@ -107,7 +107,7 @@ def test_a_model_without_images_says_so(server: Recorder, picture: Path) -> None
     assert server.sent == []
 
 
-def test_no_images_no_request(server: Recorder) -> None:
+def test_no_images_send_no_request(server: Recorder) -> None:
     embeddings = JinaEmbeddings(model=CLIP, base_url=server.url)
     assert embeddings.embed_images([]) == asyncio.run(embeddings.aembed_images([])) == []
     assert server.sent == []

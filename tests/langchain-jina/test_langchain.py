@@ -54,7 +54,7 @@ def test_a_retriever_and_a_reranker_answer_a_question(engine_url: str) -> None:
     assert [document.id for document in chain.invoke("What do I bake?")] == ["2"]
 
 
-def test_the_same_answer_asynchronously(engine_url: str) -> None:
+def test_async_pipelines_give_the_same_answer(engine_url: str) -> None:
     async def ask() -> list[Document]:
         store = InMemoryVectorStore(JinaEmbeddings(model=MODEL, base_url=engine_url))
         await store.aadd_documents([Document(text, id=str(number)) for number, text in enumerate(TEXTS)])
@@ -65,7 +65,7 @@ def test_the_same_answer_asynchronously(engine_url: str) -> None:
     assert (len(found), found[0].id) == (2, "0")
 
 
-def test_trap_the_standard_tests_do_not_see_roles(server: Recorder) -> None:
+def test_queries_and_documents_have_different_tasks(server: Recorder) -> None:
     embeddings = JinaEmbeddings(model=MODEL, base_url=server.url)
     embeddings.embed_documents(["a"])
     embeddings.embed_query("a")
@@ -94,26 +94,26 @@ def test_every_option_reaches_the_wire(server: Recorder) -> None:
     assert (body["dimensions"], body["normalized"], body["truncate"]) == (64, False, True)
 
 
-def test_trap_the_standard_tests_do_not_see_the_order(server: Recorder) -> None:
+def test_vectors_are_in_input_order(server: Recorder) -> None:
     vectors = JinaEmbeddings(model=MODEL, base_url=server.url).embed_documents(["a", "b"])
     assert isinstance(vectors[1][0], float)
     assert np.array_equal(vectors, np.stack([vector_of("a"), vector_of("b")]))
 
 
-def test_nothing_to_do_sends_nothing(server: Recorder) -> None:
+def test_empty_input_sends_no_request(server: Recorder) -> None:
     assert JinaEmbeddings(base_url=server.url).embed_documents([]) == []
     assert JinaRerank(base_url=server.url).compress_documents([], "q") == []
     assert server.sent == []
 
 
-def test_reranked_documents_keep_id_and_metadata_and_the_given_ones_are_untouched(server: Recorder) -> None:
+def test_reranked_documents_are_copies_with_id_and_metadata(server: Recorder) -> None:
     documents = [Document("aa", id="1", metadata={"page": 7}), Document("b", id="2")]
     kept = JinaRerank(base_url=server.url, top_n=1).compress_documents(documents, "q")
     assert kept == [Document("aa", id="1", metadata={"page": 7, "relevance_score": 0.002})]
     assert documents[0].metadata == {"page": 7}
 
 
-def test_rerank_takes_texts_documents_and_dicts_and_another_top_n(server: Recorder) -> None:
+def test_rerank_accepts_texts_documents_and_dicts(server: Recorder) -> None:
     reranker = JinaRerank(base_url=server.url)
     found = reranker.rerank(["a", Document("bb"), {"text": "ccc"}, "dddd"], "q", model="jina-reranker-v3", top_n=None)
     assert [pair["index"] for pair in found] == [3, 2, 1, 0]
@@ -121,7 +121,7 @@ def test_rerank_takes_texts_documents_and_dicts_and_another_top_n(server: Record
     assert [pair["index"] for pair in asyncio.run(reranker.arerank(["a", "bb"], "q", top_n=1))] == [1]
 
 
-def test_texts_are_no_documents_to_compress(server: Recorder) -> None:
+def test_compress_documents_rejects_plain_texts(server: Recorder) -> None:
     reranker = JinaRerank(base_url=server.url)
     for run in (
         lambda: reranker.compress_documents(["a text"], "q"),  # type: ignore[list-item]
@@ -134,7 +134,7 @@ def test_texts_are_no_documents_to_compress(server: Recorder) -> None:
 
 
 @pytest.mark.parametrize("name", ["jina_api_key", "api_key"])
-def test_the_key_is_sent_and_shows_nowhere(server: Recorder, name: str) -> None:
+def test_the_key_is_sent_and_never_shown(server: Recorder, name: str) -> None:
     options: dict[str, Any] = {"base_url": server.url, name: KEY}
     for component in (JinaEmbeddings(**options), JinaRerank(**options)):
         assert KEY not in f"{component!r} {component} {component.model_dump()} {component.model_dump_json()}"
@@ -157,7 +157,7 @@ def test_the_models_of_langchain_community_are_the_defaults() -> None:
         ({"api_key": 7.5}, JinaInputError, "api_key"),
     ],
 )
-def test_a_bad_argument_is_an_error_that_shows_no_value(
+def test_an_error_shows_no_secret_value(
     kind: type, arguments: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message) as caught:
@@ -165,7 +165,7 @@ def test_a_bad_argument_is_an_error_that_shows_no_value(
     assert KEY not in str(caught.value)
 
 
-def test_a_missing_key_is_asked_for_when_it_is_needed() -> None:
+def test_a_missing_key_raises_at_first_use() -> None:
     with pytest.raises(JinaInputError, match="JINA_API_KEY"):
         JinaEmbeddings().embed_query("a")
     with pytest.raises(JinaInputError, match="JINA_API_KEY"):
@@ -173,20 +173,20 @@ def test_a_missing_key_is_asked_for_when_it_is_needed() -> None:
 
 
 @pytest.mark.parametrize("texts", ["one text", [None], None])
-def test_bad_texts_are_refused(server: Recorder, texts: Any) -> None:
+def test_invalid_texts_are_rejected(server: Recorder, texts: Any) -> None:
     with pytest.raises(JinaInputError):
         JinaEmbeddings(base_url=server.url).embed_documents(texts)
     assert server.sent == []
 
 
-def test_a_ready_client_is_used_by_both_sides(server: Recorder) -> None:
+def test_a_ready_client_serves_sync_and_async_calls(server: Recorder) -> None:
     for client in (JinaClient(base_url=server.url), AsyncJinaClient(base_url=server.url)):
         embeddings = JinaEmbeddings(model=MODEL, client=client)
         assert embeddings.embed_query("a") == asyncio.run(embeddings.aembed_query("a"))
     assert len(server.sent) == 4
 
 
-def test_a_ready_client_and_options_for_another_do_not_mix(server: Recorder) -> None:
+def test_a_ready_client_cannot_be_combined_with_client_options(server: Recorder) -> None:
     with pytest.raises(JinaInputError, match="leave out timeout"):
         JinaEmbeddings(client=JinaClient(base_url=server.url), timeout=3).embed_query("a")
 
@@ -201,14 +201,14 @@ def test_a_pickle_keeps_every_option(server: Recorder) -> None:
     assert server.sent[1].headers["authorization"] == f"Bearer {KEY}"
 
 
-def test_an_attribute_that_changes_takes_effect(server: Recorder) -> None:
+def test_a_changed_attribute_takes_effect(server: Recorder) -> None:
     embeddings = JinaEmbeddings(model=MODEL, base_url="http://127.0.0.1:9/v1")
     embeddings.base_url = server.url
     embeddings.dimensions = 64
     assert len(embeddings.embed_query("a")) == 64
 
 
-def test_it_closes_and_opens_again(server: Recorder) -> None:
+def test_a_closed_component_can_be_used_again(server: Recorder) -> None:
     embeddings = JinaEmbeddings(model=MODEL, base_url=server.url)
     embeddings.embed_query("a")
     embeddings.close()
@@ -217,7 +217,7 @@ def test_it_closes_and_opens_again(server: Recorder) -> None:
 
 
 @pytest.mark.parametrize("kind", ["binary", "ubinary"])
-def test_bits_are_lists_of_0_and_1(server: Recorder, kind: str) -> None:
+def test_binary_vectors_are_lists_of_0_and_1(server: Recorder, kind: str) -> None:
     embeddings = JinaEmbeddings(model=MODEL, base_url=server.url, embedding_type=kind)
     expected = (vector_of("a") > 0).astype(float).tolist()
     found = embeddings.embed_documents(["a"])
@@ -227,12 +227,12 @@ def test_bits_are_lists_of_0_and_1(server: Recorder, kind: str) -> None:
     assert server.sent[0].body["embedding_type"] == kind
 
 
-def test_a_length_of_bits_that_is_no_multiple_of_8(server: Recorder) -> None:
+def test_any_number_of_binary_dimensions_is_supported(server: Recorder) -> None:
     embeddings = JinaEmbeddings(model=MODEL, base_url=server.url, embedding_type="ubinary", dimensions=20)
     assert embeddings.embed_query("a") == (vector_of("a", 20) > 0).astype(float).tolist()
 
 
-def test_what_langchain_cannot_hold_is_refused(server: Recorder) -> None:
+def test_vectors_that_langchain_cannot_represent_are_rejected(server: Recorder) -> None:
     with pytest.raises(JinaInputError, match="embedding_type must be one of 'float', 'base64', 'binary' or 'ubinary'"):
         JinaEmbeddings(embedding_type="int8")
     for model in ("jina-colbert-v2", "elser-v2"):

@@ -31,7 +31,7 @@ BOTH = pytest.mark.parametrize("make", [dense, late])
 
 
 @BOTH
-def test_documents_are_found_with_their_id_metadata_and_score(make: Any) -> None:
+def test_results_have_id_metadata_and_score(make: Any) -> None:
     retriever = make(k=2)
     assert retriever.add_documents(DOCUMENTS) == ["0", "1", "2"]
     best, second = retriever.invoke("What do I need for baking?")
@@ -42,7 +42,7 @@ def test_documents_are_found_with_their_id_metadata_and_score(make: Any) -> None
 
 
 @BOTH
-def test_the_same_asynchronously(make: Any) -> None:
+def test_async_retrieval_returns_the_same(make: Any) -> None:
     async def ask() -> list[Document]:
         retriever = make(k=1)
         await retriever.aadd_documents(DOCUMENTS)
@@ -52,7 +52,7 @@ def test_the_same_asynchronously(make: Any) -> None:
 
 
 @BOTH
-def test_what_is_at_a_path_is_there_again(make: Any, tmp_path: Path) -> None:
+def test_an_index_at_a_path_is_reopened(make: Any, tmp_path: Path) -> None:
     make(path=tmp_path / "index").add_documents(DOCUMENTS)
     retriever = make(path=tmp_path / "index", k=1)
     assert retriever.invoke("baking")[0].id == "2"
@@ -75,7 +75,7 @@ def test_loading_needs_an_index_of_the_same_model(tmp_path: Path) -> None:
         JinaRetriever.load(tmp_path / "elsewhere", EMBEDDINGS)
 
 
-def test_made_from_documents() -> None:
+def test_a_retriever_can_be_created_from_documents() -> None:
     late_retriever = asyncio.run(JinaLateInteractionRetriever.afrom_documents(DOCUMENTS, base_url="local", k=1))
     assert late_retriever.invoke("baking")[0].id == "2"
     dense_retriever = asyncio.run(JinaRetriever.afrom_documents(DOCUMENTS, EMBEDDINGS, k=1))
@@ -83,7 +83,7 @@ def test_made_from_documents() -> None:
 
 
 @BOTH
-def test_bad_arguments_are_refused(make: Any) -> None:
+def test_invalid_arguments_are_rejected(make: Any) -> None:
     with pytest.raises(JinaArgumentError, match="did you mean 'oversampling'"):
         make(oversampelling=3)
     with pytest.raises(JinaInputError, match="k must be a number of at least 1"):
@@ -97,7 +97,7 @@ def test_bad_arguments_are_refused(make: Any) -> None:
     assert make().invoke("a question to nothing") == []
 
 
-def test_a_clustered_index_searches_a_few_cells(tmp_path: Path) -> None:
+def test_a_clustered_index_searches_nprobe_cells(tmp_path: Path) -> None:
     retriever = dense(path=tmp_path / "index", k=2, oversampling=1, nprobe=1)
     with pytest.raises(JinaInputError, match="nothing was added yet"):
         retriever.cluster()
@@ -115,9 +115,7 @@ def test_a_clustered_index_searches_a_few_cells(tmp_path: Path) -> None:
 
 
 @BOTH
-def test_reading_alone_changes_nothing_and_embeds_nothing(
-    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_read_only_retriever_changes_nothing(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     retriever = make(path=tmp_path / "index")
     retriever.add_documents(DOCUMENTS)
     retriever.close()
@@ -137,13 +135,13 @@ def test_reading_alone_changes_nothing_and_embeds_nothing(
 
 
 @pytest.mark.parametrize("encoding", ["binary", "ubinary"])
-def test_bits_are_refused_before_anything_is_embedded(encoding: Any) -> None:
+def test_binary_vectors_are_rejected_before_embedding(encoding: Any) -> None:
     bits = JinaEmbeddings(model="jina-embeddings-v3", base_url="http://127.0.0.1:9", embedding_type=encoding)
     with pytest.raises(JinaInputError, match=f"needs floats, got embedding_type='{encoding}'.*Leave embedding_type"):
         JinaRetriever(embeddings=bits)
 
 
-def test_bits_of_an_embedder_that_does_not_say_so_are_refused() -> None:
+def test_undeclared_binary_vectors_are_rejected() -> None:
     bits = JinaEmbeddings(model="jina-embeddings-v3", base_url="local", embedding_type="binary")
     cached = CacheBackedEmbeddings.from_bytes_store(bits, InMemoryByteStore(), key_encoder="sha256")
     retriever = JinaRetriever(embeddings=cached)

@@ -41,7 +41,7 @@ def by_client(url: str, **options: Any) -> dict[str, list[float]]:
     }
 
 
-def test_a_list_of_lists(engine_url: str) -> None:
+def test_embed_chunked_accepts_a_list_of_lists(engine_url: str) -> None:
     expected = by_client(engine_url)
     embeddings = JinaEmbeddings(model=MODEL, base_url=engine_url)
     found = embeddings.embed_chunked([BERLIN, BREAD])
@@ -51,7 +51,7 @@ def test_a_list_of_lists(engine_url: str) -> None:
     assert asyncio.run(embeddings.aembed_chunked([BERLIN, BREAD])) == found
 
 
-def test_bits_in_context(engine_url: str) -> None:
+def test_embed_chunked_returns_binary_vectors(engine_url: str) -> None:
     bits = JinaEmbeddings(model=MODEL, base_url=engine_url, embedding_type="binary")
     expected = [[float(number > 0) for number in vector] for vector in by_client(engine_url).values()]
     berlin, bread = bits.embed_chunked([BERLIN, BREAD])
@@ -59,7 +59,7 @@ def test_bits_in_context(engine_url: str) -> None:
     assert sorted(bits.embed_chunks(CHUNKS)) == sorted(expected)
 
 
-def test_a_document_that_fails_is_named_by_its_place(server: Recorder) -> None:
+def test_an_error_names_the_failed_document(server: Recorder) -> None:
     def refusing(sent: Sent) -> Answer:
         if "Bread needs flour." in sent.body["input"]:
             return Answer({"detail": "too long"}, 400)
@@ -71,7 +71,7 @@ def test_a_document_that_fails_is_named_by_its_place(server: Recorder) -> None:
     assert (list(failed.value.completed), list(failed.value.failed)) == ([0], [1])
 
 
-def test_documents_by_a_key_of_their_metadata(engine_url: str) -> None:
+def test_chunks_are_grouped_by_a_metadata_key(engine_url: str) -> None:
     expected = by_client(engine_url)
     embeddings = JinaEmbeddings(model=MODEL, base_url=engine_url)
     found = embeddings.embed_chunks(CHUNKS)
@@ -87,21 +87,21 @@ def test_the_chunks_of_two_documents_never_share_a_request(server: Recorder) -> 
     assert all(sent.body["late_chunking"] for sent in server.sent)
 
 
-def test_a_document_longer_than_the_context_is_windowed(server: Recorder) -> None:
+def test_a_long_document_is_split_into_windows(server: Recorder) -> None:
     chunks = ["word " * 2000] * 10
     found = JinaEmbeddings(model=MODEL, base_url=server.url).embed_chunked([chunks])
     assert len(found[0]) == 10
     assert len(server.sent) > 1
 
 
-def test_a_store_takes_the_vectors_made_in_context(engine_url: str) -> None:
+def test_a_store_receives_late_chunking_vectors(engine_url: str) -> None:
     expected = by_client(engine_url)
     store = InMemoryVectorStore(JinaEmbeddings(model=MODEL, base_url=engine_url))
     assert add_chunks(store, CHUNKS) == [chunk.id for chunk in CHUNKS]
     assert {key: kept["vector"] for key, kept in store.store.items()} == expected
 
 
-def test_a_store_takes_them_asynchronously(engine_url: str) -> None:
+def test_a_store_receives_late_chunking_vectors_asynchronously(engine_url: str) -> None:
     expected = by_client(engine_url)
     store = InMemoryVectorStore(JinaEmbeddings(model=MODEL, base_url=engine_url))
     asyncio.run(aadd_chunks(store, CHUNKS, ids=[f"x-{chunk.id}" for chunk in CHUNKS]))
@@ -109,7 +109,7 @@ def test_a_store_takes_them_asynchronously(engine_url: str) -> None:
 
 
 @pytest.mark.parametrize("asynchronously", [False, True])
-def test_a_store_with_batches_and_threads_of_its_own(engine_url: str, asynchronously: bool) -> None:
+def test_a_store_may_batch_and_use_threads(engine_url: str, asynchronously: bool) -> None:
     """Qdrant asks for the vectors batch by batch, and asynchronously from another thread."""
     expected = by_client(engine_url)
     client = QdrantClient(":memory:")
@@ -126,7 +126,7 @@ def test_a_store_with_batches_and_threads_of_its_own(engine_url: str, asynchrono
     client.close()
 
 
-def test_our_own_retriever_takes_them(engine_url: str) -> None:
+def test_our_retriever_receives_late_chunking_vectors(engine_url: str) -> None:
     retriever = JinaRetriever(embeddings=JinaEmbeddings(model=MODEL, base_url=engine_url), k=5)
     assert add_chunks(retriever, CHUNKS) == [chunk.id for chunk in CHUNKS]
     scores = {document.id: document.metadata["relevance_score"] for document in retriever.invoke("How many people?")}
@@ -135,7 +135,7 @@ def test_our_own_retriever_takes_them(engine_url: str) -> None:
     retriever.close()
 
 
-def test_nothing_is_embedded_for_a_retriever_that_is_read_only(server: Recorder, tmp_path: Path) -> None:
+def test_nothing_is_embedded_for_a_read_only_retriever(server: Recorder, tmp_path: Path) -> None:
     embeddings = JinaEmbeddings(model=MODEL, base_url=server.url)
     retriever = JinaRetriever(embeddings=embeddings, path=tmp_path, read_only=True)
     with pytest.raises(JinaInputError, match="read-only"):
@@ -143,7 +143,7 @@ def test_nothing_is_embedded_for_a_retriever_that_is_read_only(server: Recorder,
     assert not server.sent
 
 
-def test_what_a_splitter_made_is_grouped_by_what_its_loader_said(server: Recorder) -> None:
+def test_split_documents_are_grouped_by_source(server: Recorder) -> None:
     pages = [Document("First. " * 9, metadata={"source": "a.txt"}), Document("Second. " * 9, metadata={"source": "b"})]
     chunks = RecursiveCharacterTextSplitter(chunk_size=30, chunk_overlap=0).split_documents(pages)
     JinaEmbeddings(model=MODEL, base_url=server.url).embed_chunks(chunks)
@@ -151,7 +151,7 @@ def test_what_a_splitter_made_is_grouped_by_what_its_loader_said(server: Recorde
     assert len({text.split(".")[0] for text in server.sent[0].body["input"]}) == 1
 
 
-def test_afterwards_the_store_embeds_as_before(server: Recorder) -> None:
+def test_a_store_embeds_normally_after_add_chunks(server: Recorder) -> None:
     store = InMemoryVectorStore(JinaEmbeddings(model=MODEL, base_url=server.url))
     add_chunks(store, CHUNKS)
     store.add_texts(["another"])
@@ -166,7 +166,7 @@ class Forgetful(InMemoryVectorStore):
         return []
 
 
-def test_a_store_that_does_not_take_the_vectors_is_an_error(server: Recorder) -> None:
+def test_a_store_that_ignores_the_vectors_raises(server: Recorder) -> None:
     with pytest.raises(JinaError, match="Forgetful took 0 of the 5 vectors"):
         add_chunks(Forgetful(JinaEmbeddings(model=MODEL, base_url=server.url)), CHUNKS)
 
@@ -178,12 +178,12 @@ class Shouting(InMemoryVectorStore):
         return super().add_documents([Document(document.page_content.upper()) for document in documents])
 
 
-def test_a_store_that_changes_the_texts_is_an_error(server: Recorder) -> None:
+def test_a_store_that_changes_the_texts_raises(server: Recorder) -> None:
     with pytest.raises(JinaInputError, match="none of the chunks"):
         add_chunks(Shouting(JinaEmbeddings(model=MODEL, base_url=server.url)), CHUNKS)
 
 
-def test_a_cache_keyed_by_the_text_alone_is_refused(server: Recorder) -> None:
+def test_a_cache_keyed_by_text_alone_is_rejected(server: Recorder) -> None:
     embeddings = JinaEmbeddings(model=MODEL, base_url=server.url)
     cached = CacheBackedEmbeddings.from_bytes_store(embeddings, InMemoryByteStore(), key_encoder="sha256")
     with pytest.raises(JinaInputError, match="keyed by the text alone"):
@@ -200,14 +200,14 @@ def test_a_cache_keyed_by_the_text_alone_is_refused(server: Recorder) -> None:
         ("a", "must be a list of documents, got str"),
     ],
 )
-def test_chunks_of_no_document_are_refused(server: Recorder, chunks: Any, message: str) -> None:
+def test_chunks_without_a_document_are_rejected(server: Recorder, chunks: Any, message: str) -> None:
     with pytest.raises(JinaInputError, match=message):
         JinaEmbeddings(model=MODEL, base_url=server.url).embed_chunks(chunks)
     assert server.sent == []
 
 
 @pytest.mark.parametrize(("documents", "message"), [(["a", "b"], r"documents\[0\] must be a list"), ("ab", "a list")])
-def test_what_is_no_list_of_lists_is_refused(server: Recorder, documents: Any, message: str) -> None:
+def test_input_that_is_not_a_list_of_lists_is_rejected(server: Recorder, documents: Any, message: str) -> None:
     with pytest.raises(JinaInputError, match=message):
         JinaEmbeddings(model=MODEL, base_url=server.url).embed_chunked(documents)
     assert server.sent == []

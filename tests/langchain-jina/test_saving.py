@@ -1,4 +1,4 @@
-"""What LangChain saves of the components, and what it makes of that again."""
+"""The form in which LangChain saves the components, and loading it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBe
 
 
 @pytest.mark.parametrize(("kind", "options"), [(JinaEmbeddings, EMBEDDINGS), (JinaRerank, RERANK)])
-def test_every_option_but_the_key_comes_back(kind: Any, options: dict[str, Any]) -> None:
+def test_a_saved_component_keeps_every_option_but_the_key(kind: Any, options: dict[str, Any]) -> None:
     component = kind(**options, api_key=KEY)
     saved = dumps(component)
     assert KEY not in saved
@@ -47,7 +47,7 @@ def test_every_option_but_the_key_comes_back(kind: Any, options: dict[str, Any])
     assert with_key.jina_api_key.get_secret_value() == KEY
 
 
-def test_the_saved_form() -> None:
+def test_a_saved_tool_has_the_documented_form() -> None:
     assert dumpd(JinaEmbeddings(model="jina-embeddings-v3", base_url="local", api_key=KEY)) == {
         "lc": 1,
         "type": "constructor",
@@ -61,14 +61,16 @@ def test_the_saved_form() -> None:
     }
 
 
-def test_what_is_loaded_asks_the_environment_for_its_key(server: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loaded_component_reads_its_key_from_the_environment(
+    server: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     saved = dumpd(JinaEmbeddings(model="jina-embeddings-v3", base_url=server.url, api_key=KEY))
     monkeypatch.setenv("JINA_API_KEY", "another-key")
     load(saved, **LOADING).embed_query("a")
     assert server.sent[0].headers["authorization"] == "Bearer another-key"
 
 
-def test_a_component_with_a_client_of_its_own_is_not_saved_without_it(server: Recorder) -> None:
+def test_a_component_with_a_ready_client_cannot_be_saved(server: Recorder) -> None:
     """Else what is loaded would send the texts of a self-hoster to the public API."""
     for component in (
         JinaEmbeddings(client=JinaClient(base_url=server.url, api_key=KEY)),
@@ -81,20 +83,20 @@ def test_a_component_with_a_client_of_its_own_is_not_saved_without_it(server: Re
             load(saved, **LOADING)
 
 
-def test_a_retriever_is_not_saved_without_its_documents() -> None:
+def test_a_retriever_cannot_be_saved() -> None:
     saved = dumpd(JinaLateInteractionRetriever(base_url="local", api_key=KEY))
     assert saved["type"] == "not_implemented"
     assert KEY not in json.dumps(saved)
 
 
-def test_an_option_that_no_longer_exists_is_named_when_it_is_loaded() -> None:
+def test_loading_an_unknown_option_names_it() -> None:
     saved = dumpd(JinaEmbeddings())
     saved["kwargs"]["dimensoins"] = 64
     with pytest.raises(JinaArgumentError, match="did you mean 'dimensions'"):
         load(saved, **LOADING)
 
 
-def test_a_chain_with_a_reranker_is_saved() -> None:
+def test_a_chain_with_a_reranker_can_be_saved() -> None:
     chain = RunnablePassthrough() | JinaRerank(base_url="local", top_n=1, api_key=KEY)
     saved = dumps(chain)
     assert KEY not in saved
@@ -106,7 +108,7 @@ def test_a_chain_with_a_reranker_is_saved() -> None:
     assert again.last.top_n == 1
 
 
-def test_an_old_dump_of_the_fields_constructs(server: Recorder) -> None:
+def test_a_dump_of_the_older_fields_can_be_loaded(server: Recorder) -> None:
     """As ``model_dump`` of langchain_community's classes has them, without the session."""
     old: dict[str, Any] = {"session": None, "model_name": "jina-embeddings-v2-base-en", "jina_api_key": KEY}
     assert JinaEmbeddings(**old).model_name == "jina-embeddings-v2-base-en"

@@ -29,7 +29,7 @@ def asked(server: Recorder) -> list[str]:
     return [parse_qs(urlsplit(sent.path).query)["q"][0] for sent in server.sent]
 
 
-def test_defect_23_a_question_arrives_whole(server: Recorder, wrapper: JinaSearchAPIWrapper) -> None:
+def test_special_characters_of_a_query_arrive_unchanged(server: Recorder, wrapper: JinaSearchAPIWrapper) -> None:
     questions = ["What is C# used for?", "100% of a/b & c?", "https://example.com/?a=b#c", "東京 🐈"]
     tool = JinaSearch(search_wrapper=wrapper)
     for question in questions:
@@ -37,7 +37,7 @@ def test_defect_23_a_question_arrives_whole(server: Recorder, wrapper: JinaSearc
     assert asked(server) == questions
 
 
-def test_the_tool_gives_json(server: Recorder, wrapper: JinaSearchAPIWrapper) -> None:
+def test_the_tool_returns_json(server: Recorder, wrapper: JinaSearchAPIWrapper) -> None:
     tool = JinaSearch(search_wrapper=wrapper)
     found = tool.invoke("cats")
     assert json.loads(found)[0] == {
@@ -51,7 +51,7 @@ def test_the_tool_gives_json(server: Recorder, wrapper: JinaSearchAPIWrapper) ->
     assert (tool.name, list(tool.args)) == ("jina_search", ["query", "max_results"])
 
 
-def test_documents(wrapper: JinaSearchAPIWrapper) -> None:
+def test_download_documents_returns_documents(wrapper: JinaSearchAPIWrapper) -> None:
     found = wrapper.download_documents("cats")
     metadata = {"title": "Köln", "link": "https://cats.example/", "description": "On cats"}
     assert found[0] == Document("# Cats", metadata=metadata)
@@ -59,13 +59,13 @@ def test_documents(wrapper: JinaSearchAPIWrapper) -> None:
     assert asyncio.run(wrapper.adownload_documents("cats")) == found
 
 
-def test_the_address_of_the_earlier_wrapper_is_understood() -> None:
+def test_search_url_is_accepted() -> None:
     wrapper = JinaSearchAPIWrapper(api_key=KEY, base_url="https://s.jina.ai/")
     assert wrapper._connection().base_url == "https://s.jina.ai/v1"
     assert KEY not in f"{wrapper!r} {JinaSearch(search_wrapper=wrapper)!r}"
 
 
-def test_what_cannot_work_is_refused(server: Recorder, wrapper: JinaSearchAPIWrapper) -> None:
+def test_invalid_search_arguments_are_rejected(server: Recorder, wrapper: JinaSearchAPIWrapper) -> None:
     unknown: Any = {"api_key": KEY}
     with pytest.raises(JinaArgumentError, match="JinaSearch has no argument 'api_key'"):
         JinaSearch(**unknown)
@@ -78,7 +78,7 @@ def test_what_cannot_work_is_refused(server: Recorder, wrapper: JinaSearchAPIWra
     assert server.sent == []
 
 
-def test_an_empty_balance_is_an_error_of_its_own(server: Recorder, wrapper: JinaSearchAPIWrapper) -> None:
+def test_an_empty_balance_raises_payment_required(server: Recorder, wrapper: JinaSearchAPIWrapper) -> None:
     server.answer = lambda sent: Answer({"code": 402, "message": "Insufficient balance"}, 402)
     with pytest.raises(PaymentRequiredError, match="balance"):
         wrapper.run("cats")

@@ -59,7 +59,7 @@ def by_role(sent: Sent) -> Answer:
     return Answer(embeddings(Sent(sent.path, sent.headers, {**sent.body, "input": roles})))
 
 
-def test_a_cache_gives_queries_and_documents_their_own_vectors(server: Recorder, tmp_path: Path) -> None:
+def test_a_cache_separates_queries_and_documents(server: Recorder, tmp_path: Path) -> None:
     server.answer = by_role
     model = JinaEmbeddings(model=MODEL, base_url=server.url)
     query, document = model.embed_query("a cat"), model.embed_documents(["a cat"])[0]
@@ -70,7 +70,7 @@ def test_a_cache_gives_queries_and_documents_their_own_vectors(server: Recorder,
     assert len(server.sent) == 4
 
 
-def test_trap_one_store_for_both_roles_gives_a_query_the_vector_of_a_document(server: Recorder) -> None:
+def test_one_cache_store_for_both_roles_mixes_their_vectors(server: Recorder) -> None:
     """What the documentation warns of: if LangChain mends it, the warning can go."""
     server.answer = by_role
     model = JinaEmbeddings(model=MODEL, base_url=server.url)
@@ -80,7 +80,7 @@ def test_trap_one_store_for_both_roles_gives_a_query_the_vector_of_a_document(se
     assert cache.embed_documents(["a cat"])[0] == cache.embed_query("a cat") != model.embed_query("a cat")
 
 
-def test_the_clients_own_cache_tells_roles_apart(server: Recorder, tmp_path: Path) -> None:
+def test_the_clients_cache_separates_roles(server: Recorder, tmp_path: Path) -> None:
     server.answer = by_role
     model = JinaEmbeddings(model=MODEL, base_url=server.url, cache=str(tmp_path / "vectors"))
     for _ in range(2):
@@ -88,7 +88,7 @@ def test_the_clients_own_cache_tells_roles_apart(server: Recorder, tmp_path: Pat
     assert len(server.sent) == 2
 
 
-def test_a_cache_saves_the_second_time_and_knows_every_option(server: Recorder, tmp_path: Path) -> None:
+def test_the_clients_cache_key_includes_every_option(server: Recorder, tmp_path: Path) -> None:
     def ask(**options: Any) -> int:
         before = len(server.sent)
         cache = cached(JinaEmbeddings(model=MODEL, base_url=server.url, **options), tmp_path)
@@ -107,14 +107,14 @@ def test_a_cache_saves_the_second_time_and_knows_every_option(server: Recorder, 
         assert [ask(**options), ask(**options)] == [2, 0]
 
 
-def test_a_cache_namespace_is_of_the_service_and_the_model_but_not_of_the_key() -> None:
+def test_a_cache_namespace_names_service_and_model_but_not_the_key() -> None:
     first = JinaEmbeddings(model=MODEL, base_url="local", api_key="jina_a").cache_namespace
     assert first == JinaEmbeddings(model=MODEL, base_url="local", api_key="jina_b", batch_size=7).cache_namespace
     assert first != JinaEmbeddings(model="jina-embeddings-v4", base_url="local").cache_namespace
     assert first != JinaEmbeddings(model=MODEL, base_url="http://127.0.0.1:9/v1").cache_namespace
 
 
-def test_the_indexing_api_embeds_what_is_new(server: Recorder) -> None:
+def test_the_indexing_api_embeds_only_new_documents(server: Recorder) -> None:
     model = JinaEmbeddings(model=MODEL, base_url=server.url)
     store = InMemoryVectorStore(model)
     records = InMemoryRecordManager(namespace=model.cache_namespace)
@@ -128,7 +128,7 @@ def test_the_indexing_api_embeds_what_is_new(server: Recorder) -> None:
     assert asyncio.run(aindex(changed, records, store, **options))["num_skipped"] == 3
 
 
-def test_trap_the_compression_retriever_of_langchain_classic_keeps_the_best(engine_url: str) -> None:
+def test_the_compression_retriever_of_langchain_classic_works(engine_url: str) -> None:
     retriever = ContextualCompressionRetriever(
         base_compressor=JinaRerank(model=RERANKER, base_url=engine_url, top_n=1),
         base_retriever=filled_store(engine_url).as_retriever(),
@@ -159,13 +159,13 @@ def test_a_rerank_step_appears_in_traces(engine_url: str) -> None:
 
 
 @pytest.mark.parametrize("given", ["a question", {"query": "q"}, {"question": "q", "documents": []}])
-def test_a_rerank_step_says_what_it_takes(server: Recorder, given: Any) -> None:
+def test_a_rerank_step_has_an_input_schema(server: Recorder, given: Any) -> None:
     with pytest.raises(JinaInputError, match="must be invoked with"):
         JinaRerank(base_url=server.url).invoke(given)
     assert server.sent == []
 
 
-def test_qdrant(engine_url: str) -> None:
+def test_a_qdrant_store_works(engine_url: str) -> None:
     client = QdrantClient(":memory:")
     client.create_collection("texts", vectors_config=VectorParams(size=256, distance=Distance.COSINE))
     store = QdrantVectorStore(client, "texts", JinaEmbeddings(model=MODEL, base_url=engine_url, dimensions=256))
@@ -176,7 +176,7 @@ def test_qdrant(engine_url: str) -> None:
     client.close()
 
 
-def test_binary_vectors_in_qdrant_by_manhattan_distance(engine_url: str) -> None:
+def test_qdrant_searches_binary_vectors_by_manhattan_distance(engine_url: str) -> None:
     """The distance between lists of 0 and 1 is the Hamming distance."""
     model = JinaEmbeddings(model=MODEL, base_url=engine_url, embedding_type="ubinary")
     client = QdrantClient(":memory:")
@@ -217,7 +217,7 @@ def test_a_retriever_is_a_tool_of_an_agent(engine_url: str) -> None:
         assert ids(found.artifact) == ["2"]
 
 
-def test_the_memory_of_langgraph_searches_with_our_embeddings(engine_url: str) -> None:
+def test_langgraph_memory_searches_with_our_embeddings(engine_url: str) -> None:
     model = JinaEmbeddings(model=MODEL, base_url=engine_url, dimensions=256)
     store = InMemoryStore(index={"dims": 256, "embed": model, "fields": ["text"]})
     for number, text in enumerate(TEXTS):
@@ -225,7 +225,7 @@ def test_the_memory_of_langgraph_searches_with_our_embeddings(engine_url: str) -
     assert [item.key for item in store.search(("notes",), query=QUESTION, limit=1)] == ["2"]
 
 
-def test_the_memory_of_langgraph_asynchronously(engine_url: str) -> None:
+def test_langgraph_memory_works_asynchronously(engine_url: str) -> None:
     async def ask() -> list[str]:
         model = JinaEmbeddings(model=MODEL, base_url=engine_url)
         store = InMemoryStore(index={"dims": 1024, "embed": model, "fields": ["text"]})
@@ -238,7 +238,7 @@ def test_the_memory_of_langgraph_asynchronously(engine_url: str) -> None:
     assert asyncio.run(ask()) == ["0"]
 
 
-def test_the_memory_of_langgraph_embeds_by_role(server: Recorder) -> None:
+def test_langgraph_memory_embeds_by_role(server: Recorder) -> None:
     store = InMemoryStore(index={"dims": 1024, "embed": JinaEmbeddings(model=MODEL, base_url=server.url)})
     store.put(("notes",), "1", {"text": "a"})
     store.search(("notes",), query="a")

@@ -40,7 +40,7 @@ class Prefixing(JinaEmbeddings):
         return super().embed_documents([f"passage: {text}" for text in texts])
 
 
-def test_an_own_embed_serves_documents_queries_and_images_in_every_way(server: Recorder) -> None:
+def test_an_overridden_embed_serves_all_calls(server: Recorder) -> None:
     model = OwnTransfer(base_url=server.url)
     assert model.embed_documents(["abc"]) == asyncio.run(model.aembed_documents(["abc"])) == [[3.0, 1.0]]
     assert model.embed_query("abc") == asyncio.run(model.aembed_query("abc")) == [3.0, 1.0]
@@ -49,7 +49,7 @@ def test_an_own_embed_serves_documents_queries_and_images_in_every_way(server: R
     assert server.sent == []
 
 
-def test_own_public_methods_serve_their_asynchronous_forms(server: Recorder) -> None:
+def test_overridden_methods_serve_async_calls(server: Recorder) -> None:
     model = OwnMethods(base_url=server.url)
     assert asyncio.run(model.aembed_documents(["abc"])) == [[3.0]]
     assert asyncio.run(model.aembed_query("abcd")) == [4.0]
@@ -58,13 +58,13 @@ def test_own_public_methods_serve_their_asynchronous_forms(server: Recorder) -> 
     assert server.sent == []
 
 
-def test_a_changed_input_is_changed_in_async_calls_too(server: Recorder) -> None:
+def test_async_calls_use_an_overridden_preparation(server: Recorder) -> None:
     model = Prefixing(model="jina-embeddings-v3", base_url=server.url)
     assert model.embed_documents(["a"]) == asyncio.run(model.aembed_documents(["a"]))
     assert [sent.body["input"] for sent in server.sent] == [["passage: a"]] * 2
 
 
-def test_a_subclass_with_both_forms_keeps_both(server: Recorder) -> None:
+def test_a_subclass_may_override_sync_and_async(server: Recorder) -> None:
     class Both(OwnMethods):
         async def aembed_query(self, text: str) -> list[float]:
             return [-1.0]
@@ -74,7 +74,7 @@ def test_a_subclass_with_both_forms_keeps_both(server: Recorder) -> None:
 
 
 @pytest.mark.parametrize("kind", [OwnTransfer, OwnMethods])
-def test_late_chunking_never_bypasses_a_replaced_method(server: Recorder, kind: type[JinaEmbeddings]) -> None:
+def test_late_chunking_does_not_bypass_overrides(server: Recorder, kind: type[JinaEmbeddings]) -> None:
     model = kind(model="jina-embeddings-v3", base_url=server.url)
     with pytest.raises(JinaInputError, match=rf"{kind.__name__} replaces .*: replace embed_chunks as well"):
         add_chunks(InMemoryVectorStore(model), DOCUMENTS)
@@ -94,7 +94,7 @@ class OwnCompressor(JinaRerank):
 
 
 @pytest.mark.parametrize("kind", [OwnRerank, OwnCompressor])
-def test_a_replaced_rerank_or_compressor_serves_every_call(server: Recorder, kind: type[JinaRerank]) -> None:
+def test_an_overridden_rerank_or_compressor_serves_all_calls(server: Recorder, kind: type[JinaRerank]) -> None:
     reranker = kind(base_url=server.url)
     given: Any = {"query": "q", "documents": DOCUMENTS}
     results = [
@@ -107,7 +107,7 @@ def test_a_replaced_rerank_or_compressor_serves_every_call(server: Recorder, kin
     assert server.sent == []
 
 
-def test_a_replaced_rerank_receives_what_a_chain_binds() -> None:
+def test_an_overridden_rerank_receives_bound_options() -> None:
     class Recording(OwnRerank):
         def rerank(self, documents: Sequence[Any], query: str, **options: Any) -> list[dict[str, Any]]:
             calls.append(options)

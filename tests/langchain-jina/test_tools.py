@@ -125,7 +125,7 @@ def test_an_agent_searches_documents_with_reranking(documents: JinaDocumentSearc
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
-def test_a_failure_is_a_text_with_the_status_error(server: Recorder, options: dict[str, Any], way: str) -> None:
+def test_a_failure_returns_text_with_the_status_error(server: Recorder, options: dict[str, Any], way: str) -> None:
     server.answer = lambda sent: Answer({"message": "It failed"}, 500)
     endpoint = options.pop("endpoint")
     reranked = JinaDocumentSearch(
@@ -143,7 +143,7 @@ def test_a_failure_is_a_text_with_the_status_error(server: Recorder, options: di
         assert message.text.startswith("Error: It failed (HTTP 500). Try once more later")
 
 
-def test_a_model_is_told_of_invalid_arguments(options: dict[str, Any], server: Recorder) -> None:
+def test_invalid_arguments_are_reported_to_the_model(options: dict[str, Any], server: Recorder) -> None:
     message = _run(JinaReader(**options), {"url": "file:///etc/passwd"}, "sync")
     assert "url is not a web address" in message.text
     too_many = _run(
@@ -154,7 +154,7 @@ def test_a_model_is_told_of_invalid_arguments(options: dict[str, Any], server: R
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
-def test_an_error_of_the_program_ends_the_agent(server: Recorder, options: dict[str, Any], way: str) -> None:
+def test_a_programming_error_ends_the_agent(server: Recorder, options: dict[str, Any], way: str) -> None:
     with pytest.raises(JinaInputError, match="JINA_API_KEY"):
         _run(JinaReader(), {"url": "https://cats.example/"}, way)
     server.answer = lambda sent: Answer({"message": "Invalid key"}, 401)
@@ -162,7 +162,7 @@ def test_an_error_of_the_program_ends_the_agent(server: Recorder, options: dict[
         _run(JinaReader(**options), {"url": "https://cats.example/"}, way)
 
 
-def test_arguments_are_checked(documents: JinaDocumentSearch) -> None:
+def test_tool_arguments_are_checked(documents: JinaDocumentSearch) -> None:
     unknown: Any = {"key": KEY}
     with pytest.raises(JinaArgumentError, match="JinaReader has no argument 'key'"):
         JinaReader(**unknown)

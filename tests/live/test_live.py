@@ -157,7 +157,7 @@ def test_token_vectors_have_the_length_that_was_requested(client: JinaClient, ro
     assert len(result[0]) > 1
 
 
-def test_late_interaction_finds_the_document(client: JinaClient) -> None:
+def test_late_interaction_finds_the_right_document(client: JinaClient) -> None:
     documents = client.embed_multi_vector(TEXTS, model=COLBERT)
     query = client.embed_multi_vector([QUERY], model=COLBERT, input_type="query")
     assert int(np.argmax(maxsim(query[0], list(documents)))) == 0
@@ -279,5 +279,5 @@ def test_requests_in_parallel_are_all_answered(client: JinaClient) -> None:
 
 if BASE_URL is None:
 
-    def test_a_page_is_read(client: JinaClient) -> None:
+    def test_a_page_can_be_read(client: JinaClient) -> None:
         assert "Example Domain" in client.web.read("https://example.com").content

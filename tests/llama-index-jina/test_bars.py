@@ -26,7 +26,7 @@ def test_one_bar_serves_all_batches(server: Recorder, kind: str, workers: int | 
     assert "7/7" in terminal.bars[-1]
 
 
-def test_texts_that_a_subclass_embeds_count(server: Recorder) -> None:
+def test_texts_embedded_by_a_subclass_are_counted(server: Recorder) -> None:
     class Own(JinaEmbedding):
         def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
             return [[1.0] for _ in texts]

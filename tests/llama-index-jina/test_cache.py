@@ -57,7 +57,7 @@ def _abatch(embedding: BaseEmbedding) -> Any:
 WAYS = [_query, _aquery, _text, _atext, _batch, _abatch]
 
 
-def test_trap_a_query_never_gets_the_documents_vector(told_apart: Recorder) -> None:
+def test_a_query_never_gets_the_cached_document_vector(told_apart: Recorder) -> None:
     plain = JinaEmbedding(base_url=told_apart.url)
     expected = [way(plain) for way in WAYS]
     for first in range(len(WAYS)):
@@ -81,7 +81,7 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 
 
-def test_trap_no_model_or_option_gets_the_vector_of_another(told_apart: Recorder) -> None:
+def test_the_cache_key_includes_model_and_options(told_apart: Recorder) -> None:
     store = SimpleKVStore()
     for options in [*OPTIONS, *OPTIONS]:
         plain = JinaEmbedding(base_url=told_apart.url, **options)
@@ -94,7 +94,7 @@ def test_trap_no_model_or_option_gets_the_vector_of_another(told_apart: Recorder
     assert len(told_apart.sent) == 1
 
 
-def test_encodings_are_told_apart(server: Recorder) -> None:
+def test_the_cache_key_includes_the_encoding(server: Recorder) -> None:
     store = SimpleKVStore()
     for encoding in ("float", "binary", "ubinary", "float"):
         embedding = JinaEmbedding(base_url=server.url, encoding_documents=encoding, embeddings_cache=store)  # type: ignore[arg-type]
@@ -103,7 +103,7 @@ def test_encodings_are_told_apart(server: Recorder) -> None:
     assert len(server.sent) == 3
 
 
-def test_only_what_is_missing_is_sent(told_apart: Recorder) -> None:
+def test_only_missing_texts_are_sent(told_apart: Recorder) -> None:
     embedding = JinaEmbedding(base_url=told_apart.url, embeddings_cache=SimpleKVStore())
     embedding.get_text_embedding_batch(["a", "b"])
     asyncio.run(embedding.aget_text_embedding_batch(["c", "a", "d", "b"]))
@@ -112,7 +112,7 @@ def test_only_what_is_missing_is_sent(told_apart: Recorder) -> None:
     assert len(told_apart.connections) <= 2
 
 
-def test_the_store_stays_the_callers_and_holds_no_text(told_apart: Recorder, tmp_path: Path) -> None:
+def test_the_cache_store_contains_no_text(told_apart: Recorder, tmp_path: Path) -> None:
     store = SimpleKVStore()
     embedding = JinaEmbedding(base_url=told_apart.url)
     embedding.embeddings_cache = store
@@ -126,7 +126,7 @@ def test_the_store_stays_the_callers_and_holds_no_text(told_apart: Recorder, tmp
     assert len(told_apart.sent) == 1
 
 
-def test_an_object_that_changes_is_not_mistaken_for_what_it_was(told_apart: Recorder) -> None:
+def test_a_changed_option_changes_the_cache_key(told_apart: Recorder) -> None:
     embedding = JinaEmbedding(base_url=told_apart.url, embeddings_cache=SimpleKVStore())
     embedding.get_text_embedding("a")
     embedding.dimensions = 64

@@ -36,14 +36,14 @@ RERANK: dict[str, Any] = {"top_n": 2, "model": "jina-reranker-v1-base-en", "base
 
 
 @pytest.mark.parametrize(("kind", "expected"), [(JinaEmbedding, EMBEDDING), (JinaRerank, RERANK)])
-def test_arguments_have_their_places_and_defaults(kind: type, expected: dict[str, Any]) -> None:
+def test_arguments_keep_their_positions_and_defaults(kind: type, expected: dict[str, Any]) -> None:
     parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]  # type: ignore[misc]
     positional = [each for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
     assert {each.name: each.default for each in positional} == expected
     assert [each.name for each in positional] == list(expected)
 
 
-def test_names_and_bases() -> None:
+def test_classes_keep_their_names_and_bases() -> None:
     assert FromBase is JinaEmbedding
     assert RerankFromBase is JinaRerank
     assert issubclass(JinaEmbedding, MultiModalEmbedding)
@@ -51,7 +51,7 @@ def test_names_and_bases() -> None:
     assert (JinaEmbedding.class_name(), JinaRerank.class_name()) == ("JinaAIEmbedding", "JinaRerank")
 
 
-def test_what_the_old_embedding_saved_is_loaded() -> None:
+def test_saved_forms_of_the_old_embedding_can_be_loaded() -> None:
     saved = {
         "model_name": "unknown",
         "embed_batch_size": 10,
@@ -67,7 +67,7 @@ def test_what_the_old_embedding_saved_is_loaded() -> None:
     assert embedding.api_key.get_secret_value() == "jina_old"
 
 
-def test_what_the_old_reranker_saved_is_loaded(server: Recorder) -> None:
+def test_saved_forms_of_the_old_reranker_can_be_loaded(server: Recorder) -> None:
     saved = {
         "api_url": f"{server.url}/rerank",
         "api_key": "jina_old",
@@ -82,7 +82,7 @@ def test_what_the_old_reranker_saved_is_loaded(server: Recorder) -> None:
     assert server.sent[0].headers["authorization"] == "Bearer jina_old"
 
 
-def test_output_shapes(server: Recorder) -> None:
+def test_output_types_are_unchanged(server: Recorder) -> None:
     embedding = JinaEmbedding(
         base_url=server.url, encoding_queries="binary", encoding_documents="float", dimensions=64, callback_manager=None
     )
@@ -97,21 +97,21 @@ def test_output_shapes(server: Recorder) -> None:
     assert (kept[0].score, nodes[0].score) == (0.001, 0.5)
 
 
-def test_one_binary_and_one_float_at_once(server: Recorder) -> None:
+def test_queries_and_documents_may_have_different_encodings(server: Recorder) -> None:
     """A vector of bits and one of floats of the same text agree in their signs."""
     embedding = JinaEmbedding(base_url=server.url, encoding_queries="float", encoding_documents="ubinary")
     floats, bits = embedding.get_query_embedding("a"), embedding.get_text_embedding("a")
     assert [number > 0 for number in floats] == [bit == 1 for bit in bits]
 
 
-def test_bad_values_are_refused_when_constructed() -> None:
+def test_bad_values_are_rejected_when_constructing() -> None:
     with pytest.raises(ValueError, match="encoding_queries"):
         JinaEmbedding(encoding_queries="int4")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="query"):
         JinaRerank(base_url="local").postprocess_nodes([])
 
 
-def test_the_address_can_be_set_by_the_old_names(server: Recorder) -> None:
+def test_the_old_names_of_the_address_work(server: Recorder) -> None:
     embedding, reranker = JinaEmbedding(), JinaRerank()
     assert embedding._api.api_url == f"{base.DEFAULT_JINA_AI_API_URL}/embeddings" == f"{HOST}/embeddings"
     assert reranker.api_url == f"{rerank_base.DEFAULT_JINA_AI_API_URL}/rerank" == f"{HOST}/rerank"

@@ -96,7 +96,7 @@ def _read(file: BytesIO) -> BytesIO:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_an_image_is_taken_in_every_shape(images: Recorder, path: Path, shape: str) -> None:
+def test_an_image_may_have_every_type(images: Recorder, path: Path, shape: str) -> None:
     image = SHAPES[shape](path)
     embedding = JinaEmbedding(CLIP, base_url=images.url)
     vectors = [
@@ -110,12 +110,12 @@ def test_an_image_is_taken_in_every_shape(images: Recorder, path: Path, shape: s
 
 
 @pytest.mark.parametrize("image", [URL, ImageNode(image_url=URL), Node(image_resource=MediaResource(url=URL))])
-def test_a_url_is_left_to_the_service(images: Recorder, image: Any) -> None:
+def test_a_url_is_sent_to_the_service(images: Recorder, image: Any) -> None:
     JinaEmbedding(CLIP, base_url=images.url).get_image_embedding(image)
     assert images.sent[0].body["input"] == [{"image": URL}]
 
 
-def test_a_pil_image_is_taken(images: Recorder) -> None:
+def test_a_pil_image_is_accepted(images: Recorder) -> None:
     JinaEmbedding(CLIP, base_url=images.url, max_image_side=90).get_image_embedding(_picture())  # type: ignore[arg-type]
     sent = Image.open(BytesIO(base64.b64decode(images.sent[0].body["input"][0]["image"])))
     assert sent.size == (90, 20)
@@ -131,7 +131,7 @@ def test_a_pil_image_is_taken(images: Recorder) -> None:
         (b"no picture", "must be an image"),
     ],
 )
-def test_what_is_no_image_is_an_error(images: Recorder, image: Any, message: str) -> None:
+def test_a_file_that_is_not_an_image_raises(images: Recorder, image: Any, message: str) -> None:
     embedding = JinaEmbedding(CLIP, base_url=images.url)
     with pytest.raises(JinaInputError, match=message):
         embedding.get_image_embedding(image)
@@ -173,7 +173,7 @@ class Events(BaseEventHandler):
         self.seen.append(event)
 
 
-def test_trap_images_send_their_events(images: Recorder, path: Path) -> None:
+def test_embedding_images_sends_events(images: Recorder, path: Path) -> None:
     handler, debug = Events(), LlamaDebugHandler(print_trace_on_end=False)
     embedding = JinaEmbedding(CLIP, base_url=images.url, callback_manager=CallbackManager([debug]))
     get_dispatcher().add_event_handler(handler)
@@ -194,7 +194,7 @@ def test_trap_images_send_their_events(images: Recorder, path: Path) -> None:
 
 
 @pytest.mark.parametrize("use_async", [False, True])
-def test_a_pipeline_embeds_nodes_without_text_by_their_image(images: Recorder, use_async: bool) -> None:
+def test_a_pipeline_embeds_the_image_of_nodes_without_text(images: Recorder, use_async: bool) -> None:
     nodes = [
         TextNode(text="a text"),
         ImageNode(image=BASE64, metadata={"file_path": "cat.png"}),
@@ -208,7 +208,7 @@ def test_a_pipeline_embeds_nodes_without_text_by_their_image(images: Recorder, u
     assert done[1].embedding == done[3].embedding != done[0].embedding
 
 
-def test_a_model_for_texts_embeds_nodes_by_their_text(images: Recorder) -> None:
+def test_a_text_model_embeds_the_text_of_nodes(images: Recorder) -> None:
     JinaEmbedding(base_url=images.url)([ImageNode(image=BASE64, metadata={"title": "A cat"})])
     assert images.sent[0].body["input"] == ["title: A cat"]
 
@@ -239,7 +239,7 @@ def test_a_multi_modal_index_finds_texts_and_images(engine_url: str, tmp_path: P
     assert [node.node_id for node in found] == ["bread", "train", "menu"]
 
 
-def test_image_vectors_are_the_clients(engine_url: str) -> None:
+def test_image_vectors_equal_those_of_the_client(engine_url: str) -> None:
     expected = JinaClient(base_url="local").embed([{"image": PNG}], model=CLIP).vectors
     found = JinaEmbedding(CLIP, base_url=engine_url).get_image_embedding(BytesIO(PNG))
     assert np.array_equal(np.asarray([found], np.float32), expected)
@@ -250,7 +250,7 @@ def _scored(*nodes: Any) -> list[NodeWithScore]:
 
 
 @pytest.mark.parametrize("use_async", [False, True])
-def test_a_reranker_that_takes_images_gets_them(images: Recorder, path: Path, use_async: bool) -> None:
+def test_an_image_reranker_receives_images(images: Recorder, path: Path, use_async: bool) -> None:
     nodes = _scored(
         TextNode(text="a text"),
         ImageNode(image_path=str(path), text="a caption"),
@@ -269,7 +269,7 @@ def test_a_reranker_that_takes_images_gets_them(images: Recorder, path: Path, us
     assert sorted(node.node_id for node in kept) == sorted(node.node_id for node in nodes)
 
 
-def test_a_reranker_for_texts_gets_texts(images: Recorder) -> None:
+def test_a_text_reranker_receives_texts(images: Recorder) -> None:
     nodes = _scored(ImageNode(image=BASE64, text="a caption"), ImageNode(image=BASE64), TextNode(text="a text"))
     kept = JinaRerank(top_n=3, base_url=images.url).postprocess_nodes(nodes, query_str="a cat")
     assert images.sent[0].body["documents"] == ["a caption", "", "a text"]
@@ -283,7 +283,7 @@ def test_a_query_may_be_an_image(images: Recorder, path: Path) -> None:
     assert images.sent[0].body["query"] == {"image": BASE64}
 
 
-def test_the_engine_ranks_images_by_what_is_in_them(engine_url: str) -> None:
+def test_the_engine_reranks_images_by_their_text(engine_url: str) -> None:
     texts = ("Soup of the day: tomato", "Departures: Berlin 10:42")
     nodes = _scored(*(ImageNode(image=base64.b64encode(_png(_picture(text))).decode(), id_=text) for text in texts))
     reranker = JinaRerank(top_n=1, model=M0, base_url=engine_url)

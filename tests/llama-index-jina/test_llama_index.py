@@ -72,7 +72,7 @@ def test_an_ingestion_pipeline_embeds_its_nodes(engine_url: str) -> None:
     assert [len(node.embedding or []) for node in nodes] == [64] * 3
 
 
-def test_queries_and_documents_have_their_own_task(server: Recorder) -> None:
+def test_queries_and_documents_have_different_tasks(server: Recorder) -> None:
     embedding = JinaEmbedding(base_url=server.url)
     embedding.get_text_embedding("a")
     embedding.get_query_embedding("a")
@@ -82,7 +82,7 @@ def test_queries_and_documents_have_their_own_task(server: Recorder) -> None:
     assert tasks == ["retrieval.passage", "retrieval.query"] * 2
 
 
-def test_vectors_are_lists_in_order(server: Recorder) -> None:
+def test_vectors_are_lists_in_input_order(server: Recorder) -> None:
     texts = [f"text {number}" for number in range(300)]
     expected = np.stack([vector_of(text) for text in texts])
     embedding = JinaEmbedding(base_url=server.url)
@@ -90,13 +90,13 @@ def test_vectors_are_lists_in_order(server: Recorder) -> None:
     assert np.array_equal(asyncio.run(embedding.aget_text_embedding_batch(texts)), expected)
 
 
-def test_trap_many_small_batches_stay_within_the_clients_bound(server: Recorder) -> None:
+def test_many_small_batches_stay_within_max_concurrency(server: Recorder) -> None:
     embedding = JinaEmbedding(base_url=server.url, embed_batch_size=1, max_concurrency=2)
     asyncio.run(embedding.aget_text_embedding_batch([str(number) for number in range(20)]))
     assert server.most_in_flight <= 2
 
 
-def test_bits_travel_packed_and_come_as_zeros_and_ones(server: Recorder) -> None:
+def test_binary_vectors_are_lists_of_0_and_1(server: Recorder) -> None:
     for encoding in ("binary", "ubinary"):
         embedding = JinaEmbedding(base_url=server.url, encoding_documents=encoding)  # type: ignore[arg-type]
         assert np.array_equal(embedding.get_text_embedding("a"), vector_of("a") > 0)
@@ -124,7 +124,7 @@ class Events(BaseEventHandler):
         self.names.append(event.class_name())
 
 
-def test_trap_reranking_and_late_chunking_send_their_events(server: Recorder) -> None:
+def test_reranking_and_late_chunking_send_events(server: Recorder) -> None:
     handler, debug = Events(), LlamaDebugHandler(print_trace_on_end=False)
     get_dispatcher().add_event_handler(handler)
     callbacks = CallbackManager([debug])
@@ -143,14 +143,14 @@ def test_a_reranker_keeps_all_nodes_if_top_n_is_larger(server: Recorder) -> None
     assert [(node.node_id, node.score) for node in kept] == [("bbb", 0.003), ("cc", 0.002), ("a", 0.001)]
 
 
-def test_nothing_to_do_sends_nothing(server: Recorder) -> None:
+def test_empty_input_sends_no_request(server: Recorder) -> None:
     assert JinaRerank(base_url=server.url).postprocess_nodes([], query_str="q") == []
     assert JinaEmbedding(base_url=server.url).get_text_embedding_batch([]) == []
     assert JinaEmbedding(base_url=server.url, late_chunking=True)([]) == []
     assert server.sent == []
 
 
-def test_a_reranker_without_a_query_is_an_error(server: Recorder) -> None:
+def test_a_reranker_without_a_query_raises(server: Recorder) -> None:
     with pytest.raises(JinaInputError, match="query_str"):
         JinaRerank(base_url=server.url).postprocess_nodes(_nodes("a"))
 
@@ -169,12 +169,12 @@ def test_a_reranker_without_a_query_is_an_error(server: Recorder) -> None:
         (lambda: JinaRetriever("jina-embeddings-v3"), "embed_model must be an embedding, got str"),
     ],
 )
-def test_a_mistake_is_named(run: Any, message: str) -> None:
+def test_an_error_names_the_mistake(run: Any, message: str) -> None:
     with pytest.raises(JinaInputError, match=message):
         run()
 
 
-def test_the_key_is_sent_and_shows_nowhere(server: Recorder) -> None:
+def test_the_key_is_sent_and_never_shown(server: Recorder) -> None:
     embedding, reranker = JinaEmbedding(base_url=server.url, api_key=KEY), JinaRerank(base_url=server.url, api_key=KEY)
     for component in (embedding, reranker):
         assert KEY not in f"{component!r} {component} {component.to_dict()} {component.to_json()}"
@@ -204,7 +204,7 @@ def test_a_pickle_keeps_every_option_and_the_key(server: Recorder) -> None:
 
 
 @pytest.mark.parametrize("kind", [JinaEmbedding, JinaRerank])
-def test_an_unknown_argument_is_an_error(kind: type) -> None:
+def test_an_unknown_argument_raises(kind: type) -> None:
     with pytest.raises(JinaArgumentError, match="did you mean 'base_url'"):
         kind(base_uri="local")
 
@@ -217,19 +217,19 @@ def test_an_unknown_argument_is_an_error(kind: type) -> None:
         lambda: JinaRerank(top_n=0),
     ],
 )
-def test_a_bad_value_is_an_error(make: Any) -> None:
+def test_a_bad_value_raises(make: Any) -> None:
     with pytest.raises(JinaInputError):
         make()
 
 
-def test_a_missing_key_is_asked_for_when_it_is_needed() -> None:
+def test_a_missing_key_raises_at_first_use() -> None:
     with pytest.raises(JinaInputError, match="JINA_API_KEY"):
         JinaEmbedding().get_query_embedding("a")
     with pytest.raises(JinaInputError, match="JINA_API_KEY"):
         JinaRerank().postprocess_nodes(_nodes("a"), query_str="q")
 
 
-def test_a_ready_client_is_used_by_both_sides(server: Recorder) -> None:
+def test_a_ready_client_serves_sync_and_async_calls(server: Recorder) -> None:
     for client in (JinaClient(base_url=server.url), AsyncJinaClient(base_url=server.url)):
         embedding = JinaEmbedding(client=client)
         assert embedding.get_query_embedding("a") == asyncio.run(embedding.aget_query_embedding("a"))

@@ -31,7 +31,7 @@ BOTH = pytest.mark.parametrize("make", [dense, late])
 
 
 @BOTH
-def test_nodes_come_back_whole_and_with_their_score(make: Any) -> None:
+def test_results_are_whole_nodes_with_scores(make: Any) -> None:
     retriever = make()
     node = TextNode(text=TEXTS[2], id_="2", relationships={NodeRelationship.SOURCE: RelatedNodeInfo(node_id="book")})
     assert retriever.add_nodes([*NODES[:2], node]) == ["0", "1", "2"]
@@ -43,7 +43,7 @@ def test_nodes_come_back_whole_and_with_their_score(make: Any) -> None:
 
 
 @BOTH
-def test_the_same_asynchronously(make: Any) -> None:
+def test_async_retrieval_returns_the_same(make: Any) -> None:
     async def ask() -> Any:
         retriever = make(similarity_top_k=1)
         await retriever.aadd_nodes(NODES)
@@ -53,7 +53,7 @@ def test_the_same_asynchronously(make: Any) -> None:
 
 
 @BOTH
-def test_what_is_kept_is_there_again(make: Any, tmp_path: Path) -> None:
+def test_a_persisted_retriever_can_be_loaded(make: Any, tmp_path: Path) -> None:
     retriever = make(path=tmp_path / "index")
     retriever.add_nodes(NODES)
     assert retriever.delete_nodes(["1", "9"]) == 1
@@ -67,7 +67,7 @@ def test_what_is_kept_is_there_again(make: Any, tmp_path: Path) -> None:
         assert again.retrieve("baking")[0].node_id == "2"
 
 
-def test_made_from_nodes_and_from_documents() -> None:
+def test_a_retriever_can_be_created_from_nodes_or_documents() -> None:
     documents = [Document(text=text, id_=f"source {number}") for number, text in enumerate(TEXTS)]
     retriever = JinaRetriever.from_documents(documents, EMBEDDING, similarity_top_k=1)
     assert retriever.retrieve("baking")[0].node.ref_doc_id == "source 2"
@@ -75,7 +75,7 @@ def test_made_from_nodes_and_from_documents() -> None:
     assert late_retriever.retrieve("baking")[0].node_id == "2"
 
 
-def test_chunks_of_a_document_are_embedded_together_where_the_model_does_so() -> None:
+def test_chunks_of_a_document_are_embedded_together_if_supported() -> None:
     embedding = JinaEmbedding(model="jina-embeddings-v3", base_url="local", late_chunking=True)
     source = {NodeRelationship.SOURCE: RelatedNodeInfo(node_id="source")}
     nodes = [TextNode(text=text, relationships=source) for text in ("Berlin is a city.", "It has a wall.")]
@@ -85,7 +85,7 @@ def test_chunks_of_a_document_are_embedded_together_where_the_model_does_so() ->
 
 
 @BOTH
-def test_bad_arguments_are_refused(make: Any) -> None:
+def test_invalid_arguments_are_rejected(make: Any) -> None:
     with pytest.raises(JinaArgumentError, match="did you mean 'similarity_top_k'"):
         make(similarity_topk=3)
     with pytest.raises(JinaInputError, match="nothing to save"):
@@ -95,7 +95,7 @@ def test_bad_arguments_are_refused(make: Any) -> None:
     assert make().retrieve("a question to nothing") == []
 
 
-def test_a_clustered_index_searches_a_few_cells() -> None:
+def test_a_clustered_index_searches_nprobe_cells() -> None:
     retriever = dense(similarity_top_k=2, oversampling=1, nprobe=1)
     with pytest.raises(JinaInputError, match="nothing was added yet"):
         retriever.cluster()
@@ -110,9 +110,7 @@ def test_a_clustered_index_searches_a_few_cells() -> None:
 
 
 @BOTH
-def test_reading_alone_changes_nothing_and_embeds_nothing(
-    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_read_only_retriever_changes_nothing(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     retriever = make(path=tmp_path / "index")
     retriever.add_nodes(NODES)
     retriever.close()
@@ -130,7 +128,7 @@ def test_reading_alone_changes_nothing_and_embeds_nothing(
 
 
 @pytest.mark.parametrize("option", ["encoding_documents", "encoding_queries"])
-def test_bits_are_refused_before_anything_is_embedded(option: str) -> None:
+def test_binary_vectors_are_rejected_before_embedding(option: str) -> None:
     bits = JinaEmbedding(model="jina-embeddings-v3", base_url="http://127.0.0.1:9", **{option: "ubinary"})
     with pytest.raises(JinaInputError, match=f"needs floats, got {option}='ubinary'"):
         JinaRetriever(bits)
@@ -138,7 +136,7 @@ def test_bits_are_refused_before_anything_is_embedded(option: str) -> None:
 
 @pytest.mark.parametrize("use_async", [False, True])
 @pytest.mark.parametrize("kind", [JinaRetriever, JinaLateInteractionRetriever])
-def test_images_are_found_and_asked_with(tmp_path: Path, kind: Any, use_async: bool) -> None:
+def test_images_can_be_documents_and_queries(tmp_path: Path, kind: Any, use_async: bool) -> None:
     path = tmp_path / "train.png"
     path.write_bytes(written("Departures: Berlin 10:42"))
     nodes = [*NODES, ImageNode(id_="train", image_path=str(path))]
@@ -161,7 +159,7 @@ def test_images_are_found_and_asked_with(tmp_path: Path, kind: Any, use_async: b
     assert found(QueryBundle(query_str="", image_path=str(path))) == "train"
 
 
-def test_what_cannot_be_embedded_is_refused() -> None:
+def test_nodes_that_cannot_be_embedded_are_rejected() -> None:
     picture = ImageNode(id_="picture", image_path="picture.png")
     with pytest.raises(JinaInputError, match="node picture has an image and no text, and jina-colbert-v2 is not kn"):
         late().add_nodes([picture])

@@ -58,7 +58,7 @@ def test_a_pipeline_chunks_late(engine_url: str, way: str) -> None:
         assert np.array_equal(np.asarray([chunk.embedding for chunk in chunks], np.float32), expected.vectors)
 
 
-def test_a_pipelines_cache_saves_the_second_run(server: Recorder) -> None:
+def test_a_pipeline_cache_avoids_a_second_request(server: Recorder) -> None:
     cache = IngestionCache()
     for options in ({}, {"api_key": "jina_0123456789abcdef"}, {"dimensions": 64}, {"encoding_documents": "ubinary"}):
         server.sent.clear()
@@ -91,7 +91,7 @@ def test_workers_keep_the_order(server: Recorder, workers: int | None) -> None:
     assert np.array_equal(found, np.stack([vector_of(text, 8) for text in texts]))
 
 
-def test_an_index_chunks_late_where_the_embedding_is_a_transformation(server: Recorder) -> None:
+def test_an_index_chunks_late_if_the_embedding_is_a_transformation(server: Recorder) -> None:
     embedding = JinaEmbedding(base_url=server.url, late_chunking=True)
     VectorStoreIndex.from_documents(LONG, transformations=[_splitter(), embedding], embed_model=embedding)
     assert [sent.body["late_chunking"] for sent in server.sent] == [True, True]
@@ -116,7 +116,7 @@ def test_an_index_is_saved_and_loaded_with_the_embedding_of_the_settings(
 
 
 @pytest.mark.parametrize("use_async", [False, True])
-def test_fusion_retrieves_for_each_of_its_queries(engine_url: str, use_async: bool) -> None:
+def test_fusion_retrieves_for_each_query(engine_url: str, use_async: bool) -> None:
     class Writer(MockLLM):
         """Writes two more queries."""
 

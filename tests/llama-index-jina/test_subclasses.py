@@ -24,7 +24,7 @@ class OwnTransfer(JinaEmbedding):
 
 
 @pytest.mark.parametrize("late_chunking", [False, True])
-def test_replaced_hooks_serve_every_call(server: Recorder, late_chunking: bool) -> None:
+def test_overridden_hooks_serve_all_calls(server: Recorder, late_chunking: bool) -> None:
     embedding = OwnTransfer(base_url=server.url, late_chunking=late_chunking)
 
     async def all_asynchronous() -> list[Any]:
@@ -48,7 +48,7 @@ def test_replaced_hooks_serve_every_call(server: Recorder, late_chunking: bool) 
     assert server.sent == []
 
 
-def test_a_changed_input_is_changed_in_async_calls_too(server: Recorder) -> None:
+def test_async_calls_use_an_overridden_preparation(server: Recorder) -> None:
     class Prefixing(JinaEmbedding):
         def _get_query_embedding(self, query: str) -> list[float]:
             return super()._get_query_embedding(f"query: {query}")
@@ -58,7 +58,7 @@ def test_a_changed_input_is_changed_in_async_calls_too(server: Recorder) -> None
     assert [sent.body["input"] for sent in server.sent] == [["query: a"]] * 2
 
 
-def test_a_replaced_postprocessor_serves_async_calls(server: Recorder) -> None:
+def test_an_overridden_postprocessor_serves_async_calls(server: Recorder) -> None:
     class Keeping(JinaRerank):
         def _postprocess_nodes(
             self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None

@@ -115,7 +115,7 @@ def test_both_forms_of_a_tool_return_the_same(spec: JinaToolSpec) -> None:
     spec.close()
 
 
-def test_a_failure_is_a_text_with_advice(server: Recorder, options: dict[str, Any], spec: JinaToolSpec) -> None:
+def test_a_failure_returns_text_with_advice(server: Recorder, options: dict[str, Any], spec: JinaToolSpec) -> None:
     server.answer = lambda sent: Answer({"message": "It failed"}, 500)
     spec.reranker = JinaRerank(api_key=KEY, base_url=server.url, max_retries=0)
     calls: dict[str, dict[str, Any]] = {
@@ -162,7 +162,7 @@ def test_the_methods_return_documents_and_raise(server: Recorder, options: dict[
     asyncio.run(run())
 
 
-def test_the_names_are_those_of_llama_index_tools_jina() -> None:
+def test_tool_names_equal_those_of_llama_index_tools_jina() -> None:
     assert issubclass(JinaToolSpec, BaseToolSpec)
     assert "jina_search" in JinaToolSpec.spec_functions
 
@@ -174,7 +174,7 @@ def test_a_missing_key_raises_before_an_agent_runs() -> None:
         JinaToolSpec(base_url="local").to_tool_list()
 
 
-def test_documents_alone_need_no_key(spec: JinaToolSpec) -> None:
+def test_a_tool_for_documents_alone_needs_no_key(spec: JinaToolSpec) -> None:
     alone = JinaToolSpec(retriever=spec.retriever, reranker=spec.reranker, documents_description="Notes about cats.")
     (tool,) = alone.to_tool_list(["search_documents"])
     assert tool.metadata.description == "Notes about cats."

@@ -31,9 +31,7 @@ PROGRAM = "import {first}, {second}"
         ),
     ],
 )
-def test_a_distribution_on_the_same_path_is_named_once(
-    tmp_path: Path, other: str, own: str, first: str, second: str
-) -> None:
+def test_a_conflicting_distribution_warns_once(tmp_path: Path, other: str, own: str, first: str, second: str) -> None:
     metadata = tmp_path / f"{other.replace('-', '_')}-2.0.dist-info" / "METADATA"
     metadata.parent.mkdir()
     metadata.write_text(f"Metadata-Version: 2.1\nName: {other}\nVersion: 2.0\n")

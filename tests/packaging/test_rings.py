@@ -90,7 +90,7 @@ def test_other_packages_import_only_promised_names_of_the_client(package: str) -
         assert names <= PROMISED[module], f"{path}:{node.lineno} imports {sorted(names - PROMISED[module])}"
 
 
-def test_a_transport_of_the_core_knows_nothing_of_batches() -> None:
+def test_transports_do_not_import_batching() -> None:
     order = ["transport", "batching", "_async"]
     for name in ("transport", "batching", "protocol", "dialects", "results", "quantization"):
         later = set(order[order.index(name) + 1 :]) if name in order else set(order)
@@ -136,7 +136,7 @@ def test_generated_files_are_up_to_date(generator: Any) -> None:
     assert set((generator.CLIENT / "_sync").glob("*.py")) <= files.keys()
 
 
-def test_both_clients_have_the_same_public_methods_with_documentation() -> None:
+def test_both_clients_have_the_same_documented_methods() -> None:
     pairs = [(jina_client.JinaClient, jina_client.AsyncJinaClient)]
     import jina_client.resources as resources
 
@@ -158,7 +158,7 @@ def test_every_option_of_embedding_calls_is_documented() -> None:
         assert f"{name}: " in documentation, name
 
 
-def test_the_client_is_small() -> None:
+def test_the_client_has_only_the_designed_members() -> None:
     methods = {name for name in dir(jina_client.JinaClient(base_url="local")) if not name.startswith("_")}
     assert methods == {
         *("embed", "embed_stream", "embed_chunked", "embed_multi_vector", "embed_sparse"),

@@ -107,7 +107,7 @@ def alone(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[s
 
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
-def test_trap_a_wheel_holds_its_types_and_licence_and_no_file_of_a_namespace(wheels: Path, name: str) -> None:
+def test_a_wheel_has_types_and_license_and_no_namespace_file(wheels: Path, name: str) -> None:
     (wheel,) = wheels.glob(f"{name.replace('-', '_')}-*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert any(entry.endswith("py.typed") for entry in names)
@@ -136,7 +136,7 @@ def test_a_wheel_installs_alone(alone: Callable[[str], str], name: str) -> None:
     assert found.strip() == "[]"
 
 
-def test_jina_torch_states_its_entry_point_and_the_ranges_of_what_it_needs(wheels: Path) -> None:
+def test_jina_torch_declares_its_entry_point_and_version_ranges(wheels: Path) -> None:
     (wheel,) = wheels.glob("jina_torch-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         (folder,) = {name.partition("/")[0] for name in archive.namelist() if ".dist-info/" in name}
@@ -148,7 +148,7 @@ def test_jina_torch_states_its_entry_point_and_the_ranges_of_what_it_needs(wheel
 
 
 @pytest.mark.parametrize("name", NEEDS_INDEX)
-def test_the_retrievers_need_the_extra_index_and_say_so(wheels: Path, alone: Callable[[str], str], name: str) -> None:
+def test_a_retriever_without_its_extra_names_it(wheels: Path, alone: Callable[[str], str], name: str) -> None:
     python = alone(name)
     for program in NEEDS_INDEX[name]:
         run = subprocess.run([python, "-c", program], capture_output=True, text=True, timeout=280, cwd=ROOT)

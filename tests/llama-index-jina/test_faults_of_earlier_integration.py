@@ -1,4 +1,4 @@
-"""What the integrations that this one replaces get wrong: each defect, by its number, is not one of ours."""
+"""Faults of the earlier LlamaIndex packages for Jina that this integration does not have."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _chunks(*sources: str) -> list[TextNode]:
 
 @pytest.mark.parametrize("call", TEXT_CALLS)
 @pytest.mark.parametrize("variable", ["JINAAI_API_KEY", "JINA_API_KEY"])
-def test_defect_01_a_key_from_the_environment_is_sent(
+def test_a_key_from_the_environment_is_sent(
     server: Recorder, monkeypatch: pytest.MonkeyPatch, call: str, variable: str
 ) -> None:
     monkeypatch.setenv(variable, KEY)
@@ -64,7 +64,7 @@ def test_defect_01_a_key_from_the_environment_is_sent(
     assert server.sent[0].headers["authorization"] == f"Bearer {KEY}"
 
 
-def test_defect_05_base_url_is_where_texts_go(server: Recorder) -> None:
+def test_base_url_is_used_for_texts(server: Recorder) -> None:
     for url in (server.url, f"{server.url}/embeddings"):
         JinaEmbedding(base_url=url).get_text_embedding("a")
     for url in (server.url, f"{server.url}/rerank"):
@@ -74,7 +74,7 @@ def test_defect_05_base_url_is_where_texts_go(server: Recorder) -> None:
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("call", TEXT_CALLS)
-def test_defect_06_a_request_that_may_pass_is_sent_again(server: Recorder, call: str, status: int) -> None:
+def test_transient_errors_are_retried(server: Recorder, call: str, status: int) -> None:
     def answer(sent: Sent) -> Answer:
         return right_answer(sent) if len(server.sent) > 1 else Answer({}, status, {"Retry-After": "0"})
 
@@ -92,7 +92,7 @@ def test_defect_06_a_request_that_may_pass_is_sent_again(server: Recorder, call:
         (Answer({"detail": "plain", "request_id": "r-1"}, 422), BadRequestError, "plain .*r-1"),
     ],
 )
-def test_defect_07_every_error_body_is_understood(server: Recorder, answer: Answer, kind: type, message: str) -> None:
+def test_errors_are_typed_for_every_body(server: Recorder, answer: Answer, kind: type, message: str) -> None:
     server.answer = lambda sent: answer
     embedding = JinaEmbedding(base_url=server.url, max_retries=0)
     for call in TEXT_CALLS.values():
@@ -103,7 +103,7 @@ def test_defect_07_every_error_body_is_understood(server: Recorder, answer: Answ
         JinaRerank(base_url=server.url, max_retries=0).postprocess_nodes(_nodes("a"), query_str="q")
 
 
-def test_defect_08_there_is_a_timeout(server: Recorder) -> None:
+def test_requests_have_a_timeout(server: Recorder) -> None:
     def answer(sent: Sent) -> Answer:
         time.sleep(0.5)
         return right_answer(sent)
@@ -116,7 +116,7 @@ def test_defect_08_there_is_a_timeout(server: Recorder) -> None:
         asyncio.run(JinaRerank(**options).apostprocess_nodes(_nodes("a"), query_str="q"))
 
 
-def test_defect_11_no_request_has_more_than_the_service_takes(server: Recorder) -> None:
+def test_a_long_list_is_split_into_requests_of_512(server: Recorder) -> None:
     server.answer = lambda sent: Answer(embeddings(sent, 2048))
     embedding = JinaEmbedding("jina-embeddings-v4", base_url=server.url, embed_batch_size=2048)
     assert len(embedding.get_text_embedding_batch([str(number) for number in range(600)])) == 600
@@ -160,7 +160,7 @@ COMPONENTS: list[tuple[Any, dict[str, Any]]] = [(JinaEmbedding, EVERYTHING), (Ji
 
 
 @pytest.mark.parametrize(("kind", "options"), COMPONENTS)
-def test_defect_12_a_dict_keeps_every_option_and_no_key(kind: Any, options: dict[str, Any]) -> None:
+def test_a_dict_keeps_every_option_but_the_key(kind: Any, options: dict[str, Any]) -> None:
     component = kind(**options, api_key=KEY)
     saved = component.to_dict()
     assert {name: saved[name] for name in options} == options
@@ -173,14 +173,14 @@ def test_defect_12_a_dict_keeps_every_option_and_no_key(kind: Any, options: dict
 
 
 @pytest.mark.parametrize(("kind", "options"), COMPONENTS)
-def test_defect_12_a_pickle_keeps_every_option_and_the_key(kind: Any, options: dict[str, Any]) -> None:
+def test_a_pickle_keeps_every_option_and_the_key(kind: Any, options: dict[str, Any]) -> None:
     component = kind(**options, api_key=KEY)
     again = pickle.loads(pickle.dumps(component))
     assert again.to_dict() == component.to_dict()
     assert again.api_key.get_secret_value() == KEY
 
 
-def test_trap_the_key_changes_no_hash_and_no_event() -> None:
+def test_hashes_and_events_do_not_contain_the_key() -> None:
     nodes = [TextNode(text="a")]
     plain, keyed = JinaEmbedding(base_url="local"), JinaEmbedding(base_url="local", api_key=KEY)
     assert get_transformation_hash(nodes, plain) == get_transformation_hash(nodes, keyed)
@@ -190,7 +190,7 @@ def test_trap_the_key_changes_no_hash_and_no_event() -> None:
     assert keyed.to_payload() == plain.to_payload()
 
 
-def test_defect_14_nothing_costs_nothing_and_none_is_refused(server: Recorder) -> None:
+def test_empty_lists_and_none_send_no_request(server: Recorder) -> None:
     embedding, reranker = JinaEmbedding(base_url=server.url), JinaRerank(base_url=server.url)
     assert embedding.get_text_embedding_batch([]) == asyncio.run(embedding.aget_text_embedding_batch([])) == []
     assert reranker.postprocess_nodes([], query_str="q") == []
@@ -201,7 +201,7 @@ def test_defect_14_nothing_costs_nothing_and_none_is_refused(server: Recorder) -
 
 
 @pytest.mark.parametrize("use_async", [False, True])
-def test_defect_15_chunks_of_two_documents_share_no_request(server: Recorder, use_async: bool) -> None:
+def test_chunks_of_two_documents_never_share_a_request(server: Recorder, use_async: bool) -> None:
     nodes = _chunks(*("ab" * 700))
     embedding = JinaEmbedding(base_url=server.url, late_chunking=True, embed_batch_size=2, dimensions=8)
     done = asyncio.run(embedding.acall(nodes)) if use_async else embedding(nodes)
@@ -214,14 +214,14 @@ def test_defect_15_chunks_of_two_documents_share_no_request(server: Recorder, us
     assert all(np.array_equal(node.embedding, vector_of(node.text, 8)) for node in done)  # type: ignore[attr-defined]
 
 
-def test_texts_without_documents_are_not_chunks_of_one(server: Recorder) -> None:
+def test_texts_without_a_document_are_not_chunked_late(server: Recorder) -> None:
     embedding = JinaEmbedding(base_url=server.url, late_chunking=True)
     with pytest.warns(UserWarning, match="among the transformations"):
         embedding.get_text_embedding_batch(["a", "b"])
     assert "late_chunking" not in server.sent[0].body
 
 
-def test_defect_17_asynchronous_requests_are_bounded_and_not_one_by_one(server: Recorder) -> None:
+def test_async_requests_are_concurrent_and_bounded(server: Recorder) -> None:
     three = threading.Barrier(3)
 
     def answer(sent: Sent) -> Answer:
@@ -236,7 +236,7 @@ def test_defect_17_asynchronous_requests_are_bounded_and_not_one_by_one(server: 
 
 
 @pytest.mark.parametrize("call", TEXT_CALLS)
-def test_defect_18_a_missing_vector_is_an_error(server: Recorder, call: str) -> None:
+def test_a_missing_vector_raises(server: Recorder, call: str) -> None:
     def answer(sent: Sent) -> Answer:
         body = embeddings(sent)
         body["data"].pop()
@@ -247,7 +247,7 @@ def test_defect_18_a_missing_vector_is_an_error(server: Recorder, call: str) -> 
         TEXT_CALLS[call](JinaEmbedding(base_url=server.url))
 
 
-def test_vectors_and_ranks_are_placed_by_their_index(server: Recorder) -> None:
+def test_vectors_and_scores_are_placed_by_their_index(server: Recorder) -> None:
     def answer(sent: Sent) -> Answer:
         body = right_answer(sent).body
         return Answer({**body, **{name: body[name][::-1] for name in ("data", "results") if name in body}})
@@ -264,7 +264,7 @@ def _image_answer(sent: Sent) -> Answer:
     return Answer(embeddings(Sent(sent.path, sent.headers, {**sent.body, "input": items})))
 
 
-def test_defects_02_03_04_and_19_images(server: Recorder, tmp_path: Path) -> None:
+def test_images_of_every_shape_have_the_same_vector(server: Recorder, tmp_path: Path) -> None:
     server.answer = _image_answer
     path = tmp_path / "a.png"
     Image.new("RGB", (4, 4)).save(path)
@@ -279,14 +279,14 @@ def test_defects_02_03_04_and_19_images(server: Recorder, tmp_path: Path) -> Non
         embedding.get_image_embedding(str(tmp_path / "missing.png"))
 
 
-def test_defect_20_floats_travel_as_base64_and_documents_do_not_come_back(server: Recorder) -> None:
+def test_vectors_are_base64_and_documents_are_not_returned(server: Recorder) -> None:
     JinaEmbedding(base_url=server.url).get_text_embedding("a")
     JinaRerank(base_url=server.url).postprocess_nodes(_nodes("a"), query_str="q")
     assert server.sent[0].body["embedding_type"] == "base64"
     assert server.sent[1].body["return_documents"] is False
 
 
-def test_defect_21_connections_are_reused(server: Recorder) -> None:
+def test_connections_are_reused(server: Recorder) -> None:
     embedding, reranker = JinaEmbedding(base_url=server.url), JinaRerank(base_url=server.url)
 
     async def run() -> None:
@@ -300,13 +300,13 @@ def test_defect_21_connections_are_reused(server: Recorder) -> None:
     assert len(server.connections) == 2
 
 
-def test_trap_model_name_alone_does_not_choose_another_model() -> None:
+def test_model_name_alone_is_rejected() -> None:
     with pytest.raises(JinaArgumentError, match="pass model='jina-embeddings-v4'"):
         JinaEmbedding(model_name="jina-embeddings-v4")
     assert JinaEmbedding("jina-embeddings-v4", model_name="ours").to_payload()["model_name"] == "ours"
 
 
-def test_a_rate_limiter_is_asked_before_every_batch(server: Recorder) -> None:
+def test_a_rate_limiter_is_called_before_every_batch(server: Recorder) -> None:
     class Limiter:
         asked = 0
 

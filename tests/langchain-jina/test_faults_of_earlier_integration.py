@@ -1,4 +1,4 @@
-"""What LangChain's earlier integration got wrong: one test for each, named by what must not come back."""
+"""Faults of the Jina classes in langchain-community that this integration does not have."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def png() -> bytes:
         return file.getvalue()
 
 
-def test_defect_4_images_go_out_as_the_published_schema_has_them(server: Recorder, tmp_path: Path) -> None:
+def test_images_are_sent_as_in_the_published_schema(server: Recorder, tmp_path: Path) -> None:
     server.answer = lambda sent: right_answer(
         Sent(sent.path, sent.headers, {**sent.body, "input": [str(item) for item in sent.body["input"]]})
     )
@@ -38,7 +38,7 @@ def test_defect_4_images_go_out_as_the_published_schema_has_them(server: Recorde
     assert server.sent[0].body["input"] == [{"image": content}, {"image": "https://example.com/b.png"}]
 
 
-def test_defect_5_no_option_is_dropped_without_a_word(server: Recorder) -> None:
+def test_no_option_is_dropped_silently(server: Recorder) -> None:
     embeddings = JinaEmbeddings(model="jina-embeddings-v4", base_url=server.url, dimensions=64, task="text-matching")
     embeddings.embed_query("a")
     body = server.sent[0].body
@@ -47,7 +47,7 @@ def test_defect_5_no_option_is_dropped_without_a_word(server: Recorder) -> None:
         JinaEmbeddings(colour="red")
 
 
-def test_defect_6_a_refusal_that_may_pass_is_sent_again(server: Recorder) -> None:
+def test_transient_errors_are_retried(server: Recorder) -> None:
     def refusing_at_first(sent: Sent) -> Answer:
         return right_answer(sent) if len(server.sent) > 1 else Answer({}, 503, {"Retry-After": "0"})
 
@@ -57,7 +57,7 @@ def test_defect_6_a_refusal_that_may_pass_is_sent_again(server: Recorder) -> Non
     assert len(server.sent) == 3
 
 
-def test_defect_7_errors_are_typed_whatever_their_body_is(server: Recorder) -> None:
+def test_errors_are_typed_for_every_body(server: Recorder) -> None:
     server.answer = lambda sent: Answer(b"<html>Bad gateway</html>", 502, {"Content-Type": "text/html"})
     embeddings = JinaEmbeddings(model=MODEL, base_url=server.url, max_retries=0)
     with pytest.raises(ServerError) as failed:
@@ -70,24 +70,24 @@ def test_defect_7_errors_are_typed_whatever_their_body_is(server: Recorder) -> N
         JinaRerank(base_url=server.url).rerank(["a"], "q")
 
 
-def test_defect_8_there_is_a_timeout(server: Recorder) -> None:
+def test_requests_have_a_timeout(server: Recorder) -> None:
     assert JinaEmbeddings(base_url=server.url)._connection().client.settings.timeout == 60
     assert JinaRerank(base_url=server.url, timeout=9)._connection().client.settings.timeout == 9
 
 
-def test_defect_11_a_long_list_is_sent_in_requests_that_the_service_takes(server: Recorder) -> None:
+def test_a_long_list_is_split_into_requests_of_512(server: Recorder) -> None:
     found = JinaEmbeddings(model=MODEL, base_url=server.url, dimensions=8).embed_documents(["a"] * 2049)
     assert len(found) == 2049
     assert max(len(sent.body["input"]) for sent in server.sent) <= 512
 
 
-def test_defect_12_a_copy_keeps_every_option() -> None:
+def test_a_copy_keeps_every_option() -> None:
     embeddings = JinaEmbeddings(model=MODEL, dimensions=64, api_key=KEY)
     assert embeddings.model_copy(update={"dimensions": 32}).model_name == MODEL
     assert embeddings.model_copy(deep=True).dimensions == 64
 
 
-def test_defect_13_a_reranker_keeps_ids_shows_no_key_and_never_overwrites_a_session(server: Recorder) -> None:
+def test_a_reranker_keeps_ids_and_hides_the_key(server: Recorder) -> None:
     reranker = JinaRerank(base_url=server.url, jina_api_key=KEY, top_n=1)
     given = [Document("aa", id="7", metadata={"tags": ["x"]})]
     for kept in (
@@ -105,13 +105,13 @@ def test_defect_13_a_reranker_keeps_ids_shows_no_key_and_never_overwrites_a_sess
 
 
 @pytest.mark.parametrize("kind", [JinaEmbeddings, JinaRerank])
-def test_defect_13_arguments_that_have_no_meaning_here_are_refused(kind: Any) -> None:
+def test_arguments_without_an_effect_are_rejected(kind: Any) -> None:
     assert kind(session=None, user_agent=None)
     with pytest.raises(JinaArgumentError, match="has no argument user_agent"):
         kind(user_agent="my-program")
 
 
-def test_defect_13_an_option_that_the_service_does_not_have_is_refused(server: Recorder) -> None:
+def test_an_option_unknown_to_the_service_is_rejected(server: Recorder) -> None:
     reranker: Any = JinaRerank(base_url=server.url)
     with pytest.raises(JinaArgumentError, match="max_doc_length"):
         reranker.rerank(["a"], "q", max_chunks_per_doc=3)
@@ -120,7 +120,7 @@ def test_defect_13_an_option_that_the_service_does_not_have_is_refused(server: R
     assert server.sent == []
 
 
-def test_defect_14_an_empty_list_costs_nothing_and_none_is_not_sent(server: Recorder) -> None:
+def test_empty_lists_and_none_send_no_request(server: Recorder) -> None:
     embeddings: Any = JinaEmbeddings(model=MODEL, base_url=server.url)
     reranker: Any = JinaRerank(base_url=server.url)
     assert embeddings.embed_documents([]) == asyncio.run(embeddings.aembed_documents([])) == []
@@ -133,7 +133,7 @@ def test_defect_14_an_empty_list_costs_nothing_and_none_is_not_sent(server: Reco
     assert server.sent == []
 
 
-def test_defect_18_an_answer_with_too_few_vectors_is_an_error(server: Recorder) -> None:
+def test_a_missing_vector_raises(server: Recorder) -> None:
     def short(sent: Sent) -> Answer:
         answer = right_answer(sent)
         del answer.body["data"][-1]
@@ -144,7 +144,7 @@ def test_defect_18_an_answer_with_too_few_vectors_is_an_error(server: Recorder) 
         JinaEmbeddings(model=MODEL, base_url=server.url).embed_documents(["a", "b"])
 
 
-def test_defect_19_files_are_read_and_a_missing_one_is_not_sent_as_a_url(server: Recorder, tmp_path: Path) -> None:
+def test_a_missing_file_is_not_sent_as_a_url(server: Recorder, tmp_path: Path) -> None:
     server.answer = lambda sent: right_answer(
         Sent(sent.path, sent.headers, {**sent.body, "input": [str(item) for item in sent.body["input"]]})
     )
@@ -157,7 +157,7 @@ def test_defect_19_files_are_read_and_a_missing_one_is_not_sent_as_a_url(server:
     assert embeddings.embed_images([path]) == embeddings.embed_images([path.as_uri()])
 
 
-def test_defect_20_vectors_travel_as_base64_and_documents_do_not_travel_back(server: Recorder) -> None:
+def test_vectors_are_base64_and_documents_are_not_returned(server: Recorder) -> None:
     JinaEmbeddings(model=MODEL, base_url=server.url).embed_query("a")
     JinaRerank(base_url=server.url).rerank(["a"], "q")
     assert server.sent[0].body["embedding_type"] == "base64"
@@ -165,7 +165,7 @@ def test_defect_20_vectors_travel_as_base64_and_documents_do_not_travel_back(ser
 
 
 @pytest.mark.parametrize("variable", ["JINA_API_KEY", "JINA_AUTH_TOKEN"])
-def test_the_variables_of_the_earlier_integration_are_read(
+def test_environment_variables_of_langchain_community_are_read(
     server: Recorder, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, KEY)
