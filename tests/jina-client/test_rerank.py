@@ -90,6 +90,13 @@ def test_an_invalid_response_raises(client: Any, server: Recorder, results: Any,
         client.rerank("query", DOCUMENTS)
 
 
+@pytest.mark.parametrize("model", ["jina-reranker-v2-base-multilingual", "jina-reranker-v3"])
+def test_a_service_that_ignores_top_n_is_understood(client: Any, server: Recorder, model: str) -> None:
+    server.answer = lambda sent: Answer(ranking(Sent(sent.path, sent.headers, {**sent.body, "top_n": None})))
+    result = client.rerank("query", ["a", "bbb", "bb"], top_n=2, model=model, batch_size=2)
+    assert [ranked.index for ranked in result] == [1, 2]
+
+
 @pytest.mark.parametrize("top_n", [None, 1, 7, 2000])
 def test_a_list_above_the_request_limit_is_split_and_merged(client: Any, server: Recorder, top_n: int | None) -> None:
     rng = random.Random(7)

@@ -60,13 +60,15 @@ class RerankRequest:
     def decode(self, body: Mapping[str, Any], batch: range) -> list[tuple[int, float, NDArray[np.float32] | None]]:
         """Return index in the caller's list, relevance score, and embedding if requested, in no order.
 
+        A service that ignores ``top_n`` and scores every document is read as well.
+
         Raises:
             JinaResponseError: a wrong count, a repeated or impossible index, or a score that is not finite.
         """
         count = len(batch)
         results = as_objects(body.get("results"), "results")
         expected = count if self.top_n is None else min(self.top_n, count)
-        if len(results) != expected:
+        if len(results) not in (expected, count):
             raise JinaResponseError(f"expected {expected} results, got {len(results)}")
         by_place: dict[int, tuple[int, float, NDArray[np.float32] | None]] = {}
         for item in results:
@@ -81,7 +83,7 @@ class RerankRequest:
                 embedding = vector(item.get("embedding"), "float", label)
                 finite(embedding, label)
             by_place[place] = (index, score, embedding)  # type: ignore[index]
-        return list(by_place.values())
+        return sorted(by_place.values(), key=lambda result: (-result[1], result[0]))[:expected]
 
 
 def document_modalities(row: Model | None) -> frozenset[Modality]:
