@@ -245,12 +245,22 @@ def test_unsupported_calls_raise(server: Recorder, run: Any) -> None:
         (lambda: JinaRanker(api_key=None), "got a NoneType; leave it out where the service needs none"),
         (lambda: JinaDocumentEmbedder(meta_fields_to_embed="title"), "must be a list of names, got 'title'"),
         (lambda: JinaTextEmbedder(model=None, base_url="local").run("a"), "model must be a model id such as"),
-        (lambda: JinaDocumentEmbedder(base_url="local").run("a"), "got a str; JinaTextEmbedder embeds a string"),
+        (
+            lambda: JinaDocumentEmbedder(base_url="local").run("a"),
+            "JinaDocumentEmbedder expects a list of Documents as input, got a str; JinaTextEmbedder embeds a string",
+        ),
+        (
+            lambda: JinaTextEmbedder(base_url="local").run(["a"]),  # type: ignore[arg-type]
+            "JinaTextEmbedder expects a string as an input, got a list; for Documents use JinaDocumentEmbedder",
+        ),
         (
             lambda: JinaDocumentEmbedder(base_url="local").run(Document(content="a")),
             r"got a Document; pass \[document\]",
         ),
-        (lambda: JinaRanker(base_url="local").run("q", [*_documents("a"), "b"]), "its item 1 is a str"),
+        (
+            lambda: JinaRanker(base_url="local").run("q", [*_documents("a"), "b"]),
+            "JinaRanker expects a list of Documents as input, and item 1 is a str",
+        ),
         (lambda: JinaLateInteractionWriter(None), "path must be the index's folder, got None"),
     ],
 )

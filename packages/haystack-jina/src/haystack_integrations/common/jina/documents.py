@@ -18,6 +18,7 @@ _SHOWN = 3
 class DocumentInputs:
     """The inputs for a list of Documents.
 
+    :param owner: The component, which errors name.
     :param documents: The Documents; they stay as they are.
     :param make: Makes the input of one, or raises a JinaInputError.
     :param raise_on_failure: Whether a Document that cannot be embedded is an error, or comes back without an embedding.
@@ -27,6 +28,7 @@ class DocumentInputs:
 
     def __init__(
         self,
+        owner: object,
         documents: list[Document],
         make: Callable[[Document], Any],
         *,
@@ -34,7 +36,7 @@ class DocumentInputs:
         optional: bool = True,
     ) -> None:
         if not isinstance(documents, list) or not all(isinstance(document, Document) for document in documents):
-            raise _no_documents(documents)
+            raise _no_documents(owner, documents)
         self._documents = documents
         self._places: list[int] = []
         self._failed: dict[int, JinaError] = {}
@@ -91,16 +93,18 @@ class DocumentInputs:
         )
 
 
-def _no_documents(given: Any) -> JinaArgumentError:
-    """Return the error for anything but a list of Documents."""
+def _no_documents(owner: object, given: Any) -> JinaArgumentError:
+    """Return the error for anything but a list of Documents; it begins as that of `jina-haystack` does."""
+    expected = f"{type(owner).__name__} expects a list of Documents as input"
     if isinstance(given, list):
         place, wrong = next((place, each) for place, each in enumerate(given) if not isinstance(each, Document))
-        return JinaArgumentError(
-            f"a list of Documents is needed here, and its item {place} is a {type(wrong).__name__}"
-        )
+        return JinaArgumentError(f"{expected}, and item {place} is {_kind(wrong)}")
     advice = {str: "; JinaTextEmbedder embeds a string", Document: "; pass [document]"}.get(type(given), "")
-    kind = "None" if given is None else f"a {type(given).__name__}"
-    return JinaArgumentError(f"a list of Documents is needed here, got {kind}{advice}")
+    return JinaArgumentError(f"{expected}, got {_kind(given)}{advice}")
+
+
+def _kind(given: Any) -> str:
+    return "None" if given is None else f"a {type(given).__name__}"
 
 
 def meta_fields(names: list[str] | None) -> list[str]:
@@ -118,15 +122,14 @@ def meta_of(result: Embeddings | MultiVectors | RerankResult) -> dict[str, Any]:
     return {"model": result.model, "usage": result.usage.to_dict()}
 
 
-def as_query(text: str, prefix: str = "", suffix: str = "") -> str:
-    """The text that is sent for a query.
+def as_query(owner: object, text: str, prefix: str = "", suffix: str = "") -> str:
+    """The text that is sent for a query; an error names the component that is its owner.
 
     :raises JinaInputError: The input is not a string (also a TypeError).
     """
     if not isinstance(text, str):
-        kind = "None" if text is None else type(text).__name__
         advice = "; for Documents use JinaDocumentEmbedder" if isinstance(text, list) else ""
-        raise JinaArgumentError(f"a string is needed here, got {kind}{advice}")
+        raise JinaArgumentError(f"{type(owner).__name__} expects a string as an input, got {_kind(text)}{advice}")
     return prefix + text + suffix
 
 

@@ -168,7 +168,7 @@ class JinaDocumentEmbedder(JinaComponent):
         return given.output(result, with_embedding)
 
     def _inputs(self, documents: list[Document]) -> DocumentInputs:
-        return DocumentInputs(documents, self._text, raise_on_failure=self.raise_on_failure)
+        return DocumentInputs(self, documents, self._text, raise_on_failure=self.raise_on_failure)
 
     def _text(self, document: Document) -> str:
         return self._prepare_texts_to_embed([document])[0]

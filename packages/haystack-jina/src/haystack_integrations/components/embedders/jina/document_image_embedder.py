@@ -150,7 +150,7 @@ class JinaDocumentImageEmbedder(JinaComponent):
 
     def _inputs(self, documents: list[Document]) -> DocumentInputs:
         images = DocumentImages(self.file_path_meta_field, self.root_path, self.image_size)
-        return DocumentInputs(documents, images, raise_on_failure=self.raise_on_failure)
+        return DocumentInputs(self, documents, images, raise_on_failure=self.raise_on_failure)
 
     def _embedded(self, document: Document, embedding: list[float] | None) -> Document:
         if embedding is None:

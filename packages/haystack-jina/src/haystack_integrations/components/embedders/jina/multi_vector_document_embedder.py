@@ -163,7 +163,7 @@ class JinaMultiVectorDocumentEmbedder(JinaComponent):
 
         images = DocumentImages(self.file_path_meta_field, self.root_path, self.image_size)
         make = TextOrImage(self.model_name, images, text)
-        return DocumentInputs(documents, make, raise_on_failure=self.raise_on_failure)
+        return DocumentInputs(self, documents, make, raise_on_failure=self.raise_on_failure)
 
     def _embedded(self, document: Document, vectors: list[list[float]] | None) -> Document:
         meta = {name: value for name, value in document.meta.items() if name != self.multi_vector_field}

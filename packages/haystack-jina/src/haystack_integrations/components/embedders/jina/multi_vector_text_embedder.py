@@ -86,7 +86,7 @@ class JinaMultiVectorTextEmbedder(JinaComponent):
         :returns: `embedding`: its vectors; `meta`: the model and the usage.
         :raises JinaInputError: The input is not a string (also a TypeError).
         """
-        return _output(self._embedder().embed([as_query(text, self.prefix, self.suffix)], "query"))
+        return _output(self._embedder().embed([as_query(self, text, self.prefix, self.suffix)], "query"))
 
     @component.output_types(embedding=list[list[float]], meta=dict[str, Any])
     @follows("run")
@@ -98,7 +98,7 @@ class JinaMultiVectorTextEmbedder(JinaComponent):
         :returns: `embedding`: its vectors; `meta`: the model and the usage.
         :raises JinaInputError: The input is not a string (also a TypeError).
         """
-        return _output(await self._async_embedder().embed([as_query(text, self.prefix, self.suffix)], "query"))
+        return _output(await self._async_embedder().embed([as_query(self, text, self.prefix, self.suffix)], "query"))
 
     def _embedder(self) -> MultiVectorEmbedder:
         return MultiVectorEmbedder(self._connection.open(), self.model_name, dimensions=self.dimensions)

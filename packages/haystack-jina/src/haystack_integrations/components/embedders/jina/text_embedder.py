@@ -104,7 +104,7 @@ class JinaTextEmbedder(JinaComponent):
         :returns: `embedding`: its vector; `meta`: the model and the usage.
         :raises JinaInputError: The input is not a string (also a TypeError).
         """
-        return _output(self._embedder().embed([as_query(text, self.prefix, self.suffix)], "query"))
+        return _output(self._embedder().embed([as_query(self, text, self.prefix, self.suffix)], "query"))
 
     @component.output_types(embedding=list[float], meta=dict[str, Any])
     @follows("run")
@@ -116,7 +116,7 @@ class JinaTextEmbedder(JinaComponent):
         :returns: `embedding`: its vector; `meta`: the model and the usage.
         :raises JinaInputError: The input is not a string (also a TypeError).
         """
-        return _output(await self._async_embedder().embed([as_query(text, self.prefix, self.suffix)], "query"))
+        return _output(await self._async_embedder().embed([as_query(self, text, self.prefix, self.suffix)], "query"))
 
     def _embedder(self) -> Embedder:
         return Embedder(self._connection.open(), self.model_name, **self._options())

@@ -168,9 +168,8 @@ class JinaRanker(JinaComponent):
             return text_of(document, self.meta_fields_to_embed, self.meta_data_separator)
 
         images = DocumentImages(self.file_path_meta_field, self.root_path, self.image_size)
-        return DocumentInputs(
-            documents, TextOrImage(self.model, images, text), raise_on_failure=True, optional=False
-        ).inputs
+        make = TextOrImage(self.model, images, text)
+        return DocumentInputs(self, documents, make, raise_on_failure=True, optional=False).inputs
 
     def _reranker(self) -> Reranker:
         return Reranker(self._connection.open(), self.model, **self._options())

@@ -77,7 +77,7 @@ class JinaLateInteractionRetriever(LateInteractionComponent):
         :returns: `documents`, best first, with their `score`.
         """
         top_k = self.top_k if top_k is None else top_k
-        return {"documents": documents_of(self._index().search(as_query(query), top_k, self.oversampling))}
+        return {"documents": documents_of(self._index().search(as_query(self, query), top_k, self.oversampling))}
 
     @component.output_types(documents=list[Document])
     async def run_async(self, query: str, top_k: int | None = None) -> dict[str, list[Document]]:
@@ -89,4 +89,4 @@ class JinaLateInteractionRetriever(LateInteractionComponent):
         :returns: `documents`, best first, with their `score`.
         """
         top_k = self.top_k if top_k is None else top_k
-        return {"documents": documents_of(await self._index().asearch(as_query(query), top_k, self.oversampling))}
+        return {"documents": documents_of(await self._index().asearch(as_query(self, query), top_k, self.oversampling))}

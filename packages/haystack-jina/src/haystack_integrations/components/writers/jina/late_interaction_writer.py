@@ -130,7 +130,7 @@ class JinaLateInteractionWriter(LateInteractionComponent):
     def _inputs(self, documents: list[Document]) -> list[Any]:
         images = DocumentImages(self.file_path_meta_field, self.root_path, self.image_size)
         make = TextOrImage(self.model_name, images, lambda document: text_of(document, (), ""))
-        return DocumentInputs(documents, make, raise_on_failure=True).inputs
+        return DocumentInputs(self, documents, make, raise_on_failure=True, optional=False).inputs
 
 
 def _ids(documents: list[Document]) -> list[str]:
