@@ -54,7 +54,7 @@ def ended(server: Served, sent: signal.Signals) -> tuple[int, float, str]:
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT], ids=lambda sent: sent.name)
 @pytest.mark.parametrize("activity", ACTIVITIES)
 def test_a_signal_stops_the_server(activity: str, sent: signal.Signals) -> None:
-    server = start(stderr=subprocess.PIPE)
+    server = start("--stop-seconds", "1", stderr=subprocess.PIPE)
     endpoint, fields = ACTIVITIES[activity]
 
     def post() -> None:
@@ -63,18 +63,18 @@ def test_a_signal_stops_the_server(activity: str, sent: signal.Signals) -> None:
 
     poster = threading.Thread(target=post)
     poster.start()
-    time.sleep(1.5)
+    time.sleep(0.7)
     status, took, stderr = ended(server, sent)
     poster.join()
     assert status == (0 if sent is signal.SIGTERM else 130), stderr
-    # Three seconds for requests that are being computed, and a batch.
+    # One second for requests that are being computed, and a batch.
     assert took < 6
     assert "terminate" not in stderr
     assert "Traceback" not in stderr
 
 
 def test_a_server_that_stops_finishes_what_it_accepted() -> None:
-    server = start()
+    server = start("--stop-seconds", "20")
     statuses: list[int] = []
     texts = LONG[:16]
     poster = threading.Thread(

@@ -20,7 +20,7 @@ from served import Served, start
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the limits on a worker are those of Linux")
 
 MODEL = "jina-clip-v2"
-SECONDS = 2
+SECONDS = 1
 HONEST_SECONDS = 2.0
 """A text request takes at most this long after each hostile file."""
 

@@ -110,6 +110,13 @@ def _parser() -> argparse.ArgumentParser:
         help="time limit for receiving a request body (default: %(default)s)",
     )
     serve.add_argument(
+        "--stop-seconds",
+        type=_whole_number(0),
+        default=3,
+        metavar="N",
+        help="time for the accepted requests when the server stops (default: %(default)s)",
+    )
+    serve.add_argument(
         "--media-workers",
         type=_whole_number(1, 2),
         default=1,
@@ -200,6 +207,7 @@ def _serve(options: argparse.Namespace) -> None:
         connections=options.max_connections,
         body_seconds=options.body_seconds,
         stall_seconds=min(ServerLimits().stall_seconds, options.body_seconds),
+        stop_seconds=options.stop_seconds,
         hosts=tuple(options.allow_host),
     )
     serve(options.host, options.port, app=app, max_body=options.max_body or MAX_BODY_BYTES, limits=server_limits)

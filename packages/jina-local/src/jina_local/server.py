@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import math
 import socket
 import sys
 import threading
@@ -41,9 +42,8 @@ MAX_BODY_BYTES = 32 * 2**20
 logger = logging.getLogger("jina_local")
 
 _START_SECONDS = 30.0
-# A stopping server lets requests finish for this long, then fails the rest with 503.
-_GRACE_SECONDS = 3.0
-_STOP_SECONDS = 5
+# What a stopping server has to send its last responses, after the time for requests that are being computed.
+_SENDING_SECONDS = 2.0
 # Threads that wait for results. Batches and media are computed a few at a time, whatever their number.
 _THREADS = 96
 # Handled without a worker thread, so that they respond however many requests are computed.
@@ -188,10 +188,10 @@ def running(
             yield _url(listener)
         finally:
             server.should_exit = True
-            thread.join(_STOP_SECONDS * 2)
+            thread.join(server.stop_seconds * 2)
             if thread.is_alive():
                 server.force_exit = True
-                thread.join(_STOP_SECONDS)
+                thread.join(server.stop_seconds)
     if thread.is_alive():
         raise RuntimeError("the server did not stop: a request is still being computed")
 
@@ -264,6 +264,8 @@ class _Server(uvicorn.Server):
 
         api = create_fastapi(app, max_body, limits, host)
         guard = ConnectionGuard(api, limits.connections, limits.header_seconds, too_many)
+        self._grace_seconds = limits.stop_seconds
+        self.stop_seconds = limits.stop_seconds + _SENDING_SECONDS
         super().__init__(
             uvicorn.Config(
                 guard,
@@ -272,7 +274,7 @@ class _Server(uvicorn.Server):
                 log_level="warning",
                 access_log=False,
                 lifespan="off",
-                timeout_graceful_shutdown=_STOP_SECONDS,
+                timeout_graceful_shutdown=math.ceil(self.stop_seconds),
             )
         )
         self._close, self._announce = close, announce
@@ -283,7 +285,7 @@ class _Server(uvicorn.Server):
         self._announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        timer = asyncio.get_running_loop().call_later(_GRACE_SECONDS, self._close)
+        timer = asyncio.get_running_loop().call_later(self._grace_seconds, self._close)
         try:
             await super().shutdown(sockets)
         finally:

@@ -14,6 +14,7 @@ class ServerLimits:
         header_seconds: Time limit for the head of a request.
         body_seconds: Time limit for a body.
         stall_seconds: Time limit for each wait for more of a body.
+        stop_seconds: Time that a stopping server gives to the requests that it has accepted; the rest get a 503.
         hosts: Names in the ``Host`` header that are accepted besides the address that the server listens on. On
             loopback these are also ``localhost``, ``127.0.0.1`` and ``::1``. On other addresses every name is accepted
             if this is empty.
@@ -23,4 +24,5 @@ class ServerLimits:
     header_seconds: float = 10.0
     body_seconds: float = 60.0
     stall_seconds: float = 10.0
+    stop_seconds: float = 3.0
     hosts: tuple[str, ...] = ()
