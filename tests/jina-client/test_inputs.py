@@ -22,6 +22,7 @@ from PIL import Image
 CLIP = "jina-clip-v2"
 OMNI = "jina-embeddings-v5-omni-small"
 PDF = b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\n%%EOF"
+PNG_BASE64 = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(64)).decode()
 MP4 = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(64)
 TOO_LARGE = b"\x89PNG\r\n\x1a\n" + bytes(LARGEST["image"])
 WAV = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0" + bytes(64)
@@ -173,7 +174,8 @@ def test_input_indices_is_none_without_a_pdf(client: Any, media_server: Recorder
         ({"picture": b""}, {}, "must have one key of text, image, pdf, video, audio or content"),
         ({"image": b"", "text": "a"}, {}, "must have one key"),
         ({}, {}, "must have one key"),
-        ("data:image/png;base64,iVBORw0KGgo=", {}, "is a data URI, and strings are embedded as text"),
+        ("data:image/png;base64,iVBORw0KGgo=", {}, "is a data URI or base64 of an image, .* pass {'image'"),
+        (PNG_BASE64, {}, "is a data URI or base64 of an image"),
         ({"video": MP4}, {}, "is a video, and jina-clip-v2 takes image, pdf, text only"),
         (MP4, {}, "is a video, and jina-clip-v2 takes"),
         ({"content": ["a"]}, {}, "is a content group, which only omni models take, not jina-clip-v2"),

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from .checks import check_whole
 from .errors import JinaInputError
-from .media import KINDS, Media, is_media
+from .media import KINDS, Media, is_media, kind_of_string
 from .models import Modality
 
 Item: TypeAlias = "str | Media | ContentGroup"
@@ -114,8 +114,10 @@ def as_item(item: Any, name: str, allowed: Set[Modality], model: str, max_image_
         JinaInputError: another kind, or something that is not an input at all.
     """
     if isinstance(item, str):
-        if item.startswith("data:") and ";base64," in item[:100] and "image" in allowed:
-            raise JinaInputError(f"{name} is a data URI, and strings are embedded as text: pass {{'image': …}}")
+        if "image" in allowed and (kind := kind_of_string(item)):
+            raise JinaInputError(
+                f"{name} is a data URI or base64 of {_a(kind)}, and strings are embedded as text: pass {{{kind!r}: …}}"
+            )
         return as_text(item, name)
     result: Item
     if isinstance(item, Mapping):
@@ -196,8 +198,12 @@ def _from_mapping(
 
 def _check_kind(kind: str, name: str, allowed: Set[Modality], model: str) -> None:
     if kind not in allowed:
-        article = "an" if kind[0] in "aeiou" else "a"
-        raise JinaInputError(f"{name} is {article} {kind}, and {model} takes {', '.join(sorted(allowed))} only")
+        raise JinaInputError(f"{name} is {_a(kind)}, and {model} takes {', '.join(sorted(allowed))} only")
+
+
+def _a(kind: str) -> str:
+    """Return a kind of input with its article."""
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
 def _example(items: Any) -> str:

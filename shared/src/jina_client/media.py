@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 import sys
 import threading
@@ -41,6 +42,13 @@ _HEAD = 8192
 # The Exif tag that says how an image is rotated.
 _ORIENTATION = 0x0112
 _JPEG_QUALITY = 95
+
+# A whole string that is a data URI of a medium, not a text about one.
+_DATA_URI = re.compile(r"data:([\w.+-]+/[\w.+-]+)(?:;[^\s,]*)?,\S*", re.IGNORECASE)
+# The base64 of the first bytes of PNG, JPEG, GIF, RIFF, TIFF and PDF files. No long text looks like that.
+_BASE64_HEADS = ("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "SUkqA", "TU0AK", "JVBERi0")
+_BASE64 = re.compile("[A-Za-z0-9+/]+={0,2}")
+_SHORTEST_FILE = 60
 
 PDFIUM = threading.RLock()
 """Lock to hold around every call of PDFium, which is not thread-safe, even for different files."""
@@ -281,6 +289,16 @@ def is_pillow(value: Any) -> bool:
 def is_media(value: Any) -> bool:
     """Return whether a value has a type that :class:`Media` accepts, other than a string."""
     return isinstance(value, (os.PathLike, bytes, bytearray, memoryview)) or hasattr(value, "read") or is_pillow(value)
+
+
+def kind_of_string(text: str) -> Kind | None:
+    """Return the kind of medium that a whole string is, as a data URI or base64; ``None`` for a text."""
+    if text[:5].lower() == "data:":
+        match = _DATA_URI.fullmatch(text)
+        return None if match is None else _kind_of(match[1].lower())
+    if len(text) < _SHORTEST_FILE or not text.startswith(_BASE64_HEADS) or not _BASE64.fullmatch(text):
+        return None
+    return _kind_of(filetype.guess_mime(pybase64.b64decode(text[: _HEAD // 4 * 4][: len(text) // 4 * 4])))
 
 
 def _kind_of(mime: str | None) -> Kind | None:

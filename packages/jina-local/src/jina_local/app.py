@@ -102,7 +102,7 @@ class App:
         url_path = re.sub("^https?://[^/]*", "", url_path)
         match = find_route(method.upper(), url_path)
         if isinstance(match, list):
-            return self._no_route(request_id, match)
+            return self._no_route(request_id, method, url_path, match)
         route, params = match
         try:
             if not route.keyless:
@@ -142,7 +142,7 @@ class App:
         request_id = uuid.uuid4().hex
         match = find_route(method.upper(), path)
         if isinstance(match, list):
-            return self._no_route(request_id, match)
+            return self._no_route(request_id, method, path, match)
         try:
             if not match[0].keyless:
                 self._authorize(headers)
@@ -155,9 +155,9 @@ class App:
         request_id = uuid.uuid4().hex
         return error.status, self._basic_headers(request_id) | error.headers, _encode(error.body(request_id))
 
-    def _no_route(self, request_id: str, methods: list[str]) -> AppResponse:
+    def _no_route(self, request_id: str, method: str, path: str, methods: list[str]) -> AppResponse:
         if not methods:
-            return 404, self._basic_headers(request_id), _encode({"detail": "Not Found"})
+            return 404, self._basic_headers(request_id), _encode({"detail": _not_found(method, path)})
         allow = {"allow": ", ".join(methods)}
         return 405, self._basic_headers(request_id) | allow, _encode({"detail": "Method Not Allowed"})
 
@@ -195,3 +195,10 @@ def default_app() -> App:
 
 def _encode(content: Any) -> bytes:
     return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _not_found(method: str, path: str) -> str:
+    """Return the detail of a 404. The bare words are those of the hosted service."""
+    if not isinstance(find_route(method.upper(), f"/v1{path}"), list):
+        return f"Not Found. Did you mean /v1{path}? The root of this API ends in /v1"
+    return "Not Found"

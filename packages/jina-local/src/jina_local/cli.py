@@ -89,6 +89,11 @@ def _parser() -> argparse.ArgumentParser:
         "--allow-fetch", action="store_true", help="fetch images, PDFs and batch files by URL, from public addresses"
     )
     serve.add_argument(
+        "--lenient",
+        action="store_true",
+        help="ignore fields that Jina's API does not have, such as OpenAI's user, and not reject them with a 422",
+    )
+    serve.add_argument(
         "--max-connections",
         type=_whole_number(1),
         default=512,
@@ -192,6 +197,7 @@ def _serve(options: argparse.Namespace) -> None:
         model=options.model,
         model_id=options.model_id,
         allow_fetch=options.allow_fetch,
+        lenient=options.lenient,
         state=options.state,
     )
     limits = Limits(options.rpm, options.tpm, options.concurrency)

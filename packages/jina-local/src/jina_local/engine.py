@@ -30,7 +30,7 @@ from .stand_in import StandInFactory
 from .validation.batch import read_batch_body
 from .validation.classify import FewShotBody, read_classify_body, read_train_body
 from .validation.embeddings import read_embedding_body
-from .validation.options import Catalogue
+from .validation.options import Catalogue, without_unknown_fields
 from .validation.options import Path as RequestPath
 from .validation.rerank import read_rerank_body
 from .validation.segment import read_segment_body
@@ -67,6 +67,8 @@ class Engine:
         model_id: Id that the model is served under, such as ``jina-embeddings-v3``; defaults to the id that ``model``
             contains.
         allow_fetch: Whether images, PDFs and batch files may be fetched from public addresses.
+        lenient: Whether fields that Jina's API does not have, such as OpenAI's ``user``, are ignored; by default they
+            are errors. Fields of other models stay errors.
         state: Folder for trained classifiers and batch jobs. By default they are kept only as long as the engine.
 
     Raises:
@@ -84,6 +86,7 @@ class Engine:
         model: str | os.PathLike[str] | None = None,
         model_id: str | None = None,
         allow_fetch: bool = False,
+        lenient: bool = False,
         state: str | os.PathLike[str] | None = None,
     ) -> None:
         if sum(option is not None for option in (model_path, backend, model)) > 1:
@@ -99,6 +102,7 @@ class Engine:
         else:
             self._factory = StandInFactory(model_path, threads, allow_fetch)
         self._allow_fetch = allow_fetch
+        self._lenient = lenient
         # One backend per process: a session's threads, and a lock held by another thread, do not survive a fork.
         self._backends: dict[int, Backend] = {}
         self._locks: dict[int, threading.Lock] = {}
@@ -172,7 +176,7 @@ class Engine:
             ``{"model", "object", "usage", "data"}``. Vectors are base64 strings, or float32 arrays that become JSON
             lists.
         """
-        body = read_embedding_body(self._with_model(request), path, self.served)
+        body = read_embedding_body(self._prepared(request, path), path, self.served)
         return embedding_response(self._backend(), body, charge)
 
     @_in_scope
@@ -186,7 +190,7 @@ class Engine:
         Returns:
             ``{"model", "object", "usage", "results"}``, with results by descending score.
         """
-        body = read_rerank_body(self._with_model(request), self.served)
+        body = read_rerank_body(self._prepared(request, "rerank"), self.served)
         return rerank_response(self._backend(), body, charge)
 
     @_in_scope
@@ -200,7 +204,7 @@ class Engine:
         Returns:
             ``{"usage", "data"}``.
         """
-        body = read_classify_body(self._with_model(request), self.served)
+        body = read_classify_body(self._prepared(request, "classify"), self.served)
         if isinstance(body, FewShotBody):
             classifier = self._classifiers.use(body.classifier_id)
             return few_shot_response(self._backend(), classifier, body.inputs, charge)
@@ -217,7 +221,7 @@ class Engine:
         Returns:
             ``{"classifier_id", "num_samples", "usage"}``.
         """
-        body = read_train_body(self._with_model(request), self.served)
+        body = read_train_body(self._prepared(request, "train"), self.served)
         return train_response(self._backend(), self._classifiers, body, charge)
 
     def classifiers(self) -> list[dict[str, Any]]:
@@ -241,7 +245,7 @@ class Engine:
 
         :attr:`jobs` serves the other batch endpoints.
         """
-        body = read_batch_body(self._with_model(request), self.served)
+        body = read_batch_body(self._prepared(request, "batch"), self.served)
         self.check()
         lines = body.lines
         if lines is None:
@@ -256,8 +260,10 @@ class Engine:
         """Serve ``GET /v1/models/{model_id}``."""
         return model_cards.model_card(name, self.served, stand_in=self.stand_in is not None)
 
-    def _with_model(self, request: Any) -> Any:
-        """Add the model to a request that names none, if the backend serves a single model."""
+    def _prepared(self, request: Any, path: RequestPath) -> Any:
+        """Add the model to a request that names none, if the backend serves a single model; drop unknown fields."""
+        if self._lenient:
+            request = without_unknown_fields(request, path)
         if not isinstance(request, dict) or "model" in request or "classifier_id" in request:
             return request
         if len(self.served) != 1:

@@ -17,7 +17,7 @@ from typing import Any
 from jina_client import JinaError
 
 FieldProblem = dict[str, Any]
-"""One invalid field: ``field`` (``body -> top_n``), ``message``, ``type`` and, if it is short, the ``input``."""
+"""One invalid field: ``field`` (``body -> top_n``), ``message``, ``type``, and ``input``, which is null if long."""
 
 UPGRADE_ADVICE = "upgrade your plan at https://jina.ai/api-dashboard/key-manager."
 """End of the messages about limits, in the hosted service's words."""
@@ -154,19 +154,18 @@ def problem(field: Sequence[str | int], message: str, kind: str, value: Any = No
         field: Path to the field inside the body, such as ``("input", 3)``.
         message: What is wrong and what is allowed.
         kind: Type of the problem, in pydantic's terms where pydantic has one.
-        value: The value that was sent. Only short scalars are repeated in the error.
+        value: The value that was sent. Only short scalars are repeated in the error; ``input`` is null for others.
 
     Returns:
         The problem as it appears in a 422 body.
     """
-    description: FieldProblem = {
+    is_short = isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) <= _LONGEST_ECHO)
+    return {
         "field": " -> ".join(("body", *(shorten(str(part)) for part in field))),
         "message": message,
         "type": kind,
+        "input": value if is_short else None,
     }
-    if isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) <= _LONGEST_ECHO):
-        description["input"] = value
-    return description
 
 
 def token_limit_exceeded(limit: int, advice: str) -> RejectedRequestError:

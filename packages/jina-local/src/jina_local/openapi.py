@@ -211,7 +211,9 @@ def _items(kinds: frozenset[Modality]) -> list[Schema]:
     media = sorted(kinds - {"text", "video", "audio"})
     forms = [_STRING, *(_object({kind: _STRING}, [kind]) for kind in ("text", *media))]
     if "audio" in kinds:
-        forms.append(_object({"content": _list(_items(kinds - {"pdf", "video", "audio"}))}, ["content"]))
+        # A group holds objects only.
+        parts = _items(kinds - {"pdf", "video", "audio"})[1:]
+        forms.append(_object({"content": _list(parts)}, ["content"]))
     return forms
 
 

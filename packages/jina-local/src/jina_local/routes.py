@@ -42,7 +42,7 @@ class RouteCall:
         try:
             return orjson.loads(self.body)
         except orjson.JSONDecodeError as error:
-            raise InvalidFieldsError([problem((), f"JSON decode error: {error}", "json_invalid")]) from None
+            raise InvalidFieldsError([problem((error.pos,), f"JSON decode error: {error}", "json_invalid")]) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,12 +177,13 @@ def find_route(method: str, path: str) -> tuple[Route, dict[str, str]] | list[st
 
     Args:
         method: HTTP method.
-        path: Path without the query string.
+        path: Path without the query string. A slash at its end makes no difference.
 
     Returns:
         The route and its path parameters; if there is none, the methods that the path has, possibly empty.
     """
     methods: list[str] = []
+    path = path.rstrip("/")
     for route in ROUTES:
         params = route.match(path)
         if params is None:

@@ -37,7 +37,7 @@ from ..conflicts import warn_of_conflicts
 from ..default_models import warn_of_default_model
 from ..estimates import image_tokens
 from ..inputs import as_list, as_text, text_tokens
-from ..media import LARGEST, PDFIUM, Media
+from ..media import LARGEST, PDFIUM, Media, kind_of_string
 from ..models import (
     BATCH_TASKS,
     EMBEDDING_TYPES,
@@ -144,6 +144,7 @@ __all__ = [
     "image_tokens",
     "input_error_from_pydantic",
     "invalid_query",
+    "kind_of_string",
     "known_arguments",
     "models_for",
     "passages_text",

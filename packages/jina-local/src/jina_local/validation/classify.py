@@ -20,6 +20,7 @@ from ..errors import FieldProblem, InvalidFieldsError, RejectedRequestError, pro
 from .inputs import TEXT_AND_IMAGE, InputItem, read_inputs, read_list
 from .options import (
     Catalogue,
+    WholeNumber,
     as_object,
     canonical_fields,
     modalities_at,
@@ -84,7 +85,7 @@ class _FewShotFields(BaseModel):
 
 
 class _FurtherTrainingFields(_FewShotFields):
-    num_iters: Optional[Annotated[int, Field(ge=1, le=1000)]] = None  # noqa: UP045
+    num_iters: Optional[Annotated[WholeNumber, Field(ge=1, le=1000)]] = None  # noqa: UP045
 
 
 def read_classify_body(body: Any, served: Catalogue = MODELS) -> ZeroShotBody | FewShotBody:

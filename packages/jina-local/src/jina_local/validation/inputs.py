@@ -6,11 +6,10 @@ one problem per input.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from jina_client.integration import Modality, Model
+from jina_client.integration import Modality, Model, kind_of_string
 
 from ..errors import FieldProblem, problem
 
@@ -50,11 +49,6 @@ class InputItem:
     parts: tuple[InputItem, ...] = ()
 
 
-# The base64 of the first bytes of PNG, JPEG, GIF, WebP and TIFF files. No text of this length looks like that.
-_BASE64_HEADS = ("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR", "SUkqA", "TU0AK")
-_BASE64 = re.compile("[A-Za-z0-9+/]+={0,2}")
-_SHORTEST_PICTURE = 60
-
 # The largest list limit of a model.
 _MAX_PARTS = 2048
 
@@ -77,6 +71,10 @@ def read_inputs(
     if not value:
         message = "Input list cannot be empty. Provide at least one item."
         problems.append(problem(("input",), message, "value_error"))
+    elif _is_tokens(value) or all(isinstance(item, list) and _is_tokens(item) for item in value):
+        message = "Token ids are not supported, because only the tokenizer that made them can read them: send the text"
+        problems.append(problem(("input",), message, "value_error"))
+        return ()
     return read_list(value, "input", model.list_limit, kinds - {"pdf"}, problems)
 
 
@@ -135,10 +133,14 @@ def read_item(
         problems: Receives the invalid fields.
         grouped: Whether the item is part of a group.
     """
-    if isinstance(value, str):
-        return InputItem("image" if "image" in kinds and _is_image(value) else "text", value, field)
     if value is ...:
         problems.append(problem(field, "Field required", "missing"))
+        return _INVALID
+    if isinstance(value, str) and not grouped:
+        return _read_string(value, field, kinds, problems)
+    if grouped and not isinstance(value, dict):
+        message = "Input should be an object that holds a text or a medium, such as {'text': …}"
+        problems.append(problem(field, message, "model_type", value))
         return _INVALID
     if not isinstance(value, dict):
         problems.append(problem(field, "Input should be a valid string", "string_type", value))
@@ -163,11 +165,21 @@ def read_item(
     return InputItem(kind, content, (*field, keys[0]) if kind != "text" else field)
 
 
-def _is_image(text: str) -> bool:
-    """Return whether a string is a picture: a data URI, or the base64 of one, as some integrations send them."""
-    if text[:11].lower() == "data:image/":
-        return True
-    return len(text) >= _SHORTEST_PICTURE and text.startswith(_BASE64_HEADS) and _BASE64.fullmatch(text) is not None
+def _read_string(value: str, field: FieldPath, kinds: frozenset[Modality], problems: list[FieldProblem]) -> InputItem:
+    """Return a text, or a medium that was sent as a bare data URI or base64, as some integrations do."""
+    kind = kind_of_string(value)
+    if kind is None:
+        return InputItem("text", value, field)
+    if reason := _unsupported(kind, kinds, grouped=False):
+        message = f"The string is a data URI or base64 of a file ({kind}), not a text. {reason}"
+        problems.append(problem(field, message, "unsupported_modality"))
+        return _INVALID
+    return InputItem(kind, value, field)
+
+
+def _is_tokens(value: list[Any]) -> bool:
+    """Return whether a list consists of token ids, as OpenAI's API takes them."""
+    return bool(value) and all(isinstance(item, int) and not isinstance(item, bool) for item in value)
 
 
 def _unsupported(kind: Kind, kinds: frozenset[Modality], grouped: bool) -> str | None:

@@ -11,12 +11,22 @@ from functools import cache
 from typing import Annotated, Any, Literal, Optional
 
 from jina_client.integration import BATCH_TASKS, EMBEDDING_TYPES, MODELS, Endpoint, Modality, Model, canonical_id
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic_core import PydanticCustomError
 
 from ..errors import FieldProblem, InvalidFieldsError, RejectedRequestError, problem, shorten
 
 Path = Literal["embeddings", "multi-vector", "rerank", "classify", "train", "batch"]
 PATHS: tuple[Path, ...] = ("embeddings", "multi-vector", "rerank", "classify", "train", "batch")
+
+_REQUIRED: dict[Path, tuple[str, ...]] = {
+    "embeddings": ("input",),
+    "multi-vector": ("input",),
+    "rerank": ("query", "documents"),
+    "classify": ("input", "labels", "classifier_id"),
+    "train": ("input", "classifier_id"),
+    "batch": ("input", "input_url"),
+}
 
 # The catalog separates endpoints that share a path.
 _ENDPOINTS: dict[Path, tuple[Endpoint, ...]] = {"embeddings": ("embeddings", "multi-vector", "sparse")}
@@ -78,6 +88,27 @@ def as_object(body: Any) -> dict[str, Any]:
         message = "Input should be a valid dictionary or object to extract fields from"
         raise InvalidFieldsError([problem((), message, "model_attributes_type", body)])
     return dict(body)
+
+
+def without_unknown_fields(body: Any, path: Path) -> Any:
+    """Return a request without the fields that no model has at its path, such as OpenAI's ``user``.
+
+    A field that other models have stays, so that nothing that changes a result is ignored.
+
+    Args:
+        body: The request.
+        path: Path of the request.
+    """
+    return (
+        {name: value for name, value in body.items() if name in _known_fields(path)} if isinstance(body, dict) else body
+    )
+
+
+@cache
+def _known_fields(path: Path) -> frozenset[str]:
+    options = (options_model(model, path).model_fields for model in models_at(path))
+    names = {"model", *_REQUIRED[path]}.union(*options)
+    return frozenset(names.union(*(_ALIASES.get(name, ()) for name in names)))
 
 
 def read_model(
@@ -146,7 +177,10 @@ def read_options(model: Model, path: Path, fields: dict[str, Any], problems: lis
     types = fields.get("embedding_type")
     if isinstance(types, list):
         fields["embedding_type"] = types[0] if len(types) == 1 else None
-        if len(types) != 1:
+        if types == [None]:
+            message = f"Input should be {', '.join(map(repr, EMBEDDING_TYPES[:-1]))} or {EMBEDDING_TYPES[-1]!r}"
+            problems.append(problem(("embedding_type", 0), message, "literal_error"))
+        elif len(types) != 1:
             message = f"A request can have exactly one embedding type, not {len(types)}"
             problems.append(problem(("embedding_type",), message, "too_long" if types else "too_short"))
     options = validate_fields(options_model(model, path), fields, problems)
@@ -200,7 +234,17 @@ def _incompatible_options(options: Mapping[str, Any]) -> list[FieldProblem]:
 def _dimensions(model: Model) -> Any:
     if model.dimension_choices:
         return Literal[model.dimension_choices]
-    return Annotated[int, Field(gt=0, le=model.dimensions)]
+    return Annotated[WholeNumber, Field(gt=0, le=model.dimensions)]
+
+
+def _reject_flag(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticCustomError("int_type", "Input should be a valid integer")
+    return value
+
+
+WholeNumber = Annotated[int, BeforeValidator(_reject_flag)]
+"""An integer as the published description has it. Pydantic alone would read ``true`` as 1."""
 
 
 # The type of each optional field, which may depend on the model.
@@ -213,13 +257,13 @@ _TYPES: dict[str, Callable[[Model], Any]] = {
     "input_type": lambda _: Literal["query", "document"],
     "return_multivector": lambda _: bool,
     "return_tokenized_input": lambda _: bool,
-    "top_n": lambda _: Annotated[int, Field(ge=1)],
+    "top_n": lambda _: Annotated[WholeNumber, Field(ge=1)],
     "return_documents": lambda _: bool,
     "truncation": lambda _: bool,
-    "max_doc_length": lambda _: Annotated[int, Field(ge=1, le=8192)],
+    "max_doc_length": lambda _: Annotated[WholeNumber, Field(ge=1, le=8192)],
     "return_embeddings": lambda _: bool,
     "access": lambda _: Literal["public", "private"],
-    "num_iters": lambda _: Annotated[int, Field(ge=1, le=_MAX_ITERATIONS)],
+    "num_iters": lambda _: Annotated[WholeNumber, Field(ge=1, le=_MAX_ITERATIONS)],
     "webhook_url": lambda _: str,
 }
 
@@ -237,5 +281,8 @@ def options_model(model: Model, path: Path) -> type[BaseModel]:
                 types[name] = Literal[BATCH_TASKS if path == "batch" else model.tasks]
             else:
                 types[name] = _TYPES[name](model)
+        if endpoint == "sparse" and endpoint in model.fields:
+            # Scores of terms have no other encoding, so the client has no such option.
+            types["embedding_type"] = Literal["float"]
     fields: dict[str, Any] = {name: (Optional[kind], None) for name, kind in types.items()}  # noqa: UP045
     return create_model(f"{model.id} {path}", __config__=ConfigDict(extra="forbid"), **fields)

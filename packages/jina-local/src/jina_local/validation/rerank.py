@@ -69,7 +69,10 @@ def read_rerank_body(body: Any, served: Catalogue = MODELS) -> RerankBody:
 
 
 def _echo(item: InputItem, value: Any, model: Model) -> str | Mapping[str, str]:
-    """Return a document as it was sent, but always as an object for a listwise model."""
-    if item.kind != "text":
-        return {"image": item.value}
-    return {"text": item.value} if model.listwise or isinstance(value, dict) else item.value
+    """Return a document as it was sent, with the caller's own fields; a listwise model returns the text only."""
+    if model.listwise:
+        return {"text": item.value}
+    if item.kind == "image" and isinstance(value, dict):
+        # Whatever the name that it was sent under.
+        return {**{name: value[name] for name in value if value[name] is not item.value}, "image": item.value}
+    return value  # type: ignore[no-any-return]

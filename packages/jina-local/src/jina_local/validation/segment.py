@@ -8,7 +8,7 @@ from jina_client.integration import LONGEST_TEXT, TOKENIZERS
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import FieldProblem, InvalidFieldsError, problem
-from .options import as_object, validate_fields
+from .options import WholeNumber, as_object, validate_fields
 
 
 class SegmentBody(BaseModel):
@@ -20,9 +20,9 @@ class SegmentBody(BaseModel):
     tokenizer: Literal[TOKENIZERS] = "cl100k_base"  # type: ignore[valid-type]
     return_tokens: bool = False
     return_chunks: bool = False
-    max_chunk_length: Annotated[int, Field(ge=1)] = 1000
-    head: Optional[Annotated[int, Field(ge=1)]] = None  # noqa: UP045
-    tail: Optional[Annotated[int, Field(ge=1)]] = None  # noqa: UP045
+    max_chunk_length: Annotated[WholeNumber, Field(ge=1)] = 1000
+    head: Optional[Annotated[WholeNumber, Field(ge=1)]] = None  # noqa: UP045
+    tail: Optional[Annotated[WholeNumber, Field(ge=1)]] = None  # noqa: UP045
 
 
 def read_segment_body(fields: Any) -> SegmentBody:
