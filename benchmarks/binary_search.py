@@ -1,8 +1,9 @@
-"""Search over bits in two stages beside exact search and other binary indexes: time, recall, memory, disk.
+"""Compare two-stage search over bits with exact search and other binary indexes: time, recall, memory, disk space.
 
-Vectors are made here, clustered (a hundred around each of many centres, cosine about 0.67 to each other) or random (the
-worst case: nothing is near anything). Every way is run in turn, several times over, and medians are printed: machines
-differ and are noisy, so read the ratios. Recall is the share of the true ten nearest that is found, over 1,000 queries.
+The script generates vectors: clustered (a hundred around each of many centers, with a cosine of about 0.67 to each
+other) or random (the worst case, without near neighbors). It runs all methods in turn, several times, and prints the
+medians. Machines differ and are noisy, so compare the ratios. Recall is the share of the exact ten nearest neighbors
+that a method returns, over 1,000 queries.
 
     uv run --with usearch benchmarks/binary_search.py                 # 1,000,000 x 1024: 6 GB of memory, 20 minutes
     uv run --with usearch benchmarks/binary_search.py --count 100000  # a tenth of it
@@ -57,7 +58,7 @@ class Way:
 
 
 def chunks(kind: str, count: int, dimensions: int, seed: int) -> Iterator[Any]:
-    """Unit vectors, some at a time; those of all seeds share their centres."""
+    """Yield unit vectors in blocks. The centers of clusters are the same for every seed."""
     centres = np.random.default_rng(0).standard_normal((10_000, dimensions), dtype=np.float32)
     generator = np.random.default_rng(seed)
     for start in range(0, count, CHUNK):
@@ -71,7 +72,7 @@ def chunks(kind: str, count: int, dimensions: int, seed: int) -> Iterator[Any]:
 
 
 def blas(vectors: Any, queries: Any) -> Any:
-    """Exact, by matrix products over parts of the rows."""
+    """Search exactly, by matrix products over blocks of rows."""
     step = max(4096, 2**26 // len(queries))
     scores, ids = [], []
     for start in range(0, len(vectors), step):
@@ -84,7 +85,7 @@ def blas(vectors: Any, queries: Any) -> Any:
 
 
 def build(kind: str, count: int, dimensions: int, folder: Path) -> float:
-    """An index in a folder, and how long it took."""
+    """Build an index in a folder, and return the seconds it took."""
     seconds, first = 0.0, 0
     with BinaryIndex(dimensions, folder) as index:
         for vectors in chunks(kind, count, dimensions, seed=1):
@@ -98,7 +99,7 @@ def build(kind: str, count: int, dimensions: int, folder: Path) -> float:
 def ways(
     vectors: Any, index: BinaryIndex, clustered: BinaryIndex, folder: Path, codes: Any, options: argparse.Namespace
 ) -> Any:
-    """Every way by its name."""
+    """Return each method of searching by its name."""
     dimensions = vectors.shape[1]
 
     def bits(queries: Any) -> Any:
@@ -159,17 +160,17 @@ def ways(
 
 
 def size(folder: Path) -> int:
-    """The bytes of a folder's files."""
+    """Return the total size of a folder's files in bytes."""
     return sum(path.stat().st_size for path in folder.iterdir())
 
 
 def copied_or_shared(source: str, target: str) -> None:
-    """The database is copied, the other files are linked."""
+    """Copy the database, and link the other files."""
     (shutil.copy if source.endswith(".sqlite3") else os.link)(source, target)
 
 
 def reading(codes: Any) -> float:
-    """The seconds that reading the bits once takes, by as many threads as there are processors."""
+    """Return the seconds to read all bits once, with one thread per processor."""
     words = codes.reshape(-1).view(np.uint64)
     with ThreadPoolExecutor() as pool:
         parts = np.array_split(words, pool._max_workers)
@@ -199,7 +200,7 @@ print((anonymous() - before) / 1024)
 
 
 def process_memory(folder: Path) -> str:
-    """What a new process takes for the index, beyond what it takes without: MB that are not of the page cache."""
+    """Return the MB that an open index adds to a new process, without the page cache."""
     if not Path("/proc/self/status").exists():
         return "not measured on this system"
     done = subprocess.run([sys.executable, "-c", CHILD, str(folder)], capture_output=True, text=True, check=True)
@@ -207,6 +208,7 @@ def process_memory(folder: Path) -> str:
 
 
 def report(found: dict[str, Way], limit: float, codes: Any) -> None:
+    """Print time, recall, memory and disk space of each method."""
     base = found[EXACT[0]]
     print(
         f"\n{'':36}{'1 query':>10}{'':7}{'32':>10}{'':7}{'1,000':>10}{'':7}{'recall@10':>11}{'memory':>10}{'disk':>8}"
@@ -232,6 +234,7 @@ def report(found: dict[str, Way], limit: float, codes: Any) -> None:
 
 
 def compare(kind: str, options: argparse.Namespace, folder: Path) -> None:
+    """Compare all methods on vectors of one kind."""
     vectors = np.empty((options.count, options.dimensions), np.float32)
     for number, part in enumerate(chunks(kind, options.count, options.dimensions, seed=1)):
         vectors[number * CHUNK : number * CHUNK + len(part)] = part
@@ -271,7 +274,7 @@ def compare(kind: str, options: argparse.Namespace, folder: Path) -> None:
 
 
 def alone(kind: str, options: argparse.Namespace, folder: Path) -> None:
-    """The index without anything to compare it with, for more vectors than fit in memory."""
+    """Measure the index alone, for more vectors than fit in memory."""
     seconds = build(kind, options.count, options.dimensions, folder)
     disk = size(folder)
     print(
@@ -293,6 +296,7 @@ def alone(kind: str, options: argparse.Namespace, folder: Path) -> None:
 
 
 def main() -> None:
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=1_000_000)
     parser.add_argument("--dimensions", type=int, default=1024)

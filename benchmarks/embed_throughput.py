@@ -1,8 +1,8 @@
-"""How long the client takes for many vectors, beside one request after another with JSON numbers.
+"""Measure the time of the client for many vectors, compared with sequential requests and JSON numbers.
 
-A server of its own process on loopback answers with vectors made beforehand, after a latency that stands for the
-network and the model; so what is measured is the client side. Every way is run in turn, several times over, and the
-medians are printed: machines differ and are noisy, so read the ratios.
+A server in another process on loopback returns precomputed vectors after a latency that represents the network and the
+model, so the script measures only the client. It runs all methods in turn, several times, and prints the medians.
+Machines differ and are noisy, so compare the ratios.
 
     uv run benchmarks/embed_throughput.py
 """
@@ -30,7 +30,7 @@ TEXT = "text number"
 
 @cache
 def answer(kind: str, count: int) -> bytes:
-    """The body for so many inputs."""
+    """Return the response body for a number of inputs."""
     vector = np.random.default_rng(0).standard_normal(DIMENSIONS).astype("<f4")
     embedding = base64.b64encode(vector.tobytes()).decode() if kind == "base64" else vector.tolist()
     data = [{"object": "embedding", "index": index, "embedding": embedding} for index in range(count)]
@@ -38,7 +38,7 @@ def answer(kind: str, count: int) -> bytes:
 
 
 async def serve() -> None:
-    """Answer POST requests whose path begins with the latency in milliseconds; print the port."""
+    """Serve POST requests whose path starts with the latency in milliseconds. Prints the port."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -60,7 +60,7 @@ async def serve() -> None:
 
 
 def one_after_another(url: str, texts: list[str], batch_size: int) -> int:
-    """The baseline: a session, one request after another, JSON numbers into Python lists."""
+    """Run the baseline: one session, sequential requests, JSON numbers decoded to Python lists."""
     vectors = []
     with requests.Session() as session:
         for start in range(0, len(texts), batch_size):
@@ -71,19 +71,19 @@ def one_after_another(url: str, texts: list[str], batch_size: int) -> int:
 
 
 def synchronous(url: str, texts: list[str], batch_size: int) -> int:
-    """JinaClient, to numpy."""
+    """Run JinaClient, with numpy results."""
     with JinaClient(base_url=url) as client:
         return len(client.embed(texts, batch_size=batch_size))
 
 
 def synchronous_to_lists(url: str, texts: list[str], batch_size: int) -> int:
-    """JinaClient, to the Python lists that frameworks store."""
+    """Run JinaClient, with the lists of Python numbers that frameworks store."""
     with JinaClient(base_url=url) as client:
         return len(client.embed(texts, batch_size=batch_size).tolist())
 
 
 def asynchronous(url: str, texts: list[str], batch_size: int) -> int:
-    """AsyncJinaClient, to numpy."""
+    """Run AsyncJinaClient, with numpy results."""
 
     async def run() -> int:
         async with AsyncJinaClient(base_url=url) as client:
@@ -101,6 +101,7 @@ WAYS: dict[str, Callable[[str, list[str], int], int]] = {
 
 
 def main() -> None:
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--texts", type=int, default=10_000)
     parser.add_argument("--batch-size", type=int, default=128)

@@ -1,10 +1,10 @@
-"""Measure what hostile clients cost honest ones: ``python benchmarks/hostile_clients.py``.
+"""Measure how much hostile clients slow down honest ones: ``python benchmarks/hostile_clients.py``.
 
-The script starts a server in a process of its own. 64 honest clients embed short texts, alone and beside 200 hostile
-connections in turn, so that other work on the machine concerns both. A quarter of the hostile connections each drip
-bodies, stall inside a body, flood the server with invalid requests, and send PDFs that would render for minutes. They
-are in a process of their own with a low priority, because they would be on another machine. The script prints both
-throughputs and the memory, and takes about a minute.
+The script starts a server in its own process. 64 honest clients embed short texts, in turn alone and beside 200 hostile
+connections, so that other work on the machine affects both measurements. A quarter of the hostile connections each send
+bodies slowly, stall inside a body, flood the server with invalid requests, and send PDFs that would take minutes to
+render. They run in another process with a low priority, because in reality they would be on another machine. The script
+prints both throughputs and the memory, and takes about a minute.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ HEAD = b"POST /v1/embeddings HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r
 
 
 def bomb() -> bytes:
-    """A request with a PDF of three million fills."""
+    """Return a request with a PDF that contains three million fill operations."""
     content = zlib.compress(b"0 0 600 800 re f " * 3_000_000, 9)
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
@@ -133,6 +133,7 @@ async def measure(url: str, process: psutil.Process, seconds: float, connections
 
 
 def main() -> int:
+    """Run the benchmark, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each measurement")
     parser.add_argument("--connections", type=int, default=200, help="hostile connections")

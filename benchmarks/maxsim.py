@@ -1,6 +1,6 @@
-"""MaxSim of one query against many documents: numpy beside libraries with kernels of their own.
+"""Compare MaxSim of one query against many documents: numpy and libraries with their own kernels.
 
-Every way is run in turn, several times over, and medians are printed: machines differ, so read the ratios.
+The script runs all methods in turn, several times, and prints the medians. Machines differ, so compare the ratios.
 
     uv run --with maxsim-cpu --with numkong benchmarks/maxsim.py
 """
@@ -22,6 +22,7 @@ QUERY_TOKENS = 32
 
 
 def unit(generator: np.random.Generator, tokens: int) -> Any:
+    """Return random unit vectors."""
     vectors = generator.standard_normal((tokens, DIMENSIONS), dtype=np.float32)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
@@ -58,6 +59,7 @@ def ways(query: Any, documents: list[Any]) -> dict[str, Callable[[], Any]]:
 
 
 def main() -> None:
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--documents", type=int, default=1000)
     parser.add_argument("--tokens", type=int, default=300, help="of a document, on average")

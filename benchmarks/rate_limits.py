@@ -1,8 +1,8 @@
-"""How long a job takes that exceeds a rate limit, beside the shortest time that the limit allows.
+"""Measure the time of a job that exceeds a rate limit, compared with the shortest time that the limit allows.
 
-A server of its own process on loopback counts the requests of the last minute, as Jina's does, and answers 429 to more
-than it allows. So that a run takes no hour its minute is short: `--minute` seconds. The ways are run in turn, several
-times over; printed are medians of the time over the ideal, and how many requests were refused.
+A server in another process on loopback counts the requests of the last minute, like Jina's, and rejects more than the
+limit with 429. To keep the runs short, its minute lasts only `--minute` seconds. The script runs all methods in turn,
+several times, and prints medians of the time divided by the ideal time, and the number of rejected requests.
 
     uv run benchmarks/rate_limits.py
 """
@@ -30,9 +30,9 @@ VECTOR = pybase64.b64encode_as_string(np.ones(1024, "<f4").tobytes())
 
 
 async def serve(limit: int, minute: float, latency: float) -> None:
-    """Answer POST requests, and GET with how many were refused since the last time; print the port.
+    """Serve POST requests, and by GET the number of rejections since the last GET. Prints the port.
 
-    Under the path ``/silent`` a refusal says nothing but 429.
+    Under the path ``/silent``, a rejection has no body.
     """
     admitted: deque[float] = deque()
     refused = 0
@@ -80,7 +80,7 @@ async def serve(limit: int, minute: float, latency: float) -> None:
 
 
 def backoff_alone(url: str, texts: list[str], limit: int) -> None:
-    """The baseline: eight threads, each request tried again after a random, doubling wait, as often as it takes."""
+    """Run the baseline: eight threads, each of which retries after random, doubling waits."""
 
     def one(text: str) -> None:
         wait = 0.5
@@ -93,19 +93,19 @@ def backoff_alone(url: str, texts: list[str], limit: int) -> None:
 
 
 def told_the_limit(url: str, texts: list[str], limit: int) -> None:
-    """JinaClient with requests_per_minute."""
+    """Run JinaClient with ``requests_per_minute``."""
     with JinaClient(base_url=url, requests_per_minute=limit) as client:
         client.embed(texts, batch_size=1)
 
 
 def not_told(url: str, texts: list[str], limit: int) -> None:
-    """JinaClient, which learns the limit by what the service says when it refuses."""
+    """Run JinaClient, which learns the limit from the service's 429 responses."""
     with JinaClient(base_url=url) as client:
         client.embed(texts, batch_size=1)
 
 
 def told_the_limit_async(url: str, texts: list[str], limit: int) -> None:
-    """AsyncJinaClient with requests_per_minute."""
+    """Run AsyncJinaClient with ``requests_per_minute``."""
 
     async def run() -> None:
         async with AsyncJinaClient(base_url=url, requests_per_minute=limit) as client:
@@ -115,7 +115,7 @@ def told_the_limit_async(url: str, texts: list[str], limit: int) -> None:
 
 
 def not_told_async(url: str, texts: list[str], limit: int) -> None:
-    """AsyncJinaClient, which learns the limit."""
+    """Run AsyncJinaClient, which learns the limit from the service's 429 responses."""
 
     async def run() -> None:
         async with AsyncJinaClient(base_url=url) as client:
@@ -125,7 +125,7 @@ def not_told_async(url: str, texts: list[str], limit: int) -> None:
 
 
 def from_a_silent_service(url: str, texts: list[str], limit: int) -> None:
-    """JinaClient, where a refusal names neither a limit nor a time."""
+    """Run JinaClient against a service whose 429 responses name neither a limit nor a time."""
     with JinaClient(base_url=url.replace("/v1", "/silent"), max_retries=12) as client:
         client.embed(texts, batch_size=1)
 
@@ -141,6 +141,7 @@ WAYS: dict[str, Callable[[str, list[str], int], None]] = {
 
 
 def main() -> None:
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--limit", type=int, default=60, help="requests a minute (default: %(default)s)")
     parser.add_argument("--minute", type=float, default=4.0, help="seconds of a minute (default: %(default)s)")

@@ -1,8 +1,8 @@
-"""How well documents are found, by how their vectors are stored: nDCG@10 on documentation that Python itself ships.
+"""Measure retrieval quality by storage format: nDCG@10 on the documentation that Python itself contains.
 
-A query is the first line of a docstring of the standard library, its document the rest of that docstring; no other
-document counts as right. Everything runs on the embedded engine, so the levels are those of its small English model on
-an easy set, not those of Jina's models: read the differences.
+A query is the first line of a docstring of the standard library. The rest of that docstring is its only relevant
+document. Everything runs on the embedded engine, so absolute values are those of its small English model on an easy
+data set, and not those of Jina's models: compare the differences.
 
     uv run benchmarks/retrieval_quality.py
     uv run benchmarks/retrieval_quality.py --pairs 2500 --first-stages  # what those find that the indexes have
@@ -39,7 +39,7 @@ _CHARACTERS = 1500
 
 
 def pairs() -> list[tuple[str, str]]:
-    """Summary and body of every docstring of the standard library that has both, in a fixed order."""
+    """Return summary and body of every docstring of the standard library that has both, in a fixed order."""
     root = Path(sysconfig.get_path("stdlib"))
     found: dict[str, str] = {}
     for path in sorted(root.rglob("*.py")):
@@ -54,7 +54,7 @@ def pairs() -> list[tuple[str, str]]:
 
 
 def docstrings(path: Path) -> Iterator[str]:
-    """The docstrings of a module, and of its classes and functions."""
+    """Yield the docstrings of a module, and of its classes and functions."""
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):
@@ -65,40 +65,40 @@ def docstrings(path: Path) -> Iterator[str]:
 
 
 class Remembered:
-    """Stands for an :class:`Encoder` whose token vectors are all known, so that reranking computes none anew."""
+    """An :class:`Encoder` with precomputed token vectors, so that reranking computes none again."""
 
     def __init__(self, encoder: Encoder, texts: Sequence[str]) -> None:
         self.dimensions = encoder.dimensions
         self._vectors = encoder.token_vectors(encoder.tokenize(texts))
 
     def token_vectors(self, texts: Sequence[Any]) -> list[Array]:
-        """The vectors of texts, by number; a text is a list that begins with its number."""
+        """Return the vectors of texts; a text is a list that starts with its number."""
         return [self._vectors[number] for number, *_ in texts]
 
     def rows(self, texts: Sequence[Any]) -> Iterator[Rows]:
-        """As :meth:`Encoder.rows`."""
+        """Yield all rows, like :meth:`Encoder.rows`."""
         for place, vectors in enumerate(self.token_vectors(texts)):
             yield Rows(place, 0, vectors)
 
     def length(self, number: int) -> list[int]:
-        """What stands for one text's tokens: its number, in a list as long as the text."""
+        """Return placeholder tokens of one text: its number, repeated as often as the text has tokens."""
         return [number] * (len(self._vectors[number]) - 2)
 
 
 def best(scores: Array, count: int) -> Array:
-    """The ``count`` best columns of each row, by descending score; equal scores by index."""
+    """Return the ``count`` best columns of each row, by descending score and ascending index."""
     return np.argsort(-scores, axis=1, kind="stable")[:, :count]
 
 
 def rescored(first: Array, queries: Array, documents: Array, count: int) -> Array:
-    """The ``count`` best by a first score, ordered anew by the product of their vectors."""
+    """Return the ``count`` best columns of a first score, sorted by the dot product of the vectors."""
     found = best(first, count)
     again = np.einsum("qd,qcd->qc", queries, documents[found])
     return np.take_along_axis(found, best(again, count), axis=1)
 
 
 def ndcg(found: Array, at: int = 10) -> float:
-    """nDCG where query ``i`` has one right document, document ``i``, and the ideal is to have it first."""
+    """Return nDCG. Document ``i`` is the only relevant one of query ``i``."""
     ranks = np.argmax(found[:, :at] == np.arange(len(found))[:, np.newaxis], axis=1)
     hits = (found[:, :at] == np.arange(len(found))[:, np.newaxis]).any(axis=1)
     return float(np.where(hits, 1 / np.log2(ranks + 2), 0).mean())
@@ -112,16 +112,17 @@ class Vectors:
     documents: Array
 
     def cut(self, dimensions: int) -> Vectors:
-        """As ``dimensions`` in a request cuts them."""
+        """Return the vectors truncated to ``dimensions``, like those of a request."""
         return Vectors(*(v[:, :dimensions] / norms(v[:, :dimensions]) for v in (self.queries, self.documents)))
 
 
 def norms(vectors: Array) -> Array:
+    """Return the norm of each row, of shape ``(n, 1)``."""
     return np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def ways(vectors: Vectors, tokens: tuple[list[Array], list[Array]]) -> Iterator[tuple[str, float, Callable[[], Array]]]:
-    """Each way to store documents: its name, the bytes of one document, and what ranks the candidates."""
+    """Yield each storage format: its name, bytes per document, and a function that ranks the candidates."""
     queries, documents = vectors.queries, vectors.documents
     size = documents.shape[1]
     yield f"float32, {size} dimensions", 4 * size, lambda: best(queries @ documents.T, CANDIDATES)
@@ -152,12 +153,12 @@ def ways(vectors: Vectors, tokens: tuple[list[Array], list[Array]]) -> Iterator[
 
 
 def recall(found: Array, exact: Array) -> float:
-    """The share of each row of ``exact`` that is in the same row of ``found``."""
+    """Return the mean share of each row of ``exact`` that the same row of the results contains."""
     return float(np.mean([np.isin(right, own).mean() for own, right in zip(found, exact, strict=True)]))
 
 
 def first_stages(vectors: Vectors, tokens: tuple[list[Array], list[Array]]) -> None:
-    """What of the ten best the first stage of each index leaves to the second one, which then finds it."""
+    """Print the recall of the first stage of each index for the ten best documents."""
     exact = best(maxsim(*tokens), 10)
     queries, documents = (mean_pool(each) for each in tokens)
     bits = -hamming(quantize(queries, "ubinary"), quantize(documents, "ubinary"))
@@ -180,6 +181,7 @@ def first_stages(vectors: Vectors, tokens: tuple[list[Array], list[Array]]) -> N
 
 
 def main() -> None:
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=1000, help="how many of the pairs, evenly chosen; 0 for all")
     parser.add_argument("--first-stages", action="store_true", help="what the indexes' first stages find, and no more")

@@ -1,8 +1,7 @@
-"""Many texts through a server that fails one request in twenty, in every way it can; nothing may be lost.
+"""Send many texts through a server that fails one request in twenty, in every possible way, and check every vector.
 
-The server is a process of its own on loopback. It makes each vector out of its text, so that afterwards every vector
-can be checked: printed are how many were lost, came twice or in another's place, with the peak memory and the number of
-requests that failed in each way.
+The server runs in another process on loopback and derives each vector from its text. The script prints the numbers of
+lost, repeated and misplaced vectors, the peak memory, and the number of failed requests of each kind.
 
     uv run benchmarks/soak.py
 """
@@ -48,23 +47,23 @@ WAYS = (
 
 
 def vector_of(text: str) -> np.ndarray:
-    """A vector that only this text has."""
+    """Return a vector that is unique to a text."""
     digest = hashlib.blake2b(text.encode(), digest_size=DIMENSIONS * 2).digest()
     return (np.frombuffer(digest, "<u2").astype("<f4") + 1) / 65536
 
 
 def text_of(index: int) -> str:
-    """The text of an index: they differ in length."""
+    """Return the text with an index. Texts differ in length."""
     return f"text number {index} " + "and more " * (index % 13)
 
 
 async def serve(rate: float, seed: int) -> None:
-    """Answer POST requests, now and then badly, and GET with the count of each way; print the port."""
+    """Serve POST requests, of which some fail, and the counts of failures by GET. Prints the port."""
     chance = random.Random(seed)
     counts: Counter[str] = Counter()
 
     async def bad(way: str, writer: asyncio.StreamWriter, good: bytes) -> bool:
-        """Answer in a bad way; whether the connection can go on."""
+        """Fail in one way, and return whether the connection can be used again."""
         if way.startswith("reset"):
             if way.endswith("within the answer"):
                 writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(good) + good[: len(good) // 2])
@@ -131,25 +130,26 @@ async def serve(rate: float, seed: int) -> None:
 
 
 class Checked:
-    """What came, counted."""
+    """Counts of lost, repeated and misplaced vectors."""
 
     def __init__(self, count: int) -> None:
         self.seen = np.zeros(count, np.uint8)
         self.misplaced = 0
 
     def add(self, first: int, embeddings: Embeddings) -> None:
-        """Check some vectors, each against its own text."""
+        """Compare vectors with their texts."""
         for index, vector in enumerate(embeddings.vectors, first):
             self.seen[index] += 1
             self.misplaced += not np.array_equal(vector, vector_of(text_of(index)))
 
     def line(self) -> str:
-        """The counts."""
+        """Return the counts as text."""
         lost, twice = int((self.seen == 0).sum()), int((self.seen > 1).sum())
         return f"lost {lost}, twice {twice}, misplaced {self.misplaced}"
 
 
 def main() -> None:
+    """Run the soak test."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--texts", type=int, default=200_000, help="how many (default: %(default)s)")
     parser.add_argument("--rate", type=float, default=0.05, help="of requests that fail (default: %(default)s)")

@@ -47,7 +47,7 @@ PHRASES = {
     "It may be used from several threads and event loops.": "It may be used from several threads.",
     "AsyncGenerator[EmbedJob, None]": "Generator[EmbedJob, None, None]",
     "  # noqa: ASYNC109 - the job goes on, and the error reports its progress": "",
-    "The asynchronous client. ``tools/generate.py`` makes the synchronous one of it, in :mod:`jina_client._sync`.": (
+    "The asynchronous client. ``tools/generate.py`` generates the synchronous one from it: :mod:`jina_client._sync`.": (
         "The synchronous client, generated from :mod:`jina_client._async`."
     ),
 }

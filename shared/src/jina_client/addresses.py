@@ -63,7 +63,7 @@ def reader_root(root: str, mode: ReaderMode, endpoint: str | None) -> str:
     """Return the address of the reader, or of the search or grounding service.
 
     Args:
-        root: the API's root. What is meant for a server of one's own never goes to Jina by default.
+        root: the API's root. By default, the client of another service sends nothing to Jina.
         mode: which service.
         endpoint: the caller's own choice.
 
@@ -146,5 +146,5 @@ def _check_sagemaker(url: str) -> str:
 
 
 def _without_user(url: str) -> str:
-    """Return a malformed URL as an error may show it: what stands before an ``@`` may be a password."""
+    """Return a malformed URL for an error message, without the part before ``@``, which may be a password."""
     return url.rpartition("@")[2]

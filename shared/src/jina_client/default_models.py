@@ -1,4 +1,4 @@
-"""The models of programs that name none, and a warning that says which one is recommended."""
+"""The default models, and a warning if a newer model is recommended."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _warned: set[type] = set()
 
 
 class JinaDefaultModelWarning(UserWarning):
-    """A program that names no model gets one that is kept for stored vectors, and a newer one is recommended."""
+    """``model=`` was left out. The default stays the same because of stored vectors; a newer model is recommended."""
 
 
 def warn_of_default_model(owner: type, model: str) -> None:

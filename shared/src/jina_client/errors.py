@@ -1,15 +1,15 @@
-"""Every failure as one tree of exceptions, and the reading of every error body that Jina's services send.
+"""The tree of exceptions, and the parser of the error bodies that Jina's services send.
 
 ::
 
     JinaError (RuntimeError)
-    ├── JinaInputError (ValueError)           refused before sending: what, which input, what is allowed
-    │   └── JinaArgumentError (TypeError)     an argument that does not exist
-    ├── JinaConnectionError                   no answer
-    │   └── JinaTimeoutError                  no answer in time
-    ├── JinaResponseError                     an answer that breaks the protocol
-    ├── PartialFailureError                   some inputs have failed for good, others are done
-    └── JinaStatusError                       an answer that says no
+    ├── JinaInputError (ValueError)           an invalid input or option; nothing was sent
+    │   └── JinaArgumentError (TypeError)     an unknown argument
+    ├── JinaConnectionError                   no complete response
+    │   └── JinaTimeoutError                  no complete response within the timeout
+    ├── JinaResponseError                     a response that breaks the protocol
+    ├── PartialFailureError                   some inputs failed, the others succeeded
+    └── JinaStatusError                       a response with an error status
         ├── BadRequestError 400, 422
         ├── AuthenticationError 401
         ├── PaymentRequiredError 402
@@ -32,7 +32,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 _SHOWN = 500
-# Of a message, what is looked at: the search for tags takes time by the square of the length.
+# Characters of a message that are parsed. The search for tags takes quadratic time.
 _READ = 5_000
 _NAMED = 3
 _MASK = "**********"
@@ -43,22 +43,22 @@ _REQUEST_ID_IN_TEXT = re.compile(r"\[RID: ([0-9a-fA-F-]+)\]")
 
 
 class JinaError(RuntimeError):
-    """Anything that this package raises."""
+    """The base of every exception that this package raises."""
 
 
 class JinaInputError(JinaError, ValueError):
-    """The client refuses before sending: the message says what, which input, and what is allowed."""
+    """An invalid input or option, found before sending. The message names it, its value, and what is allowed."""
 
 
 class JinaArgumentError(JinaInputError, TypeError):
-    """A constructor was given an argument that it does not have."""
+    """An unknown argument. The message lists the valid ones or names the nearest."""
 
 
 class JinaConnectionError(JinaError):
     """The service could not be reached, or the connection broke before its response was complete.
 
     Attributes:
-        attempts: how many times the request was sent; 0 if unknown.
+        attempts: number of times that the request was sent; 0 if unknown.
     """
 
     attempts: int = 0
@@ -69,20 +69,20 @@ class JinaConnectionError(JinaError):
 
 
 class JinaTimeoutError(JinaConnectionError):
-    """The service did not answer within ``timeout``."""
+    """The service did not respond within ``timeout`` seconds."""
 
 
 class JinaResponseError(JinaError):
-    """The service answered with something that the protocol does not allow, such as a missing vector."""
+    """The response breaks the protocol, for example because a vector is missing."""
 
 
 class PartialFailureError(JinaError):
-    """Some inputs of a call have failed for good; what was done is here.
+    """Some inputs of a call failed for good. The error holds the results of the others.
 
     Attributes:
-        completed: by the index of the caller's input, its result: a vector, or what the call gives for one input.
-        failed: by the index of the caller's input, why there is none.
-        usage: the tokens that were counted.
+        completed: the results by index of the input, such as vectors.
+        failed: the errors by index of the input.
+        usage: tokens counted by the service.
     """
 
     def __init__(self, completed: Mapping[int, Any], failed: Mapping[int, JinaError], usage: Any = None) -> None:
@@ -108,7 +108,7 @@ class PartialFailureError(JinaError):
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One complaint of a validation error: the field (``body -> top_n``), the message, and its type."""
+    """One item of a validation error: the field (``body -> top_n``), the message, and its type."""
 
     field: str
     message: str
@@ -116,18 +116,18 @@ class FieldError:
 
 
 class JinaStatusError(JinaError):
-    """The service answered with an error status.
+    """The service responded with an error status.
 
     Attributes:
         status_code: the HTTP status.
-        code: Jina's own code, such as ``RATE_TOKEN_LIMIT_EXCEEDED``; empty where none was sent.
-        message: what the service says, without the status and the ids.
-        request_id: what Jina's support asks for; empty where none was sent.
+        code: Jina's own code, such as ``RATE_TOKEN_LIMIT_EXCEEDED``; empty if the service sent none.
+        message: the service's message, without the status and the ids.
+        request_id: the id for requests to Jina's support; empty if the service sent none.
         errors: one :class:`FieldError` for each field that a validation error names.
-        body: the answer's body, decoded from JSON where it is JSON, else its text.
-        retry_after: the seconds that the service asks to wait, or ``None`` where it does not say.
+        body: the body of the response: its JSON value, or its text if it is not JSON.
+        retry_after: the seconds that the service asks to wait; ``None`` if it does not say.
         url: the address that the request went to; empty if unknown.
-        attempts: how many times the request was sent; 0 if unknown.
+        attempts: number of times that the request was sent; 0 if unknown.
         advice: what the caller can do about it; may be empty.
         inputs: the caller's indices of the inputs that a validation error names.
     """
@@ -173,12 +173,12 @@ class JinaStatusError(JinaError):
         return f"{self.message} ({', '.join(label for label in labels if label)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The attributes apart, for ``partial`` may lead back to this error.
+        # The attributes are pickled separately, because ``partial`` may refer back to this error.
         return _restore, (type(self), self.message, self.status_code), self.__dict__
 
 
 class BadRequestError(JinaStatusError):
-    """400 or 422: the request is not one that the service takes."""
+    """400 or 422: the service rejects the request as invalid."""
 
 
 class AuthenticationError(JinaStatusError):
@@ -194,15 +194,15 @@ class PermissionDeniedError(JinaStatusError):
 
 
 class NotFoundError(JinaStatusError):
-    """404: nothing is there; often a ``base_url`` that is not an API's root."""
+    """404: not found; often because ``base_url`` is not an API's root."""
 
 
 class RequestTooLargeError(JinaStatusError):
-    """413: the request is larger than the service takes."""
+    """413: the request is larger than the service accepts."""
 
 
 class RateLimitError(JinaStatusError):
-    """429: too many requests, tokens or requests at once; ``retry_after`` where the service says how long to wait."""
+    """429: too many requests or tokens per minute, or too many concurrent requests. See ``retry_after``."""
 
 
 class ServerError(JinaStatusError):
@@ -228,13 +228,13 @@ def _restore(kind: type[JinaStatusError], message: str, status_code: int) -> Jin
 def error_from_response(
     status: int, body: bytes, headers: Mapping[str, str], *, secrets: Sequence[str] = ()
 ) -> JinaStatusError:
-    """The exception for an error answer, whatever shape its body has.
+    """Return the exception for a response with an error status.
 
     Args:
         status: the HTTP status.
         body: the raw body: flat, nested or listed ``detail``, ``message``, ``error``, HTML, text or nothing.
-        headers: the answer's headers, by lower-case name.
-        secrets: strings that must not show even where the service repeats them, such as the key.
+        headers: the response's headers, by lower-case name.
+        secrets: strings to hide, such as the key, in case the service repeats them.
     """
     text = body.decode("utf-8", "replace")
     for secret in secrets:
@@ -261,7 +261,7 @@ def error_from_response(
 
 
 def masked(text: str, secret: str) -> str:
-    """Return a text without a secret. A short one, as a test may use, is masked only where it is a whole word."""
+    """Return a text with a secret masked. A short one, as in a test, is masked only if it is a whole word."""
     if len(secret) < _SHORTEST_SECRET:
         return text
     if len(secret) >= _LONG_SECRET:
@@ -270,14 +270,14 @@ def masked(text: str, secret: str) -> str:
 
 
 def _read(body: Any) -> tuple[str, str, str, list[FieldError]]:
-    """Message, code, request id and field errors of a body of any known shape."""
+    """Return the message, code, request id and field errors of a body of any known form."""
     if not isinstance(body, dict):
         return _shortened(body if isinstance(body, str) else json.dumps(body)), "", "", []
     inner = next((body[key] for key in ("detail", "error") if isinstance(body.get(key), dict)), body)
 
     def first(*names: str) -> str:
-        found = (source.get(name) for source in (inner, body) for name in names)
-        return next((value for value in found if isinstance(value, str) and value), "")
+        values = (source.get(name) for source in (inner, body) for name in names)
+        return next((value for value in values if isinstance(value, str) and value), "")
 
     listed = body.get("errors") or inner.get("errors") or body.get("detail")
     errors = [_field_error(item) for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
@@ -297,7 +297,7 @@ def _field_error(item: Mapping[str, Any]) -> FieldError:
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """A ``Retry-After`` header: seconds, or an HTTP date."""
+    """Return the seconds of a ``Retry-After`` header, which holds seconds or an HTTP date."""
     if not retry_after:
         return None
     try:
@@ -311,11 +311,11 @@ def _seconds(retry_after: str | None) -> float | None:
 
 
 def _without_tags(text: str) -> str:
-    """Return the text of HTML, which gateways answer in."""
+    """Return the text of HTML, which gateways send as error pages."""
     return _TAGS.sub(" ", text[:_READ])
 
 
 def _shortened(text: str) -> str:
-    """Return a text as at most one paragraph, without runs of white space."""
+    """Return at most the first 500 characters of a text, on one line."""
     words = " ".join(text[:_READ].split())
     return words if len(words) <= _SHOWN else f"{words[:_SHOWN]}…"

@@ -17,7 +17,8 @@ _SPECIAL_TOKENS = 2
 class Tokenizer(Protocol):
     """Counts tokens. ``tokenizers.Tokenizer``, transformers' tokenizers and tiktoken's encodings fit."""
 
-    def encode(self, text: str, /) -> Any: ...
+    def encode(self, text: str, /) -> Any:
+        """Return the tokens of a text: a sequence, or an object with ``ids``."""
 
 
 def image_tokens(width: int, height: int, row: Model) -> int:

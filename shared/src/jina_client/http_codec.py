@@ -1,4 +1,4 @@
-"""Calls to HTTP requests, and HTTP responses to results, in the service's dialect and with the caller's key."""
+"""Encoding of calls as HTTP requests with the caller's key, and decoding of responses, in the service's dialect."""
 
 from __future__ import annotations
 

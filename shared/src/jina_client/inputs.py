@@ -1,4 +1,4 @@
-"""Inputs: what a caller passes becomes what the wire carries; the first invalid one raises an error with its place.
+"""Inputs: the caller's values in the form of requests. The first invalid one raises an error with its index.
 
 A string is always a text, never a path or a URL. Other inputs are:
 

@@ -1,6 +1,6 @@
-"""The attempts at one request: which failure is retried, after how long, until when, and what is reported of each.
+"""The retry policy: which errors are retried, after how long, until when, and how attempts are reported.
 
-The loop itself is tenacity's.
+tenacity runs the loop.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ FIRST_WAIT = 0.5
 MAX_WAIT = 20.0
 """Upper bound in seconds that the doubling stops at."""
 MAX_RETRY_AFTER = 60.0
-"""Longest ``Retry-After`` in seconds that the client obeys. If a service asks for more, the error says how much."""
+"""Longest ``Retry-After`` in seconds that the client respects. If a service asks for more, the client raises."""
 
 
 class Wait(wait_base):
     """Wait for as long as the service asks, or exponentially with full jitter, so that clients spread out again."""
 
     def __call__(self, retry_state: RetryCallState) -> float:
+        """Return the seconds to wait before the next attempt."""
         error = retry_state.outcome.exception() if retry_state.outcome else None
         if isinstance(error, JinaStatusError) and error.retry_after is not None:
             return error.retry_after

@@ -126,6 +126,5 @@ def project_states(network: Any, projection: torch.Tensor) -> Callable[..., torc
         network: A transformers model.
         projection: Matrix of shape ``(dimensions, hidden size)``.
     """
-
     compute = hidden_states(network)
     return lambda **inputs: compute(**inputs) @ projection.T

@@ -1,4 +1,4 @@
-"""The chunks of LangChain's documents: which document each was cut from, and vectors made before a store asks."""
+"""Late chunking of LangChain's documents: the document of each chunk, and vectors that a store can use."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from langchain_core.embeddings import Embeddings
 
 
 def texts_and_documents(chunks: Sequence[Document], group_by: str) -> tuple[list[str], list[Hashable]]:
-    """The chunks' texts, and for each what its document is known by.
+    """Return the text of each chunk, and the identifier of its document.
 
     Raises:
-        JinaInputError: a chunk that is no document, or has no such metadata.
+        JinaInputError: ``chunks`` is not a list of Documents, or a chunk lacks the metadata key.
     """
     if not isinstance(chunks, (list, tuple)):
         raise JinaInputError(f"chunks must be a list of documents, got {type(chunks).__name__}")
@@ -35,7 +35,7 @@ def texts_and_documents(chunks: Sequence[Document], group_by: str) -> tuple[list
 
 
 class Ready:
-    """Vectors that are made already, by their text; where a text comes twice, in the order of its chunks."""
+    """Vectors by text, made before a store asks for them. Equal texts get their vectors in the order of the chunks."""
 
     def __init__(self, owner: Embeddings, texts: Sequence[str], vectors: Sequence[list[float]]) -> None:
         self.owner = owner
@@ -45,7 +45,7 @@ class Ready:
             self._vectors.setdefault(text, deque()).append(vector)
 
     def take(self, texts: Sequence[str]) -> list[list[float]]:
-        """The vectors of these texts, each of which is given out once."""
+        """Return the vectors of these texts. Each vector is returned once."""
         if not all(self._vectors.get(text) for text in texts):
             raise JinaInputError("the store asks for the vector of a text that is none of the chunks")
         self.left -= len(texts)
@@ -56,7 +56,7 @@ _current: ContextVar[Ready | None] = ContextVar("_current", default=None)
 
 
 def ready_for(embeddings: Embeddings) -> Ready | None:
-    """The vectors that :func:`add_chunks` has made with this very object, while it runs."""
+    """Return the vectors that a running :func:`add_chunks` has made with this object, or ``None``."""
     ready = _current.get()
     return ready if ready is not None and ready.owner is embeddings else None
 
@@ -65,10 +65,10 @@ def ready_for(embeddings: Embeddings) -> Ready | None:
 def ready_while(
     store: Any, chunks: Sequence[Document], embeddings: Embeddings, vectors: list[list[float]]
 ) -> Iterator[None]:
-    """Keep the chunks' vectors ready while a store is given the chunks.
+    """Provide the vectors of chunks while a store adds the chunks.
 
     Raises:
-        JinaError: the store did not take them all.
+        JinaError: the store did not use all of them.
     """
     ready = Ready(embeddings, [chunk.page_content for chunk in chunks], vectors)
     token = _current.set(ready)

@@ -1,4 +1,4 @@
-"""The options that every Jina component of LangChain has: where to call, and with which key."""
+"""The connection options of every Jina component of LangChain, and the API key."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class LangChainFields(ConnectedModel):
 
 
 class LangChainConnection(LangChainFields, Serializable):
-    """The same for objects that LangChain can save.
+    """Connection options of objects that LangChain can save.
 
     LangChain's ``dumpd`` saves every option except the key, of which it saves the name. ``load`` restores the object.
     """
@@ -89,7 +89,7 @@ class LangChainConnection(LangChainFields, Serializable):
         return {"jina_api_key": KEY_VARIABLES[0]}
 
     def to_json(self) -> SerializedConstructor | SerializedNotImplemented:
-        """Return what LangChain saves; with a client or a transport, whose settings it would lose, nothing loadable."""
+        """Return the form that LangChain saves. An object with a client or a transport cannot be saved."""
         if self.client is not None or self.transport is not None:
             return self.to_json_not_implemented()
         return super().to_json()

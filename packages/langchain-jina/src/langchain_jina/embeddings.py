@@ -37,9 +37,9 @@ class JinaEmbeddingsOptions(EmbeddingOptions, LangChainOptions, total=False):
 
 
 class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
-    """Embeddings of texts and images by Jina AI's models.
+    """Embed texts and images with Jina AI's models.
 
-    Queries and documents are embedded with the task that the model has for each, from this one object.
+    One object embeds both queries and documents, each with the model's task for that role.
 
     Example:
         >>> from langchain_jina import JinaEmbeddings
@@ -52,12 +52,13 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
     """
 
     model_name: str = Field(default=DEFAULT_MODEL, validation_alias=AliasChoices("model_name", "model"))
-    """The model, also taken as ``model``. The default is that of ``langchain_community``, for stored vectors."""
+    """The model, also accepted as ``model``. The default is that of ``langchain_community``, so that stored vectors
+    stay valid."""
     embedding_type: EmbeddingType = "float"
-    """``binary`` or ``ubinary``: one bit a dimension travels, and a vector is a list of 0.0 and 1.0, of which the
-    Euclidean and the Manhattan distance give the order of the Hamming distance. ``base64`` is the same as ``float``."""
+    """With ``binary`` and ``ubinary`` the service sends one bit per dimension, and a vector is a list of 0.0 and 1.0.
+    Euclidean and Manhattan distance then sort like Hamming distance. ``base64`` is the same as ``float``."""
     batch_size: int | None = None
-    """Texts in one request, at most 512; 128 by default."""
+    """Texts per request, at most 512; by default 128."""
     show_progress: bool = False
     """Show a progress bar while documents and images are embedded."""
 
@@ -170,13 +171,13 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
         return [embedder.to_lists(result) for result in results]
 
     def embed_chunks(self, chunks: Sequence[Document], group_by: str = "source") -> list[list[float]]:
-        """Embed what a text splitter made, each chunk in the context of its document (late chunking).
+        """Embed the output of a text splitter, each chunk in the context of its document (late chunking).
 
         :func:`langchain_jina.add_chunks` also puts the chunks into a store.
 
         Args:
             chunks: those of one document in order, though not necessarily side by side.
-            group_by: the metadata key whose value is the same for the chunks of one document, and for no others.
+            group_by: the metadata key that identifies the document of a chunk.
 
         Returns:
             One vector per chunk, in the order of ``chunks``.
@@ -191,7 +192,7 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
 
     @follows("embed_chunks")
     async def aembed_chunks(self, chunks: Sequence[Document], group_by: str = "source") -> list[list[float]]:
-        """Embed what a text splitter made; see :meth:`embed_chunks`."""
+        """Embed the output of a text splitter; see :meth:`embed_chunks`."""
         self._check_not_replaced("aembed_chunks")
         embedder = self._async_embedder()
         texts, documents = texts_and_documents(chunks, group_by)
@@ -199,9 +200,10 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
 
     @property
     def cache_namespace(self) -> str:
-        """A name that objects share only if their vectors are equal, for ``CacheBackedEmbeddings`` and record managers.
+        """A namespace for ``CacheBackedEmbeddings`` and record managers.
 
-        It depends on the service, the model and every option, and consists of characters that file names may have.
+        Two objects have the same namespace only if they return the same vectors: it depends on the service, the model
+        and every option. It can be part of a file name.
         """
         embedder = self._embedder()
         identities = f"{embedder.identity('document')} {embedder.identity('query')}"
@@ -216,7 +218,7 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
             check_embedder(self.model_name, self._connection().service, CLASSES, **self._options())
 
     def _check_not_replaced(self, method: str) -> None:
-        """Raise if a subclass sends texts elsewhere: late chunking would send them to ``base_url`` nevertheless."""
+        """Raise if a subclass overrides embedding, because late chunking would still send texts to ``base_url``."""
         for name in ("embed_documents", "_embed"):
             if replaces(type(self), name, method):
                 raise JinaInputError(
@@ -252,5 +254,5 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
 
 
 def _images(uris: Any) -> Any:
-    """Return images as the client takes them; it rejects what is not a list."""
+    """Return images as inputs of the client, which rejects anything but a list."""
     return [{"image": uri} for uri in uris] if isinstance(uris, (list, tuple)) else uris

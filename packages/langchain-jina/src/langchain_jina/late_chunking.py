@@ -1,7 +1,7 @@
-"""Late chunking of LangChain's documents: each chunk is embedded in the context of the document that it was cut from.
+"""Late chunking of LangChain's documents: each chunk is embedded in the context of its document.
 
-A store embeds texts alone, and knows nothing of their documents. So the vectors are made before it is given the chunks,
-and are ready when it asks for them.
+A store embeds texts without their documents. So :func:`add_chunks` makes the vectors first, and returns them when the
+store embeds the texts.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 def add_chunks(
     store: VectorStore | JinaRetriever, chunks: Sequence[Document], *, group_by: str = "source", **options: Any
 ) -> list[str]:
-    """Add documents to a store, each embedded in the context of the document that it was cut from.
+    """Add the chunks of documents to a store, each embedded in the context of its document.
 
     Args:
         store: any store, or a :class:`JinaRetriever`, with :class:`JinaEmbeddings` of a model that has late chunking.
-        chunks: what a text splitter made; the chunks of one document in their order.
-        group_by: the key of the metadata that is the same for the chunks of one document, and for no others.
+        chunks: the output of a text splitter; chunks of one document in order.
+        group_by: the metadata key that identifies the document of a chunk.
         **options: passed to the store's ``add_documents``, such as ``ids``.
 
     Returns:
-        What ``add_documents`` returns, the ids.
+        The ids that ``add_documents`` returns.
 
     Raises:
-        JinaInputError: another embedding, a chunk without the key, or a retriever that is read-only.
-        JinaError: the store did not take the vectors that were made for it.
+        JinaInputError: a store with other embeddings, a chunk without the key, or a read-only retriever.
+        JinaError: the store did not use the vectors.
     """
     embeddings = _embeddings_of(store)
     with ready_while(store, chunks, embeddings, embeddings.embed_chunks(chunks, group_by)):
@@ -47,7 +47,7 @@ def add_chunks(
 async def aadd_chunks(
     store: VectorStore | JinaRetriever, chunks: Sequence[Document], *, group_by: str = "source", **options: Any
 ) -> list[str]:
-    """:func:`add_chunks`, asynchronously."""
+    """Add the chunks of documents to a store; see :func:`add_chunks`."""
     embeddings = _embeddings_of(store)
     with ready_while(store, chunks, embeddings, await embeddings.aembed_chunks(chunks, group_by)):
         return await store.aadd_documents(list(chunks), **options)

@@ -67,7 +67,7 @@ class JinaRerank(LangChainConnection, RunnableSerializable[RerankInput, list[Doc
     model: str = Field(default=DEFAULT_MODEL, validation_alias=AliasChoices("model", "model_name"))
     """The model, also accepted as ``model_name``. The default is that of ``langchain_community``."""
     top_n: int | None = 3
-    """How many documents to keep; ``None`` keeps all, sorted."""
+    """The number of documents to keep; ``None`` keeps all, sorted."""
     truncation: bool | None = None
     """Cut documents longer than the model's context."""
     max_doc_length: int | None = None
@@ -115,11 +115,11 @@ class JinaRerank(LangChainConnection, RunnableSerializable[RerankInput, list[Doc
             documents: texts, documents or ``{"text": …}``; images as ``{"image": …}`` with ``jina-reranker-m0``.
             query: the query.
             model: another model than this object's.
-            top_n: how many to return; ``None`` returns all; -1 stands for this object's ``top_n``.
+            top_n: the number of documents to return; ``None`` returns all, -1 uses this object's ``top_n``.
             max_chunks_per_doc: raises an error if it is set, because the service does not have this option.
 
         Returns:
-            For each document ``{"index": place in documents, "relevance_score": score}``.
+            For each document ``{"index": its index in documents, "relevance_score": its score}``.
         """
         _check_unset(max_chunks_per_doc)
         return _pairs(self._reranker(model).rerank(query, _texts(documents), self._top_n(top_n)))
@@ -161,7 +161,7 @@ class JinaRerank(LangChainConnection, RunnableSerializable[RerankInput, list[Doc
         Args:
             input: ``{"query": …, "documents": …}``.
             config: the chain's.
-            **options: ``model`` and ``top_n``, as of :meth:`rerank`; ``bind`` sets them.
+            **options: ``model`` and ``top_n``, as for :meth:`rerank`; ``bind`` sets them.
         """
         return self._call_with_config(self._invoke, input, config, **options)
 
@@ -229,7 +229,7 @@ def _texts(documents: Sequence[Rerankable]) -> Any:
 
 
 def _contents(documents: Sequence[Document]) -> Any:
-    """Return the texts of documents; anything else raises, because documents are what comes back."""
+    """Return the texts of documents. Anything but Documents raises, because the result consists of Documents."""
     for place, document in enumerate(documents if isinstance(documents, (list, tuple)) else ()):
         if not isinstance(document, Document):
             raise JinaArgumentError(

@@ -31,7 +31,7 @@ from .tools import text_of
 
 
 class JinaSearchAPIWrapper(LangChainConnection):
-    """Searches of the web, as JSON or as documents.
+    """Search the web, and return JSON or documents.
 
     Raises:
         JinaInputError: an unknown argument or a value of the wrong type; a missing key when it is first needed.
@@ -52,15 +52,15 @@ class JinaSearchAPIWrapper(LangChainConnection):
         return _json(self._connection().client.web.search(query, endpoint=self.endpoint))
 
     async def arun(self, query: str) -> str:
-        """:meth:`run`, asynchronously."""
+        """Search the web; see :meth:`run`."""
         return _json(await self._connection().async_client.web.search(query, endpoint=self.endpoint))
 
     def download_documents(self, query: str) -> list[Document]:
-        """The pages that a search finds, with ``title``, ``link`` and ``description`` in their metadata."""
+        """Return the pages of a search, with ``title``, ``link`` and ``description`` in their metadata."""
         return _documents(self._connection().client.web.search(query, endpoint=self.endpoint))
 
     async def adownload_documents(self, query: str) -> list[Document]:
-        """:meth:`download_documents`, asynchronously."""
+        """Return the pages of a search; see :meth:`download_documents`."""
         return _documents(await self._connection().async_client.web.search(query, endpoint=self.endpoint))
 
 

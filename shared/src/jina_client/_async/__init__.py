@@ -1,1 +1,1 @@
-"""The asynchronous client. ``tools/generate.py`` makes the synchronous one of it, in :mod:`jina_client._sync`."""
+"""The asynchronous client. ``tools/generate.py`` generates the synchronous one from it: :mod:`jina_client._sync`."""

@@ -49,7 +49,7 @@ class AsyncWebTools:
         self._reader_endpoint = reader_endpoint
 
     def check_search(self) -> None:
-        """Make the client, without a request, so that an agent does not start with a search that cannot work.
+        """Check before an agent starts that it can search the web. Sends no request.
 
         Raises:
             JinaInputError: a missing key, or a service that cannot search the web.
@@ -57,7 +57,7 @@ class AsyncWebTools:
         reader_root(self._connection.async_client.settings.root, "search", self._search_endpoint)
 
     def check_read(self) -> None:
-        """Make the client, without a request, so that an agent does not start with a reader that cannot work.
+        """Check before an agent starts that it can read web pages. Sends no request.
 
         Raises:
             JinaInputError: a missing key, or a service that cannot read web pages.

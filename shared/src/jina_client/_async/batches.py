@@ -19,7 +19,7 @@ from .runner import AsyncRunner
 
 
 class AsyncBatches:
-    """Batch jobs, as ``client.batches``: the service embeds texts in its own time."""
+    """Batch jobs, as ``client.batches``: the service embeds texts in the background."""
 
     def __init__(self, runner: AsyncRunner) -> None:
         self._runner = runner

@@ -20,7 +20,7 @@ from .runner import Runner
 
 
 class Batches:
-    """Batch jobs, as ``client.batches``: the service embeds texts in its own time."""
+    """Batch jobs, as ``client.batches``: the service embeds texts in the background."""
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner

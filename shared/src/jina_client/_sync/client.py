@@ -70,7 +70,7 @@ class JinaClient(ClientLifecycle):
         transport: an object that sends requests instead of HTTP; see :mod:`jina_client.transport.contract`.
 
     Attributes:
-        batches: batch jobs, which the service runs in its own time.
+        batches: batch jobs, which the service runs in the background.
         classifiers: trained classifiers.
         models: the models that the service offers.
         web: reads, searches and checks the web.

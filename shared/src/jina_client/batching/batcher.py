@@ -1,4 +1,4 @@
-"""Which inputs go into one request."""
+"""Grouping of inputs into requests."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def split(
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Some chunks of a document that are read together.
+    """Consecutive chunks of a document that the model reads together.
 
     Attributes:
         read: the chunks.

@@ -40,7 +40,7 @@ _CANNOT_ENCODE = re.compile(r"failed to encode|must have less than|maximum (?:co
 
 
 def fault_of(error: JinaError) -> tuple[Fault, tuple[int, ...]]:
-    """Return what a permanent error is due to, and the inputs that it names, by their place in the request."""
+    """Return the cause of a permanent error, and the places in the request of the inputs that it names."""
     if isinstance(error, RequestTooLargeError):
         return "size", ()
     if isinstance(error, JinaResponseError):
@@ -99,8 +99,9 @@ def _place_of(field: str) -> int | str | None:
 class SizeLimits:
     """The number of inputs that one request may have, learned from the service. All requests of a call share it.
 
-    A single input may make a request too large. But if two requests that share no input are both too large, the larger
-    one's number of inputs is taken for too many, until a request with as many inputs succeeds.
+    One large input can make a request too large. If two requests without a common input are both too large, the number
+    of inputs is the likely cause. The limit is then below the larger of the two numbers, until a request with as many
+    inputs succeeds.
 
     Attributes:
         stated: the limit that the service has stated; infinity without one.
@@ -154,7 +155,7 @@ class Bisection:
     Attributes:
         failed: pieces that failed for good, with the reason.
         first_error: the first error, usually of the whole batch.
-        stopped: why no other request of the call has a chance either.
+        stopped: the error because of which no other request of the call can succeed; ``None`` if others can.
         retries: whether transient errors are still retried: not for the pieces of a request that got an internal error.
     """
 

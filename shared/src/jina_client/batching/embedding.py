@@ -87,15 +87,19 @@ class EmbedJob(Job[Embeddings]):
         return len(self._has_row)
 
     def call(self, piece: range) -> Call:
+        """Return the call for the vectors of a piece."""
         return self._request.encode(self._inputs[piece.start : piece.stop])
 
     def tokens(self, piece: range) -> int:
+        """Return the estimated tokens of a piece."""
         return sum(tokens_of(self._inputs[index]) for index in piece)
 
     def origins(self, piece: range) -> Sequence[int]:
+        """Return the indices of a piece in the caller's list."""
         return self._places[piece.start : piece.stop]
 
     def read(self, piece: range, response: Any) -> None:
+        """Decode a response, and pass its vectors to the cache."""
         places, body = self.origins(piece), as_object(response)
         if piece.start in self._pdfs:
             self._parts[piece.start] = self._request.decode(body, places, pages=True)
@@ -132,6 +136,7 @@ class EmbedJob(Job[Embeddings]):
         self._vectors[np.asarray(places)[own] - self._first] = vectors[own]
 
     def result(self) -> Embeddings:
+        """Return all vectors in the order of the inputs; a PDF has one row per page."""
         failed = self.failures() if self.failed else {}
         if not self._parts:
             vectors, indices = self._rows(), np.flatnonzero(self._has_row) + self._first
@@ -147,6 +152,7 @@ class EmbedJob(Job[Embeddings]):
         return Embeddings(vectors, self.usage, self._model, indices, failed)
 
     def completed(self) -> dict[int, Any]:
+        """Return the vectors so far, by the caller's index, including those from the cache."""
         rows = np.flatnonzero(self._has_row)
         vectors = {int(row) + self._first: vector for row, vector in zip(rows, self._rows(), strict=True)}
         return {**vectors, **{self._places[start]: pages for start, pages in self._parts.items()}}
@@ -220,10 +226,12 @@ class ChunksJob(EmbedJob):
         )
 
     def read(self, piece: range, response: Any) -> None:
+        """Decode a response, and count the windows of its document."""
         super().read(piece, response)
         self._windows[self._document_of[piece.start]] += 1
 
     def result(self) -> Embeddings:
+        """Return the vectors of all chunks, and the largest number of windows of a document."""
         return replace(super().result(), windows=max(1, *self._windows.values()))
 
     def by_document(self) -> list[Embeddings]:

@@ -1,4 +1,4 @@
-"""A call as requests, and what has become of each."""
+"""A call as requests, and the result of each."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Job(ABC, Generic[T]):
         return {}
 
     def next_round(self) -> Job[T] | None:
-        """Return what is still to be sent once every response is stored."""
+        """Return another job to run after every response is stored, or ``None``."""
         return None
 
     def tokens(self, piece: range) -> int:
@@ -85,7 +85,7 @@ class Job(ABC, Generic[T]):
             self._has_response = True
 
     def finish_batch(self, bisection: Bisection) -> None:
-        """Note what failed of one batch, from any thread."""
+        """Record the failures of one batch. Any thread may call this."""
         with self._storing:
             for piece, error in bisection.failed:
                 self.failed.update(dict.fromkeys(piece, error))
@@ -98,7 +98,7 @@ class Job(ABC, Generic[T]):
 
     @property
     def has_response(self) -> bool:
-        """Whether a request has succeeded, which proves that what all requests share is right."""
+        """Whether a request has succeeded, which shows that the options of all requests are valid."""
         return self._has_response
 
     def check(self, *, partial: bool = False) -> None:
@@ -141,7 +141,7 @@ class Job(ABC, Generic[T]):
 
 @contextmanager
 def attaching_results(jobs: Iterable[Job[Any]]) -> Iterator[None]:
-    """Attach what the jobs have done to whatever exception ends the block early.
+    """Attach the results of the jobs to any exception that ends the block.
 
     A PartialFailureError gets all results as its own. Another exception, such as KeyboardInterrupt or CancelledError,
     gets a PartialFailureError as its attribute ``partial``.
@@ -178,12 +178,15 @@ class SingleCall(Job[T]):
         self._result: T
 
     def call(self, piece: range) -> Call:
+        """Return the call; there is only one piece."""
         return self._call
 
     def read(self, piece: range, response: Any) -> None:
+        """Decode the response with the function, and add its tokens."""
         self._result = self._read(response)
         if isinstance(response, dict):
             self.usage += usage_of(response)
 
     def result(self) -> T:
+        """Return the value that the function read from the response."""
         return self._result

@@ -1,4 +1,4 @@
-"""Calls that give one result for each input, of whatever kind."""
+"""Calls that return one result per input."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ R = TypeVar("R")
 class PerInputRequest(Protocol[R]):
     """A request whose responses hold one result for each input."""
 
-    def encode(self, inputs: Sequence[Item]) -> Call: ...
+    def encode(self, inputs: Sequence[Item]) -> Call:
+        """Return the call for some inputs."""
 
-    def decode(self, body: Mapping[str, Any], batch: range) -> list[R]: ...
+    def decode(self, body: Mapping[str, Any], batch: range) -> list[R]:
+        """Return one result per input, in the order of ``batch``."""
 
 
 class PerInputJob(Job[T], Generic[T, R]):
@@ -61,21 +63,26 @@ class PerInputJob(Job[T], Generic[T, R]):
         return [self._results[index] for index in sorted(self._results)]
 
     def call(self, piece: range) -> Call:
+        """Return the call for the inputs of a piece."""
         return self._request.encode(self._inputs[piece.start : piece.stop])
 
     def tokens(self, piece: range) -> int:
+        """Return the estimated tokens of a piece."""
         return sum(tokens_of(self._inputs[index]) for index in piece)
 
     def read(self, piece: range, response: Any) -> None:
+        """Decode one result per input of a piece."""
         body = as_object(response)
         self._results.update(zip(piece, self._request.decode(body, piece), strict=True))
         self.usage += usage_of(body)
         self.model = model_of(body, self.model)
 
     def result(self) -> T:
+        """Return the caller's result, which ``combine`` makes from all results."""
         return self._combine(self)
 
     def completed(self) -> dict[int, Any]:
+        """Return the results so far, by index, each as the caller gets it."""
         return {index: self._single(result) for index, result in self._results.items()}
 
     def _done(self) -> Set[int]:

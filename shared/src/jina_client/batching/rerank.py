@@ -68,16 +68,20 @@ class RerankJob(Job[RerankResult]):
         self._model = request.model
 
     def call(self, piece: range) -> Call:
+        """Return the call for the documents of a piece."""
         return self._request.encode([self._items[self._indices[place]] for place in piece])
 
     def tokens(self, piece: range) -> int:
+        """Return the estimated tokens of a piece: for each document, its own and those of the query."""
         query = tokens_of(self._request.query)
         return sum(query + tokens_of(self._items[self._indices[place]]) for place in piece)
 
     def origins(self, piece: range) -> Sequence[int]:
+        """Return the indices of a piece in the caller's list."""
         return self._indices[piece.start : piece.stop]
 
     def read(self, piece: range, response: Any) -> None:
+        """Decode the scores of a piece. A response may contain fewer documents than its request."""
         body = as_object(response)
         for place, score, embedding in self._request.decode(body, piece):
             index = self._indices[place]
@@ -88,6 +92,7 @@ class RerankJob(Job[RerankResult]):
         self._model = model_of(body, self._model)
 
     def next_round(self) -> RerankJob | None:
+        """Return the job that reranks the best documents of all requests, or ``None`` if this was the last round."""
         if not self._is_listwise or len(self.batches) == 1 or len(self._results) == len(self._indices):
             return None
         return RerankJob(
@@ -102,10 +107,12 @@ class RerankJob(Job[RerankResult]):
         )
 
     def result(self) -> RerankResult:
+        """Return the best ``top_n`` documents of all requests."""
         ranked = sorted(self._results.values(), key=lambda result: (-result.relevance_score, result.index))
         return RerankResult(ranked[: self._request.top_n], self._earlier_usage + self.usage, self._model)
 
     def completed(self) -> dict[int, Any]:
+        """Return the ranked documents so far, by the caller's index."""
         return dict(self._results)
 
     def _done(self) -> Set[int]:

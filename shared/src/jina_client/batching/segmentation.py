@@ -24,14 +24,17 @@ class SegmentJob(Job[Segments]):
         self._responses: dict[int, SegmentResponse] = {}
 
     def call(self, piece: range) -> Call:
+        """Return the call for one part of the text."""
         return self._request.encode(self._parts[piece.start])
 
     def read(self, piece: range, response: Any) -> None:
+        """Decode the segments of one part of the text."""
         body = as_object(response)
         self._responses[piece.start] = self._request.decode(body)
         self.usage += usage_of(body)
 
     def result(self) -> Segments:
+        """Return the segments of the whole text, with positions that count from its beginning."""
         parts = [self._responses[number] for number in range(len(self._parts))]
         starts = np.cumsum([0, *map(len, self._parts)]).tolist()
         return Segments(

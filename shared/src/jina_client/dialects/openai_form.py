@@ -84,10 +84,12 @@ class Vllm(_OpenAIForm):
     }
 
     def embeddings(self, call: Call, payload: dict[str, Any]) -> Call:
+        """Translate an embeddings call; vLLM truncates with ``truncate_prompt_tokens``."""
         request = super().embeddings(call, payload)
         return _with(request, truncate_prompt_tokens=-1) if payload.get("truncate") else request
 
     def rerank(self, call: Call, payload: dict[str, Any]) -> Call:
+        """Translate a rerank call; vLLM truncates with ``truncate_prompt_tokens``."""
         truncation = payload.pop("truncation", None)
         request = super().rerank(call, payload)
         return _with(request, truncate_prompt_tokens=-1) if truncation else request
@@ -105,15 +107,18 @@ class Infinity(_OpenAIForm):
     }
 
     def embeddings(self, call: Call, payload: dict[str, Any]) -> Call:
+        """Translate an embeddings call, and name the modality of its inputs."""
         request = super().embeddings(call, payload)
         assert request.payload is not None
         first = request.payload["input"][0]
         return _with(request, modality="text" if isinstance(first, str) else first.kind)
 
     def rerank(self, call: Call, payload: dict[str, Any]) -> Call:
+        """Translate a rerank call, and ask for no documents back."""
         return _with(super().rerank(call, payload), return_documents=False)
 
     def item(self, item: Any) -> Any:
+        """Return the URL of a media input, or its content as a data URI."""
         return item.url if item.url is not None else item.data_uri()
 
 
@@ -127,6 +132,7 @@ class TextEmbeddingsInference(_OpenAIForm):
     }
 
     def embeddings(self, call: Call, payload: dict[str, Any]) -> Call:
+        """Translate an embeddings call to ``/v1/embeddings``, or to ``/embed`` for options that only that supports."""
         if "normalized" not in payload and "truncate" not in payload:
             return replace(super().embeddings(call, payload), path="/v1/embeddings")
         # Only the server's own endpoint has these two fields. Its response is a bare list of vectors.
@@ -140,10 +146,12 @@ class TextEmbeddingsInference(_OpenAIForm):
         return replace(call, path="/embed", payload=body)
 
     def rerank(self, call: Call, payload: dict[str, Any]) -> Call:
+        """Translate a rerank call to ``/rerank``, which has no ``top_n``."""
         body = {"query": payload["query"], "texts": payload["documents"], "raw_scores": False, "return_text": False}
         return replace(call, path="/rerank", payload={**body, "truncate": payload.get("truncation") or False})
 
     def decode(self, call: Call, response: Any) -> Any:
+        """Translate a list of vectors or scores into Jina's form, and apply ``top_n``."""
         assert call.payload is not None
         if call.path == "embeddings" and isinstance(response, list):
             return {"data": [{"index": index, "embedding": vector} for index, vector in enumerate(response)]}

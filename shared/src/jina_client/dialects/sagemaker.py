@@ -40,6 +40,7 @@ class SageMaker(Dialect):
     packs_bits = False
 
     def encode(self, call: Call) -> Call:
+        """Translate an embeddings or rerank call; the endpoint supports no other."""
         if call.path not in ("embeddings", "rerank") or call.payload is None:
             path = call.path.partition("/")[0]
             raise JinaInputError(
@@ -50,6 +51,7 @@ class SageMaker(Dialect):
         return self._rerank(call, payload, row) if call.path == "rerank" else self._embeddings(call, payload, row)
 
     def decode(self, call: Call, response: Any) -> Any:
+        """Translate the ``data`` of a response into the form of Jina's API."""
         if not isinstance(response, dict) or not isinstance(response.get("data"), list):
             raise JinaResponseError("expected an object with a list in 'data'")
         items: list[Any] = response["data"]

@@ -1,4 +1,4 @@
-"""Requests for batch jobs: the service embeds texts in its own time, and the client fetches the vectors later."""
+"""Requests for batch jobs: the service embeds texts in the background, and the client fetches the vectors later."""
 
 from __future__ import annotations
 

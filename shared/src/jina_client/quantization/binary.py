@@ -125,7 +125,8 @@ def estimate_cosine(queries: Any, corpus: Any, dimensions: int | None = None) ->
     random directions, which is an approximation.
 
     Args:
-        queries, corpus: as in :func:`hamming`.
+        queries: as in :func:`hamming`.
+        corpus: as in :func:`hamming`.
         dimensions: number of dimensions; by default 8 per byte.
 
     Returns:

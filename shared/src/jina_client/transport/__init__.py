@@ -1,7 +1,7 @@
 """HTTP exchanges: by requests (sync), by aiohttp (async), by boto3, or with the embedded engine in this process.
 
-:mod:`jina_client.transport.contract` says what a transport must do and shows one. The HTTP libraries are imported when
-a client opens its transport, so a program pays only for the one that it uses.
+:mod:`jina_client.transport.contract` describes the interface and has an example. A client imports its HTTP library when
+it opens its transport, so a program loads only the library that it uses.
 """
 
 from .contract import MAX_RESPONSE_BYTES, AsyncTransport, Request, Response, Transport

@@ -1,8 +1,8 @@
-"""The interface of transports: one HTTP exchange, and its end when the call is cancelled.
+"""The interface of transports: one HTTP exchange, and how to cancel it.
 
 A transport knows nothing of batches, retries or Jina. Any object with the methods of :class:`Transport` can be passed
 as ``JinaClient(transport=…)``, and any object with those of :class:`AsyncTransport` as
-``AsyncJinaClient(transport=…)``. One that the standard library is enough for::
+``AsyncJinaClient(transport=…)``. An example that needs only the standard library::
 
     import http.client
     import socket

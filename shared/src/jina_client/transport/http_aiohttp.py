@@ -29,6 +29,7 @@ class AiohttpTransport:
         self._sessions: dict[asyncio.AbstractEventLoop, _LoopSession] = {}
 
     async def asend(self, request: Request) -> Response:
+        """Send a request over the pool of the running event loop. Redirects are not followed."""
         session = await self._session_of_loop()
         try:
             async with (
@@ -57,6 +58,7 @@ class AiohttpTransport:
             raise connection_error(request.url, error) from error
 
     async def aclose(self) -> None:
+        """Close the pool of the running event loop."""
         current = self._sessions.pop(asyncio.get_running_loop(), None)
         if current is not None:
             current.keeper.detach()

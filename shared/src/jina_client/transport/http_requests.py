@@ -32,6 +32,7 @@ class RequestsTransport:
         self._sessions = PerProcess(lambda: _new_session(connections))
 
     def send(self, request: Request) -> Response:
+        """Send a request over this process's pool. Redirects are not followed."""
         exchange = _current.exchange = _Exchange(request.timeout)
         with request.cancellation.on_cancel(exchange.end):
             try:
@@ -45,6 +46,7 @@ class RequestsTransport:
                 raise connection_error(request.url, error) from error
 
     def close(self) -> None:
+        """Close this process's pool; the next request opens a new one."""
         session = self._sessions.pop()
         if session is not None:
             session.close()
@@ -207,5 +209,5 @@ def _new_session(connections: int) -> requests.Session:
 
 
 def _keep_headers(prepared: Any) -> Any:
-    """Add nothing to a request. Without an authenticator requests would put a key from ``~/.netrc`` over ours."""
+    """Leave a request unchanged. Without an authenticator, requests replaces the API key by one from ``~/.netrc``."""
     return prepared

@@ -18,12 +18,14 @@ class LocalTransport:
     """
 
     def send(self, request: Request) -> Response:
+        """Compute the response in this thread."""
         response = _handle(request, request.cancellation)
         # A response to a cancelled request says only that it was cancelled.
         request.cancellation.check()
         return response
 
     async def asend(self, request: Request) -> Response:
+        """Compute the response in another thread, until the task is cancelled."""
         cancellation = Cancellation()
         try:
             return await asyncio.to_thread(_handle, request, cancellation)
@@ -32,9 +34,11 @@ class LocalTransport:
             cancellation.cancel()
 
     def close(self) -> None:
+        """Do nothing: the engine belongs to the process."""
         pass
 
     async def aclose(self) -> None:
+        """Do nothing: the engine belongs to the process."""
         pass
 
 

@@ -33,6 +33,7 @@ class SageMakerTransport:
         self._clients = PerProcess(lambda: _connect(url, connections, timeout))
 
     def send(self, request: Request) -> Response:
+        """Invoke the endpoint with the body of a request; its URL and headers are not used."""
         client = self._clients.get()
         from botocore import exceptions as aws
 
@@ -55,14 +56,17 @@ class SageMakerTransport:
         return Response(200, _headers(reply), body)
 
     async def asend(self, request: Request) -> Response:
+        """Invoke the endpoint in another thread, because boto3 blocks."""
         return await asyncio.to_thread(self.send, request)
 
     def close(self) -> None:
+        """Close the connections of this process."""
         client = self._clients.pop()
         if client is not None:
             client.close()
 
     async def aclose(self) -> None:
+        """Close the connections of this process."""
         self.close()
 
 

@@ -33,17 +33,16 @@ REMOVED = {
 
 
 class JinaComponent(ConnectionAttributes):
-    """
-    Saving, loading, warming up and closing.
+    """Base class that saves, loads, warms up and closes a component.
 
-    A subclass is itself decorated as a component. It has a `_connection`, and an attribute for each parameter of its
-    constructor, of the same name; of `model` the name is in `_MODEL`. The options of the connection are attributes too:
-    setting one takes effect with the next run, and is saved.
+    A subclass is decorated as a component. It has a `_connection`, and one attribute per parameter of its constructor
+    with the same name, except that `_MODEL` names the attribute of `model`. Connection options are attributes too.
+    Setting one takes effect with the next run, and the new value is saved.
     """
 
     _MODEL: ClassVar[str] = "model_name"
     _ALWAYS_SAVED: ClassVar[tuple[str, ...]] = ("model",)
-    """Parameters that are saved also where they have their defaults: those that `jina-haystack` always saves."""
+    """Parameters that are saved even if they have their default, as `jina-haystack` does."""
     _DEFAULT_URL: ClassVar[str | None] = None
     """The address that `base_url` shows if none was passed, as in `jina-haystack`."""
 
@@ -90,8 +89,7 @@ class JinaComponent(ConnectionAttributes):
         return self._DEFAULT_URL if root == DEFAULT_BASE_URL else root
 
     def to_dict(self) -> dict[str, Any]:
-        """
-        Serialize the component. Options that are not set are left out; the key is a reference, never its value.
+        """Serialize the component. Options that are not set are left out; the key is a reference, never its value.
 
         :returns: A dictionary for `from_dict`.
         """
@@ -100,17 +98,16 @@ class JinaComponent(ConnectionAttributes):
             if name in ("self", "api_key", "client") or parameter.kind is parameter.VAR_KEYWORD:
                 continue
             value = getattr(self, self._MODEL if name == "model" else name)
-            # A list that was not given is kept as an empty one.
+            # The attribute of a list that was not passed is an empty list.
             if name in self._ALWAYS_SAVED or value not in (parameter.default, []):
                 options[name] = value.value if isinstance(value, Enum) else value
         return default_to_dict(self, **self._connection.to_dict(), **options)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """
-        Deserialize the component.
+        """Deserialize the component.
 
-        :param data: What `to_dict` gave, of this package or of `jina-haystack`.
+        :param data: The dictionary that `to_dict` of this package or of `jina-haystack` returned.
         :returns: The component.
         """
         return default_from_dict(cls, data)
@@ -124,11 +121,11 @@ class JinaComponent(ConnectionAttributes):
         await self._connection.warm_up_async()
 
     def close(self) -> None:
-        """Close the connections of `run`; a later run opens them anew."""
+        """Close the connections of `run`; a later run opens them again."""
         self._connection.close()
 
     async def close_async(self) -> None:
-        """Close the connections of `run_async`; a later run opens them anew."""
+        """Close the connections of `run_async`; a later run opens them again."""
         await self._connection.close_async()
 
     def _get_telemetry_data(self) -> dict[str, Any]:

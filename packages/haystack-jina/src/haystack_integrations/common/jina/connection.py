@@ -1,4 +1,4 @@
-"""The options that every Jina component of Haystack has: where to call, and with what key."""
+"""The connection options of every Jina component of Haystack, and the API key."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ComponentConnection:
     :param api_key: The key. It is resolved when the component is warmed up, not before.
     :param client: A ready client to use instead of key and options. A component that has one cannot be saved.
     :param options: Those of `jina_client.integration.ConnectionOptions`.
-    :raises JinaInputError: A key that is no Secret (also a TypeError).
+    :raises JinaInputError: The key is not a Secret (also a TypeError).
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class ComponentConnection:
         self._opened = None
 
     def open(self) -> Connection:
-        """Both clients, each made when it is first used."""
+        """Return both clients, each of which is made on first use."""
         if self._opened is None:
             key = None if self.client else self._resolved_key()
             self._opened = Connection(self.client, api_key=key, **self.options)
@@ -81,33 +81,32 @@ class ComponentConnection:
     def warm_up(self) -> None:
         """Make the synchronous client.
 
-        :raises JinaInputError: There is no key, or the options are not possible.
+        :raises JinaInputError: The key is missing, or an option is invalid.
         """
         _ = self.open().client
 
     async def warm_up_async(self) -> None:
-        """Make the asynchronous client; its HTTP library takes too long to import for an event loop.
+        """Make the asynchronous client in a thread, because importing its HTTP library would block the event loop.
 
-        :raises JinaInputError: There is no key, or the options are not possible.
+        :raises JinaInputError: The key is missing, or an option is invalid.
         """
         connection = self.open()
         await asyncio.to_thread(lambda: connection.async_client)
 
     def close(self) -> None:
-        """Close the synchronous client; a later run opens it anew."""
+        """Close the synchronous client; a later run opens it again."""
         if self._opened is not None:
             self._opened.close()
 
     async def close_async(self) -> None:
-        """Close the asynchronous client; a later run opens it anew."""
+        """Close the asynchronous client; a later run opens it again."""
         if self._opened is not None:
             await self._opened.aclose()
 
     def to_dict(self) -> dict[str, Any]:
-        """
-        What a component saves of these options: those that are set, and the key as a reference to where it is found.
+        """Return the options to save: those that are set, and a reference to the key.
 
-        :raises JinaInputError: There is a ready client, whose settings would be lost.
+        :raises JinaInputError: The component has a ready client, whose settings would be lost.
         """
         if self.client is not None:
             raise JinaInputError(

@@ -19,10 +19,11 @@ class DocumentInputs:
     """The inputs for a list of Documents.
 
     :param owner: The component, which errors name.
-    :param documents: The Documents; they stay as they are.
-    :param make: Makes the input of one, or raises a JinaInputError.
-    :param raise_on_failure: Whether a Document that cannot be embedded is an error, or comes back without an embedding.
-    :param optional: Whether the component has `raise_on_failure` as an argument, which the error then mentions.
+    :param documents: The Documents, which are not changed.
+    :param make: Makes the input of one Document, or raises a JinaInputError.
+    :param raise_on_failure: Whether a Document that cannot be embedded raises an error. Otherwise it is returned
+        without an embedding.
+    :param optional: Whether the component has the argument `raise_on_failure`, which the error then mentions.
     :raises JinaInputError: The input is not a list of Documents (also a TypeError), or an input cannot be made.
     """
 
@@ -59,15 +60,15 @@ class DocumentInputs:
 
     @property
     def sent(self) -> list[Document]:
-        """The Documents that there are inputs for, in the order of the inputs."""
+        """The Documents that have an input, in the order of the inputs."""
         return [self._documents[place] for place in self._places]
 
     def output(self, result: Embeddings | MultiVectors, place: Callable[[Document, Any], Document]) -> dict[str, Any]:
-        """The output of a component.
+        """Return the output of a component.
 
-        :param result: The answer for the inputs.
-        :param place: Puts a vector, or for the Documents that have failed `None`, into a copy of a Document.
-        :returns: `documents`, and `meta`: the model, the usage, and where some Documents have failed `failed`: why, by
+        :param result: The results of the inputs.
+        :param place: Returns a copy of a Document with a vector, or with `None` if the Document failed.
+        :returns: `documents`, and `meta`: the model, the usage and, if some Documents failed, `failed`: the reasons by
             their id.
         """
         indices: Sequence[int] = range(len(result)) if result.input_indices is None else list(result.input_indices)
@@ -94,7 +95,7 @@ class DocumentInputs:
 
 
 def _no_documents(owner: object, given: Any) -> JinaArgumentError:
-    """Return the error for anything but a list of Documents; it begins as that of `jina-haystack` does."""
+    """Return the error for anything but a list of Documents. It starts like the error of `jina-haystack`."""
     expected = f"{type(owner).__name__} expects a list of Documents as input"
     if isinstance(given, list):
         place, wrong = next((place, each) for place, each in enumerate(given) if not isinstance(each, Document))
@@ -103,14 +104,14 @@ def _no_documents(owner: object, given: Any) -> JinaArgumentError:
     return JinaArgumentError(f"{expected}, got {_kind(given)}{advice}")
 
 
-def _kind(given: Any) -> str:
-    return "None" if given is None else f"a {type(given).__name__}"
+def _kind(value: Any) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def meta_fields(names: list[str] | None) -> list[str]:
-    """The meta fields that go before the content.
+    """Return the names of meta fields to put before the content.
 
-    :raises JinaInputError: A single string, whose letters would be taken for names (also a TypeError).
+    :raises JinaInputError: The argument is a single string instead of a list (also a TypeError).
     """
     if names is not None and not isinstance(names, (list, tuple)):
         raise JinaArgumentError(f"meta_fields_to_embed must be a list of names, got {names!r}")
@@ -118,12 +119,12 @@ def meta_fields(names: list[str] | None) -> list[str]:
 
 
 def meta_of(result: Embeddings | MultiVectors | RerankResult) -> dict[str, Any]:
-    """The metadata of a component's output: the model and the tokens."""
+    """Return the `meta` of a component's output: the model and the tokens."""
     return {"model": result.model, "usage": result.usage.to_dict()}
 
 
 def as_query(owner: object, text: str, prefix: str = "", suffix: str = "") -> str:
-    """The text that is sent for a query; an error names the component that is its owner.
+    """Return the text to send for a query. An error names the class of ``owner``.
 
     :raises JinaInputError: The input is not a string (also a TypeError).
     """
@@ -134,21 +135,22 @@ def as_query(owner: object, text: str, prefix: str = "", suffix: str = "") -> st
 
 
 def with_embedding(document: Document, embedding: list[float] | None) -> Document:
-    """A copy of a Document with its embedding."""
+    """Return a copy of a Document with its embedding."""
     return replace(document, embedding=embedding)
 
 
 def text_of(
     document: Document, meta_fields: Sequence[str], separator: str, *, prefix: str = "", suffix: str = ""
 ) -> str:
-    """The text of a Document, after some of its meta fields.
+    """Return the text of a Document, preceded by some of its meta fields.
 
     :param document: The Document.
-    :param meta_fields: Fields of its meta; those that it lacks are left out.
-    :param separator: What stands between the fields and the content.
-    :param prefix: Put before all.
-    :param suffix: Put after all.
-    :raises JinaInputError: It has neither content nor any of the fields, or a text that UTF-8 cannot carry.
+    :param meta_fields: Names of meta fields; missing ones are left out.
+    :param separator: The separator between the fields and the content.
+    :param prefix: A string to put first.
+    :param suffix: A string to put last.
+    :raises JinaInputError: The Document has neither content nor any of the fields, or its text cannot be encoded in
+        UTF-8.
     """
     fields = (document.meta.get(name) for name in meta_fields)
     parts = [str(value) for value in fields if value is not None]

@@ -14,7 +14,7 @@ from jina_client import JinaInputError
 from jina_client.integration import LARGEST, PDFIUM, Media, takes_images
 
 PAGE_NUMBER = "page_number"
-"""Where Haystack's converters note the page, counted from 1."""
+"""The meta field in which Haystack's converters store the page number, counted from 1."""
 
 _DPI = 300
 _POINTS_PER_INCH = 72
@@ -25,11 +25,12 @@ _HEAD = 1024
 
 
 class DocumentImages:
-    """Finds the image of each Document. What it gives is read, rendered and made smaller when it is sent.
+    """Find the image of each Document. Images are read, rendered and scaled down when they are sent.
 
-    :param file_path_meta_field: The meta field with the path, or with a ByteStream. A Document without it has its blob.
-    :param root_path: The folder that paths are relative to and cannot lead out of; empty or `None` for any path.
-    :param image_size: Width and height that images are made to fit into.
+    :param file_path_meta_field: The meta field with the path, or with a ByteStream. If a Document lacks the field, its
+        blob is used.
+    :param root_path: The folder that paths are relative to and may not leave; empty or `None` to allow every path.
+    :param image_size: Width and height in pixels that larger images are scaled down to fit.
     """
 
     def __init__(self, file_path_meta_field: str, root_path: str | None, image_size: tuple[int, int] | None) -> None:
@@ -39,10 +40,10 @@ class DocumentImages:
         self._pages: dict[Path, int] = {}
 
     def __call__(self, document: Document) -> dict[str, Any]:
-        """
-        The image of a Document, as the client takes it. Files are opened, but not read whole.
+        """Return the image of a Document as an input of the client. Files are opened, but not read completely.
 
-        :raises JinaInputError: No image, no file, a file outside of `root_path`, or a PDF without a page to take.
+        :raises JinaInputError: The Document has no image, its file is missing or outside `root_path`, or the page
+            number of its PDF is missing or invalid.
         """
         name = f"the Document with id {document.id}"
         source, meta = self._source(document, name)
@@ -57,11 +58,11 @@ class DocumentImages:
         return {"image": Media(source, "image", name, max(1, round(max(width, height) * scale))).data}
 
     def has(self, document: Document) -> bool:
-        """Whether a Document says where its image is."""
+        """Return True if a Document names an image or contains one."""
         return document.meta.get(self._field) is not None or document.blob is not None
 
     def _source(self, document: Document, name: str) -> tuple[Path | bytes, dict[str, Any]]:
-        """Where the image is, and what else is known of it."""
+        """Return the path or the bytes of the image, and the meta of its ByteStream."""
         value = document.meta.get(self._field)
         if value is None:
             value = document.blob
@@ -102,7 +103,7 @@ class DocumentImages:
 
 
 class TextOrImage:
-    """Makes the input of each Document: its text; of one without content its image, if the model takes images.
+    """Make the input of each Document: its text, or its image if it has no content and the model takes images.
 
     :param model: The model's id.
     :param images: Finds the image.
@@ -115,10 +116,9 @@ class TextOrImage:
         self._text = text
 
     def __call__(self, document: Document) -> Any:
-        """
-        The input of a Document.
+        """Return the input of a Document.
 
-        :raises JinaInputError: It has no text, and no image that the model takes and that can be read.
+        :raises JinaInputError: The Document has neither text nor a readable image that the model takes.
         """
         only_image = document.content is None and self._images.has(document)
         if only_image and takes_images(self._model):
@@ -132,9 +132,9 @@ class TextOrImage:
 
 
 def checked_size(size: Any) -> tuple[int, int] | None:
-    """Width and height; saved pipelines may have them as a list.
+    """Return width and height as a tuple. Saved pipelines may contain a list.
 
-    :raises JinaInputError: It is no pair of pixels.
+    :raises JinaInputError: The value is not a pair of positive integers.
     """
     if size is None:
         return None
@@ -154,9 +154,9 @@ def _is_pdf(source: Path | bytes, name: str) -> bool:
 
 
 def _opened(source: Path | bytes, name: str) -> Any:
-    """A PDF; the lock must be held for as long as it is open."""
+    """Return an open PDF. The caller must hold the lock until it closes the PDF."""
     try:
-        import PIL  # noqa: F401 - needed when a page is rendered: better said now
+        import PIL  # noqa: F401 - rendering needs it later; fail before any request
         from pypdfium2 import PdfDocument, PdfiumError  # type: ignore[import-untyped]
     except ModuleNotFoundError:
         raise JinaInputError(
@@ -178,7 +178,7 @@ def _page_count(source: Path | bytes, name: str) -> int:
 
 
 def _rendered(source: Path | bytes, number: int, size: tuple[int, int] | None, name: str) -> bytes:
-    """A page as JPEG, at 300 dpi as Haystack's own converters have it, or less where that would be too large."""
+    """Return a page as JPEG, at 300 dpi like Haystack's own converters, or less if that would be too large."""
     with PDFIUM:
         document = _opened(source, name)
         try:
@@ -186,7 +186,7 @@ def _rendered(source: Path | bytes, number: int, size: tuple[int, int] | None, n
             width, height = page.get_size()
             scale = min(_DPI / _POINTS_PER_INCH, (_MOST_PIXELS / (width * height)) ** 0.5)
             bitmap = page.render(scale=scale)
-            # A copy: the pixels belong to the bitmap, which goes with the document.
+            # The image is copied because its pixels are freed together with the document.
             image = bitmap.to_pil().convert("RGB").copy()
             bitmap.close()
         finally:

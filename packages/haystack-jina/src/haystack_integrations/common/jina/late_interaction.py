@@ -29,8 +29,7 @@ class LateInteractionComponent(JinaComponent):
         client: JinaClient | AsyncJinaClient | None,
         options: ConnectionOptions,
     ) -> None:
-        """
-        Set the attributes that both components have.
+        """Set the attributes that both components have.
 
         It is not called `__init__`, because `super()` does not work in the class that Haystack's decorator makes.
         """

@@ -17,8 +17,7 @@ from jina_client.integration import known_arguments
 
 
 class JinaDocumentStore:
-    """
-    Store Documents with embeddings in a folder, and search them in two stages: bits first, then the vectors.
+    """Store Documents with embeddings in a folder, and search them in two stages: bits first, then the vectors.
 
     The store is not a database: only `filter_documents`, which reads all Documents, has filters; a search has none.
 
@@ -44,8 +43,7 @@ class JinaDocumentStore:
         model: str = "",
         read_only: bool = False,
     ) -> None:
-        """
-        Create a JinaDocumentStore.
+        """Create a JinaDocumentStore.
 
         :param path: The index folder, made when the first Documents are written; by default a temporary one, which
             cannot be saved in a pipeline. Stores of one process that name the same folder share it.
@@ -63,8 +61,7 @@ class JinaDocumentStore:
         self._folder = IndexFolder(BinaryIndex, path, model=model, read_only=read_only, stored=stored)
 
     def to_dict(self) -> dict[str, Any]:
-        """
-        Serialize the store: its folder and options, not its Documents.
+        """Serialize the store: its folder and options, not its Documents.
 
         :returns: A dictionary for `from_dict`.
         """
@@ -74,8 +71,7 @@ class JinaDocumentStore:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> JinaDocumentStore:
-        """
-        Deserialize the store.
+        """Deserialize the store.
 
         :param data: The dictionary that `to_dict` returned.
         :returns: The store.
@@ -83,16 +79,14 @@ class JinaDocumentStore:
         return default_from_dict(cls, data)
 
     def count_documents(self) -> int:
-        """
-        Count the Documents.
+        """Count the Documents.
 
         :returns: The number of Documents.
         """
         return len(self._folder)
 
     def filter_documents(self, filters: dict[str, Any] | None = None) -> list[Document]:
-        """
-        Return the Documents that match filters, without their embeddings. The method reads all Documents.
+        """Return the Documents that match filters, without their embeddings. The method reads all Documents.
 
         :param filters: Filters in Haystack's form; by default all Documents match.
         :returns: The Documents.
@@ -101,8 +95,7 @@ class JinaDocumentStore:
         return [each for each in documents if not filters or document_matches_filter(filters, each)]
 
     def write_documents(self, documents: list[Document], policy: DuplicatePolicy = DuplicatePolicy.NONE) -> int:
-        """
-        Write Documents. When the method returns, all of them are on disk; if it raises, none of them is.
+        """Write Documents. When the method returns, all of them are on disk; if it raises, none of them is.
 
         :param documents: Documents with embeddings.
         :param policy: How to treat an id that the store holds already; by default it is an error.
@@ -137,24 +130,21 @@ class JinaDocumentStore:
         return len(documents) if policy is DuplicatePolicy.OVERWRITE else len(unique)
 
     def delete_documents(self, document_ids: list[str]) -> None:
-        """
-        Delete Documents. Ids that the store does not hold are ignored.
+        """Delete Documents. Ids that the store does not hold are ignored.
 
         :param document_ids: The ids of the Documents.
         """
         self._folder.remove(document_ids)
 
     async def count_documents_async(self) -> int:
-        """
-        Count the Documents, like `count_documents`.
+        """Count the Documents, like `count_documents`.
 
         :returns: The number of Documents.
         """
         return await asyncio.to_thread(self.count_documents)
 
     async def filter_documents_async(self, filters: dict[str, Any] | None = None) -> list[Document]:
-        """
-        Return the Documents that match filters, like `filter_documents`.
+        """Return the Documents that match filters, like `filter_documents`.
 
         :param filters: Filters in Haystack's form; by default all Documents match.
         :returns: The Documents.
@@ -164,8 +154,7 @@ class JinaDocumentStore:
     async def write_documents_async(
         self, documents: list[Document], policy: DuplicatePolicy = DuplicatePolicy.NONE
     ) -> int:
-        """
-        Write Documents, like `write_documents`.
+        """Write Documents, like `write_documents`.
 
         :param documents: Documents with embeddings.
         :param policy: How to treat an id that the store holds already; by default it is an error.
@@ -174,8 +163,7 @@ class JinaDocumentStore:
         return await asyncio.to_thread(self.write_documents, documents, policy)
 
     async def delete_documents_async(self, document_ids: list[str]) -> None:
-        """
-        Delete Documents, like `delete_documents`.
+        """Delete Documents, like `delete_documents`.
 
         :param document_ids: The ids of the Documents.
         """
@@ -184,8 +172,7 @@ class JinaDocumentStore:
     def embedding_retrieval(
         self, query_embedding: list[float], top_k: int, oversampling: float = OVERSAMPLING, nprobe: int | None = None
     ) -> list[Document]:
-        """
-        Return the Documents with the nearest embeddings.
+        """Return the Documents with the nearest embeddings.
 
         :param query_embedding: The embedding of the query.
         :param top_k: The number of Documents to return.
@@ -196,8 +183,7 @@ class JinaDocumentStore:
         return documents_of(self._folder.search(query_embedding, top_k, oversampling, nprobe))
 
     def cluster(self, nlist: int | None = None) -> None:
-        """
-        Divide the Documents into IVF cells, for the `nprobe` of JinaEmbeddingRetriever.
+        """Divide the Documents into IVF cells, for the `nprobe` of JinaEmbeddingRetriever.
 
         It takes minutes for millions of Documents. Documents that are written later are in no cell, and every search
         compares them.
@@ -208,8 +194,7 @@ class JinaDocumentStore:
         self._folder.cluster(nlist)
 
     def save(self, path: str | Path) -> None:
-        """
-        Write a copy of the store to another folder. The store's own `path` needs no saving.
+        """Write a copy of the store to another folder. The store's own `path` needs no saving.
 
         :param path: The folder; an index in it is replaced.
         """

@@ -14,8 +14,7 @@ from pydantic import BaseModel
 
 
 class JinaTool(Tool):
-    """
-    A tool that returns `text` for the language model, and `documents` with the sources of the text.
+    """A tool that returns `text` for the language model, and `documents` with the sources of the text.
 
     A subclass defines `_saved` and `_loaded`.
     """
@@ -28,8 +27,7 @@ class JinaTool(Tool):
         max_output_tokens: int,
         **fields: Any,
     ) -> None:
-        """
-        Create a tool.
+        """Create a tool.
 
         :param function: The function that makes the output.
         :param async_function: The same, asynchronously.
@@ -48,8 +46,7 @@ class JinaTool(Tool):
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """
-        Serialize the tool. The key is saved as a reference, never as its value.
+        """Serialize the tool. The key is saved as a reference, never as its value.
 
         :returns: A dictionary for `from_dict`.
         """
@@ -65,8 +62,7 @@ class JinaTool(Tool):
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """
-        Deserialize the tool.
+        """Deserialize the tool.
 
         :param data: The output of `to_dict`.
         :returns: The tool.
@@ -89,8 +85,7 @@ class JinaTool(Tool):
 
 
 def web_output(result: ToolResult) -> dict[str, Any]:
-    """
-    Return the output for a result of the web.
+    """Return the output for a result of the web.
 
     :param result: The result.
     :returns: `text` and `documents`; the documents of a failed call are an empty list.

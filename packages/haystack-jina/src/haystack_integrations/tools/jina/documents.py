@@ -26,8 +26,7 @@ from .base import JinaTool, web_output
 
 
 class JinaDocumentSearchTool(JinaTool):
-    """
-    Search documents with any retriever, and rerank the results.
+    """Search documents with any retriever, and rerank the results.
 
     The text has the title and the source of each passage, from `title` and `url`, `link`, `source`, `file_path` or
     `file_name` of the Document's meta. The output has `text`, which the language model sees, and `documents` with their
@@ -60,8 +59,7 @@ class JinaDocumentSearchTool(JinaTool):
         inputs_from_state: dict[str, str] | None = None,
         outputs_to_state: dict[str, dict[str, Any]] | None = None,
     ) -> None:
-        """
-        Create a JinaDocumentSearchTool.
+        """Create a JinaDocumentSearchTool.
 
         :param retriever: A component whose `run` takes a `query` and returns `documents`. Let it return more Documents
             than the ranker keeps. For an embedding retriever, wrap it and its embedder in Haystack's
@@ -89,8 +87,7 @@ class JinaDocumentSearchTool(JinaTool):
         )
 
     def warm_up(self) -> None:
-        """
-        Warm up the retriever and the ranker. An Agent calls this before it runs.
+        """Warm up the retriever and the ranker. An Agent calls this before it runs.
 
         :raises JinaInputError: A missing key.
         """

@@ -37,8 +37,7 @@ class WebTool(JinaTool):
         await asyncio.to_thread(self.warm_up)
 
     def warm_up(self) -> None:
-        """
-        Resolve the key and make the client of synchronous calls. An Agent calls this before it runs.
+        """Resolve the key and make the client of synchronous calls. An Agent calls this before it runs.
 
         :raises JinaInputError: A missing key, or a service that cannot do what the tool needs.
         """
@@ -74,8 +73,7 @@ class WebTool(JinaTool):
 
 
 class JinaSearchTool(WebTool):
-    """
-    Search the web.
+    """Search the web.
 
     The output has `text`, which the language model sees, and `documents`, the pages in full. If a call fails, the text
     says what to try instead.
@@ -103,8 +101,7 @@ class JinaSearchTool(WebTool):
         client: JinaClient | AsyncJinaClient | None = None,
         **options: Unpack[ConnectionOptions],
     ) -> None:
-        """
-        Create a JinaSearchTool.
+        """Create a JinaSearchTool.
 
         :param api_key: The key, resolved when the tool is warmed up.
         :param name: The tool's name.
@@ -132,8 +129,7 @@ class JinaSearchTool(WebTool):
         )
 
     def warm_up(self) -> None:
-        """
-        Resolve the key and make the client. An Agent calls this before it runs.
+        """Resolve the key and make the client. An Agent calls this before it runs.
 
         :raises JinaInputError: A missing key, or a service that cannot search the web.
         """
@@ -147,8 +143,7 @@ class JinaSearchTool(WebTool):
 
 
 class JinaReaderTool(WebTool):
-    """
-    Read a web page or a PDF as Markdown.
+    """Read a web page or a PDF as Markdown.
 
     The output has `text`, which the language model sees, and `documents`, the page in full. If a call fails, the text
     says what to try instead.
@@ -168,8 +163,7 @@ class JinaReaderTool(WebTool):
         client: JinaClient | AsyncJinaClient | None = None,
         **options: Unpack[ConnectionOptions],
     ) -> None:
-        """
-        Create a JinaReaderTool.
+        """Create a JinaReaderTool.
 
         :param api_key: The key, resolved when the tool is warmed up.
         :param name: The tool's name.
@@ -197,8 +191,7 @@ class JinaReaderTool(WebTool):
         )
 
     def warm_up(self) -> None:
-        """
-        Resolve the key and make the client. An Agent calls this before it runs.
+        """Resolve the key and make the client. An Agent calls this before it runs.
 
         :raises JinaInputError: A missing key, or a service that cannot read web pages.
         """

@@ -48,11 +48,11 @@ dispatcher = get_dispatcher(__name__)
 
 
 class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
-    """Embeddings of texts and images by Jina AI's models.
+    """Embed texts and images with Jina AI's models.
 
-    Queries and documents are embedded with the task that the model has for each, from this one object. An image is a
-    document. It may be a path, a URL, a data URI or base64 as string, a ``Path``, bytes, a binary file, a PIL image, or
-    a node with an image.
+    One object embeds both queries and documents, each with the model's task for that role. Images are embedded as
+    documents. An image may be a path, a URL, a data URI or base64 as string, a ``Path``, bytes, a binary file, a PIL
+    image, or a node with an image.
 
     Example:
         >>> from llama_index.embeddings.jinaai import JinaEmbedding
@@ -62,18 +62,18 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
 
     Args:
         model: the model's id.
-        embed_batch_size: inputs handed to the client at once; it makes its own requests of them.
-        api_key: else from the environment, when it is first needed.
+        embed_batch_size: inputs per batch of LlamaIndex; the client divides a batch into requests.
+        api_key: the API key; by default the one from the environment, read on first use.
         callback_manager: LlamaIndex's callbacks.
-        encoding_queries, encoding_documents: ``float``, or ``binary`` or ``ubinary``: one bit a dimension travels, and
-            each vector is a list of 0 and 1. Images are documents.
+        encoding_queries, encoding_documents: ``float``, ``binary`` or ``ubinary``. With the last two the service sends
+            one bit per dimension, and a vector is a list of 0 and 1.
         task: one task for queries and documents alike; by default each has its own.
         dimensions: the length of the vectors (Matryoshka); by default the model's full length.
-        late_chunking: embed the nodes of one source document in each other's context, where nodes are given (an
-            ingestion pipeline, or calling this object). A text on its own is a document of its own.
-        **arguments: ``query_task``, ``document_task``, ``normalized``, ``truncate``, ``max_image_side``; of the
-            connection ``base_url``, ``timeout``, ``max_retries``, ``retry_timeout``, ``max_concurrency``,
-            ``requests_per_minute``, ``tokens_per_minute``, ``dialect``, ``cache``, ``transport`` and ``client``, as of
+        late_chunking: embed the nodes of one source document in each other's context. This needs nodes: use an
+            ingestion pipeline or call this object. A text without a node is treated as a document of one chunk.
+        **arguments: ``query_task``, ``document_task``, ``normalized``, ``truncate``, ``max_image_side``; the connection
+            options ``base_url``, ``timeout``, ``max_retries``, ``retry_timeout``, ``max_concurrency``,
+            ``requests_per_minute``, ``tokens_per_minute``, ``dialect``, ``cache``, ``transport`` and ``client``, as for
             :class:`jina_client.JinaClient`; and LlamaIndex's own ``num_workers``, ``embeddings_cache``,
             ``rate_limiter`` and ``model_name`` (a label in events; by default the model's id).
 
@@ -122,11 +122,11 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
 
     @classmethod
     def class_name(cls) -> str:
-        """The name that LlamaIndex saves this class under."""
+        """Return the name under which LlamaIndex saves this class."""
         return "JinaAIEmbedding"
 
     def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
-        """Embed nodes: their text; of a node without text its image, if the model takes images.
+        """Embed the text of nodes. A node without text is embedded by its image, if the model takes images.
 
         With ``late_chunking`` the texts of one source document are embedded together.
         """
@@ -215,7 +215,7 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
         return [embedding for part in parts for embedding in part]
 
     def _batches(self, texts: Any) -> list[list[str]]:
-        """Return texts in the batches that LlamaIndex reports; a single string is not a list of its letters."""
+        """Return texts in the batches that LlamaIndex reports. A single string raises."""
         items = texts if isinstance(texts, list) else as_list(texts, "texts")
         return [items[start : start + self.embed_batch_size] for start in range(0, len(items), self.embed_batch_size)]
 
@@ -359,7 +359,7 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
         return {"embedding_type": self.encoding_queries if role == "query" else self.encoding_documents}
 
     def _by_kind(self, nodes: Sequence[BaseNode]) -> tuple[list[BaseNode], list[BaseNode]]:
-        """The nodes that are embedded as texts, and those that are embedded as images."""
+        """Return the nodes to embed as texts, and the nodes to embed as images."""
         texts: list[BaseNode] = []
         images: list[BaseNode] = []
         for node in checked_nodes(nodes):
@@ -377,7 +377,7 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
 
     @contextmanager
     def _events(self, chunks: list[str]) -> Iterator[list[Embedding]]:
-        """The instrumentation's events around an embedding, which report what is put into the list that it yields."""
+        """Send the instrumentation's events around an embedding. The caller puts the vectors into the yielded list."""
         embeddings: list[Embedding] = []
         dispatcher.event(EmbeddingStartEvent(model_dict=self.to_payload()))
         yield embeddings
@@ -385,7 +385,7 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
 
     @contextmanager
     def _callback(self, chunks: list[str], embeddings: list[Embedding]) -> Iterator[None]:
-        """The callback manager's event, which LlamaIndex sends itself for texts and images."""
+        """Send the callback manager's event. For texts and images LlamaIndex sends it."""
         payload: dict[str, Any] = {EventPayload.SERIALIZED: self.to_payload()}
         with self.callback_manager.event(CBEventType.EMBEDDING, payload=payload) as event:
             yield

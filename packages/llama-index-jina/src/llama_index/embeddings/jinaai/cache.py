@@ -1,6 +1,7 @@
-"""LlamaIndex's ``embeddings_cache``, with keys that depend on everything that a vector depends on.
+"""LlamaIndex's ``embeddings_cache`` with complete keys: everything that a vector depends on.
 
-LlamaIndex itself uses the bare text as the key: a query would get the document's vector, and one model another's.
+LlamaIndex itself uses the text alone as the key, so a query would get a document's vector, and one model the vectors of
+another.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ class VectorCache:
     """A key-value store that holds vectors of one role, model and set of options.
 
     Args:
-        store: where the vectors are.
-        identity: what they depend on besides the text, see :meth:`jina_client.integration.Embedder.identity`.
+        store: the key-value store.
+        identity: a name for everything that they depend on besides the text, see
+            :meth:`jina_client.integration.Embedder.identity`.
     """
 
     def __init__(self, store: BaseKVStore, identity: str) -> None:

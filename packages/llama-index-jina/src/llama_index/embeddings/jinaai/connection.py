@@ -1,4 +1,4 @@
-"""The options that every Jina component of LlamaIndex has: where to call, and with which key."""
+"""The connection options of every Jina component of LlamaIndex, and the API key."""
 
 from __future__ import annotations
 

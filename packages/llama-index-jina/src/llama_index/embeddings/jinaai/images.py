@@ -1,4 +1,4 @@
-"""The images of LlamaIndex's nodes, and of every other shape, as the client takes them."""
+"""The images of LlamaIndex's nodes and of other types, as inputs of the client."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHOWN = 200
 
 
 def image_of(node: BaseNode) -> Any:
-    """A node's image, nothing fetched and nothing read: base64, a path or a URL; ``None`` where it has none."""
+    """Return the image of a node as base64, a path or a URL, without reading it; ``None`` if it has no image."""
     if isinstance(node, ImageNode):
         url = str(node.image_url) if node.image_url else None
         return node.image or node.image_path or url
@@ -25,10 +25,10 @@ def image_of(node: BaseNode) -> Any:
 
 
 def checked_nodes(nodes: Sequence[BaseNode]) -> Sequence[BaseNode]:
-    """Nodes.
+    """Return nodes, after checking their type.
 
     Raises:
-        JinaInputError: what is no list, or no node.
+        JinaInputError: the argument is not a list, or an item is not a node.
     """
     if isinstance(nodes, str) or not isinstance(nodes, Sequence):
         raise JinaInputError(f"nodes must be a list, got {type(nodes).__name__}")
@@ -39,7 +39,7 @@ def checked_nodes(nodes: Sequence[BaseNode]) -> Sequence[BaseNode]:
 
 
 def is_image(node: BaseNode, model: str) -> bool:
-    """Whether a node is embedded by its image: it has one and no text, and the model takes images.
+    """Return True if a node is embedded by its image: it has an image and no text, and the model takes images.
 
     Raises:
         JinaInputError: it has an image and neither text nor metadata, and the model is not known to take images.
@@ -52,16 +52,16 @@ def is_image(node: BaseNode, model: str) -> bool:
 
 
 def query_input(query: QueryBundle) -> Any:
-    """A query as an input of the client: its text; its image where it has no text."""
+    """Return a query as an input of the client: its text, or its image if it has no text."""
     return image_input(query.image_path) if query.image_path and not query.query_str else query.query_str
 
 
 def image_input(source: Any) -> dict[str, Any]:
-    """An image as an input of the client.
+    """Return an image as an input of the client.
 
     Args:
-        source: a node with an image, a ``MediaResource``, or what :class:`jina_client.media.Media` takes: a path, a
-            URL, a data URI or base64 as string, a ``Path``, bytes, a binary file or a PIL image.
+        source: a node with an image, a ``MediaResource``, or any value that :class:`jina_client.media.Media` accepts: a
+            path, a URL, a data URI or base64 as string, a ``Path``, bytes, a binary file or a PIL image.
 
     Raises:
         JinaInputError: a node without an image.
@@ -76,7 +76,7 @@ def image_input(source: Any) -> dict[str, Any]:
 
 
 def name_of(source: Any) -> str:
-    """Return the name of an image in events, which hold no pixels: its path or address, else its type."""
+    """Return the name of an image for events, which contain no pixels: its path or address, otherwise its type."""
     value = image_of(source) if isinstance(source, BaseNode) else source
     if isinstance(value, str) and len(value) > _SHOWN:
         return f"{value[:_SHOWN]}…"
@@ -87,6 +87,6 @@ def name_of(source: Any) -> str:
 
 def _from_resource(resource: MediaResource) -> Any:
     if resource.data is not None:
-        # LlamaIndex keeps it as base64, whatever was given.
+        # LlamaIndex converts every value to base64.
         return base64.b64decode(resource.data)
     return resource.path or (str(resource.url) if resource.url is not None else None)

@@ -1,4 +1,4 @@
-"""Names of LlamaIndex's own Jina integrations that programs use, private ones included."""
+"""Names of LlamaIndex's own Jina integrations that programs use, including private ones."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _REPLACED = {
 
 
 class EmbeddingApi:
-    """The attribute ``_api`` of ``llama-index-embeddings-jinaai``, which self-hosters set the address in.
+    """The attribute ``_api`` of ``llama-index-embeddings-jinaai``, whose ``api_url`` users with their own server set.
 
     Args:
-        embedding: the object whose settings these are.
+        embedding: the embedding that has these settings.
     """
 
     def __init__(self, embedding: Any) -> None:

@@ -18,7 +18,7 @@ class JinaEmbeddingOptions(RoleOptions, LlamaIndexOptions, total=False):
     model_name: str | None
     """A label in events; by default the model's id."""
     num_workers: int | None
-    """Batches that LlamaIndex's asynchronous methods hand over at the same time."""
+    """Batches that LlamaIndex's asynchronous methods embed concurrently."""
     embeddings_cache: Any
     """LlamaIndex's store of vectors."""
     rate_limiter: Any

@@ -48,10 +48,10 @@ class JinaRerankOptions(RequestOptions, LlamaIndexOptions, total=False):
 
 
 class JinaRerank(LlamaIndexConnection, BaseNodePostprocessor):
-    """Keeps the nodes that are most relevant to a query, best first.
+    """Keep the nodes that are most relevant to a query, best first.
 
-    A node is judged by its text with the metadata that it is embedded with; by a model that takes images
-    (``jina-reranker-m0``), a node that has an image is judged by the image.
+    A node is scored by its text and embedded metadata. A model that takes images (``jina-reranker-m0``) scores a node
+    with an image by the image.
 
     Example:
         >>> from llama_index.core.schema import NodeWithScore, TextNode
@@ -62,15 +62,15 @@ class JinaRerank(LlamaIndexConnection, BaseNodePostprocessor):
         'The cat sleeps.'
 
     Args:
-        top_n: how many nodes to keep; more than there are keeps all.
+        top_n: the number of nodes to keep; a larger number than that of the nodes keeps all.
         model: the model's id.
         base_url: the API's root; ``"local"`` is the embedded engine.
-        api_key: else from the environment, when it is first needed.
-        **arguments: ``truncation``, ``max_doc_length``, ``max_image_side``, ``callback_manager``; of the connection
-            ``timeout``, ``max_retries``, ``retry_timeout``, ``max_concurrency``, ``requests_per_minute``,
-            ``tokens_per_minute``, ``dialect``, ``cache``, ``transport`` and ``client``, as of
-            :class:`jina_client.JinaClient`. ``api_url``, which ``llama-index-postprocessor-jinaai-rerank`` saves, is
-            understood as ``base_url``.
+        api_key: the API key; by default the one from the environment, read on first use.
+        **arguments: ``truncation``, ``max_doc_length``, ``max_image_side``, ``callback_manager``; the connection
+            options ``timeout``, ``max_retries``, ``retry_timeout``, ``max_concurrency``, ``requests_per_minute``,
+            ``tokens_per_minute``, ``dialect``, ``cache``, ``transport`` and ``client``, as for
+            :class:`jina_client.JinaClient`; and ``api_url``, another name of ``base_url`` that
+            ``llama-index-postprocessor-jinaai-rerank`` saves.
 
     Raises:
         JinaInputError: an unknown argument or a value that cannot work; a missing key when it is first needed.
@@ -109,7 +109,7 @@ class JinaRerank(LlamaIndexConnection, BaseNodePostprocessor):
 
     @classmethod
     def class_name(cls) -> str:
-        """The name that LlamaIndex saves this class under."""
+        """Return the name under which LlamaIndex saves this class."""
         return "JinaRerank"
 
     def _check(self) -> None:
@@ -158,7 +158,7 @@ class JinaRerank(LlamaIndexConnection, BaseNodePostprocessor):
 
     @contextmanager
     def _event(self, nodes: list[NodeWithScore], query: QueryBundle) -> Iterator[list[NodeWithScore]]:
-        """The events around a reranking, which LlamaIndex leaves to the postprocessor to send."""
+        """Send the events around a reranking, which LlamaIndex does not send itself."""
         ranked: list[NodeWithScore] = []
         dispatcher.event(ReRankStartEvent(query=query, nodes=nodes, top_n=self.top_n, model_name=self.model))
         with self.callback_manager.event(
@@ -176,7 +176,7 @@ class JinaRerank(LlamaIndexConnection, BaseNodePostprocessor):
 
 
 def _checked(nodes: list[NodeWithScore], query_bundle: QueryBundle | None) -> QueryBundle:
-    """The query, which must be there, and so must be what the events take for nodes."""
+    """Return the query. Raise if it is missing, or if an item is not a node with a score."""
     for place, node in enumerate(nodes):
         if not isinstance(node, NodeWithScore):
             raise JinaInputError(f"nodes[{place}] must be a NodeWithScore, got {type(node).__name__}")

@@ -16,8 +16,7 @@ from .reader_mode import JinaReaderMode
 
 @component
 class JinaReaderConnector(JinaComponent):
-    """
-    Reads a page of the web, searches it, or checks a statement against it.
+    """Read a web page, search the web, or check a statement against the web.
 
     Usage example:
     ```python
@@ -40,16 +39,15 @@ class JinaReaderConnector(JinaComponent):
         client: JinaClient | AsyncJinaClient | None = None,
         **options: Unpack[ConnectionOptions],
     ) -> None:
-        """
-        Create a JinaReaderConnector.
+        """Create a JinaReaderConnector.
 
         :param mode: `read`, `search` or `ground`.
-        :param api_key: The key, resolved when the component is warmed up.
-        :param json_response: Ask for JSON, whose fields become the Documents' meta; else for a text, which becomes one
-            Document.
+        :param api_key: The API key, resolved when the component is warmed up.
+        :param json_response: Request JSON, whose fields become the meta of the Documents; otherwise request plain text,
+            which becomes one Document.
         :param client: A ready client to use instead of key and connection options.
-        :param options: Of the connection: `base_url` (a reader of one's own, instead of Jina's), `timeout`,
-            `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, as of
+        :param options: Connection options: `base_url` (the address of a reader of your own), `timeout`, `max_retries`,
+            `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, as for
             `jina_client.JinaClient`; `dialect` and `cache` have no effect here.
         :raises JinaInputError: An unknown argument or mode.
         """
@@ -60,13 +58,12 @@ class JinaReaderConnector(JinaComponent):
 
     @component.output_types(documents=list[Document])
     def run(self, query: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
-        """
-        Read, search or check.
+        """Read, search or check.
 
         :param query: The page's address, the query, or the statement.
-        :param headers: Options of the reader, such as `{"X-No-Cache": "true"}`; they stay as they are.
-        :returns: `documents`: of a page or a statement one, of a search one for each page.
-        :raises JinaInputError: An empty query, no address of the web, or headers that HTTP cannot carry.
+        :param headers: Options of the reader, such as `{"X-No-Cache": "true"}`; the dict is not changed.
+        :returns: `documents`: one for a page or a statement; one per page for a search.
+        :raises JinaInputError: An empty query, an invalid web address, or invalid headers.
         """
         web, options = self._connection.open().client.web, self._options(headers)
         if self.mode is JinaReaderMode.READ:
@@ -78,13 +75,12 @@ class JinaReaderConnector(JinaComponent):
     @component.output_types(documents=list[Document])
     @follows("run")
     async def run_async(self, query: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
-        """
-        Read, search or check, asynchronously.
+        """Read, search or check, asynchronously.
 
         :param query: The page's address, the query, or the statement.
-        :param headers: Options of the reader, such as `{"X-No-Cache": "true"}`; they stay as they are.
-        :returns: `documents`: of a page or a statement one, of a search one for each page.
-        :raises JinaInputError: An empty query, no address of the web, or headers that HTTP cannot carry.
+        :param headers: Options of the reader, such as `{"X-No-Cache": "true"}`; the dict is not changed.
+        :returns: `documents`: one for a page or a statement; one per page for a search.
+        :raises JinaInputError: An empty query, an invalid web address, or invalid headers.
         """
         web, options = self._connection.open().async_client.web, self._options(headers)
         if self.mode is JinaReaderMode.READ:

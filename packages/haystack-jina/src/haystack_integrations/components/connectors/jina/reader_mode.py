@@ -8,10 +8,9 @@ from jina_client import JinaInputError
 
 
 class JinaReaderMode(Enum):
-    """
-    A service of the reader.
+    """A service of the reader.
 
-    READ gives a page as text, SEARCH the pages that answer a query, GROUND checks a statement.
+    READ returns a page as text, SEARCH the pages that match a query. GROUND checks a statement.
     """
 
     READ = "read"
@@ -23,8 +22,7 @@ class JinaReaderMode(Enum):
 
     @classmethod
     def from_str(cls, string: str) -> JinaReaderMode:
-        """
-        The mode of a name.
+        """Return the mode with a name.
 
         :param string: `read`, `search` or `ground`.
         :returns: The mode.

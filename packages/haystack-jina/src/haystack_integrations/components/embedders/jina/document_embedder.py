@@ -39,8 +39,7 @@ JINA_API_URL = f"{DEFAULT_BASE_URL}/embeddings"
 
 @component
 class JinaDocumentEmbedder(JinaComponent):
-    """
-    Embeds Documents.
+    """Embed Documents.
 
     Usage example:
     ```python
@@ -87,31 +86,30 @@ class JinaDocumentEmbedder(JinaComponent):
         client: JinaClient | AsyncJinaClient | None = None,
         **options: Unpack[ConnectionOptions],
     ) -> None:
-        """
-        Create a JinaDocumentEmbedder.
+        """Create a JinaDocumentEmbedder.
 
-        :param api_key: The key, resolved when the component is warmed up.
+        :param api_key: The API key, resolved when the component is warmed up.
         :param model: The model's id.
-        :param prefix: Put before each text.
-        :param suffix: Put after each text.
-        :param batch_size: Documents in one request, at most 512. With late chunking a request is a document.
+        :param prefix: A string to put before each text.
+        :param suffix: A string to put after each text.
+        :param batch_size: Documents per request, at most 512. With late chunking, each source document is one request.
         :param progress_bar: Show a progress bar.
-        :param meta_fields_to_embed: Meta fields put before the content.
-        :param embedding_separator: What stands between the meta fields and the content.
-        :param task: The task; by default the one that the model has for documents, such as `retrieval.passage`.
+        :param meta_fields_to_embed: Meta fields to put before the content.
+        :param embedding_separator: The separator between the meta fields and the content.
+        :param task: The task; by default the model's task for documents, such as `retrieval.passage`.
         :param dimensions: The length of the vectors (Matryoshka); by default the model's full length.
-        :param late_chunking: Embed the chunks of one document in each other's context, in the order in which they are
-            given.
-        :param late_chunking_field: The meta field that the chunks of one document have in common; by default
-            `source_id`, which Haystack's splitters set. A Document without it is a document of its own.
-        :param normalized: Scale vectors to length 1; by default yes, where the model takes the option.
-        :param truncate: Cut texts longer than the model's context; by default the service refuses them.
-        :param raise_on_failure: Raise an error where Documents cannot be embedded. Else these come back without an
-            embedding, a warning is logged, and `meta["failed"]` says why, by the Document's id.
+        :param late_chunking: Embed the chunks of one document in each other's context, in the order of the list.
+        :param late_chunking_field: The meta field that identifies the document of a chunk; by default `source_id`,
+            which Haystack's splitters set. A Document without the field is treated as a document of one chunk.
+        :param normalized: Scale vectors to length 1; by default yes, if the model takes the option.
+        :param truncate: Cut texts longer than the model's context; by default the service rejects them.
+        :param raise_on_failure: Raise an error if a Document cannot be embedded. Otherwise such Documents are returned
+            without an embedding, a warning is logged, and `meta["failed"]` contains the reason by the id of the
+            Document.
         :param client: A ready client to use instead of key and connection options.
-        :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
+        :param options: Connection options: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
             `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
-            `cache`, as of `jina_client.JinaClient`.
+            `cache`, as for `jina_client.JinaClient`.
         :raises JinaInputError: An unknown argument, or a value that cannot work.
         """
         self.api_key = api_key
@@ -134,10 +132,9 @@ class JinaDocumentEmbedder(JinaComponent):
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(self, documents: list[Document]) -> dict[str, Any]:
-        """
-        Embed Documents.
+        """Embed Documents.
 
-        :param documents: The Documents; they stay as they are.
+        :param documents: The Documents, which are not changed.
         :returns: `documents`: copies with their `embedding`; `meta`: the model and the usage.
         :raises JinaInputError: The input is not a list of Documents (also a TypeError), or a Document has no text.
         """
@@ -152,10 +149,9 @@ class JinaDocumentEmbedder(JinaComponent):
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     @follows("run")
     async def run_async(self, documents: list[Document]) -> dict[str, Any]:
-        """
-        Embed Documents, asynchronously.
+        """Embed Documents, asynchronously.
 
-        :param documents: The Documents; they stay as they are.
+        :param documents: The Documents, which are not changed.
         :returns: `documents`: copies with their `embedding`; `meta`: the model and the usage.
         :raises JinaInputError: The input is not a list of Documents (also a TypeError), or a Document has no text.
         """

@@ -35,10 +35,9 @@ JINA_API_URL = f"{DEFAULT_BASE_URL}/embeddings"
 
 @component
 class JinaDocumentImageEmbedder(JinaComponent):
-    """
-    Embeds the images of Documents: files, blobs, and pages of PDFs.
+    """Embed the images of Documents: files, blobs, and pages of PDFs.
 
-    The vectors are in one space with those that JinaTextEmbedder gives by the same model.
+    They can be compared with the vectors of a JinaTextEmbedder with the same model.
 
     Usage example:
     ```python
@@ -76,27 +75,30 @@ class JinaDocumentImageEmbedder(JinaComponent):
         client: JinaClient | AsyncJinaClient | None = None,
         **options: Unpack[ConnectionOptions],
     ) -> None:
-        """
-        Create a JinaDocumentImageEmbedder.
+        """Create a JinaDocumentImageEmbedder.
 
-        :param api_key: The key, resolved when the component is warmed up.
+        :param api_key: The API key, resolved when the component is warmed up.
         :param model: The id of a model that takes images.
         :param file_path_meta_field: The meta field with the path of an image or a PDF (of which `meta["page_number"]`
-            is embedded, counted from 1), or with a ByteStream. A Document without it is embedded by its `blob`.
-        :param root_path: The folder that paths are relative to. A path that leads out of it is refused, also by `..` or
-            a link. By default paths are taken as they are: give it where the meta come from outside.
+            is embedded, counted from 1), or with a ByteStream. For a Document without the field, its `blob` is
+            embedded.
+        :param root_path: The folder that paths are relative to. A path that leads out of it, also by `..` or a symbolic
+            link, raises an error. By default every path is allowed: set this option if the meta fields come from an
+            untrusted source.
         :param embedding_dimension: The length of the vectors (Matryoshka); by default the model's full length.
-        :param image_size: Width and height; larger images are made to fit before they are sent. They may have 8 MB.
-        :param batch_size: Images in one request, at most 512.
-        :param task: The task; by default the one that the model has for documents, such as `retrieval.passage`.
-        :param normalized: Scale vectors to length 1; by default yes, where the model takes the option.
+        :param image_size: Width and height in pixels; larger images are scaled down to fit before they are sent. An
+            image may have at most 8 MB.
+        :param batch_size: Images per request, at most 512.
+        :param task: The task; by default the model's task for documents, such as `retrieval.passage`.
+        :param normalized: Scale vectors to length 1; by default yes, if the model takes the option.
         :param progress_bar: Show a progress bar.
-        :param raise_on_failure: Raise an error where Documents cannot be embedded. Else these come back without an
-            embedding, a warning is logged, and `meta["failed"]` says why, by the Document's id.
+        :param raise_on_failure: Raise an error if a Document cannot be embedded. Otherwise such Documents are returned
+            without an embedding, a warning is logged, and `meta["failed"]` contains the reason by the id of the
+            Document.
         :param client: A ready client to use instead of key and connection options.
-        :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
+        :param options: Connection options: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
             `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
-            `cache`, as of `jina_client.JinaClient`.
+            `cache`, as for `jina_client.JinaClient`.
         :raises JinaInputError: An unknown argument, or an `image_size` that is not a pair of numbers.
         """
         self.api_key = api_key
@@ -115,10 +117,9 @@ class JinaDocumentImageEmbedder(JinaComponent):
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(self, documents: list[Document]) -> dict[str, Any]:
-        """
-        Embed the images of Documents.
+        """Embed the images of Documents.
 
-        :param documents: The Documents; they stay as they are.
+        :param documents: The Documents, which are not changed.
         :returns: `documents`: copies with their `embedding`, and where it comes from in `meta["embedding_source"]`;
             `meta`: the model and the usage.
         :raises JinaInputError: The input is not a list of Documents (also a TypeError), or a Document has no image
@@ -133,10 +134,9 @@ class JinaDocumentImageEmbedder(JinaComponent):
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     @follows("run")
     async def run_async(self, documents: list[Document]) -> dict[str, Any]:
-        """
-        Embed the images of Documents, asynchronously. Files are read, and pages rendered, in threads.
+        """Embed the images of Documents, asynchronously. Files are read, and pages rendered, in threads.
 
-        :param documents: The Documents; they stay as they are.
+        :param documents: The Documents, which are not changed.
         :returns: `documents`: copies with their `embedding`, and where it comes from in `meta["embedding_source"]`;
             `meta`: the model and the usage.
         :raises JinaInputError: The input is not a list of Documents (also a TypeError), or a Document has no image

@@ -1,4 +1,4 @@
-"""Jina AI's models that give one vector for each token, for documents."""
+"""Jina AI's models that return one vector per token, for documents."""
 
 from __future__ import annotations
 
@@ -33,13 +33,12 @@ from jina_client.integration import (
 )
 
 MULTI_VECTOR = "multi_vector"
-"""The meta field that the vectors are put in: Haystack's Document has a place for one vector only."""
+"""The default meta field of the vectors. A Haystack Document has an attribute for one vector only."""
 
 
 @component
 class JinaMultiVectorDocumentEmbedder(JinaComponent):
-    """
-    Embeds Documents for late interaction: each with one vector for each of its tokens.
+    """Embed Documents for late interaction, with one vector per token.
 
     A Document without content is embedded by its image, if the model takes images (`jina-embeddings-v4`).
 
@@ -77,30 +76,29 @@ class JinaMultiVectorDocumentEmbedder(JinaComponent):
         client: JinaClient | AsyncJinaClient | None = None,
         **options: Unpack[ConnectionOptions],
     ) -> None:
-        """
-        Create a JinaMultiVectorDocumentEmbedder.
+        """Create a JinaMultiVectorDocumentEmbedder.
 
-        :param api_key: The key, resolved when the component is warmed up.
+        :param api_key: The API key, resolved when the component is warmed up.
         :param model: The model's id.
-        :param prefix: Put before each text.
-        :param suffix: Put after each text.
-        :param batch_size: Documents in one request, at most 512.
+        :param prefix: A string to put before each text.
+        :param suffix: A string to put after each text.
+        :param batch_size: Documents per request, at most 512.
         :param progress_bar: Show a progress bar.
-        :param meta_fields_to_embed: Meta fields put before the content.
-        :param embedding_separator: What stands between the meta fields and the content.
+        :param meta_fields_to_embed: Meta fields to put before the content.
+        :param embedding_separator: The separator between the meta fields and the content.
         :param dimensions: The length of the vectors (Matryoshka); by default the model's full length.
-        :param multi_vector_field: The meta field that the vectors are put in, as a list of lists of numbers.
+        :param multi_vector_field: The meta field for the vectors, a list of lists of numbers.
         :param file_path_meta_field: For Documents without content: the meta field with the path of an image or a PDF,
-            or with a ByteStream. A Document without the field has its `blob`.
-        :param root_path: The folder that these paths are relative to and cannot lead out of: give it where the meta
-            come from outside.
-        :param image_size: Width and height; larger images are made to fit before they are sent.
-        :param raise_on_failure: Raise an error where Documents cannot be embedded. Else these come back without
-            vectors, a warning is logged, and `meta["failed"]` says why, by the Document's id.
+            or with a ByteStream. If a Document lacks the field, its `blob` is used.
+        :param root_path: The folder that these paths are relative to and may not leave. Set it if the meta fields come
+            from an untrusted source.
+        :param image_size: Width and height in pixels; larger images are scaled down to fit before they are sent.
+        :param raise_on_failure: Raise an error if a Document cannot be embedded. Otherwise such Documents are returned
+            without vectors, a warning is logged, and `meta["failed"]` contains the reason by the id of the Document.
         :param client: A ready client to use instead of key and connection options.
-        :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
+        :param options: Connection options: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
             `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
-            `cache`, as of `jina_client.JinaClient`.
+            `cache`, as for `jina_client.JinaClient`.
         :raises JinaInputError: An unknown argument, or an `image_size` that is not a pair of numbers.
         """
         self.api_key = api_key
@@ -124,10 +122,9 @@ class JinaMultiVectorDocumentEmbedder(JinaComponent):
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(self, documents: list[Document]) -> dict[str, Any]:
-        """
-        Embed Documents.
+        """Embed Documents.
 
-        :param documents: The Documents; they stay as they are.
+        :param documents: The Documents, which are not changed.
         :returns: `documents`: copies with their vectors in a meta field; `meta`: the model and the usage.
         :raises JinaInputError: The input is not a list of Documents (also a TypeError), or a Document has neither text
             nor an image that the model takes.
@@ -141,10 +138,9 @@ class JinaMultiVectorDocumentEmbedder(JinaComponent):
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     @follows("run")
     async def run_async(self, documents: list[Document]) -> dict[str, Any]:
-        """
-        Embed Documents, asynchronously. Files are read, and pages rendered, in threads.
+        """Embed Documents, asynchronously. Files are read, and pages rendered, in threads.
 
-        :param documents: The Documents; they stay as they are.
+        :param documents: The Documents, which are not changed.
         :returns: `documents`: copies with their vectors in a meta field; `meta`: the model and the usage.
         :raises JinaInputError: The input is not a list of Documents (also a TypeError), or a Document has neither text
             nor an image that the model takes.

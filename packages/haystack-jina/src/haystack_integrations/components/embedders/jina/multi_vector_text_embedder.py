@@ -1,4 +1,4 @@
-"""Jina AI's models that give one vector for each token, for queries."""
+"""Jina AI's models that return one vector per token, for queries."""
 
 from __future__ import annotations
 
@@ -29,8 +29,7 @@ from jina_client.integration import (
 
 @component
 class JinaMultiVectorTextEmbedder(JinaComponent):
-    """
-    Embeds a string, such as a query, for late interaction: with one vector for each of its tokens.
+    """Embed a string, such as a query, for late interaction, with one vector per token.
 
     Usage example:
     ```python
@@ -55,18 +54,17 @@ class JinaMultiVectorTextEmbedder(JinaComponent):
         client: JinaClient | AsyncJinaClient | None = None,
         **options: Unpack[ConnectionOptions],
     ) -> None:
-        """
-        Create a JinaMultiVectorTextEmbedder.
+        """Create a JinaMultiVectorTextEmbedder.
 
-        :param api_key: The key, resolved when the component is warmed up.
+        :param api_key: The API key, resolved when the component is warmed up.
         :param model: The model's id.
-        :param prefix: Put before the text.
-        :param suffix: Put after the text.
+        :param prefix: A string to put before the text.
+        :param suffix: A string to put after the text.
         :param dimensions: The length of the vectors (Matryoshka); by default the model's full length.
         :param client: A ready client to use instead of key and connection options.
-        :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
+        :param options: Connection options: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
             `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
-            `cache`, as of `jina_client.JinaClient`.
+            `cache`, as for `jina_client.JinaClient`.
         :raises JinaInputError: An unknown argument, or a value that cannot work.
         """
         self.api_key = api_key
@@ -79,8 +77,7 @@ class JinaMultiVectorTextEmbedder(JinaComponent):
 
     @component.output_types(embedding=list[list[float]], meta=dict[str, Any])
     def run(self, text: str) -> dict[str, Any]:
-        """
-        Embed a string.
+        """Embed a string.
 
         :param text: The string.
         :returns: `embedding`: its vectors; `meta`: the model and the usage.
@@ -91,8 +88,7 @@ class JinaMultiVectorTextEmbedder(JinaComponent):
     @component.output_types(embedding=list[list[float]], meta=dict[str, Any])
     @follows("run")
     async def run_async(self, text: str) -> dict[str, Any]:
-        """
-        Embed a string, asynchronously.
+        """Embed a string, asynchronously.
 
         :param text: The string.
         :returns: `embedding`: its vectors; `meta`: the model and the usage.

@@ -32,8 +32,7 @@ JINA_API_URL = f"{DEFAULT_BASE_URL}/embeddings"
 
 @component
 class JinaTextEmbedder(JinaComponent):
-    """
-    Embeds a string, such as a query.
+    """Embed a string, such as a query.
 
     Usage example:
     ```python
@@ -64,23 +63,22 @@ class JinaTextEmbedder(JinaComponent):
         client: JinaClient | AsyncJinaClient | None = None,
         **options: Unpack[ConnectionOptions],
     ) -> None:
-        """
-        Create a JinaTextEmbedder.
+        """Create a JinaTextEmbedder.
 
-        :param api_key: The key, resolved when the component is warmed up.
+        :param api_key: The API key, resolved when the component is warmed up.
         :param model: The model's id.
-        :param prefix: Put before the text.
-        :param suffix: Put after the text.
-        :param task: The task; by default the one that the model has for queries, such as `retrieval.query`.
+        :param prefix: A string to put before the text.
+        :param suffix: A string to put after the text.
+        :param task: The task; by default the model's task for queries, such as `retrieval.query`.
         :param dimensions: The length of the vector (Matryoshka); by default the model's full length.
-        :param late_chunking: Taken so that saved pipelines load. A single text is a document of one chunk, whose vector
-            is the same with late chunking and without it.
-        :param normalized: Scale the vector to length 1; by default yes, where the model takes the option.
-        :param truncate: Cut a text longer than the model's context; by default the service refuses it.
+        :param late_chunking: Accepted so that saved pipelines load. It has no effect: a single text is a document of
+            one chunk, which has the same vector with and without late chunking.
+        :param normalized: Scale the vector to length 1; by default yes, if the model takes the option.
+        :param truncate: Cut a text longer than the model's context; by default the service rejects it.
         :param client: A ready client to use instead of key and connection options.
-        :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
+        :param options: Connection options: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
             `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
-            `cache`, as of `jina_client.JinaClient`.
+            `cache`, as for `jina_client.JinaClient`.
         :raises JinaInputError: An unknown argument, or a value that cannot work.
         """
         self.api_key = api_key
@@ -97,8 +95,7 @@ class JinaTextEmbedder(JinaComponent):
 
     @component.output_types(embedding=list[float], meta=dict[str, Any])
     def run(self, text: str) -> dict[str, Any]:
-        """
-        Embed a string.
+        """Embed a string.
 
         :param text: The string.
         :returns: `embedding`: its vector; `meta`: the model and the usage.
@@ -109,8 +106,7 @@ class JinaTextEmbedder(JinaComponent):
     @component.output_types(embedding=list[float], meta=dict[str, Any])
     @follows("run")
     async def run_async(self, text: str) -> dict[str, Any]:
-        """
-        Embed a string, asynchronously.
+        """Embed a string, asynchronously.
 
         :param text: The string.
         :returns: `embedding`: its vector; `meta`: the model and the usage.

@@ -39,10 +39,9 @@ JINA_API_URL = f"{DEFAULT_BASE_URL}/rerank"
 
 @component
 class JinaRanker(JinaComponent):
-    """
-    Sorts Documents by their relevance to a query.
+    """Sort Documents by their relevance to a query.
 
-    A Document without content is judged by its image, if the model takes images (`jina-reranker-m0`).
+    A Document without content is scored by its image, if the model takes images (`jina-reranker-m0`).
 
     Usage example:
     ```python
@@ -78,26 +77,25 @@ class JinaRanker(JinaComponent):
         client: JinaClient | AsyncJinaClient | None = None,
         **options: Unpack[ConnectionOptions],
     ) -> None:
-        """
-        Create a JinaRanker.
+        """Create a JinaRanker.
 
         :param model: The model's id.
-        :param api_key: The key, resolved when the component is warmed up.
-        :param top_k: How many Documents to return; by default all.
+        :param api_key: The API key, resolved when the component is warmed up.
+        :param top_k: The number of Documents to return; by default all.
         :param score_threshold: Leave out Documents with a lower score.
-        :param meta_fields_to_embed: Meta fields put before the content.
-        :param meta_data_separator: What stands between the meta fields and the content.
+        :param meta_fields_to_embed: Meta fields to put before the content.
+        :param meta_data_separator: The separator between the meta fields and the content.
         :param truncation: Cut Documents longer than the model's context.
-        :param max_doc_length: The tokens of each Document that are read, 1 to 8192 (`jina-reranker-v3` and later).
+        :param max_doc_length: Tokens per Document that the model reads, 1 to 8192 (`jina-reranker-v3` and later).
         :param file_path_meta_field: For Documents without content: the meta field with the path of an image or a PDF,
-            or with a ByteStream. A Document without the field has its `blob`.
-        :param root_path: The folder that these paths are relative to and cannot lead out of: give it where the meta
-            come from outside.
-        :param image_size: Width and height; larger images are made to fit before they are sent.
+            or with a ByteStream. If a Document lacks the field, its `blob` is used.
+        :param root_path: The folder that these paths are relative to and may not leave. Set it if the meta fields come
+            from an untrusted source.
+        :param image_size: Width and height in pixels; larger images are scaled down to fit before they are sent.
         :param client: A ready client to use instead of key and connection options.
-        :param options: Of the connection: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
+        :param options: Connection options: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
             `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
-            `cache`, as of `jina_client.JinaClient`.
+            `cache`, as for `jina_client.JinaClient`.
         :raises JinaInputError: An unknown argument, a `top_k` below 1, a `score_threshold` that is not a number, or an
             `image_size` that is not a pair of numbers (also a ValueError).
         """
@@ -123,13 +121,12 @@ class JinaRanker(JinaComponent):
         top_k: int | None = None,
         score_threshold: float | None = None,
     ) -> dict[str, Any]:
-        """
-        Sort Documents by their relevance to a query.
+        """Sort Documents by their relevance to a query.
 
         :param query: The query.
-        :param documents: The Documents; they stay as they are.
-        :param top_k: Above the component's own.
-        :param score_threshold: Above the component's own.
+        :param documents: The Documents, which are not changed.
+        :param top_k: Overrides the `top_k` of the component.
+        :param score_threshold: Overrides the `score_threshold` of the component.
         :returns: `documents`: copies with their `score`, best first; `meta`: the model and the usage.
         :raises JinaInputError: A `top_k` below 1, an input other than a list of Documents, or a Document with
             neither text nor an image that the model takes.
@@ -147,13 +144,12 @@ class JinaRanker(JinaComponent):
         top_k: int | None = None,
         score_threshold: float | None = None,
     ) -> dict[str, Any]:
-        """
-        Sort Documents by their relevance to a query, asynchronously.
+        """Sort Documents by their relevance to a query, asynchronously.
 
         :param query: The query.
-        :param documents: The Documents; they stay as they are.
-        :param top_k: Above the component's own.
-        :param score_threshold: Above the component's own.
+        :param documents: The Documents, which are not changed.
+        :param top_k: Overrides the `top_k` of the component.
+        :param score_threshold: Overrides the `score_threshold` of the component.
         :returns: `documents`: copies with their `score`, best first; `meta`: the model and the usage.
         :raises JinaInputError: A `top_k` below 1, an input other than a list of Documents, or a Document with
             neither text nor an image that the model takes.

@@ -14,27 +14,25 @@ from jina_client.integration import known_arguments
 
 @component
 class JinaEmbeddingRetriever:
-    """
-        Retrieve Documents in two stages: bits choose candidates, the stored vectors rank them.
+    """Retrieve Documents in two stages: bits choose candidates, the stored vectors rank them.
 
-        Usage example:
-        ```python
-        from haystack import Document, Pipeline
-        from haystack_integrations.components.embedders.jina import JinaDocumentEmbedder, JinaTextEmbedder
-        from haystack_integrations.components.retrievers.jina import JinaEmbeddingRetriever
-        from haystack_integrations.common.jina.index import OVERSAMPLING
+    Usage example:
+    ```python
+    from haystack import Document, Pipeline
+    from haystack_integrations.components.embedders.jina import JinaDocumentEmbedder, JinaTextEmbedder
+    from haystack_integrations.components.retrievers.jina import JinaEmbeddingRetriever
     from haystack_integrations.document_stores.jina import JinaDocumentStore
 
-        store = JinaDocumentStore()
-        documents = [Document(content="The cat sleeps."), Document(content="Stocks fell.")]
-        store.write_documents(JinaDocumentEmbedder(base_url="local", progress_bar=False).run(documents)["documents"])
-        pipeline = Pipeline()
-        pipeline.add_component("embedder", JinaTextEmbedder(base_url="local"))
-        pipeline.add_component("retriever", JinaEmbeddingRetriever(store, top_k=1))
-        pipeline.connect("embedder.embedding", "retriever.query_embedding")
-        result = pipeline.run({"embedder": {"text": "What does the cat do?"}})
-        print(result["retriever"]["documents"][0].content)
-        ```
+    store = JinaDocumentStore()
+    documents = [Document(content="The cat sleeps."), Document(content="Stocks fell.")]
+    store.write_documents(JinaDocumentEmbedder(base_url="local", progress_bar=False).run(documents)["documents"])
+    pipeline = Pipeline()
+    pipeline.add_component("embedder", JinaTextEmbedder(base_url="local"))
+    pipeline.add_component("retriever", JinaEmbeddingRetriever(store, top_k=1))
+    pipeline.connect("embedder.embedding", "retriever.query_embedding")
+    result = pipeline.run({"embedder": {"text": "What does the cat do?"}})
+    print(result["retriever"]["documents"][0].content)
+    ```
     """
 
     @known_arguments()
@@ -46,8 +44,7 @@ class JinaEmbeddingRetriever:
         oversampling: float = OVERSAMPLING,
         nprobe: int | None = None,
     ) -> None:
-        """
-        Create a JinaEmbeddingRetriever.
+        """Create a JinaEmbeddingRetriever.
 
         :param document_store: The store of the Documents.
         :param top_k: The number of Documents to return.
@@ -66,8 +63,7 @@ class JinaEmbeddingRetriever:
         self.nprobe = nprobe
 
     def to_dict(self) -> dict[str, Any]:
-        """
-        Serialize the component.
+        """Serialize the component.
 
         :returns: A dictionary for `from_dict`.
         """
@@ -81,8 +77,7 @@ class JinaEmbeddingRetriever:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> JinaEmbeddingRetriever:
-        """
-        Deserialize the component.
+        """Deserialize the component.
 
         :param data: The dictionary that `to_dict` returned.
         :returns: The component.
@@ -94,8 +89,7 @@ class JinaEmbeddingRetriever:
 
     @component.output_types(documents=list[Document])
     def run(self, query_embedding: list[float], top_k: int | None = None) -> dict[str, list[Document]]:
-        """
-        Retrieve the Documents with the nearest embeddings.
+        """Retrieve the Documents with the nearest embeddings.
 
         :param query_embedding: The query's embedding.
         :param top_k: The number of Documents to return; by default the component's own.
@@ -107,8 +101,7 @@ class JinaEmbeddingRetriever:
 
     @component.output_types(documents=list[Document])
     async def run_async(self, query_embedding: list[float], top_k: int | None = None) -> dict[str, list[Document]]:
-        """
-        Retrieve the Documents with the nearest embeddings, like `run`.
+        """Retrieve the Documents with the nearest embeddings, like `run`.
 
         :param query_embedding: The query's embedding.
         :param top_k: The number of Documents to return; by default the component's own.

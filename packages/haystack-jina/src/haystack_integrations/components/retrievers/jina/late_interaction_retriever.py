@@ -17,8 +17,7 @@ from jina_client.integration import CONNECTION_OPTIONS, ConnectionOptions, known
 
 @component
 class JinaLateInteractionRetriever(LateInteractionComponent):
-    """
-    Retrieve Documents that a JinaLateInteractionWriter wrote: pooled vectors choose candidates, MaxSim ranks them.
+    """Retrieve Documents that a JinaLateInteractionWriter wrote: pooled vectors choose candidates, MaxSim ranks them.
 
     JinaLateInteractionWriter has a usage example.
     """
@@ -37,8 +36,7 @@ class JinaLateInteractionRetriever(LateInteractionComponent):
         client: JinaClient | AsyncJinaClient | None = None,
         **options: Unpack[ConnectionOptions],
     ) -> None:
-        """
-        Create a JinaLateInteractionRetriever.
+        """Create a JinaLateInteractionRetriever.
 
         :param path: The index folder of the writer.
         :param api_key: The API key, resolved when the component is warmed up.
@@ -69,8 +67,7 @@ class JinaLateInteractionRetriever(LateInteractionComponent):
 
     @component.output_types(documents=list[Document])
     def run(self, query: str, top_k: int | None = None) -> dict[str, list[Document]]:
-        """
-        Retrieve the Documents with the highest MaxSim.
+        """Retrieve the Documents with the highest MaxSim.
 
         :param query: The query.
         :param top_k: The number of Documents to return; by default the component's own.
@@ -81,8 +78,7 @@ class JinaLateInteractionRetriever(LateInteractionComponent):
 
     @component.output_types(documents=list[Document])
     async def run_async(self, query: str, top_k: int | None = None) -> dict[str, list[Document]]:
-        """
-        Retrieve the Documents with the highest MaxSim, like `run`.
+        """Retrieve the Documents with the highest MaxSim, like `run`.
 
         :param query: The query.
         :param top_k: The number of Documents to return; by default the component's own.

@@ -25,8 +25,7 @@ from jina_client.integration import CONNECTION_OPTIONS, ConnectionOptions, known
 
 @component
 class JinaLateInteractionWriter(LateInteractionComponent):
-    """
-    Embed Documents with one vector per token and write them to an index, for JinaLateInteractionRetriever.
+    """Embed Documents with one vector per token and write them to an index, for JinaLateInteractionRetriever.
 
     A Document without content is embedded by its image if the model takes images (`jina-embeddings-v4`).
 
@@ -62,8 +61,7 @@ class JinaLateInteractionWriter(LateInteractionComponent):
         client: JinaClient | AsyncJinaClient | None = None,
         **options: Unpack[ConnectionOptions],
     ) -> None:
-        """
-        Create a JinaLateInteractionWriter.
+        """Create a JinaLateInteractionWriter.
 
         :param path: The index folder, made when the first Documents are written.
         :param api_key: The API key, resolved when the component is warmed up.
@@ -101,8 +99,7 @@ class JinaLateInteractionWriter(LateInteractionComponent):
 
     @component.output_types(documents_written=int)
     def run(self, documents: list[Document]) -> dict[str, int]:
-        """
-        Embed and write Documents, which are on disk when the method returns.
+        """Embed and write Documents, which are on disk when the method returns.
 
         :param documents: The Documents. One with the id of another replaces it.
         :returns: `documents_written`: the number of Documents.
@@ -116,8 +113,7 @@ class JinaLateInteractionWriter(LateInteractionComponent):
 
     @component.output_types(documents_written=int)
     async def run_async(self, documents: list[Document]) -> dict[str, int]:
-        """
-        Embed and write Documents, like `run`.
+        """Embed and write Documents, like `run`.
 
         :param documents: The Documents.
         :returns: `documents_written`: the number of Documents.
