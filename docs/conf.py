@@ -112,7 +112,10 @@ def _notebook(app: Any, name: str, source: list[str]) -> None:
     link = re.search(r"\]\((\S+\.ipynb)\)", source[0])
     assert link is not None
     notebook = json.loads((Path(app.srcdir) / "notebooks" / link.group(1)).read_text())
-    source[0] = "\n\n".join(_cell(cell) for cell in notebook["cells"])
+    title, *cells = map(_cell, notebook["cells"])
+    heading, _, introduction = title.partition("\n")
+    download = f"{{download}}`Download this notebook <{link.group(1)}>`"
+    source[0] = "\n\n".join((heading, download, introduction.strip(), *cells))
 
 
 def _cell(cell: dict[str, Any]) -> str:

@@ -28,6 +28,13 @@ def test_a_committed_notebook_has_outputs_and_a_plot(notebook: nbformat.Notebook
     outputs = [output for cell in code for output in cell.outputs]
     assert any("image/png" in output.get("data", {}) for output in outputs)
     assert not any(output.output_type == "error" for output in outputs)
-    # What a person's machine says of itself has no place in it.
+    # Outputs must not contain paths of the machine that ran the notebook.
     text = nbformat.writes(notebook)
     assert not any(place in text for place in (str(Path.home()), str(Path.cwd())))
+
+
+def test_the_first_cell_says_what_to_install(notebook: nbformat.NotebookNode) -> None:
+    first = notebook.cells[0].source
+    assert first.startswith("# ")
+    for line in ("pip install", "After publication", "jina-local fetch-model"):
+        assert line in first
