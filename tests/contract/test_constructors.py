@@ -133,7 +133,7 @@ def test_a_positional_model_error_names_the_keyword(kind: Any) -> None:
 
 DEFAULTS = """
 import warnings
-from jina_client import JinaDefaultModelWarning
+from jina_client import JinaClient, JinaDefaultModelWarning
 import langchain_jina as langchain
 import llama_index.embeddings.jinaai as llama_index
 import llama_index.postprocessor.jinaai_rerank as llama_index_rerank
@@ -151,6 +151,16 @@ for kind in (
         kind(model=own.model, base_url="local")
     (warning,) = [each for each in caught if issubclass(each.category, JinaDefaultModelWarning)]
     print(warning.filename, warning.message)
+
+with warnings.catch_warnings(record=True) as caught:
+    client = JinaClient(base_url="local")
+    for _ in range(2):
+        client.embed(["a"])
+        list(client.embed_stream(["a"]))
+        client.rerank("a", ["b"])
+        client.classify(["a"], ["b", "c"], model="jina-embeddings-v3")
+for warning in caught:
+    print(warning.filename, warning.message)
 """
 
 
@@ -161,7 +171,10 @@ def test_the_default_model_warns_once() -> None:
     v2, v3, v5 = "jina-embeddings-v2-base-en", "jina-embeddings-v3", "jina-embeddings-v5-text-small"
     assert texts[0].startswith(f"<string> JinaEmbeddings uses '{v2}' {left_out} '{v5}' is recommended")
     assert all(f"uses '{v3}' {left_out} '{v5}' is recommended" in text for text in texts[1:4])
-    assert all(f"uses 'jina-reranker-v1-base-en' {left_out} 'jina-reranker-v3'" in text for text in texts[4:])
+    assert all(f"uses 'jina-reranker-v1-base-en' {left_out} 'jina-reranker-v3'" in text for text in texts[4:7])
+    assert texts[7].startswith(f"<string> JinaClient.embed uses '{v3}' {left_out} '{v5}' is recommended")
+    assert texts[8].startswith("<string> JinaClient.rerank uses 'jina-reranker-v2-base-multilingual'")
+    assert len(texts) == 9
     assert all(text.startswith("<string> ") for text in texts)
 
 

@@ -37,6 +37,7 @@ def test_the_examples_run(page: Path, tmp_path: Path) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, env=environment, cwd=tmp_path
     )
     assert run.returncode == 0, run.stderr
+    assert "JinaDefaultModelWarning" not in run.stderr
     if page in FIRST_PIPELINES:
         assert run.stdout.splitlines().count("The cat sleeps on the sofa.") == FIRST_PIPELINES[page]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from jina_client import JinaClient, JinaConnectionError, JinaStatusError, PartialFailureError
+from jina_client import JinaClient, JinaConnectionError, JinaInputError, JinaStatusError, PartialFailureError
 from jina_client.transport import Request, Response
 from loopback import Answer, Recorder, Sent, right_answer
 
@@ -150,3 +150,30 @@ class Rejecting:
 )
 def test_errors_of_jinas_host_link_to_its_dashboard(status: int, advice: str) -> None:
     assert advice in message_of(JinaClient(api_key=KEY, transport=Rejecting(status), max_retries=0))
+
+
+@pytest.mark.parametrize(
+    ("send", "similar"),
+    [
+        (lambda client: client.embed(["a"], model="jina-embedings-v3"), "jina-embeddings-v3"),
+        (lambda client: client.rerank("a", ["b"], model="jina-rerancer-v3"), "jina-reranker-v3"),
+        (lambda client: client.embed_multi_vector(["a"], model="jina-colbert-2"), "jina-colbert-v2"),
+    ],
+)
+def test_a_misspelled_model_of_the_engine_gets_the_similar_one(send: Callable[[Any], Any], similar: str) -> None:
+    with pytest.raises(JinaStatusError, match=f"Did you mean model='{similar}'"):
+        send(JinaClient(base_url="local"))
+
+
+def test_a_service_with_models_of_its_own_gets_no_similar_model(client: Any, server: Recorder) -> None:
+    server.answer = lambda sent: Answer({"detail": "Model not found"}, 404)
+    with pytest.raises(JinaStatusError) as caught:
+        client.embed(["a"], model="jina-embedings-v3")
+    assert "Did you mean" not in str(caught.value)
+
+
+def test_a_model_of_another_endpoint_names_the_method_to_call(client: Any) -> None:
+    with pytest.raises(
+        JinaInputError, match=r"not embeddings; use one of: .*; or call rerank\(\) with jina-reranker-v3"
+    ):
+        client.embed(["a"], model="jina-reranker-v3")

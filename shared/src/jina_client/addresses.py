@@ -98,6 +98,11 @@ def is_sagemaker(url: str) -> bool:
     return url.startswith(f"{SAGEMAKER}://")
 
 
+def has_catalog_models(root: str) -> bool:
+    """Return whether a service has the models of the catalog only: Jina's own hosts, and the embedded engine."""
+    return root == LOCAL or is_jina(root)
+
+
 def is_jina(url: str) -> bool:
     """Return whether an address is on one of Jina's own hosts."""
     host = (urlsplit(url).hostname or "").rstrip(".")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from .addresses import URL_VARIABLE, is_jina
+from .addresses import URL_VARIABLE, has_catalog_models, is_jina
 from .errors import JinaStatusError, ServerError
+from .models import find_model, similar_model
 from .settings import KEY_VARIABLES, Settings
 
 KEY_PAGE = "https://jina.ai"
 """Where a user gets a key and sees the balance."""
 
 
-def advice_for(error: JinaStatusError, url: str, settings: Settings, location: str = "") -> str:
+def advice_for(error: JinaStatusError, url: str, settings: Settings, *, location: str = "", model: str = "") -> str:
     """Return what the caller can do about an error status, or an empty string.
 
     Args:
@@ -20,8 +21,13 @@ def advice_for(error: JinaStatusError, url: str, settings: Settings, location: s
         url: the address that the request went to.
         settings: those of the client.
         location: where the service redirects to.
+        model: the model that the request names.
     """
     status = error.status_code
+    if status in (400, 404, 422) and model and find_model(model) is None and has_catalog_models(settings.root):
+        similar = similar_model(model)
+        if similar:
+            return f"Did you mean model={similar!r}?"
     if 300 <= status < 400:
         return f"The client does not follow redirects: pass the new address as base_url= ({location or 'not stated'})"
     if status == 401:

@@ -81,7 +81,7 @@ def keyword_options(
     """Decorate a method with a parameter ``**options: Unpack[declaration]``.
 
     The decorated method accepts options by their other names, rejects unknown ones with an error that lists the valid
-    ones, and shows all of them in its signature.
+    ones, and shows all of them in its signature. A caller who leaves out ``model=`` is told which model that is.
 
     Args:
         declaration: a ``TypedDict`` of :mod:`jina_client.options`.
@@ -91,20 +91,25 @@ def keyword_options(
     def decorate(method: Method) -> Method:
         signature = _expanded(inspect.signature(method), declaration)
         names = [name for name in signature.parameters if name != "self"]
+        model = signature.parameters.get("model")
 
-        def renamed(options: dict[str, Any]) -> dict[str, Any]:
-            return _renamed(options, names, other_names, method.__name__)
+        def prepared(owner: Any, options: dict[str, Any]) -> dict[str, Any]:
+            options = _renamed(options, names, other_names, method.__name__)
+            # A trained classifier has its own model.
+            if model is not None and "model" not in options and options.get("classifier_id") is None:
+                warn_of_default_model(type(owner), model.default, method.__name__)
+            return options
 
         if inspect.iscoroutinefunction(method):
 
             @functools.wraps(method)
-            async def call(*args: Any, **options: Any) -> Any:
-                return await method(*args, **renamed(options))
+            async def call(self: Any, /, *args: Any, **options: Any) -> Any:
+                return await method(self, *args, **prepared(self, options))
         else:
 
             @functools.wraps(method)
-            def call(*args: Any, **options: Any) -> Any:
-                return method(*args, **renamed(options))
+            def call(self: Any, /, *args: Any, **options: Any) -> Any:
+                return method(self, *args, **prepared(self, options))
 
         call.__signature__ = signature  # type: ignore[attr-defined]
         return call  # type: ignore[return-value]

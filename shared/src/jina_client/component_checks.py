@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import Any
 
-from .addresses import LOCAL, is_jina
+from .addresses import has_catalog_models
 from .checks import check_flag, check_whole
 from .errors import JinaInputError
-from .models import LIST_LIMIT, Endpoint, Role, canonical_id, find_model, models_for, task_by_role
+from .models import LIST_LIMIT, Endpoint, Role, find_model, models_for, similar_model, task_by_role
 from .protocol import EmbedRequest, MultiVectorRequest, RerankRequest
 from .protocol.model_options import known_model
 from .settings import check_settings
@@ -53,12 +52,13 @@ def check_model(model: Any, endpoint: Endpoint, service: str | None, classes: Ma
             if other in row.fields:
                 raise JinaInputError(f"model={row.id!r} {advice.format(**classes)}")
     known_model(model, endpoint)
-    if row is None and service is not None and (service == LOCAL or is_jina(service)):
-        names = [each.id for each in models_for(endpoint)]
-        near = get_close_matches(canonical_id(model), names, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+    if row is None and service is not None and has_catalog_models(service):
+        rows = models_for(endpoint)
+        similar = similar_model(model, rows)
+        hint = f"did you mean {similar!r}? " if similar else ""
         raise JinaInputError(
-            f"model={model!r} is not a model of {service}: {hint}It has: {', '.join(names)}. "
+            f"model={model!r} is not a model of {service}: {hint}"
+            f"It has: {', '.join(row.id for row in rows)}. "
             "A model that is newer than this version of jina-client needs an update of it"
         )
 

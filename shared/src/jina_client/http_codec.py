@@ -77,7 +77,9 @@ class HttpCodec:
         secrets = [self._key] if self._key else []
         error = error_from_response(response.status, response.body, response.headers, secrets=secrets)
         error.url = url
-        error.advice = advice_for(error, url, self._settings, response.headers.get("location", ""))
+        error.advice = advice_for(
+            error, url, self._settings, location=response.headers.get("location", ""), model=_model_of(call)
+        )
         raise error
 
     def hide_key(self, response: Response) -> Response:
@@ -98,3 +100,8 @@ class HttpCodec:
 
     def _masked(self, text: str) -> str:
         return masked(text, self._key)
+
+
+def _model_of(call: Call) -> str:
+    model = (call.payload or {}).get("model")
+    return model if isinstance(model, str) else ""

@@ -6,8 +6,9 @@ Jina's published OpenAPI description (version 2026.06.29) and from the model car
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -329,6 +330,12 @@ def canonical_id(model: str) -> str:
 def find_model(model: str) -> Model | None:
     """Return the row of a model id, or ``None`` for an unknown model, whose requests the client sends unvalidated."""
     return MODELS.get(canonical_id(model)) if isinstance(model, str) else None
+
+
+def similar_model(model: str, rows: Iterable[Model] = _ROWS) -> str | None:
+    """Return the id that is most similar to that of an unknown model; ``None`` if none is similar."""
+    near = get_close_matches(canonical_id(model), [row.id for row in rows], n=1)
+    return near[0] if near else None
 
 
 def task_by_role(

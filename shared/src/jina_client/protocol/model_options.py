@@ -12,6 +12,14 @@ from ..options import EmbedOptions
 
 ALL_MODALITIES: frozenset[Modality] = frozenset({"text", "image", "pdf", "video", "audio"})
 
+_METHODS: Mapping[str, str] = {
+    "embeddings": "embed",
+    "multi-vector": "embed_multi_vector",
+    "sparse": "embed_sparse",
+    "rerank": "rerank",
+}
+"""The client's method for each endpoint that only some models have."""
+
 _FLAGS = frozenset(name for name, hint in get_type_hints(EmbedOptions).items() if bool in (hint, *get_args(hint)))
 
 
@@ -26,8 +34,11 @@ def known_model(model: Any, endpoint: Endpoint) -> tuple[str, Model | None]:
     row = find_model(model)
     if row is not None and endpoint not in row.fields:
         allowed = ", ".join(other.id for other in models_for(endpoint))
+        other_call = next(
+            (f"; or call {_METHODS[other]}() with {row.id}" for other in row.endpoints if other in _METHODS), ""
+        )
         raise JinaInputError(
-            f"{row.id} is a model for {' and '.join(row.endpoints)}, not {endpoint}; use one of: {allowed}"
+            f"{row.id} is a model for {' and '.join(row.endpoints)}, not {endpoint}; use one of: {allowed}{other_call}"
         )
     return (row.id if row else canonical_id(model)), row
 
