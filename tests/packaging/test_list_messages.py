@@ -1,0 +1,47 @@
+"""Tests of tools/list_messages.py on messages that the code certainly has."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def _list(*kinds: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "tools" / "list_messages.py"), *kinds]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_every_line_names_a_file_a_line_and_a_kind() -> None:
+    lines = _list().stdout.splitlines()
+    assert len(lines) > 500
+    for line in lines:
+        path, number, kind, text = line.split(":", 3)
+        assert (ROOT / path).is_file()
+        assert number.isdigit()
+        assert kind.strip() in ("error", "warning", "log", "help", "print", "progress", "other")
+        assert text.strip()
+
+
+def test_errors_warnings_logs_and_help_are_found() -> None:
+    for kind, text in {
+        "error": "base_url must be a string, got {type(base_url).__name__}",
+        "warning": "the API key travels unencrypted to {host}",
+        "log": "Ignored %s, which is not a classifier of this engine",
+        "help": "Serve Jina AI's API on this machine.",
+    }.items():
+        assert text in _list(kind).stdout, kind
+
+
+def test_docstrings_and_sql_are_left_out() -> None:
+    output = _list().stdout
+    assert "The rate limiter: requests and tokens per minute" not in output
+    assert "SELECT count(*)" not in output
+
+
+def test_an_unknown_kind_lists_the_kinds() -> None:
+    run = _list("riddle")
+    assert run.returncode == 2
+    assert "unknown kind 'riddle'; the kinds are error, warning, log" in run.stderr
