@@ -163,7 +163,7 @@ def test_input_indices_is_none_without_a_pdf(client: Any, media_server: Recorder
         ({"image": "x" * 5000}, {}, "no file of this name exists"),
         ({"image": "a\0b"}, {}, "no file of this name exists"),
         ({"image": Path("no such file.png")}, {}, "cannot be read: No such file or directory"),
-        ({"image": Path("/")}, {}, "is not a regular file"),
+        ({"image": Path("/")}, {}, "must be a regular file"),
         ({"image": "file://elsewhere/a.png"}, {}, "on another machine"),
         ({"image": "data:image/png,abc"}, {}, "a data URI that is not base64-encoded"),
         ({"image": "data:image/png;base64,a*b"}, {}, "is not valid base64"),
@@ -171,14 +171,14 @@ def test_input_indices_is_none_without_a_pdf(client: Any, media_server: Recorder
         ({"image": "https://a b/"}, {}, "is not a valid URL"),
         ({"image": 7}, {}, "must be a URL, data URI, base64, path, bytes, binary file or PIL image, got int"),
         ({"image": None}, {}, "got NoneType"),
-        ({"picture": b""}, {}, "must have one key of text, image, pdf, video, audio or content"),
-        ({"image": b"", "text": "a"}, {}, "must have one key"),
-        ({}, {}, "must have one key"),
+        ({"picture": b""}, {}, "must have exactly one of the keys text, image, pdf, video, audio and content"),
+        ({"image": b"", "text": "a"}, {}, "must have exactly one of the keys"),
+        ({}, {}, "must have exactly one of the keys"),
         ("data:image/png;base64,iVBORw0KGgo=", {}, "is a data URI or base64 of an image, .* pass {'image'"),
         (PNG_BASE64, {}, "is a data URI or base64 of an image"),
         ({"video": MP4}, {}, "is a video, and jina-clip-v2 takes image, pdf, text only"),
         (MP4, {}, "is a video, and jina-clip-v2 takes"),
-        ({"content": ["a"]}, {}, "is a content group, which only omni models take, not jina-clip-v2"),
+        ({"content": ["a"]}, {}, "is a content group, which jina-clip-v2 does not take"),
         ({"content": []}, {"model": OMNI}, r"inputs\[0\]\['content'\] is empty"),
         ({"content": [{"pdf": PDF}]}, {"model": OMNI}, "is a pdf"),
         ({"content": [{"content": ["a"]}]}, {"model": OMNI}, "a content group inside a content group"),
@@ -211,7 +211,7 @@ def test_a_pipe_or_a_device_is_not_read(client: Any, server: Recorder, tmp_path:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "endless").symlink_to("/dev/zero")
     for name in ("pipe", "endless"):
-        with pytest.raises(JinaInputError, match="is not a regular file"):
+        with pytest.raises(JinaInputError, match="must be a regular file"):
             client.embed([{"image": tmp_path / name}], model=CLIP)
     assert server.sent == []
 

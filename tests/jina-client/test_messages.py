@@ -31,7 +31,7 @@ def message_of(client: Any, inputs: list[str] | None = None) -> str:
         (402, "The balance of the account is used up: top it up (from the operator of 127.0.0.1:"),
         (403, "does not allow this request: check them (from the operator of 127.0.0.1:"),
         (404, "no endpoint /v1/embeddings"),
-        (413, "batch_size= takes fewer inputs"),
+        (413, "pass a smaller batch_size="),
         (429, "pass requests_per_minute="),
         (500, "try again later"),
         (302, "pass the new address as base_url= (https://other.example/v1)"),

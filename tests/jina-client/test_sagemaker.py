@@ -207,7 +207,7 @@ def test_missing_credentials_or_region_raise(make_client: Callable[..., Any], mo
     with pytest.raises(JinaInputError, match=r"region.*sagemaker://my-endpoint\?region="):
         make_client(base_url="sagemaker://my-endpoint").embed(["a"])
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    with pytest.raises(JinaInputError, match="set up credentials"):
+    with pytest.raises(JinaInputError, match="configure AWS credentials"):
         make_client(base_url=URL).embed(["a"])
 
 

@@ -72,14 +72,13 @@ def reader_root(root: str, mode: ReaderMode, endpoint: str | None) -> str:
     """
     if root == LOCAL or is_sagemaker(root):
         raise JinaInputError(
-            f"the service that this client calls ({root}) cannot {mode} the web: use a JinaClient of Jina's API, "
-            f"base_url={DEFAULT_BASE_URL!r}"
+            f"the service at base_url={root!r} cannot {mode} the web: use a client with base_url={DEFAULT_BASE_URL!r}"
         )
     if endpoint is not None:
         return _check_url("endpoint", endpoint, READER_HOSTS[mode]).rstrip("/")
     if not is_jina(root):
         raise JinaInputError(
-            f"this client calls {_without_user(root)}, so {mode} does not use another service on its own: pass "
+            f"{mode} needs endpoint=, because base_url={_without_user(root)!r} is not Jina's API: pass "
             f"endpoint={READER_HOSTS[mode]!r} for Jina's service, or the URL of your own"
         )
     return READER_HOSTS[mode]

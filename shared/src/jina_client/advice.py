@@ -42,11 +42,11 @@ def advice_for(error: JinaStatusError, url: str, settings: Settings, *, location
     if status == 404:
         return _about_the_address(url, settings)
     if status == 413:
-        return "Send less per request: batch_size= takes fewer inputs, max_image_side= makes images smaller"
+        return "Send less per request: pass a smaller batch_size=, or max_image_side= to shrink images"
     if status == 429:
         return _about_the_limit(error)
     if isinstance(error, ServerError):
-        return "The failure is the service's: try again later, or raise max_retries= and retry_timeout="
+        return "The service failed: try again later, or raise max_retries= and retry_timeout="
     return ""
 
 
@@ -68,7 +68,7 @@ def _about_the_address(url: str, settings: Settings) -> str:
         return f"Does base_url end in /v1? It is {root!r}; most services need {root + '/v1'!r}"
     path = urlsplit(url).path or "/"
     return (
-        f"The service has no endpoint {path}, or not what the request names: "
+        f"The service has no endpoint {path}, or no model or job of the requested id: "
         f"check base_url= (or {URL_VARIABLE}), dialect= and the ids"
     )
 

@@ -140,7 +140,7 @@ def _renamed(options: dict[str, Any], names: list[str], other_names: Mapping[str
         if option not in names:
             raise unknown_argument(method, name, names)
         if (option in options and option != name) or option in result:
-            raise JinaArgumentError(f"{name} is another name of {option}: pass one of them")
+            raise JinaArgumentError(f"{name} is another name of {option}: pass only one of them")
         result[option] = value
     return result
 

@@ -121,13 +121,17 @@ class EmbeddingCache:
                     self._database, self._pid = self._connect(), os.getpid()
                 yield self._database
             except sqlite3.Error as error:
-                raise JinaInputError(f"the cache {self.path} cannot be used: {error}") from None
+                raise JinaInputError(
+                    f"the cache {self.path} cannot be used ({error}): check the file, or pass another one as cache="
+                ) from None
 
     def _connect(self) -> sqlite3.Connection:
         try:
             os.makedirs(os.path.dirname(self.path), exist_ok=True)  # noqa: PTH103, PTH120
         except OSError as error:
-            raise JinaInputError(f"the cache {self.path} cannot be created: {error.strerror}") from None
+            raise JinaInputError(
+                f"the cache {self.path} cannot be created ({error.strerror}): pass another path as cache="
+            ) from None
         connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, check_same_thread=False)
         try:
             self._prepare(connection)

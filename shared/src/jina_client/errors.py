@@ -98,7 +98,7 @@ class PartialFailureError(JinaError):
         more = f"; and {len(self.failed) - _NAMED} more" if len(self.failed) > _NAMED else ""
         return (
             f"{len(self.failed)} of {total} inputs failed ({'; '.join(shown)}{more}); "
-            "the others are in the error's completed"
+            "the attribute completed has the results of the others"
             + next((f". {advice}" for error in errors.values() if (advice := getattr(error, "advice", ""))), "")
         )
 

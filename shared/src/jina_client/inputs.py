@@ -180,17 +180,21 @@ def _from_mapping(
         return as_text(item, name)
     if keys == ["content"]:
         if "audio" not in allowed:
-            raise JinaInputError(f"{name} is a content group, which only omni models take, not {model}")
+            raise JinaInputError(
+                f"{name} is a content group, which {model} does not take: "
+                "use an omni model such as jina-embeddings-v5-omni-small"
+            )
         parts = as_items(item["content"], f"{name}['content']", allowed - {"pdf"}, model, max_image_side)
         if any(isinstance(part, ContentGroup) for part in parts):
-            raise JinaInputError(f"{name} contains a content group inside a content group")
+            raise JinaInputError(f"{name} contains a content group inside a content group: put all parts into one list")
         return ContentGroup([part for part in parts if not isinstance(part, ContentGroup)])
     kind = keys[0] if len(keys) == 1 else None
     if kind in _OLD_IMAGE_KEYS:
         kind = "image"
     if kind not in KINDS:
         raise JinaInputError(
-            f"{name} must have one key of text, {', '.join(KINDS)} or content, got {sorted(map(str, keys))}"
+            f"{name} must have exactly one of the keys text, {', '.join(KINDS)} and content, "
+            f"got {sorted(map(str, keys))}"
         )
     _check_kind(kind, name, allowed, model)
     return Media(item[keys[0]], kind, name, max_image_side)

@@ -220,7 +220,7 @@ class Media:
         source = self._source
         if is_pillow(source):
             if kind not in (None, "image"):
-                raise JinaInputError(f"{self.name} is a PIL image, not {kind}")
+                raise JinaInputError(f"{self.name} must be a {kind} file, got a PIL image; pass it as {{'image': …}}")
             return "image"
         head = source[:_HEAD] if isinstance(source, bytes) else _read(source, self.name, _HEAD, whole=False)  # type: ignore[arg-type]
         mime = filetype.guess_mime(head) if head else None
@@ -323,13 +323,13 @@ def _read(path: Path, name: str, limit: int, *, whole: bool = True) -> bytes:
     try:
         # Checked before opening, because opening a pipe blocks until someone writes to it.
         if not stat.S_ISREG(path.stat().st_mode):
-            raise JinaInputError(f"{name} is not a regular file: {path}")
+            raise JinaInputError(f"{name} must be a regular file, not a folder, pipe or device: {path}")
         with path.open("rb") as file:
             content = file.read(limit + whole)
     except OSError as error:
         raise JinaInputError(f"{name} cannot be read: {error.strerror or error} ({path})") from None
     if whole and len(content) > limit:
-        raise JinaInputError(f"{name} is larger than the limit of {limit // _MB} MB: {path}")
+        raise JinaInputError(f"{name} is larger than the limit of {limit // _MB} MB: {path}; split or shrink the file")
     return content
 
 

@@ -170,7 +170,9 @@ def _resolve_dialect(dialect: Any, on_sagemaker: bool) -> str:
     if dialect not in DIALECTS:
         raise JinaInputError(f"dialect must be one of {', '.join(DIALECTS)}, got {dialect!r}")
     if (dialect == SAGEMAKER) != on_sagemaker:
-        raise JinaInputError(f"dialect={SAGEMAKER!r} and base_url='{SAGEMAKER}://ENDPOINT' belong together")
+        raise JinaInputError(
+            f"dialect={SAGEMAKER!r} and base_url='{SAGEMAKER}://ENDPOINT' belong together, got dialect={dialect!r}"
+        )
     return str(dialect)
 
 

@@ -37,7 +37,8 @@ def plan_embed(
         return _embed_job(context, request, items, lambda part: context.split(part, batch_size, request.row))
     if batch_size is not None:
         raise JinaInputError(
-            "with late_chunking all inputs are one document and go into one request: leave batch_size out"
+            f"batch_size={batch_size} has no effect with late_chunking=True, which sends all inputs as one document in "
+            "one request: leave batch_size out"
         )
     check_single_document(items)
     return _chunks_job(ChunksJob, context, request, items, [range(len(items))])

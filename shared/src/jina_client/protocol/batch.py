@@ -49,7 +49,7 @@ class BatchRequest:
         check_flag("normalized", normalized)
         check_dimensions(row, "batch", dimensions)
         if (inputs is None) == (input_url is None):
-            raise JinaInputError("pass inputs or input_url, and not both")
+            raise JinaInputError("pass either inputs= or input_url=, and not both")
         if task is not None and row:
             check_choice("task", task, BATCH_TASKS)
         fields = {
@@ -61,12 +61,15 @@ class BatchRequest:
         body: dict[str, Any] = {"model": name, **model_fields(row, "batch", fields)}
         if inputs is None:
             if ids is not None:
-                raise JinaInputError("ids name inputs: with input_url the file has its own custom_id for each line")
+                raise JinaInputError(
+                    "ids= needs inputs=: the file of input_url= has a custom_id in each line, so leave ids out"
+                )
             return cls(body={**body, "input_url": _url("input_url", input_url, ("https", "http", "gs", "s3"))})
         texts = as_texts(inputs, "inputs")
         if len(texts) > MAX_INLINE:
             raise JinaInputError(
-                f"one job takes at most {MAX_INLINE:,} inputs, got {len(texts):,}: create several, or pass input_url"
+                f"inputs may have at most {MAX_INLINE:,} texts per job, got {len(texts):,}: "
+                "create several jobs, or pass input_url="
             )
         names = [str(index) for index in range(len(texts))] if ids is None else list(map(str, ids))
         if len(names) != len(texts) or len(set(names)) != len(names):

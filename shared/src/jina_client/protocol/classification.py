@@ -41,7 +41,7 @@ class ClassifyRequest:
             JinaInputError: neither or both, too many or repeated labels, or a model that does not classify.
         """
         if (labels is None) == (classifier_id is None):
-            raise JinaInputError("pass labels (zero-shot) or classifier_id (few-shot), and not both")
+            raise JinaInputError("pass either labels= (zero-shot) or classifier_id= (few-shot), and not both")
         if classifier_id is not None:
             # The classifier knows its model; its inputs are text.
             return cls(fields={"classifier_id": _identifier(classifier_id)}, groups=None, row=None)
@@ -132,8 +132,8 @@ class TrainRequest:
             raise JinaInputError(f"a classifier needs examples of at least two labels, got {sorted(labels)}")
         if len(pairs) > MAX_EXAMPLES:
             raise JinaInputError(
-                f"one training takes at most {MAX_EXAMPLES} examples, got {len(pairs)}: "
-                "train with the first, then pass classifier_id= and the rest"
+                f"examples may have at most {MAX_EXAMPLES} items per call, got {len(pairs)}: "
+                "train with the first ones, then pass classifier_id= and the others"
             )
         return cls(fields=fields, examples=pairs)
 
@@ -200,7 +200,7 @@ def _label_list(labels: Any, name: str, limit: int) -> list[str]:
         raise JinaInputError(f"{name} may have at most {limit} labels, got {len(texts)}")
     if len(set(texts)) != len(texts):
         repeated = next(label for index, label in enumerate(texts) if label in texts[:index])
-        raise JinaInputError(f"{name} holds {repeated!r} twice")
+        raise JinaInputError(f"{name} contains {repeated!r} twice: pass each label once")
     return texts
 
 

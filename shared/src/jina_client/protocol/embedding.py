@@ -177,4 +177,6 @@ def check_single_document(inputs: Sequence[Item]) -> None:
     """Raise for inputs other than texts, because late chunking reads the chunks of a text."""
     for index, item in enumerate(inputs):
         if not isinstance(item, str):
-            raise JinaInputError(f"inputs[{index}] is not a text: late chunking takes the chunks of a text only")
+            raise JinaInputError(
+                f"inputs[{index}] is not a text: late chunking takes only texts, the chunks of one document"
+            )

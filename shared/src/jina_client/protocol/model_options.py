@@ -84,7 +84,7 @@ def check_dimensions(row: Model | None, endpoint: Endpoint, value: int | None) -
         return
     if "dimensions" not in row.fields[endpoint]:
         raise JinaInputError(
-            f"{row.id} always gives {row.dimensions} dimensions here: leave dimensions out (got {value})"
+            f"{row.id} always gives {row.dimensions} dimensions at this endpoint: leave dimensions out (got {value})"
         )
     if not row.allows_dimensions(value):
         raise JinaInputError(f"{row.id} gives {row.allowed_dimensions} dimensions, got {value}")

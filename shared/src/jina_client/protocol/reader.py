@@ -202,7 +202,7 @@ def check_subject(mode: ReaderMode, subject: Any) -> str:
         if any(character.isspace() for character in text) or (
             separator and (scheme.lower() not in ("http", "https") or not _host(text))
         ):
-            raise JinaInputError(f"url is not a web address: {text[:100]!r}")
+            raise JinaInputError(f"url is not a web address: {text[:100]!r}; it must start with http:// or https://")
     return text
 
 

@@ -57,7 +57,7 @@ class SegmentRequest:
         check_flag("return_chunks", return_chunks)
         check_flag("return_tokens", return_tokens)
         if head is not None and tail is not None:
-            raise JinaInputError("pass head (the first tokens) or tail (the last), and not both")
+            raise JinaInputError("pass either head= (the first tokens) or tail= (the last tokens), and not both")
         fields = {
             "tokenizer": tokenizer,
             "return_chunks": return_chunks,
@@ -80,7 +80,8 @@ class SegmentRequest:
             return [text]
         if "head" in self.fields or "tail" in self.fields:
             raise JinaInputError(
-                f"text has {len(text):,} characters, head and tail need less than {LONGEST_TEXT:,}: cut it first"
+                f"text has {len(text):,} characters, and with head or tail it must have fewer than {LONGEST_TEXT:,}: "
+                "shorten it first"
             )
         parts, start = [], 0
         while start < len(text):

@@ -101,7 +101,7 @@ def calibrate(vectors: Any) -> Ranges:
     """
     values = as_vectors(vectors, rows=True)
     if len(values) < 2:
-        raise JinaInputError(f"vectors must be at least 2 to have ranges, got {len(values)}")
+        raise JinaInputError(f"vectors must have at least 2 rows to calibrate ranges, got {len(values)}")
     return Ranges(values.min(axis=0).astype(np.float64), values.max(axis=0).astype(np.float64))
 
 

@@ -50,7 +50,7 @@ class SageMakerTransport:
         except (aws.ReadTimeoutError, aws.ConnectTimeoutError):
             raise timeout_error(request.timeout) from None
         except (aws.NoCredentialsError, aws.PartialCredentialsError, aws.TokenRetrievalError) as error:
-            raise JinaInputError(f"AWS: {error}; set up credentials as for any use of boto3") from None
+            raise JinaInputError(f"AWS: {error}; configure AWS credentials, which boto3 reads") from None
         except (aws.BotoCoreError, OSError) as error:
             raise JinaConnectionError(f"no response from {self._url}: {error}") from error
         return Response(200, _headers(reply), body)
