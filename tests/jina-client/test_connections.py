@@ -22,6 +22,7 @@ from jina_client.transport import LocalTransport, Request, Response
 from loopback import Answer, Recorder, Sent, right_answer
 
 KEY = "jina_0123456789abcdef"
+MODEL = "jina-embeddings-v3"
 
 
 @pytest.mark.parametrize("name", ["JINA_API_KEY", "JINAAI_API_KEY", "JINA_AUTH_TOKEN"])
@@ -165,8 +166,8 @@ def test_a_client_that_is_never_closed_leaves_no_warning(server: Recorder) -> No
     program = (
         "import asyncio\n"
         "from jina_client import AsyncJinaClient, JinaClient\n"
-        f"asyncio.run(AsyncJinaClient(base_url={server.url!r}).embed(['a']))\n"
-        f"JinaClient(base_url={server.url!r}).embed(['a', 'b'], batch_size=1)\n"
+        f"asyncio.run(AsyncJinaClient(base_url={server.url!r}).embed(['a'], model={MODEL!r}))\n"
+        f"JinaClient(base_url={server.url!r}).embed(['a', 'b'], model={MODEL!r}, batch_size=1)\n"
     )
     run = subprocess.run(
         [sys.executable, "-X", "dev", "-c", program], capture_output=True, text=True, timeout=60, check=True
@@ -183,7 +184,7 @@ def test_a_client_in_a_cycle_that_is_never_closed_leaves_no_warning(server: Reco
     async def use() -> Owner:
         owner = Owner()
         owner.client, owner.itself = AsyncJinaClient(base_url=server.url), owner
-        await owner.client.embed(["a"])
+        await owner.client.embed(["a"], model=MODEL)
         if inside:
             del owner
             gc.collect()
@@ -209,9 +210,9 @@ def test_an_event_loop_closed_without_aclose_leaves_no_session(server: Recorder)
         f"client = AsyncJinaClient(base_url={server.url!r})\n"
         "for _ in range(3):\n"
         "    loop = asyncio.new_event_loop()\n"
-        "    loop.run_until_complete(client.embed(['a']))\n"
+        f"    loop.run_until_complete(client.embed(['a'], model={MODEL!r}))\n"
         "    loop.close()\n"
-        "asyncio.run(client.embed(['a']))\n"
+        f"asyncio.run(client.embed(['a'], model={MODEL!r}))\n"
         "del client\n"
         "gc.collect()\n"
     )
@@ -226,10 +227,10 @@ nest_asyncio.apply()
 client = AsyncJinaClient(base_url={url!r})
 
 async def outer():
-    return asyncio.run(client.embed(["a"]))
+    return asyncio.run(client.embed(["a"], model="jina-embeddings-v3"))
 
 asyncio.run(outer())
-asyncio.run(client.embed(["a"]))
+asyncio.run(client.embed(["a"], model="jina-embeddings-v3"))
 """
 
 
