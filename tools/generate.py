@@ -46,6 +46,7 @@ PHRASES = {
     "for asynchronous programs; see JinaClient for the synchronous one": "",
     "It may be used from several threads and event loops.": "It may be used from several threads.",
     "AsyncGenerator[EmbedJob, None]": "Generator[EmbedJob, None, None]",
+    "AsyncGenerator[tuple[int, Embeddings], None]": "Generator[tuple[int, Embeddings], None, None]",
     "  # noqa: ASYNC109 - the job goes on, and the error reports its progress": "",
     "The asynchronous client. ``tools/generate.py`` generates the synchronous one from it: :mod:`jina_client._sync`.": (
         "The synchronous client, generated from :mod:`jina_client._async`."

@@ -323,3 +323,24 @@ def test_a_proxy_from_the_environment_is_used(
     monkeypatch.delenv("no_proxy", raising=False)
     make_client(base_url="http://models.example/v1").embed(["a"])
     assert server.sent[0].path == "http://models.example/v1/embeddings"
+
+
+ABANDONED = """
+import asyncio, nest_asyncio
+from jina_client import AsyncJinaClient
+nest_asyncio.apply()
+client = AsyncJinaClient(base_url={url!r})
+
+async def main():
+    async for first, embeddings in client.embed_stream(map(str, range(100)), model="jina-embeddings-v3", batch_size=2):
+        break
+    await asyncio.sleep(0)
+
+asyncio.run(main())
+"""
+
+
+def test_a_stream_abandoned_under_nest_asyncio_ends_without_a_warning(server: Recorder) -> None:
+    command = [sys.executable, "-X", "dev", "-c", ABANDONED.format(url=server.url)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert run.stderr == ""

@@ -16,7 +16,7 @@ from ..batching import (
     plan_rerank,
     plan_sparse,
 )
-from ..concurrency.tasks import in_thread
+from ..concurrency.tasks import closed_by_loop, in_thread
 from ..estimates import Tokenizer, estimate_tokens
 from ..inputs import as_text
 from ..models import CLASSIFIER_MODEL, EMBEDDING_MODEL, MULTI_VECTOR_MODEL, RERANKER_MODEL, SPARSE_MODEL, Role
@@ -154,7 +154,8 @@ class AsyncJinaClient(AsyncClientLifecycle):
         """
         plan = StreamPlan(self._runner.context, model, options)
         partial = returns_failures(on_error)
-        return self._runner.stream(plan, inputs, show_progress=options.get("show_progress", False), partial=partial)
+        stream = self._runner.stream(plan, inputs, show_progress=options.get("show_progress", False), partial=partial)
+        return closed_by_loop(stream)
 
     @keyword_options(EmbedOptions, EMBEDDING_ALIASES)
     async def embed_chunked(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Sized
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sized
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -77,7 +77,7 @@ class AsyncRunner:
         *,
         show_progress: bool = False,
         partial: bool = False,
-    ) -> AsyncIterator[tuple[int, Embeddings]]:
+    ) -> AsyncGenerator[tuple[int, Embeddings], None]:
         """Send requests as inputs arrive, and yield their results in order."""
         limit, wait = self._settings.max_concurrency, self._limiters.get().remaining_wait
         # Jobs whose result the caller does not have yet, in order.

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Sized
+from collections.abc import Callable, Generator, Iterable, Sized
 from contextlib import closing
 from typing import Any, TypeVar
 
@@ -78,7 +78,7 @@ class Runner:
         *,
         show_progress: bool = False,
         partial: bool = False,
-    ) -> Iterator[tuple[int, Embeddings]]:
+    ) -> Generator[tuple[int, Embeddings], None, None]:
         """Send requests as inputs arrive, and yield their results in order."""
         limit, wait = self._settings.max_concurrency, self._limiters.get().remaining_wait
         # Jobs whose result the caller does not have yet, in order.

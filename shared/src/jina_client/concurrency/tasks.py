@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+import sys
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -129,6 +130,53 @@ async def iterate(inputs: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
     else:
         for item in checked_iterable(inputs):
             yield item
+
+
+def closed_by_loop(generator: AsyncGenerator[T, None]) -> AsyncIterator[T]:
+    """Return a generator that the event loop closes if the caller abandons it.
+
+    Loops of asyncio do so anyway. nest_asyncio runs loops that do not: there Python itself ends the generator, which
+    then cannot await the end of its tasks.
+
+    Args:
+        generator: the generator, not started.
+    """
+    return _ClosedByLoop(generator)
+
+
+class _ClosedByLoop(AsyncIterator[T]):
+    def __init__(self, generator: AsyncGenerator[T, None]) -> None:
+        self._generator = generator
+        self._started = False
+
+    def __anext__(self) -> Awaitable[T]:
+        hooks = sys.get_asyncgen_hooks()
+        if self._started or hooks.finalizer is not None:
+            return self._generator.__anext__()
+        self._started = True
+        loop = asyncio.get_running_loop()
+        # A generator keeps the hook that is set when its first item is requested.
+        sys.set_asyncgen_hooks(finalizer=lambda generator: end_in_loop(generator.aclose(), loop))
+        try:
+            return self._generator.__anext__()
+        finally:
+            sys.set_asyncgen_hooks(*hooks)
+
+    async def aclose(self) -> None:
+        """Close the generator."""
+        await self._generator.aclose()
+
+
+def end_in_loop(closing: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> None:
+    """Run the end of something in its event loop: now if the loop does not run, soon if it does."""
+    try:
+        if loop.is_running():
+            asyncio.run_coroutine_threadsafe(closing, loop)
+        else:
+            loop.run_until_complete(closing)
+    except RuntimeError:
+        # The loop was closed, and its connections with it; or another loop runs in this thread.
+        closing.close()
 
 
 def open_transport(settings: Settings) -> AsyncTransport:

@@ -115,6 +115,11 @@ def iterate(inputs: Iterable[T]) -> Iterator[T]:
     return iter(checked_iterable(inputs))
 
 
+def closed_by_loop(generator: Iterator[T]) -> Iterator[T]:
+    """Return the generator: Python closes it if the caller abandons it."""
+    return generator
+
+
 def open_transport(settings: Settings) -> Transport:
     """Return the transport that the settings ask for; one that the caller passed must fit."""
     transport = settings.transport

@@ -14,6 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
+from ..concurrency.tasks import end_in_loop
 from .contract import CHUNK_BYTES, Request, Response, check_response_size, connection_error, timeout_error
 
 
@@ -104,16 +105,7 @@ def _release(generator: AsyncGenerator[Any, None]) -> None:
 
 
 def _close_now(session: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop) -> None:
-    """Close a session of a loop that does not run any more, or soon if it does."""
-    closing = session.close()
-    try:
-        if loop.is_running():
-            asyncio.run_coroutine_threadsafe(closing, loop)
-        else:
-            loop.run_until_complete(closing)
-    except RuntimeError:
-        # The loop was closed, and its connections with it; or another loop runs in this thread.
-        closing.close()
+    end_in_loop(session.close(), loop)
 
 
 def _make_session(connections: int) -> aiohttp.ClientSession:
