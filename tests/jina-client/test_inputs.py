@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hostile_media import FILES
 from jina_client import AsyncJinaClient, JinaInputError, PartialFailureError
 from jina_client.media import LARGEST
 from loopback import Answer, Recorder, Sent, vector_of
@@ -279,9 +280,8 @@ def test_a_broken_or_oversized_image_is_rejected(client: Any, server: Recorder, 
     broken = png[: len(png) // 2]
     with pytest.raises(JinaInputError, match="cannot be read as an image"):
         client.embed([broken], model=CLIP, max_image_side=2)
-    with io.BytesIO() as buffer:
-        Image.new("1", (40000, 10000)).save(buffer, "PNG")
-        bomb = buffer.getvalue()
+    _, make = FILES["PNG: 60,000 x 60,000 pixels"]
+    bomb = make()
     assert len(bomb) < 200_000
     with pytest.raises(JinaInputError, match="cannot be read as an image"):
         client.embed([bomb], model=CLIP, max_image_side=100)
