@@ -83,7 +83,8 @@ def _environment(folder: Path) -> str:
 
 
 def _install(python: str, wheels: Path, requirement: str) -> None:
-    _run(str(UV), "pip", "install", "--quiet", "--python", python, "--find-links", str(wheels), requirement)
+    options = ("--quiet", "--no-compile-bytecode", "--python", python, "--find-links", str(wheels))
+    _run(str(UV), "pip", "install", *options, requirement)
 
 
 @pytest.fixture(scope="module")
