@@ -108,7 +108,7 @@ def ways(
     def two_stages(index: BinaryIndex, factor: int, nprobe: int | None = None) -> Callable[[Any], Any]:
         return lambda queries: [[hit.id for hit in hits] for hits in index.search(queries, K, factor, nprobe)]
 
-    found = {
+    methods = {
         EXACT[0]: Way(lambda queries: blas(vectors, queries), vectors.nbytes),
         EXACT[1]: Way(
             lambda queries: faiss.knn(queries, vectors, K, metric=faiss.METRIC_INNER_PRODUCT)[1], vectors.nbytes
@@ -127,17 +127,17 @@ def ways(
     ivf.train(codes[:: max(1, len(codes) // 50_000)])
     ivf.add(codes)
     ivf.nprobe = 32
-    found["bits, faiss IVF, 32 cells"] = Way(lambda q: ivf.search(bits(q), K)[1], codes.nbytes + 8 * len(codes))
+    methods["bits, faiss IVF, 32 cells"] = Way(lambda q: ivf.search(bits(q), K)[1], codes.nbytes + 8 * len(codes))
     if options.graphs:
         hnsw = faiss.IndexBinaryHNSW(dimensions, 16)
         hnsw.add(codes)
         hnsw.hnsw.efSearch = 128
         links = 4 * 2 * 16 * len(codes)
-        found["bits, faiss HNSW"] = Way(lambda q: hnsw.search(bits(q), K)[1], codes.nbytes + links)
+        methods["bits, faiss HNSW"] = Way(lambda q: hnsw.search(bits(q), K)[1], codes.nbytes + links)
     try:
         from usearch.index import Index, MetricKind, search
 
-        found["bits, usearch exact"] = Way(
+        methods["bits, usearch exact"] = Way(
             lambda queries: search(codes, bits(queries), K, MetricKind.Hamming, exact=True).keys.reshape(-1, K),
             codes.nbytes,
             most=32,
@@ -145,18 +145,18 @@ def ways(
         if options.graphs:
             graph = Index(ndim=dimensions, metric=MetricKind.Hamming, dtype="b1", connectivity=16, expansion_search=128)
             graph.add(np.arange(len(codes)), codes)
-            found["bits, usearch HNSW"] = Way(
+            methods["bits, usearch HNSW"] = Way(
                 lambda queries: graph.search(bits(queries), K).keys.reshape(-1, K), graph.memory_usage
             )
     except ImportError:
         print("usearch is not installed")
     disk = size(folder)
     for factor in options.oversampling:
-        found[f"two stages, {factor} times"] = Way(two_stages(index, factor), index.memory, disk)
+        methods[f"two stages, {factor} times"] = Way(two_stages(index, factor), index.memory, disk)
     for nprobe in options.nprobe:
         name = f"{nprobe} of {clustered.nlist} cells, {OVERSAMPLING} times"
-        found[name] = Way(two_stages(clustered, OVERSAMPLING, nprobe), clustered.memory, disk)
-    return found
+        methods[name] = Way(two_stages(clustered, OVERSAMPLING, nprobe), clustered.memory, disk)
+    return methods
 
 
 def size(folder: Path) -> int:
@@ -207,27 +207,27 @@ def process_memory(folder: Path) -> str:
     return f"{float(done.stdout):,.0f} MiB"
 
 
-def report(found: dict[str, Way], limit: float, codes: Any) -> None:
+def report(methods: dict[str, Way], limit: float, codes: Any) -> None:
     """Print time, recall, memory and disk space of each method."""
-    base = found[EXACT[0]]
+    base = methods[EXACT[0]]
     print(
         f"\n{'':36}{'1 query':>10}{'':7}{'32':>10}{'':7}{'1,000':>10}{'':7}{'recall@10':>11}{'memory':>10}{'disk':>8}"
     )
-    for name, way in found.items():
+    for name, way in methods.items():
         line = f"{name:36}"
         for count in QUERIES:
             if not way.times[count]:
                 line += f"{'-':>10}{'':>7}"
                 continue
             median = statistics.median(way.times[count])
-            shown = f"{median * 1e3:,.{0 if median >= 0.1 else 1}f}"
-            line += f"{shown:>7} ms{statistics.median(base.times[count]) / median:>6.1f}x"
+            time_text = f"{median * 1e3:,.{0 if median >= 0.1 else 1}f}"
+            line += f"{time_text:>7} ms{statistics.median(base.times[count]) / median:>6.1f}x"
         print(f"{line}{way.recall:>11.3f}{way.memory / 1e6:>7,.0f} MB{way.disk / 1e6:>5,.0f} MB")
     print(f"\nreading the {codes.nbytes / 1e6:,.0f} MB of bits once: {limit * 1e3:.1f} ms, ", end="")
     print(f"{codes.nbytes / limit / 1e9:.1f} GB/s; x: times faster than exact float32 by BLAS")
     print("\ntimes faster than exact float32 by faiss flat")
-    base = found[EXACT[1]]
-    for name, way in found.items():
+    base = methods[EXACT[1]]
+    for name, way in methods.items():
         if name not in EXACT and all(way.times.values()):
             medians = (statistics.median(base.times[count]) / statistics.median(way.times[count]) for count in QUERIES)
             print(f"{name:36}" + "".join(f"{times:>16.1f}x" for times in medians))
@@ -252,25 +252,25 @@ def compare(kind: str, options: argparse.Namespace, folder: Path) -> None:
         start = time.perf_counter()
         clustered.cluster(options.nlist)
         print(f"clustered into {clustered.nlist} cells in {time.perf_counter() - start:.0f} s", flush=True)
-        found = ways(vectors, index, clustered, folder / "index", codes, options)
+        methods = ways(vectors, index, clustered, folder / "index", codes, options)
         exact = blas(vectors, queries)
         limits = []
         for count, runs in zip(QUERIES, options.runs, strict=True):
             for run in range(runs):
                 limits.append(reading(codes))
-                for way in found.values():
+                for way in methods.values():
                     if count > way.most:
                         continue
                     # Another query each time, so that nothing is warmer than it would be.
-                    asked = queries[run * count % len(queries) :][:count]
+                    query_block = queries[run * count % len(queries) :][:count]
                     start = time.perf_counter()
-                    ids = way.search(asked)
+                    ids = way.search(query_block)
                     way.times[count].append(time.perf_counter() - start)
                     if count == way.most:
                         true = exact[run * count % len(queries) :][:count]
                         same = [len(set(map(int, a)) & set(map(int, b))) for a, b in zip(ids, true, strict=True)]
                         way.recall = sum(same) / K / count
-    report(found, statistics.median(limits), codes)
+    report(methods, statistics.median(limits), codes)
 
 
 def alone(kind: str, options: argparse.Namespace, folder: Path) -> None:
@@ -286,13 +286,13 @@ def alone(kind: str, options: argparse.Namespace, folder: Path) -> None:
     start = time.perf_counter()
     with BinaryIndex.load(folder, verify=False) as index:
         print(f"opened without verifying in {time.perf_counter() - start:.1f} s")
-        for asked in (queries[0], queries):
+        for query_block in (queries[0], queries):
             times = []
             for _ in range(5):
                 start = time.perf_counter()
-                index.search(asked, K)
+                index.search(query_block, K)
                 times.append(time.perf_counter() - start)
-            print(f"{len(np.atleast_2d(asked))} queries: {statistics.median(times) * 1e3:,.0f} ms")
+            print(f"{len(np.atleast_2d(query_block))} queries: {statistics.median(times) * 1e3:,.0f} ms")
 
 
 def main() -> None:

@@ -151,7 +151,7 @@ def main() -> int:
             announcement = re.search(r"JINA_BASE_URL=(\S+);", server.stdout.readline())
             assert announcement
             limit = options.rounds * (3 * options.seconds + 20)
-            kept = asyncio.run(
+            succeeded = asyncio.run(
                 asyncio.wait_for(
                     measure(
                         announcement[1],
@@ -163,7 +163,7 @@ def main() -> int:
                     limit,
                 )
             )
-            return 0 if kept else 1
+            return 0 if succeeded else 1
         finally:
             server.terminate()
             server.wait(20)

@@ -32,7 +32,7 @@ def ways(query: Any, documents: list[Any]) -> dict[str, Callable[[], Any]]:
     ranges = calibrate(np.concatenate(documents))
     codes = [quantize(document, "int8", ranges) for document in documents]
     bits = [quantize(document, "ubinary") for document in documents]
-    found: dict[str, Callable[[], Any]] = {
+    methods: dict[str, Callable[[], Any]] = {
         "jina_client, float32": lambda: maxsim(query, documents),
         "jina_client, int8": lambda: maxsim(query, codes, ranges=ranges),
         "jina_client, bits": lambda: maxsim(query, bits),
@@ -41,7 +41,7 @@ def ways(query: Any, documents: list[Any]) -> dict[str, Callable[[], Any]]:
     try:
         import maxsim_cpu
 
-        found["maxsim-cpu, float32"] = lambda: maxsim_cpu.maxsim_scores_variable(query, documents)
+        methods["maxsim-cpu, float32"] = lambda: maxsim_cpu.maxsim_scores_variable(query, documents)
     except ImportError:
         print("maxsim-cpu is not installed")
     try:
@@ -50,12 +50,12 @@ def ways(query: Any, documents: list[Any]) -> dict[str, Callable[[], Any]]:
         packed_query = numkong.maxsim_pack(query, dtype="f32")
         packed = [numkong.maxsim_pack(document, dtype="f32") for document in documents]
         # It gives the sum of the angular distances 1 - cosine, of documents packed beforehand.
-        found["numkong, float32, packed beforehand"] = lambda: np.array(
+        methods["numkong, float32, packed beforehand"] = lambda: np.array(
             [len(query) - numkong.maxsim_packed(packed_query, each) for each in packed]
         )
     except ImportError:
         print("numkong is not installed")
-    return found
+    return methods
 
 
 def main() -> None:
@@ -83,8 +83,10 @@ def main() -> None:
     )
     print(f"{DIMENSIONS} dimensions; medians of {options.runs}\n")
     print(f"{'':40}{'ms':>8}{'least':>8}{'largest error':>16}")
-    for name, found in times.items():
-        print(f"{name:40}{statistics.median(found[1:]) * 1e3:>8.1f}{min(found[1:]) * 1e3:>8.1f}{errors[name]:>16.2g}")
+    for name, seconds in times.items():
+        print(
+            f"{name:40}{statistics.median(seconds[1:]) * 1e3:>8.1f}{min(seconds[1:]) * 1e3:>8.1f}{errors[name]:>16.2g}"
+        )
 
 
 if __name__ == "__main__":

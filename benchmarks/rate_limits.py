@@ -35,19 +35,19 @@ async def serve(limit: int, minute: float, latency: float) -> None:
     Under the path ``/silent``, a rejection has no body.
     """
     admitted: deque[float] = deque()
-    refused = 0
+    rejected = 0
 
     def answer(method: bytes, path: bytes, request: dict[str, list[str]]) -> tuple[bytes, dict[str, object]]:
-        nonlocal refused
+        nonlocal rejected
         if method == b"GET":
-            counted, refused = refused, 0
+            counted, rejected = rejected, 0
             admitted.clear()
             return b"200 OK", {"refused": counted}
         now = time.monotonic()
         while admitted and admitted[0] <= now - minute:
             admitted.popleft()
         if len(admitted) >= limit:
-            refused += 1
+            rejected += 1
             if path.startswith(b"/silent"):
                 return b"429 No\r\n", {"detail": "slow down"}
             wait = admitted[0] + minute - now
@@ -65,10 +65,10 @@ async def serve(limit: int, minute: float, latency: float) -> None:
                 method, path, _ = head.split(b" ", 2)
                 length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
                 body = await reader.readexactly(length)
-                status, said = answer(method, path, json.loads(body or b"{}"))
+                status, response = answer(method, path, json.loads(body or b"{}"))
                 if status.startswith(b"200"):
                     await asyncio.sleep(latency)
-                content = json.dumps(said).encode()
+                content = json.dumps(response).encode()
                 writer.write(b"HTTP/1.1 %s\r\ncontent-length: %d\r\n\r\n" % (status.strip(), len(content)) + content)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -164,21 +164,21 @@ def main() -> None:
             assert server.stdout is not None
             url = f"http://127.0.0.1:{server.stdout.readline().strip()}/v1"
             times: dict[str, list[float]] = {name: [] for name in WAYS}
-            refused: dict[str, list[int]] = {name: [] for name in WAYS}
+            rejected: dict[str, list[int]] = {name: [] for name in WAYS}
             for _ in range(options.rounds):
                 for name, way in WAYS.items():
                     requests.get(url, timeout=10)
                     began = time.monotonic()
                     way(url, texts, options.limit)
                     times[name].append(time.monotonic() - began)
-                    refused[name].append(requests.get(url, timeout=10).json()["refused"])
+                    rejected[name].append(requests.get(url, timeout=10).json()["refused"])
         finally:
             server.terminate()
     print(f"{count} requests at {options.limit} in {options.minute:g} s; the ideal is {ideal:g} s\n")
     print(f"{'':32} {'time, s':>8} {'over the ideal':>15} {'refused':>8}")
     for name in WAYS:
         took = statistics.median(times[name])
-        print(f"{name:32} {took:8.2f} {took / ideal:14.2f}x {statistics.median(refused[name]):8g}")
+        print(f"{name:32} {took:8.2f} {took / ideal:14.2f}x {statistics.median(rejected[name]):8g}")
 
 
 if __name__ == "__main__":

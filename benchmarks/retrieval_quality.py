@@ -41,16 +41,16 @@ _CHARACTERS = 1500
 def pairs() -> list[tuple[str, str]]:
     """Return summary and body of every docstring of the standard library that has both, in a fixed order."""
     root = Path(sysconfig.get_path("stdlib"))
-    found: dict[str, str] = {}
+    documents: dict[str, str] = {}
     for path in sorted(root.rglob("*.py")):
         if _SKIPPED & set(path.relative_to(root).parts[:-1]):
             continue
         for docstring in docstrings(path):
             summary, _, body = docstring.partition("\n")
             body = re.sub(r"\s+", " ", body).strip()[:_CHARACTERS]
-            if len(summary.split()) >= 4 and len(body.split()) >= _WORDS and body not in found.values():
-                found.setdefault(summary.strip(), body)
-    return list(found.items())
+            if len(summary.split()) >= 4 and len(body.split()) >= _WORDS and body not in documents.values():
+                documents.setdefault(summary.strip(), body)
+    return list(documents.items())
 
 
 def docstrings(path: Path) -> Iterator[str]:
@@ -92,15 +92,15 @@ def best(scores: Array, count: int) -> Array:
 
 def rescored(first: Array, queries: Array, documents: Array, count: int) -> Array:
     """Return the ``count`` best columns of a first score, sorted by the dot product of the vectors."""
-    found = best(first, count)
-    again = np.einsum("qd,qcd->qc", queries, documents[found])
-    return np.take_along_axis(found, best(again, count), axis=1)
+    candidates = best(first, count)
+    again = np.einsum("qd,qcd->qc", queries, documents[candidates])
+    return np.take_along_axis(candidates, best(again, count), axis=1)
 
 
-def ndcg(found: Array, at: int = 10) -> float:
+def ndcg(ranking: Array, at: int = 10) -> float:
     """Return nDCG. Document ``i`` is the only relevant one of query ``i``."""
-    ranks = np.argmax(found[:, :at] == np.arange(len(found))[:, np.newaxis], axis=1)
-    hits = (found[:, :at] == np.arange(len(found))[:, np.newaxis]).any(axis=1)
+    ranks = np.argmax(ranking[:, :at] == np.arange(len(ranking))[:, np.newaxis], axis=1)
+    hits = (ranking[:, :at] == np.arange(len(ranking))[:, np.newaxis]).any(axis=1)
     return float(np.where(hits, 1 / np.log2(ranks + 2), 0).mean())
 
 
@@ -136,8 +136,8 @@ def ways(vectors: Vectors, tokens: tuple[list[Array], list[Array]]) -> Iterator[
     ranges = calibrate(documents)
     restored = dequantize(quantize(documents, "int8", ranges), ranges)
     yield f"int8, {size} dimensions", size, lambda: best(queries @ restored.T, CANDIDATES)
-    bits, asked = quantize(documents, "ubinary"), quantize(queries, "ubinary")
-    distances = hamming(asked, bits)
+    bits, query_bits = quantize(documents, "ubinary"), quantize(queries, "ubinary")
+    distances = hamming(query_bits, bits)
     yield f"binary, {size} bits", size / 8, lambda: best(-distances, CANDIDATES)
     signs = unpack(bits).astype(np.float32) * 2 - 1
     yield "binary, float query", size / 8, lambda: best(queries @ signs.T, CANDIDATES)
@@ -152,9 +152,9 @@ def ways(vectors: Vectors, tokens: tuple[list[Array], list[Array]]) -> Iterator[
     yield "multi-vector, 128 a token, MaxSim", 4 * mean, lambda: best(maxsim(of_queries, of_documents), CANDIDATES)
 
 
-def recall(found: Array, exact: Array) -> float:
+def recall(ranking: Array, exact: Array) -> float:
     """Return the mean share of each row of ``exact`` that the same row of the results contains."""
-    return float(np.mean([np.isin(right, own).mean() for own, right in zip(found, exact, strict=True)]))
+    return float(np.mean([np.isin(right, own).mean() for own, right in zip(ranking, exact, strict=True)]))
 
 
 def first_stages(vectors: Vectors, tokens: tuple[list[Array], list[Array]]) -> None:
@@ -188,9 +188,9 @@ def main() -> None:
     options = parser.parse_args()
     everything = pairs()
     step = max(1, len(everything) // options.pairs) if options.pairs else 1
-    chosen = everything[::step][: options.pairs or None]
-    queries, documents = ([pair[part] for pair in chosen] for part in (0, 1))
-    count = len(chosen)
+    sample = everything[::step][: options.pairs or None]
+    queries, documents = ([pair[part] for pair in sample] for part in (0, 1))
+    count = len(sample)
 
     began = time.perf_counter()
     with JinaClient(base_url="local", timeout=600) as client:
@@ -211,9 +211,9 @@ def main() -> None:
     known = Remembered(encoder, [*documents, *queries])
     scores: dict[tuple[int, int], float] = {}
 
-    def reranked(found: Array) -> Array:
-        again = np.empty_like(found)
-        for query, candidates in enumerate(found):
+    def reranked(ranking: Array) -> Array:
+        again = np.empty_like(ranking)
+        for query, candidates in enumerate(ranking):
             new = [int(each) for each in candidates if (query, int(each)) not in scores]
             if new:
                 texts = [known.length(each) for each in new]
@@ -227,8 +227,8 @@ def main() -> None:
     print(f"embedded in {single:.0f} s; reranked: the best {CANDIDATES} (40 where 4 x 10 were rescored)\n")
     print(f"| {'documents as':36} | bytes each | nDCG@10 | reranked |\n|{'---|' * 4}")
     for name, size, rank in ways(vectors, tokens):
-        found = rank()
-        print(f"| {name:36} | {size:10,.0f} | {ndcg(found):7.3f} | {ndcg(reranked(found)):8.3f} |", flush=True)
+        ranking = rank()
+        print(f"| {name:36} | {size:10,.0f} | {ndcg(ranking):7.3f} | {ndcg(reranked(ranking)):8.3f} |", flush=True)
     print(f"\n{time.perf_counter() - began:.0f} s in all")
 
 

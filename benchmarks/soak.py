@@ -193,9 +193,9 @@ def main() -> None:
 
             for name, run in (("JinaClient", synchronous), ("AsyncJinaClient", asynchronous)):
                 began = time.monotonic()
-                found = run()
+                outcome = run()
                 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-                print(f"{name:16} {found.line()}; {time.monotonic() - began:.0f} s, peak memory {peak:.0f} MB")
+                print(f"{name:16} {outcome.line()}; {time.monotonic() - began:.0f} s, peak memory {peak:.0f} MB")
             counts = requests.get(url, timeout=10).json()
         finally:
             server.terminate()

@@ -30,11 +30,11 @@ def tokenizer(folder: Path, first: list[str], *, before: str, after: str, **role
     if specials:
         own.post_processor = processors.TemplateProcessing(single=single, pair=pair, special_tokens=specials)
     names = ["input_ids", "attention_mask", *(["token_type_ids"] if after == "[SEP]" else [])]
-    found = transformers.PreTrainedTokenizerFast(tokenizer_object=own, model_input_names=names, **roles)
+    fast_tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=own, model_input_names=names, **roles)
     if markers := [name for name in first if name.endswith("Marker]")]:
-        found.add_special_tokens({"additional_special_tokens": markers})
-    found.save_pretrained(folder)
-    return found
+        fast_tokenizer.add_special_tokens({"additional_special_tokens": markers})
+    fast_tokenizer.save_pretrained(folder)
+    return fast_tokenizer
 
 
 def xlmr_tokenizer(folder: Path, *more: str) -> Any:
@@ -58,11 +58,11 @@ def decoder_tokenizer(folder: Path) -> Any:
     own.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     own.decoder = decoders.ByteLevel()
     own.post_processor = processors.TemplateProcessing(single="$A <end>", special_tokens=[("<end>", 2)])
-    found = transformers.PreTrainedTokenizerFast(
+    fast_tokenizer = transformers.PreTrainedTokenizerFast(
         tokenizer_object=own, pad_token="<pad>", unk_token="<unk>", eos_token="<end>"
     )
-    found.save_pretrained(folder)
-    return found
+    fast_tokenizer.save_pretrained(folder)
+    return fast_tokenizer
 
 
 SIZES: dict[str, Any] = {
@@ -92,8 +92,8 @@ TASKS = ("retrieval.query", "retrieval.passage", "separation", "classification",
 TEXTS = ["berlin is the capital of germany", "a city", "it has many rivers , and parks in summer ."]
 
 
-def close(found: Any, expected: Any) -> bool:
-    return np.allclose(np.array(found), np.array(expected), atol=2e-5)
+def close(actual: Any, expected: Any) -> bool:
+    return np.allclose(np.array(actual), np.array(expected), atol=2e-5)
 
 
 def vectors(body: Any) -> Any:

@@ -46,10 +46,10 @@ def _pair(name: str, sync: Way, asynchronous: Way) -> Ways:
 def _client(kind: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """A client, and what is left of the options for its method."""
     names = {*CONNECTION_OPTIONS, "api_key"}
-    given = {name: value for name, value in options.items() if name in names}
+    client_options = {name: value for name, value in options.items() if name in names}
     rest = {name: value for name, value in options.items() if name not in names}
     client = rest.pop("client", None)
-    return client or kind(**given), rest
+    return client or kind(**client_options), rest
 
 
 def _haystack(kind: Any, options: dict[str, Any], **further: Any) -> Any:
@@ -201,12 +201,12 @@ def _texts(chunks: Sequence[Chunk]) -> list[list[str]]:
 
 
 def _flat(chunks: Sequence[Chunk], vectors: Sequence[Vectors]) -> Vectors:
-    found = {
+    result = {
         place: vector
         for places, of_one in zip(_by_document(chunks).values(), vectors, strict=True)
         for place, vector in zip(places, of_one, strict=True)
     }
-    return [found[place] for place in range(len(chunks))]
+    return [result[place] for place in range(len(chunks))]
 
 
 def _client_chunks(chunks: Sequence[Chunk], **options: Any) -> Vectors:
@@ -308,23 +308,24 @@ def _nodes(texts: Sequence[str]) -> list[NodeWithScore]:
 async def _async_llama_index_ranking(query: Any, texts: Any, top_n: int | None, **options: Any) -> Ranking:
     reranker = LlamaIndexRerank(top_n=top_n, **options)
     return [
-        (int(found.node_id), found.score) for found in await reranker.apostprocess_nodes(_nodes(texts), query_str=query)
+        (int(result.node_id), result.score)
+        for result in await reranker.apostprocess_nodes(_nodes(texts), query_str=query)
     ]
 
 
 async def _async_haystack_ranking(query: Any, texts: Any, top_n: int | None, **options: Any) -> Ranking:
     output = await _haystack(JinaRanker, options, top_k=top_n).run_async(query, haystack_documents(texts))
-    return [(int(found.id), found.score) for found in output["documents"]]
+    return [(int(result.id), result.score) for result in output["documents"]]
 
 
 def _client_ranking(query: Any, texts: Any, top_n: int | None, **options: Any) -> Ranking:
     client, rest = _client(JinaClient, options)
-    return [(found.index, found.relevance_score) for found in client.rerank(query, texts, top_n=top_n, **rest)]
+    return [(result.index, result.relevance_score) for result in client.rerank(query, texts, top_n=top_n, **rest)]
 
 
 async def _async_client_ranking(query: Any, texts: Any, top_n: int | None, **options: Any) -> Ranking:
     client, rest = _client(AsyncJinaClient, options)
-    return [(found.index, found.relevance_score) for found in await client.rerank(query, texts, top_n=top_n, **rest)]
+    return [(result.index, result.relevance_score) for result in await client.rerank(query, texts, top_n=top_n, **rest)]
 
 
 RANKINGS: Ways = {

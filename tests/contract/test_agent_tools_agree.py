@@ -84,15 +84,18 @@ def tools(server: Recorder) -> dict[str, Tools]:
         JinaDocumentSearchTool(HaystackDocuments(), JinaRanker(**hidden, model=MODEL, top_k=1), **limit),
     ]
     langchain_functions = [convert_to_openai_tool(tool)["function"] for tool in langchain]
-    made: dict[str, Tools] = {"langchain": {}, "llama_index": {}, "haystack": {}}
+    tools_by_framework: dict[str, Tools] = {"langchain": {}, "llama_index": {}, "haystack": {}}
     for tool, function in zip(langchain, langchain_functions, strict=True):
-        made["langchain"][tool.name] = (function, lambda tool=tool, **some: tool.invoke(some))
+        tools_by_framework["langchain"][tool.name] = (function, lambda tool=tool, **some: tool.invoke(some))
     for each in spec.to_tool_list():
         function = each.metadata.to_openai_tool(skip_length_check=True)["function"]
-        made["llama_index"][function["name"]] = (function, lambda each=each, **some: each.call(**some).content)
+        tools_by_framework["llama_index"][function["name"]] = (
+            function,
+            lambda each=each, **some: each.call(**some).content,
+        )
     for one in haystack:
-        made["haystack"][one.name] = (one.tool_spec, lambda one=one, **some: one.invoke(**some)["text"])
-    return made
+        tools_by_framework["haystack"][one.name] = (one.tool_spec, lambda one=one, **some: one.invoke(**some)["text"])
+    return tools_by_framework
 
 
 def _fields(function: dict[str, Any]) -> dict[str, Any]:
@@ -106,17 +109,17 @@ def _fields(function: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_agents_see_the_same_tools(tools: dict[str, Tools]) -> None:
-    told = [
-        {name: (function["description"], _fields(function)) for name, (function, _) in made.items()}
-        for made in tools.values()
+    descriptions = [
+        {name: (function["description"], _fields(function)) for name, (function, _) in tools_by_name.items()}
+        for tools_by_name in tools.values()
     ]
-    assert told[0].keys() == {"jina_search", "jina_read", "search_documents"}
-    assert told[0] == told[1] == told[2]
+    assert descriptions[0].keys() == {"jina_search", "jina_read", "search_documents"}
+    assert descriptions[0] == descriptions[1] == descriptions[2]
 
 
 def test_agents_get_the_same_results(tools: dict[str, Tools], server: Recorder) -> None:
     def results(name: str, **arguments: Any) -> dict[str, str]:
-        return {framework: made[name][1](**arguments) for framework, made in tools.items()}
+        return {framework: tools_by_name[name][1](**arguments) for framework, tools_by_name in tools.items()}
 
     for name, arguments in {
         "jina_read": {"url": "https://cats.example/", "start": 24},
@@ -124,10 +127,10 @@ def test_agents_get_the_same_results(tools: dict[str, Tools], server: Recorder) 
     }.items():
         assert len(set(results(name, **arguments).values())) == 1
     assert results("search_documents", query="cat")["haystack"] == "[1] Notes\nSource: notes.md\n" + TEXTS[1]
-    found = results("jina_search", query="cats")
-    assert found["llama_index"] == found["haystack"]
+    outcome = results("jina_search", query="cats")
+    assert outcome["llama_index"] == outcome["haystack"]
     # LangChain's earlier tool returned JSON, and programs read it.
-    assert [page["link"] for page in json.loads(found["langchain"])] == ["https://cats.example/"] * 5
+    assert [page["link"] for page in json.loads(outcome["langchain"])] == ["https://cats.example/"] * 5
     server.answer = lambda sent: Answer({"message": "Slow down"}, 429, {"Retry-After": "7"})
     for name, arguments in (("jina_search", {"query": "cats"}), ("search_documents", {"query": "cats"})):
         (text,) = set(results(name, **arguments).values())

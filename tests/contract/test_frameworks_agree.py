@@ -63,8 +63,8 @@ def locked_url() -> Iterator[str]:
 @pytest.mark.parametrize("way", DOCUMENT_VECTORS)
 def test_documents_have_the_same_vectors_to_the_last_bit(engine_url: str, way: str) -> None:
     expected = JinaClient(base_url="local").embed(TEXTS, model=EMBEDDER).vectors
-    found = DOCUMENT_VECTORS[way](TEXTS, model=EMBEDDER, base_url=engine_url)
-    assert np.array_equal(np.asarray(found, dtype=np.float32), expected)
+    vectors = DOCUMENT_VECTORS[way](TEXTS, model=EMBEDDER, base_url=engine_url)
+    assert np.array_equal(np.asarray(vectors, dtype=np.float32), expected)
 
 
 @pytest.mark.parametrize("way", QUERY_VECTORS)
@@ -72,8 +72,8 @@ def test_documents_have_the_same_vectors_to_the_last_bit(engine_url: str, way: s
 def test_queries_have_the_same_vectors_to_the_last_bit(engine_url: str, way: str, query: str) -> None:
     client = JinaClient(base_url="local")
     expected = client.embed([query], model=EMBEDDER, task="retrieval.query").vectors[0]
-    found = QUERY_VECTORS[way](query, model=EMBEDDER, base_url=engine_url)
-    assert np.array_equal(np.asarray(found, dtype=np.float32), expected)
+    vectors = QUERY_VECTORS[way](query, model=EMBEDDER, base_url=engine_url)
+    assert np.array_equal(np.asarray(vectors, dtype=np.float32), expected)
 
 
 @pytest.mark.parametrize("way", IMAGE_VECTORS)
@@ -81,19 +81,19 @@ def test_queries_have_the_same_vectors_to_the_last_bit(engine_url: str, way: str
 def test_images_have_the_same_vectors_to_the_last_bit(
     engine_url: str, way: str, pictures: list[Path], options: dict[str, Any]
 ) -> None:
-    given = [{"image": path.read_bytes()} for path in pictures]
-    expected = JinaClient(base_url="local").embed(given, **options).vectors
-    found = IMAGE_VECTORS[way](pictures, base_url=engine_url, **options)
-    assert np.array_equal(np.asarray(found, dtype=np.float32), expected)
+    inputs = [{"image": path.read_bytes()} for path in pictures]
+    expected = JinaClient(base_url="local").embed(inputs, **options).vectors
+    vectors = IMAGE_VECTORS[way](pictures, base_url=engine_url, **options)
+    assert np.array_equal(np.asarray(vectors, dtype=np.float32), expected)
 
 
 async def test_an_image_query_has_the_same_vector_to_the_last_bit(engine_url: str, pictures: list[Path]) -> None:
     # Elsewhere a picture is always a document.
-    given, model = {"image": pictures[0].read_bytes()}, "jina-embeddings-v4"
-    expected = JinaClient(base_url="local").embed([given], model=model, task="retrieval.query").vectors[0]
+    image, model = {"image": pictures[0].read_bytes()}, "jina-embeddings-v4"
+    expected = JinaClient(base_url="local").embed([image], model=model, task="retrieval.query").vectors[0]
     embeddings = JinaEmbeddings(model=model, base_url=engine_url)
-    for found in (embeddings.embed_image_query(pictures[0]), await embeddings.aembed_image_query(pictures[0])):
-        assert np.array_equal(np.asarray(found, dtype=np.float32), expected)
+    for vector in (embeddings.embed_image_query(pictures[0]), await embeddings.aembed_image_query(pictures[0])):
+        assert np.array_equal(np.asarray(vector, dtype=np.float32), expected)
     await embeddings.aclose()
 
 
@@ -104,18 +104,18 @@ def test_chunks_of_a_document_have_the_same_vectors_to_the_last_bit(engine_url: 
         model=EMBEDDER,
     )
     expected = [berlin[0], bread[0], berlin[1], empty[0], bread[1], berlin[2]]
-    found = CHUNK_VECTORS[way](CHUNKS, model=EMBEDDER, base_url=engine_url)
-    assert np.array_equal(np.asarray(found, dtype=np.float32), np.stack(expected))
+    vectors = CHUNK_VECTORS[way](CHUNKS, model=EMBEDDER, base_url=engine_url)
+    assert np.array_equal(np.asarray(vectors, dtype=np.float32), np.stack(expected))
     alone = JinaClient(base_url="local").embed([CHUNKS[2][1]], model=EMBEDDER).vectors[0]
-    assert not np.allclose(found[2], alone, atol=1e-3)
+    assert not np.allclose(vectors[2], alone, atol=1e-3)
 
 
 @pytest.mark.parametrize("way", RANKINGS)
 @pytest.mark.parametrize("query", [QUERY, ""])
 def test_rerankers_return_the_same_order_and_scores(engine_url: str, way: str, query: str) -> None:
     expected = JinaClient(base_url="local").rerank(query, TEXTS, model=RERANKER, top_n=3)
-    found = RANKINGS[way](query, TEXTS, 3, model=RERANKER, base_url=engine_url)
-    assert found == [(ranked.index, ranked.relevance_score) for ranked in expected]
+    results = RANKINGS[way](query, TEXTS, 3, model=RERANKER, base_url=engine_url)
+    assert results == [(ranked.index, ranked.relevance_score) for ranked in expected]
 
 
 FRAMEWORKS = ("langchain", "llama-index", "haystack")
@@ -190,23 +190,23 @@ CASES = [
 def test_the_same_mistake_raises_the_same_error(
     engine_url: str, tmp_path: Path, call: str, way: str, mistake: str
 ) -> None:
-    ways, given, usual = CALLS[call]
+    ways, arguments, usual = CALLS[call]
     (tmp_path / "train.png").write_bytes(encoded("red"))
     _, options, kind, message = MISTAKES[mistake]
     with pytest.raises(kind, match=message):
-        ways[way](*given(tmp_path), **{"base_url": engine_url, **usual, **options})
+        ways[way](*arguments(tmp_path), **{"base_url": engine_url, **usual, **options})
 
 
 @pytest.mark.parametrize("call", CALLS)
 def test_a_missing_or_wrong_key_raises_the_same_error(locked_url: str, tmp_path: Path, call: str) -> None:
-    ways, given, options = CALLS[call]
+    ways, arguments, options = CALLS[call]
     (tmp_path / "train.png").write_bytes(written("Departures: Berlin 10:42"))
     for way in ways.values():
-        assert way(*given(tmp_path), base_url=locked_url, api_key="the-right-key", **options)
+        assert way(*arguments(tmp_path), base_url=locked_url, api_key="the-right-key", **options)
         for key in ("the-wrong-key", None):
             wrong = {} if key is None else {"api_key": key}
             with pytest.raises(AuthenticationError) as caught:
-                way(*given(tmp_path), base_url=locked_url, **wrong, **options)
+                way(*arguments(tmp_path), base_url=locked_url, **wrong, **options)
             assert "the-wrong-key" not in f"{caught.value} {caught.value!r}"
 
 
@@ -225,11 +225,11 @@ WRONG: dict[str, tuple[str, tuple[Any, ...], str]] = {
 
 @pytest.mark.parametrize("wrong", WRONG)
 def test_invalid_input_is_rejected_before_sending(server: Recorder, wrong: str) -> None:
-    call, given, message = WRONG[wrong]
+    call, arguments, message = WRONG[wrong]
     ways, _, options = CALLS[call]
     for way in ways.values():
         with pytest.raises(JinaInputError, match=message):
-            way(*given, base_url=server.url, **options)
+            way(*arguments, base_url=server.url, **options)
     assert server.sent == []
 
 
@@ -251,12 +251,12 @@ def test_the_engine_rejects_an_image_without_text_in_the_same_way(engine_url: st
 
 @pytest.mark.parametrize("call", CALLS)
 def test_usage_is_the_same_everywhere(engine_url: str, tmp_path: Path, call: str) -> None:
-    ways, given, options = CALLS[call]
+    ways, arguments, options = CALLS[call]
     (tmp_path / "train.png").write_bytes(written("Departures: Berlin 10:42"))
     counts = {}
     for name, way in ways.items():
         client: Any = (AsyncJinaClient if name.startswith("async") else JinaClient)(base_url=engine_url)
-        way(*given(tmp_path), client=client, **options)
+        way(*arguments(tmp_path), client=client, **options)
         counts[name] = client.usage.total_tokens
     assert len(set(counts.values())) == 1, counts
     assert min(counts.values()) > 0
@@ -279,16 +279,16 @@ def test_every_framework_supports_every_dialect(server: Recorder, way: str, dial
         return Answer({"object": "list", "data": data, "usage": {"prompt_tokens": 1, "total_tokens": 1}})
 
     server.answer = answer
-    found = DOCUMENT_VECTORS[way](["one", "two"], model=EMBEDDER, base_url=server.url, dialect=dialect)
+    vectors = DOCUMENT_VECTORS[way](["one", "two"], model=EMBEDDER, base_url=server.url, dialect=dialect)
     assert [sent.body["input"] for sent in server.sent] == [[PASSAGE + "one", PASSAGE + "two"]]
-    np.testing.assert_allclose(found, [vector_of(PASSAGE + text) for text in ("one", "two")], rtol=1e-6)
+    np.testing.assert_allclose(vectors, [vector_of(PASSAGE + text) for text in ("one", "two")], rtol=1e-6)
 
 
 @pytest.mark.parametrize("way", RANKINGS)
 def test_every_reranker_supports_a_dialect(server: Recorder, way: str) -> None:
     server.answer = lambda sent: Answer([{"index": 1, "score": 0.9}, {"index": 0, "score": -0.5}])
-    found = RANKINGS[way](QUERY, ["one", "two"], 1, model=RERANKER, base_url=server.url, dialect="tei")
-    assert found == [(1, 0.9)]
+    results = RANKINGS[way](QUERY, ["one", "two"], 1, model=RERANKER, base_url=server.url, dialect="tei")
+    assert results == [(1, 0.9)]
     assert [(sent.path, sent.body["texts"]) for sent in server.sent] == [("/rerank", ["one", "two"])]
 
 

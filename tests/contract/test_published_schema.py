@@ -76,14 +76,14 @@ def _sizes(row: Model) -> st.SearchStrategy[int]:
     return st.sampled_from(row.dimension_choices) if row.dimension_choices else st.integers(1, row.dimensions or 1)
 
 
-def _embed_call(row: Model, given: dict[str, Any], inputs: Any) -> Call:
-    late_chunking = given.pop("late_chunking", False)
-    return EmbedRequest.build(row.id, given, late_chunking=late_chunking).encode(inputs)
+def _embed_call(row: Model, options: dict[str, Any], inputs: Any) -> Call:
+    late_chunking = options.pop("late_chunking", False)
+    return EmbedRequest.build(row.id, options, late_chunking=late_chunking).encode(inputs)
 
 
-def _multi_vector_call(row: Model, given: dict[str, Any], role: Any, inputs: Any) -> Call:
-    tokenized = given.pop("return_tokenized_input", False)
-    request = MultiVectorRequest.build(row.id, given, input_type=role, return_tokenized_input=tokenized)
+def _multi_vector_call(row: Model, options: dict[str, Any], role: Any, inputs: Any) -> Call:
+    tokenized = options.pop("return_tokenized_input", False)
+    request = MultiVectorRequest.build(row.id, options, input_type=role, return_tokenized_input=tokenized)
     return request.encode(inputs)
 
 
@@ -101,7 +101,7 @@ def _embed(row: Model) -> st.SearchStrategy[Call]:
         },
     )
     return st.builds(
-        lambda given, inputs: _embed_call(row, given, inputs),
+        lambda arguments, inputs: _embed_call(row, arguments, inputs),
         options,
         _inputs(row, "embeddings"),
     )
@@ -120,7 +120,7 @@ def _multi_vector(row: Model) -> st.SearchStrategy[Call]:
         },
     )
     return st.builds(
-        lambda given, role, inputs: _multi_vector_call(row, given, role, inputs),
+        lambda arguments, role, inputs: _multi_vector_call(row, arguments, role, inputs),
         options,
         st.sampled_from(["query", "document"]),
         _inputs(row, "multi-vector"),
@@ -147,7 +147,7 @@ def _rerank(row: Model) -> st.SearchStrategy[Call]:
     if "image" in row.modalities:
         queries |= st.just(_media("image"))  # type: ignore[arg-type]
     return st.builds(
-        lambda given, query, documents: RerankRequest.build(row.id, given, query=query).encode(documents),
+        lambda arguments, query, documents: RerankRequest.build(row.id, arguments, query=query).encode(documents),
         options,
         queries,
         _inputs(row, "rerank"),
@@ -158,7 +158,7 @@ def _classify(row: Model) -> st.SearchStrategy[Call]:
     labels = st.lists(WORDS.filter(str.strip), min_size=1, max_size=4, unique=True)
     groups = st.dictionaries(WORDS, labels, min_size=1, max_size=8)
     return st.builds(
-        lambda chosen, inputs: ClassifyRequest.build(model=row.id, labels=chosen).encode(inputs),
+        lambda label_list, inputs: ClassifyRequest.build(model=row.id, labels=label_list).encode(inputs),
         labels | groups,
         _inputs(row, "classify"),
     )
@@ -174,7 +174,9 @@ def _train(row: Model) -> st.SearchStrategy[Call]:
             "max_image_side": st.none(),
         }
     )
-    return st.builds(lambda pairs, given: TrainRequest.build(pairs, model=row.id, **given).encode(), examples, options)
+    return st.builds(
+        lambda pairs, arguments: TrainRequest.build(pairs, model=row.id, **arguments).encode(), examples, options
+    )
 
 
 def _batch(row: Model) -> st.SearchStrategy[Call]:
@@ -188,9 +190,11 @@ def _batch(row: Model) -> st.SearchStrategy[Call]:
             "webhook_url": st.just("https://example.com/done"),
         },
     )
-    by_url = options.map(lambda given: BatchRequest.build(None, input_url="s3://a/b", model=row.id, **given).encode())
+    by_url = options.map(
+        lambda arguments: BatchRequest.build(None, input_url="s3://a/b", model=row.id, **arguments).encode()
+    )
     return by_url | st.builds(
-        lambda texts, given: BatchRequest.build(texts, model=row.id, **given).encode(), TEXTS, options
+        lambda texts, arguments: BatchRequest.build(texts, model=row.id, **arguments).encode(), TEXTS, options
     )
 
 

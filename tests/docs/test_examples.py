@@ -28,7 +28,7 @@ NOT_RUN = [
 
 
 @pytest.mark.parametrize(
-    "page", [page for page, found in EXAMPLES.items() if found], ids=lambda page: str(page.relative_to(ROOT))
+    "page", [page for page, examples in EXAMPLES.items() if examples], ids=lambda page: str(page.relative_to(ROOT))
 )
 def test_the_examples_run(page: Path, tmp_path: Path) -> None:
     program = "\n".join(EXAMPLES[page])

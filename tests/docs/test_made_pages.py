@@ -36,8 +36,8 @@ def test_generated_pages_are_up_to_date(maker: Any) -> None:
 def test_every_field_of_every_model_is_an_argument_of_the_client(maker: Any) -> None:
     for name, part in maker.PARTS.items():
         arguments = maker.arguments_of(part.method)
-        said = {each for value in part.inputs.values() for each in value.split(", ")}
-        assert {"model", *said} <= arguments
+        documented = {each for value in part.inputs.values() for each in value.split(", ")}
+        assert {"model", *documented} <= arguments
         fields = {field for model in MODELS.values() for field in model.fields.get(name, ())}
         assert fields - {"return_multivector"} <= arguments, name
 

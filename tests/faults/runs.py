@@ -126,8 +126,8 @@ def framework(
 
     def run(url: str, texts: Sequence[str], batch_size: int | None, options: dict[str, Any]) -> Outcome:
         async def inside() -> None:
-            found = call(component, list(texts))
-            take(await found if isinstance(found, Awaitable) else found)
+            result = call(component, list(texts))
+            take(await result if isinstance(result, Awaitable) else result)
             closing = getattr(component, close)()
             if isinstance(closing, Awaitable):
                 await closing
@@ -164,8 +164,8 @@ def documents(texts: list[str]) -> list[Document]:
     return [Document(content=text) for text in texts]
 
 
-def embedded(found: dict[str, Any]) -> list[list[float]]:
-    return [document.embedding for document in found["documents"]]
+def embedded(state: dict[str, Any]) -> list[list[float]]:
+    return [document.embedding for document in state["documents"]]
 
 
 async def aembedded(component: JinaDocumentEmbedder, texts: list[str]) -> list[list[float]]:
@@ -206,7 +206,9 @@ def check(outcome: Outcome, texts: Sequence[str], server: FaultServer, logged: S
     assert KEY not in outcome.shown
     for error in (outcome.error, *outcome.failed.values()):
         if error is not None:
-            shown = "".join(traceback.format_exception(error))
-            assert KEY not in f"{shown} {error!r} {error} {vars(error)!r} {pickle.loads(pickle.dumps(error))!r}"
+            traceback_text = "".join(traceback.format_exception(error))
+            assert (
+                KEY not in f"{traceback_text} {error!r} {error} {vars(error)!r} {pickle.loads(pickle.dumps(error))!r}"
+            )
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("jina-client")]
     assert all(seen.headers.get("authorization") == f"Bearer {KEY}" for seen in server.seen)

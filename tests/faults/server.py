@@ -438,13 +438,13 @@ class AtOnce:
     def __call__(self, exchange: Exchange) -> None:
         with self.lock:
             count = self.running + 1
-            refused = count > self.limit
-            self.running += not refused
+            is_rejected = count > self.limit
+            self.running += not is_rejected
             self.most = max(self.most, self.running)
-        if refused:
+        if is_rejected:
             named = f"Concurrency limit exceeded: {count}/{self.limit} concurrent requests."
-            said = {"detail": named if self.says == "limit" else "no", "code": "RATE_CONCURRENCY_LIMIT_EXCEEDED"}
-            exchange.send({"detail": "no"} if self.says == "nothing" else said, 429)
+            body = {"detail": named if self.says == "limit" else "no", "code": "RATE_CONCURRENCY_LIMIT_EXCEEDED"}
+            exchange.send({"detail": "no"} if self.says == "nothing" else body, 429)
             return
         try:
             time.sleep(0.01)
@@ -469,11 +469,11 @@ class PerWindow:
             now = time.monotonic()
             while self.taken and self.taken[0] <= now - self.seconds:
                 self.taken.popleft()
-            refused = len(self.taken) >= self.limit
-            if not refused:
+            is_rejected = len(self.taken) >= self.limit
+            if not is_rejected:
                 self.taken.append(now)
             wait = self.taken[0] + self.seconds - now
-        if refused:
+        if is_rejected:
             exchange.send({"detail": "Too many requests"}, 429, {"Retry-After": f"{wait:.3f}"})
         else:
             work(exchange)

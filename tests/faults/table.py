@@ -200,8 +200,8 @@ def names_the_place(exchange: Exchange) -> None:
 
 def repeats_the_key(exchange: Exchange) -> None:
     """401 that repeats the key wherever it can."""
-    said = {"detail": {"message": f"Invalid API key {exchange.key}", "code": exchange.key, "request_id": exchange.key}}
-    exchange.send(said, 401, {"X-Request-ID": exchange.key, "Server": exchange.key})
+    body = {"detail": {"message": f"Invalid API key {exchange.key}", "code": exchange.key, "request_id": exchange.key}}
+    exchange.send(body, 401, {"X-Request-ID": exchange.key, "Server": exchange.key})
 
 
 def reads_the_key_back(exchange: Exchange) -> None:

@@ -71,7 +71,7 @@ except KeyboardInterrupt as error:
 def _interrupted(
     server: FaultServer,
     ready: Callable[[FaultServer], bool],
-    answered: int = 0,
+    responses: int = 0,
     texts: list[str] = TEXTS,
     program: str = INTERRUPTED,
     **options: Any,
@@ -91,7 +91,7 @@ def _interrupted(
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as job:
         try:
             assert job.stdout is not None
-            assert [job.stdout.readline() for _ in range(answered)] == ["answered\n"] * answered
+            assert [job.stdout.readline() for _ in range(responses)] == ["answered\n"] * responses
             assert server.wait_for(ready, 60)
             job.send_signal(signal.SIGINT)
             out, err = job.communicate(timeout=30)
@@ -106,7 +106,7 @@ def _interrupted(
 
 def test_ctrl_c_keeps_completed_results_and_stops_all_work() -> None:
     with FaultServer(STUCK) as server:
-        completed = _interrupted(server, lambda server: len(server.seen) == 6, answered=4, max_retries=0)
+        completed = _interrupted(server, lambda server: len(server.seen) == 6, responses=4, max_retries=0)
         assert completed.keys() == {0, 1, 2, 3, 6, 7, 10, 11}
         assert _right(completed)
         assert len(server.seen) == 6
@@ -187,23 +187,23 @@ async def test_asyncio_timeout_raises_timeout_error() -> None:
 
 
 def test_closing_a_stream_early_stops_all_work() -> None:
-    taken = []
+    starts = []
 
     def source() -> Iterator[str]:
         for number in range(1_000_000):
-            taken.append(number)
+            starts.append(number)
             yield f"text number {number}"
 
     with FaultServer(on_text("number 4", stall_before)) as server, JinaClient(KEY, server.url) as client:
         stream = client.embed_stream(source(), batch_size=2, **MODEL)
-        start, found = next(stream)
+        start, results = next(stream)
         stream.close()  # type: ignore[attr-defined]
         assert start == 0
-        assert _right(dict(enumerate(found.vectors)))
+        assert _right(dict(enumerate(results.vectors)))
         assert not _threads()
         sent = len(server.seen)
     # Two requests of two for each of the eight in flight, and the input that told that the last was full.
-    assert len(taken) <= 2 * 2 * 8 + 1
+    assert len(starts) <= 2 * 2 * 8 + 1
     assert sent <= 16
 
 
@@ -236,35 +236,35 @@ async def _abreaking() -> AsyncIterator[str]:
 
 
 def test_an_error_of_the_input_iterator_keeps_completed_results() -> None:
-    found: dict[int, Any] = {}
+    results: dict[int, Any] = {}
     with FaultServer() as server, JinaClient(KEY, server.url) as client:
 
         def read() -> None:
             for start, part in client.embed_stream(_breaking(), batch_size=2, **MODEL):
-                found.update(enumerate(part.vectors, start))
+                results.update(enumerate(part.vectors, start))
 
         with pytest.raises(Broken) as caught:
             read()
         assert not _threads()
-        found.update(caught.value.partial.completed)  # type: ignore[attr-defined]
-        assert _right(found)
+        results.update(caught.value.partial.completed)  # type: ignore[attr-defined]
+        assert _right(results)
 
 
 @pytest.mark.parametrize("source", [_breaking, _abreaking])
 async def test_an_error_of_the_async_input_iterator_is_raised(source: Callable[[], Any]) -> None:
-    found: dict[int, Any] = {}
+    results: dict[int, Any] = {}
     with FaultServer() as server:
         async with AsyncJinaClient(KEY, server.url) as client:
 
             async def read() -> None:
                 async for start, part in client.embed_stream(source(), batch_size=2, **MODEL):
-                    found.update(enumerate(part.vectors, start))
+                    results.update(enumerate(part.vectors, start))
 
             with pytest.raises(Broken) as caught:
                 await read()
             assert asyncio.all_tasks() == {asyncio.current_task()}
-    found.update(caught.value.partial.completed)  # type: ignore[attr-defined]
-    assert _right(found)
+    results.update(caught.value.partial.completed)  # type: ignore[attr-defined]
+    assert _right(results)
 
 
 def test_a_stream_keeps_the_input_order() -> None:
@@ -295,28 +295,28 @@ def test_retries_stop_after_retry_timeout(name: str) -> None:
 @pytest.mark.parametrize("name", CLIENTS)
 def test_every_attempt_is_reported_and_logged(name: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    told: list[Attempt] = []
+    attempts: list[Attempt] = []
     with FaultServer(first(2, refuse(503, {"detail": f"{TEXTS[0]} {KEY}"}))) as server:
-        CLIENTS[name](server.url, TEXTS, None, {"on_attempt": told.append, "max_retries": 2})
-    assert [attempt.number for attempt in told] == [1, 2, 3]
-    assert [attempt.status_code for attempt in told] == [503, 503, 200]
-    assert [isinstance(attempt.retry_in, float) for attempt in told] == [True, True, False]
-    assert all(list(attempt.inputs) == list(range(12)) for attempt in told)
-    assert told[-1].tokens == 36
+        CLIENTS[name](server.url, TEXTS, None, {"on_attempt": attempts.append, "max_retries": 2})
+    assert [attempt.number for attempt in attempts] == [1, 2, 3]
+    assert [attempt.status_code for attempt in attempts] == [503, 503, 200]
+    assert [isinstance(attempt.retry_in, float) for attempt in attempts] == [True, True, False]
+    assert all(list(attempt.inputs) == list(range(12)) for attempt in attempts)
+    assert attempts[-1].tokens == 36
     logged = [record for record in caplog.records if record.name == "jina_client"]
     assert [record.levelno for record in logged] == [logging.INFO, logging.INFO, logging.DEBUG]
     assert not [
         record for record in caplog.records if KEY in record.getMessage() or "text number" in record.getMessage()
     ]
-    assert KEY not in repr(told)
+    assert KEY not in repr(attempts)
 
 
 @pytest.mark.parametrize("name", CLIENTS)
 def test_the_last_attempt_is_reported(name: str) -> None:
-    told: list[Attempt] = []
+    attempts: list[Attempt] = []
     with FaultServer(refuse(503)) as server:
-        CLIENTS[name](server.url, ["a"], None, {"on_attempt": told.append, "max_retries": 1})
-    assert [(attempt.number, attempt.status_code, attempt.retry_in is None) for attempt in told] == [
+        CLIENTS[name](server.url, ["a"], None, {"on_attempt": attempts.append, "max_retries": 1})
+    assert [(attempt.number, attempt.status_code, attempt.retry_in is None) for attempt in attempts] == [
         (1, 503, False),
         (2, 503, True),
     ]
@@ -517,16 +517,16 @@ def test_a_forked_child_has_its_own_connections_limiter_and_cache(tmp_path: Path
         children = [context.Process(target=_embed_and_tell, args=(client, TEXTS, results)) for _ in range(2)]
         for child in children:
             child.start()
-        found = [results.get(timeout=30) for _ in children]
+        outcome = [results.get(timeout=30) for _ in children]
         for child in children:
             child.join(30)
             assert child.exitcode == 0
         again = client.embed(TEXTS, batch_size=2, **MODEL)
-        asked = [text for seen in server.seen for text in seen.texts]
-    for vectors in (*found, again.vectors):
+        sent_texts = [text for seen in server.seen for text in seen.texts]
+    for vectors in (*outcome, again.vectors):
         assert _right(dict(enumerate(vectors)))
-    assert sorted(asked[:6]) == sorted(TEXTS[:6])
-    assert set(asked[6:]) == set(TEXTS[6:])
+    assert sorted(sent_texts[:6]) == sorted(TEXTS[:6])
+    assert set(sent_texts[6:]) == set(TEXTS[6:])
 
 
 def test_the_longest_wait_is_the_documented_one() -> None:

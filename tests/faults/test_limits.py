@@ -142,10 +142,12 @@ def test_the_limiter_learns_limits_from_a_429(message: str, more: int) -> None:
     assert line.at_once() == more
 
 
-@pytest.mark.parametrize("said", [",/, requests per minute", "0/0 tokens per minute", "1/ concurrent requests", "1/1"])
-def test_an_unreadable_limit_reduces_concurrency_to_one(said: str) -> None:
+@pytest.mark.parametrize(
+    "limit_text", [",/, requests per minute", "0/0 tokens per minute", "1/ concurrent requests", "1/1"]
+)
+def test_an_unreadable_limit_reduces_concurrency_to_one(limit_text: str) -> None:
     line = Line()
-    line.refuse(line.begin(), said)
+    line.refuse(line.begin(), limit_text)
     assert line.at_once() == 1
 
 

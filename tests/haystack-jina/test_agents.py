@@ -30,8 +30,8 @@ class Scripted:
 
     def _reply(self, messages: list[ChatMessage]) -> dict[str, Any]:
         result = messages[-1].tool_call_result
-        said = ChatMessage.from_assistant(str(result.result)) if result else None
-        return {"replies": [said or ChatMessage.from_assistant(tool_calls=[self._call])]}
+        message = ChatMessage.from_assistant(str(result.result)) if result else None
+        return {"replies": [message or ChatMessage.from_assistant(tool_calls=[self._call])]}
 
     @component.output_types(replies=list[ChatMessage])
     def run(self, messages: list[ChatMessage], tools: list[Tool] | None = None) -> dict[str, Any]:
@@ -44,8 +44,8 @@ class Scripted:
 
 def _asked(tool: Tool, arguments: dict[str, Any], way: str) -> str:
     agent = Agent(chat_generator=Scripted(tool.name, arguments), tools=[tool])
-    given = [ChatMessage.from_user("Where does the cat sleep?")]
-    output = agent.run(given) if way == "sync" else asyncio.run(agent.run_async(given))
+    messages = [ChatMessage.from_user("Where does the cat sleep?")]
+    output = agent.run(messages) if way == "sync" else asyncio.run(agent.run_async(messages))
     return str(output["last_message"].text)
 
 
@@ -86,9 +86,9 @@ def test_the_ranker_is_a_tool(way: str) -> None:
     ranker = JinaRanker(base_url="local", model="jina-reranker-v2-base-multilingual", top_k=1)
     tool = ComponentTool(ranker, name="rank", description="Sorts texts by their relevance")
     arguments = {"query": "Where does the cat sleep?", "documents": [{"content": text} for text in TEXTS]}
-    said = _asked(tool, arguments, way)
-    assert TEXTS[1] in said
-    assert TEXTS[0] not in said
+    reply = _asked(tool, arguments, way)
+    assert TEXTS[1] in reply
+    assert TEXTS[0] not in reply
 
 
 def test_a_tool_can_be_saved() -> None:

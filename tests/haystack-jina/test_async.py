@@ -50,12 +50,12 @@ def test_components_of_a_pipeline_run_concurrently(server: Recorder) -> None:
     pipeline.add_component("documents", JinaDocumentEmbedder(base_url=server.url, progress_bar=False))
     pipeline.add_component("ranker", JinaRanker(base_url=server.url))
     documents = [Document(content="a")]
-    given = {
+    inputs = {
         "text": {"text": "q"},
         "documents": {"documents": documents},
         "ranker": {"query": "q", "documents": documents},
     }
-    output = asyncio.run(pipeline.run_async(given, concurrency_limit=3))
+    output = asyncio.run(pipeline.run_async(inputs, concurrency_limit=3))
     assert set(output) == {"text", "documents", "ranker"}
 
 
@@ -136,7 +136,7 @@ def test_late_chunking_sends_one_request_per_document(server: Recorder) -> None:
     embedder = JinaDocumentEmbedder(
         base_url=server.url, progress_bar=False, late_chunking=True, late_chunking_field="doc", batch_size=4
     )
-    for run in (embedder.run, lambda given: asyncio.run(embedder.run_async(given))):
+    for run in (embedder.run, lambda chunks: asyncio.run(embedder.run_async(chunks))):
         server.sent.clear()
         run(documents)
         sent = sorted(sent.body["input"] for sent in server.sent)

@@ -47,18 +47,18 @@ def test_indexing_and_query_pipelines_answer_a_question(engine_url: str) -> None
     indexing, querying = _rag(engine_url)
     indexing.run({"embedder": {"documents": _documents(*TEXTS)}})
     question = "What do I bake?"
-    found = querying.run({"embedder": {"text": question}, "ranker": {"query": question}})["ranker"]["documents"]
-    assert [document.content for document in found] == [TEXTS[2]]
+    documents = querying.run({"embedder": {"text": question}, "ranker": {"query": question}})["ranker"]["documents"]
+    assert [document.content for document in documents] == [TEXTS[2]]
 
 
 def test_async_pipelines_give_the_same_answer(engine_url: str) -> None:
     async def ask(question: str) -> list[Document]:
         indexing, querying = _rag(engine_url)
         await indexing.run_async({"embedder": {"documents": _documents(*TEXTS)}})
-        found = await querying.run_async({"embedder": {"text": question}, "ranker": {"query": question}})
+        output = await querying.run_async({"embedder": {"text": question}, "ranker": {"query": question}})
         await indexing.close_async()
         await querying.close_async()
-        return list(found["ranker"]["documents"])
+        return list(output["ranker"]["documents"])
 
     assert [document.content for document in asyncio.run(ask("Where is the animal?"))] == [TEXTS[0]]
 
@@ -70,12 +70,12 @@ def test_queries_and_documents_have_different_tasks(server: Recorder) -> None:
 
 
 def test_documents_are_copied_in_order_with_their_vectors(server: Recorder) -> None:
-    given = _documents(*(str(number) for number in range(300)))
+    originals = _documents(*(str(number) for number in range(300)))
     embedder = JinaDocumentEmbedder(base_url=server.url, progress_bar=False)
-    for documents in (embedder.run(given)["documents"], asyncio.run(embedder.run_async(given))["documents"]):
-        assert [document.id for document in documents] == [document.id for document in given]
+    for documents in (embedder.run(originals)["documents"], asyncio.run(embedder.run_async(originals))["documents"]):
+        assert [document.id for document in documents] == [document.id for document in originals]
         assert all(np.array_equal(document.embedding, vector_of(document.content)) for document in documents)
-    assert all(document.embedding is None for document in given)
+    assert all(document.embedding is None for document in originals)
 
 
 def test_batches_are_sent_concurrently(server: Recorder) -> None:
@@ -110,7 +110,7 @@ def test_prefix_suffix_and_meta_fields_are_embedded(server: Recorder) -> None:
 def test_late_chunking_groups_documents_by_their_source(server: Recorder) -> None:
     documents = [Document(content=f"chunk {number}", meta={"source_id": str(number % 2)}) for number in range(4)]
     embedder = JinaDocumentEmbedder(base_url=server.url, progress_bar=False, late_chunking=True)
-    for embedded in (embedder.run, lambda given: asyncio.run(embedder.run_async(given))):
+    for embedded in (embedder.run, lambda chunk_documents: asyncio.run(embedder.run_async(chunk_documents))):
         server.sent.clear()
         result = embedded([*documents, Document(content="alone")])["documents"]
         sent = sorted(sent.body["input"] for sent in server.sent)
@@ -137,7 +137,7 @@ def test_usage_and_model_are_reported(server: Recorder) -> None:
 def test_the_ranker_scores_filters_and_truncates(server: Recorder) -> None:
     ranker = JinaRanker(base_url=server.url, top_k=3, score_threshold=0.002)
     documents = _documents("a", "bbb", "cc", "dddd")
-    assert [(found.id, found.score) for found in ranker.run("q", documents)["documents"]] == [
+    assert [(result.id, result.score) for result in ranker.run("q", documents)["documents"]] == [
         ("dddd", 0.004),
         ("bbb", 0.003),
         ("cc", 0.002),
@@ -145,18 +145,18 @@ def test_the_ranker_scores_filters_and_truncates(server: Recorder) -> None:
     assert len(ranker.run("q", documents, top_k=1)["documents"]) == 1
     assert len(ranker.run("q", documents, top_k=4, score_threshold=0.0)["documents"]) == 4
     sent = len(server.sent)
-    for refused in (lambda: JinaRanker(score_threshold="high"), lambda: ranker.run("q", documents, score_threshold=[])):
+    for call in (lambda: JinaRanker(score_threshold="high"), lambda: ranker.run("q", documents, score_threshold=[])):
         with pytest.raises(JinaInputError, match="score_threshold must be a number"):
-            refused()
+            call()
     assert len(server.sent) == sent
     assert documents[0].score is None
 
 
 def test_meta_fields_are_reranked_with_the_content(server: Recorder) -> None:
     ranker = JinaRanker(base_url=server.url, meta_fields_to_embed=["title", "absent"], meta_data_separator=": ")
-    found = ranker.run("q", [Document(content="text", meta={"title": "A"}), Document(meta={"title": "A long title"})])
+    results = ranker.run("q", [Document(content="text", meta={"title": "A"}), Document(meta={"title": "A long title"})])
     assert server.sent[0].body["documents"] == ["A: text", "A long title: "]
-    assert [document.content for document in found["documents"]] == [None, "text"]
+    assert [document.content for document in results["documents"]] == [None, "text"]
 
 
 def test_empty_input_sends_no_request(server: Recorder) -> None:

@@ -42,9 +42,9 @@ def test_saved_pipelines_can_be_loaded(tmp_path: Path) -> None:
     query.connect("embedder.embedding", "retriever.query_embedding")
     Pipeline.loads(indexing.dumps()).run({"embedder": {"documents": DOCUMENTS}})
     result = Pipeline.loads(query.dumps()).run({"embedder": {"text": "What do I need for baking?"}})
-    (found,) = result["retriever"]["documents"]
-    assert (found.id, found.content, found.meta) == ("2", TEXTS[2], {"page": 2})
-    assert found.score > 0
+    (document,) = result["retriever"]["documents"]
+    assert (document.id, document.content, document.meta) == ("2", TEXTS[2], {"page": 2})
+    assert document.score > 0
 
 
 def test_a_saved_late_interaction_pipeline_can_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,8 +143,8 @@ def test_a_writer_embeds_nothing_for_a_read_only_folder(tmp_path: Path, monkeypa
 def test_haystack_filters_work() -> None:
     store = JinaDocumentStore()
     store.write_documents(embedded(*DOCUMENTS))
-    found = store.filter_documents({"field": "meta.page", "operator": ">=", "value": 1})
-    assert found == DOCUMENTS[1:]
+    results = store.filter_documents({"field": "meta.page", "operator": ">=", "value": 1})
+    assert results == DOCUMENTS[1:]
 
 
 BITS = Document(content="a", embedding=[0.0, 1.0, 1.0])

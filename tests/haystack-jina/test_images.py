@@ -48,9 +48,9 @@ def test_images_come_from_paths_byte_streams_blobs_and_meta(media_server: Record
     embedder = JinaDocumentImageEmbedder(base_url=media_server.url)
     output = _runs(embedder)[way](documents)
     contents = [red, green, red, (pictures / "blue.jpg").read_bytes()]
-    for document, given, content in zip(output["documents"], documents, contents, strict=True):
+    for document, original, content in zip(output["documents"], documents, contents, strict=True):
         assert np.array_equal(document.embedding, _vector(content))
-        assert (document.id, document.content, given.embedding) == (given.id, given.content, None)
+        assert (document.id, document.content, original.embedding) == (original.id, original.content, None)
     assert output["documents"][0].meta["embedding_source"] == {"type": "image", "file_path_meta_field": "file_path"}
     assert output["meta"] == {"model": "jina-clip-v2", "usage": {"prompt_tokens": 40, "total_tokens": 40}}
     assert "embedding_source" not in documents[0].meta
@@ -177,11 +177,11 @@ def test_an_empty_list_returns_every_socket_without_a_request(media_server: Reco
     assert media_server.sent == []
 
 
-@pytest.mark.parametrize("given", ["a", ["a"], None, [Document(content="a"), 1]])
-def test_input_that_is_not_a_list_of_documents_is_a_type_error(media_server: Recorder, given: Any) -> None:
+@pytest.mark.parametrize("value", ["a", ["a"], None, [Document(content="a"), 1]])
+def test_input_that_is_not_a_list_of_documents_is_a_type_error(media_server: Recorder, value: Any) -> None:
     for run in _runs(JinaDocumentImageEmbedder(base_url=media_server.url)):
         with pytest.raises(JinaArgumentError) as caught:
-            run(given)
+            run(value)
         assert isinstance(caught.value, TypeError)
 
 
@@ -229,17 +229,17 @@ def test_pages_are_rendered_in_threads_one_at_a_time(media_server: Recorder, pic
 def test_pdfium_is_called_under_one_lock(
     media_server: Recorder, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held: list[bool] = []
+    lock_states: list[bool] = []
 
     class Watched(pypdfium2.PdfDocument):
         def __init__(self, *arguments: Any) -> None:
-            held.append(PDFIUM._is_owned())  # type: ignore[attr-defined]
+            lock_states.append(PDFIUM._is_owned())  # type: ignore[attr-defined]
             super().__init__(*arguments)
 
     monkeypatch.setattr(pypdfium2, "PdfDocument", Watched)
     embedder = JinaDocumentImageEmbedder(base_url=media_server.url)
     assert embedder.run([_at(pictures / "pages.pdf", page_number=2)])["documents"][0].embedding
-    assert held == [True] * 2
+    assert lock_states == [True] * 2
 
 
 def test_a_text_finds_its_image(tmp_path: Path) -> None:
@@ -257,5 +257,5 @@ def test_a_text_finds_its_image(tmp_path: Path) -> None:
     querying.add_component("embedder", JinaTextEmbedder(model="jina-clip-v2", base_url="local"))
     querying.add_component("retriever", InMemoryEmbeddingRetriever(store, top_k=1))
     querying.connect("embedder.embedding", "retriever.query_embedding")
-    found = querying.run({"embedder": {"text": "When does the train to Berlin leave?"}})["retriever"]["documents"]
-    assert found[0].content == "0.png"
+    documents = querying.run({"embedder": {"text": "When does the train to Berlin leave?"}})["retriever"]["documents"]
+    assert documents[0].content == "0.png"

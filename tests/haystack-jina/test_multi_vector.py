@@ -26,19 +26,19 @@ QUESTION = "What does the cat do?"
 def test_vectors_equal_those_of_the_client(way: str) -> None:
     documents = JinaMultiVectorDocumentEmbedder(base_url="local", progress_bar=False, dimensions=64)
     query = JinaMultiVectorTextEmbedder(base_url="local", dimensions=64)
-    given = [Document(content=text) for text in TEXTS]
+    documents_in = [Document(content=text) for text in TEXTS]
     if way == "sync":
-        embedded, asked = documents.run(given), query.run(QUESTION)
+        embedded, query_output = documents.run(documents_in), query.run(QUESTION)
     else:
-        embedded, asked = asyncio.run(documents.run_async(given)), asyncio.run(query.run_async(QUESTION))
+        embedded, query_output = asyncio.run(documents.run_async(documents_in)), asyncio.run(query.run_async(QUESTION))
     client = JinaClient(base_url="local")
     expected = client.embed_multi_vector(TEXTS, dimensions=64)
     for document, matrix in zip(embedded["documents"], expected, strict=True):
         assert np.array_equal(np.asarray(document.meta["multi_vector"], np.float32), matrix)
     assert embedded["meta"] == {"model": "jina-colbert-v2", "usage": expected.usage.to_dict()}
-    assert all("multi_vector" not in document.meta for document in given)
+    assert all("multi_vector" not in document.meta for document in documents_in)
     asked_for = client.embed_multi_vector([QUESTION], input_type="query", dimensions=64)[0]
-    assert np.array_equal(np.asarray(asked["embedding"], np.float32), asked_for)
+    assert np.array_equal(np.asarray(query_output["embedding"], np.float32), asked_for)
 
 
 def test_queries_and_documents_have_different_input_types(server: Recorder) -> None:
@@ -46,8 +46,8 @@ def test_queries_and_documents_have_different_input_types(server: Recorder) -> N
     document = JinaMultiVectorDocumentEmbedder(
         base_url=server.url, prefix="<", suffix=">", meta_fields_to_embed=["title"], embedding_separator="|"
     )
-    found = document.run([Document(content="text", meta={"title": "Title", "multi_vector": "old"})])["documents"][0]
-    assert found.meta == {"title": "Title", "multi_vector": [[1.0] * 128]}
+    results = document.run([Document(content="text", meta={"title": "Title", "multi_vector": "old"})])["documents"][0]
+    assert results.meta == {"title": "Title", "multi_vector": [[1.0] * 128]}
     JinaMultiVectorTextEmbedder(base_url=server.url, prefix="[", suffix="]").run("text")
     assert [(sent.body["input"], sent.body["input_type"]) for sent in server.sent] == [
         (["<Title|text>"], "document"),
@@ -64,9 +64,9 @@ def test_an_empty_list_returns_every_socket_without_a_request(server: Recorder) 
 
 
 def test_input_that_is_not_text_is_a_type_error() -> None:
-    for given in (None, ["a"], 1):
+    for value in (None, ["a"], 1):
         with pytest.raises(JinaInputError) as caught:
-            JinaMultiVectorTextEmbedder(base_url="local").run(given)  # type: ignore[arg-type]
+            JinaMultiVectorTextEmbedder(base_url="local").run(value)  # type: ignore[arg-type]
         assert isinstance(caught.value, TypeError)
 
 
@@ -97,8 +97,8 @@ def test_image_vectors_equal_those_of_the_client(tmp_path: Path, way: str) -> No
     embedder = JinaMultiVectorDocumentEmbedder(
         model="jina-embeddings-v4", base_url="local", root_path=str(tmp_path), progress_bar=False
     )
-    given = _pictures(tmp_path)
-    output = embedder.run(given) if way == "sync" else asyncio.run(embedder.run_async(given))
+    pictures = _pictures(tmp_path)
+    output = embedder.run(pictures) if way == "sync" else asyncio.run(embedder.run_async(pictures))
     inputs = [*({"image": written(line)} for line in LINES), "The cat sleeps."]
     expected = JinaClient(base_url="local").embed_multi_vector(inputs, model="jina-embeddings-v4")
     for document, matrix in zip(output["documents"], expected, strict=True):
@@ -111,24 +111,24 @@ def test_late_interaction_finds_written_images(tmp_path: Path, way: str) -> None
     options: Any = {"model": "jina-embeddings-v4", "base_url": "local"}
     writer = JinaLateInteractionWriter(tmp_path / "index", root_path=str(tmp_path), **options)
     retriever = JinaLateInteractionRetriever(tmp_path / "index", top_k=1, **options)
-    given, question = _pictures(tmp_path), "When does the train to Berlin leave?"
+    pictures, question = _pictures(tmp_path), "When does the train to Berlin leave?"
     if way == "sync":
-        writer.run(given)
-        found = retriever.run(question)["documents"]
+        writer.run(pictures)
+        results = retriever.run(question)["documents"]
     else:
-        asyncio.run(writer.run_async(given))
-        found = asyncio.run(retriever.run_async(question))["documents"]
-    assert [document.id for document in found] == ["train"]
+        asyncio.run(writer.run_async(pictures))
+        results = asyncio.run(retriever.run_async(question))["documents"]
+    assert [document.id for document in results] == ["train"]
     writer.close()
-    assert retriever.run("What is in the pie?")["documents"][0].blob == given[1].blob
+    assert retriever.run("What is in the pie?")["documents"][0].blob == pictures[1].blob
     retriever.close()
 
 
 @pytest.mark.parametrize("way", ["sync", "async"])
 def test_images_are_reranked_by_an_image_model(tmp_path: Path, way: str) -> None:
     ranker = JinaRanker(model="jina-reranker-m0", base_url="local", root_path=str(tmp_path), top_k=1)
-    given, question = _pictures(tmp_path), "When does the train to Berlin leave?"
-    output = ranker.run(question, given) if way == "sync" else asyncio.run(ranker.run_async(question, given))
+    pictures, question = _pictures(tmp_path), "When does the train to Berlin leave?"
+    output = ranker.run(question, pictures) if way == "sync" else asyncio.run(ranker.run_async(question, pictures))
     assert [document.id for document in output["documents"]] == ["train"]
 
 

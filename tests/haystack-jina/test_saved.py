@@ -130,13 +130,13 @@ def test_pipelines_saved_by_jina_haystack_run(server: Recorder, monkeypatch: pyt
     server.answer = lambda sent: of_media(sent) if sent.body["model"] == "jina-clip-v2" else right_answer(sent)
     documents = [Document(content=text, meta={"title": text}) for text in ("a", "b", "c", "d")]
     images = [Document(blob=ByteStream(encoded("red")))]
-    given = {
+    inputs = {
         "text": {"text": "q"},
         "documents": {"documents": documents},
         "images": {"documents": images},
         "ranker": {"query": "q", "documents": documents},
     }
-    for output in (pipeline.run(given), asyncio.run(pipeline.run_async(given))):
+    for output in (pipeline.run(inputs), asyncio.run(pipeline.run_async(inputs))):
         assert len(output["text"]["embedding"]) == 64
         assert all(document.embedding for document in output["documents"]["documents"])
         assert output["images"]["documents"][0].embedding

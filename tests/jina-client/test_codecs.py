@@ -74,8 +74,8 @@ def test_hamming_counts_differing_signs_in_any_mix_of_layouts(data: st.DataObjec
     signs = hnp.arrays(np.float32, st.tuples(st.integers(1, 6), st.just(dimensions)), elements=st.sampled_from([-1, 1]))
     queries, corpus = data.draw(signs), data.draw(signs)
     expected = [[int((query != row).sum()) for row in corpus] for query in queries]
-    found = hamming(quantize(queries, "binary"), quantize(corpus, "ubinary"))
-    assert found.tolist() == expected
+    results = hamming(quantize(queries, "binary"), quantize(corpus, "ubinary"))
+    assert results.tolist() == expected
     assert hamming(quantize(queries, "ubinary")[0], quantize(corpus, "binary")).tolist() == expected[0]
 
 

@@ -35,8 +35,8 @@ def _of_item(item: Any) -> np.ndarray:
 
 def media_answer(sent: Sent) -> Answer:
     """A vector for each input of any kind; a PDF, which comes without a list, has three pages."""
-    given = sent.body["input"]
-    items = given if isinstance(given, list) else [{**given, "page": page} for page in range(3)]
+    value = sent.body["input"]
+    items = value if isinstance(value, list) else [{**value, "page": page} for page in range(3)]
     data = [
         {"index": index, "embedding": base64.b64encode(_of_item(item).astype("<f4").tobytes()).decode()}
         for index, item in enumerate(items)
@@ -366,21 +366,21 @@ async def test_encoding_images_does_not_block_the_event_loop(media_server: Recor
         watcher = asyncio.create_task(watch())
         started = asyncio.get_running_loop().time()
         await client.embed(pictures, model=CLIP, batch_size=1)
-        taken = asyncio.get_running_loop().time() - started
+        seconds = asyncio.get_running_loop().time() - started
         running = False
         await watcher
-    assert longest < taken / 2
+    assert longest < seconds / 2
 
 
 def test_an_image_function_is_called_when_sending(client: Any, media_server: Recorder, png: bytes) -> None:
-    made: list[int] = []
+    calls: list[int] = []
 
     def make() -> bytes:
-        made.append(len(media_server.sent))
+        calls.append(len(media_server.sent))
         return png
 
     client.embed([{"image": make}, "text", {"image": lambda: Image.open(io.BytesIO(png))}], model=CLIP)
-    assert made == [0]
+    assert calls == [0]
     sent = [
         base64.b64decode(item["image"]) for sent in media_server.sent for item in sent.body["input"] if "image" in item
     ]
@@ -406,15 +406,15 @@ def test_the_result_of_an_image_function_is_checked(
 
 
 async def test_a_cache_does_not_block_the_event_loop(media_server: Recorder, png: bytes, tmp_path: Path) -> None:
-    asked, let_go = threading.Event(), threading.Event()
+    read_started, let_go = threading.Event(), threading.Event()
 
     def make() -> bytes:
-        asked.set()
+        read_started.set()
         assert let_go.wait(20)
         return png
 
     async with AsyncJinaClient(base_url=media_server.url, cache=str(tmp_path / "vectors")) as client:
         embedding = asyncio.ensure_future(client.embed([{"image": make}], model=CLIP))
-        await asyncio.to_thread(asked.wait, 20)
+        await asyncio.to_thread(read_started.wait, 20)
         let_go.set()
         assert len(await embedding) == 1

@@ -50,14 +50,14 @@ def test_a_document_that_fits_is_one_window() -> None:
 @given(st.lists(st.integers(1, 900), min_size=1, max_size=300), st.integers(1000, 3000), st.integers(2, 64))
 def test_windows_overlap_and_assign_each_chunk_once(lengths: list[int], context: int, limit: int) -> None:
     chunks = ["word" * length for length in lengths]
-    found = windows(chunks, context, limit)
-    kept = [index for window in found for index in range(window.first, window.read.stop)]
-    assert kept == list(range(len(chunks)))
-    for window in found:
+    parts = windows(chunks, context, limit)
+    kept_chunks = [index for window in parts for index in range(window.first, window.read.stop)]
+    assert kept_chunks == list(range(len(chunks)))
+    for window in parts:
         size = sum(tokens_of(chunks[index]) for index in window.read)
         assert len(window.read) <= limit
         assert size <= 0.9 * context or len(window.read) == 1
-    for earlier, later in pairwise(found):
+    for earlier, later in pairwise(parts):
         before = tokens_of(chunks[later.first - 1])
         room = 0.9 * context
         if before <= min(room / 2, room - tokens_of(chunks[later.first])):
@@ -69,12 +69,12 @@ def test_a_document_longer_than_the_context_is_split_into_windows(server: Record
     chunks = [f"chunk {number} " + "word " * 500 for number in range(40)]
     documents = [["short", "document"], chunks]
     if kind == "sync":
-        found = JinaClient(base_url=server.url).embed_chunked(documents)
+        vectors = JinaClient(base_url=server.url).embed_chunked(documents)
     else:
-        found = asyncio.run(AsyncJinaClient(base_url=server.url).embed_chunked(documents))
-    assert [result.windows for result in found] == [1, len(server.sent) - 1]
+        vectors = asyncio.run(AsyncJinaClient(base_url=server.url).embed_chunked(documents))
+    assert [result.windows for result in vectors] == [1, len(server.sent) - 1]
     assert len(server.sent) > 3
-    for texts, result in zip(documents, found, strict=True):
+    for texts, result in zip(documents, vectors, strict=True):
         assert np.array_equal(result.vectors, np.stack([vector_of(text) for text in texts]))
     repeated = [text for sent in server.sent for text in sent.body["input"]]
     assert len(repeated) > 42
@@ -90,11 +90,11 @@ def test_a_document_rejected_as_too_long_is_split(server: Recorder) -> None:
     server.answer = answer
     chunks = [f"chunk {number}" for number in range(18)]
     with JinaClient(base_url=server.url) as client:
-        [found] = client.embed_chunked([chunks])
+        [result] = client.embed_chunked([chunks])
         whole = client.embed(chunks, late_chunking=True)
-    assert found.windows == whole.windows == 4
-    assert np.array_equal(found.vectors, np.stack([vector_of(chunk) for chunk in chunks]))
-    assert np.array_equal(found.vectors, whole.vectors)
+    assert result.windows == whole.windows == 4
+    assert np.array_equal(result.vectors, np.stack([vector_of(chunk) for chunk in chunks]))
+    assert np.array_equal(result.vectors, whole.vectors)
 
 
 def test_a_failed_window_names_its_chunks_and_keeps_the_others(server: Recorder) -> None:

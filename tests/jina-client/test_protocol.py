@@ -175,13 +175,13 @@ def _classes(sent: Sent) -> Answer:
     data = []
     for index, text in enumerate(sent.body["input"]):
         groups = {name: ranked(text, names) for name, names in labels.items()} if isinstance(labels, dict) else None
-        found = groups or {"": ranked(text, labels)}
-        best = {name: max(scores, key=lambda each: each["score"]) for name, scores in found.items()}
+        results = groups or {"": ranked(text, labels)}
+        best = {name: max(scores, key=lambda each: each["score"]) for name, scores in results.items()}
         predicted: Any = {name: each["label"] for name, each in best.items()}
         scored: Any = {name: each["score"] for name, each in best.items()}
         if groups is None:
             predicted, scored = predicted[""], scored[""]
-        data.append({"index": index, "prediction": predicted, "score": scored, "predictions": groups or found[""]})
+        data.append({"index": index, "prediction": predicted, "score": scored, "predictions": groups or results[""]})
     return Answer({"usage": {"total_tokens": 4}, "data": data[::-1]})
 
 
@@ -583,7 +583,7 @@ def test_an_invalid_batch_job_is_rejected(
 
 
 @pytest.mark.parametrize(
-    ("method", "given", "field", "value"),
+    ("method", "options", "field", "value"),
     [
         ("embed", {"encoding_type": "ubinary"}, "embedding_type", "ubinary"),
         ("embed", {"encoding_format": "binary"}, "embedding_type", "binary"),
@@ -597,10 +597,10 @@ def test_an_invalid_batch_job_is_rejected(
     ],
 )
 def test_options_have_aliases(
-    client: Any, server: Recorder, method: str, given: dict[str, Any], field: str, value: Any
+    client: Any, server: Recorder, method: str, options: dict[str, Any], field: str, value: Any
 ) -> None:
     arguments = (["a"],) if method == "embed" else ("query", ["a"])
-    getattr(client, method)(*arguments, **given)
+    getattr(client, method)(*arguments, **options)
     assert server.sent[0].body[field] == value
 
 

@@ -58,17 +58,17 @@ def test_dequantized_values_are_within_half_a_step(vectors: np.ndarray) -> None:
     ranges = calibrate(vectors)
     half = (ranges.maximum - ranges.minimum) / 255 / 2
     for precision in ("int8", "uint8"):
-        found = dequantize(quantize(vectors, precision), ranges)
-        assert (np.abs(found - vectors.astype(float)) <= half + 1e-4).all()
+        results = dequantize(quantize(vectors, precision), ranges)
+        assert (np.abs(results - vectors.astype(float)) <= half + 1e-4).all()
 
 
 @given(matrices(), st.data())
 def test_truncated_vectors_are_normalized(vectors: np.ndarray, data: st.DataObject) -> None:
     dimensions = data.draw(st.integers(1, vectors.shape[1]))
-    found = truncate(vectors, dimensions)
-    assert found.shape == (len(vectors), dimensions)
-    assert found.dtype == vectors.dtype
-    for row, cut in zip(vectors, found, strict=True):
+    results = truncate(vectors, dimensions)
+    assert results.shape == (len(vectors), dimensions)
+    assert results.dtype == vectors.dtype
+    for row, cut in zip(vectors, results, strict=True):
         length = math.sqrt(sum(float(value) ** 2 for value in row[:dimensions]))
         expected = [float(value) / length if length else 0.0 for value in row[:dimensions]]
         assert np.allclose(cut.astype(float), expected, atol=2e-3 if cut.dtype == np.float16 else 1e-6)
@@ -114,10 +114,10 @@ def test_rescoring_sorts_the_candidates_by_their_dot_product(data: st.DataObject
         (np.where(corpus > 0, 1, -1) / np.sqrt(np.float32(9)), quantize(corpus, "binary"), None),
     ):
         indices, scores = rescore(queries, [candidates, candidates], stored, k=2, ranges=ranges)
-        for query, found, values in zip(queries, indices, scores, strict=True):
+        for query, best, values in zip(queries, indices, scores, strict=True):
             reference = sorted((float(decoded[index] @ query) for index in candidates), reverse=True)[:2]
             assert np.allclose(values, reference, rtol=1e-4, atol=1e-2)
-            assert np.allclose(decoded[found] @ query, values, rtol=1e-4, atol=1e-2)
+            assert np.allclose(decoded[best] @ query, values, rtol=1e-4, atol=1e-2)
 
 
 def test_rescoring_accepts_fewer_candidates_than_requested() -> None:

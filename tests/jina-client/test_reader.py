@@ -46,7 +46,7 @@ def reader(client: Any, server: Recorder) -> dict[str, Callable[..., Any]]:
     server.answer = lambda sent: _answer(PAGE)
 
     def bound(name: str) -> Callable[..., Any]:
-        return lambda asked, **options: getattr(client.web, name)(asked, **{"endpoint": _root(server), **options})
+        return lambda subject, **options: getattr(client.web, name)(subject, **{"endpoint": _root(server), **options})
 
     return {name: bound(name) for name in ("read", "search", "ground")}
 
@@ -61,10 +61,10 @@ def test_a_page_can_be_read(reader: Any, server: Recorder, client: Any) -> None:
 
 def test_search_results_are_returned(reader: Any, server: Recorder) -> None:
     server.answer = lambda sent: _answer([PAGE, {"title": "No content", "url": "https://b.example/"}])
-    found = reader["search"]("cats")
-    assert [(page.title, page.content) for page in found] == [("Cats", "# Cats"), ("No content", "")]
-    assert isinstance(found[0], Page)
-    assert found.usage == Usage(12, 12)
+    results = reader["search"]("cats")
+    assert [(page.title, page.content) for page in results] == [("Cats", "# Cats"), ("No content", "")]
+    assert isinstance(results[0], Page)
+    assert results.usage == Usage(12, 12)
     assert urlsplit(server.sent[0].path).path == "/"
     server.answer = lambda sent: _answer([PAGE], meta={"usage": {"tokens": 10_000}})
     assert reader["search"]("cats").usage.total_tokens == 10_000
@@ -106,9 +106,9 @@ def test_the_query_is_sent_unchanged(reader: Any, server: Recorder, query: str) 
 
 def test_the_key_is_never_added_to_the_callers_headers(reader: Any, server: Recorder) -> None:
     headers = {"X-Wait-For-Selector": "main", "accept": "text/event-stream", "authorization": "Basic abc"}
-    given = dict(headers)
+    original = dict(headers)
     reader["read"]("https://a.example", headers=headers)
-    assert headers == given
+    assert headers == original
     sent = server.sent[0].headers
     assert (sent["x-wait-for-selector"], sent["accept"]) == ("main", "application/json")
     assert sent["authorization"] == f"Bearer {KEY}"
@@ -137,10 +137,10 @@ def test_reader_options_are_sent_as_headers(reader: Any, server: Recorder) -> No
 @pytest.mark.parametrize("name", ["read", "search", "ground"])
 def test_the_reader_can_return_plain_text(reader: Any, server: Recorder, name: str) -> None:
     server.answer = lambda sent: Answer("Title: Ä\n".encode(), headers={"Content-Type": "text/plain; charset=utf-8"})
-    found = reader[name]("https://a.example", plain=True)
-    found = found[0] if name == "search" else found
-    assert (found.reason if name == "ground" else found.content) == "Title: Ä\n"
-    assert found.details["content_type"] == "text/plain; charset=utf-8"
+    page = reader[name]("https://a.example", plain=True)
+    page = page[0] if name == "search" else page
+    assert (page.reason if name == "ground" else page.content) == "Title: Ä\n"
+    assert page.details["content_type"] == "text/plain; charset=utf-8"
     assert server.sent[0].headers["accept"] == "text/plain"
 
 
@@ -208,7 +208,7 @@ def test_an_unexpected_response_raises(reader: Any, server: Recorder, name: str,
 
 
 @pytest.mark.parametrize(
-    ("name", "asked", "options"),
+    ("name", "subject", "options"),
     [
         ("read", "", {}),
         ("read", None, {}),
@@ -230,10 +230,10 @@ def test_an_unexpected_response_raises(reader: Any, server: Recorder, name: str,
     ],
 )
 def test_invalid_reader_calls_are_rejected(
-    reader: Any, server: Recorder, name: str, asked: Any, options: dict[str, Any]
+    reader: Any, server: Recorder, name: str, subject: Any, options: dict[str, Any]
 ) -> None:
     with pytest.raises(JinaInputError) as caught:
-        reader[name](asked, **options)
+        reader[name](subject, **options)
     assert "password" not in str(caught.value).replace("user name, password", "")
     assert server.sent == []
 

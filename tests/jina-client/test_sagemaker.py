@@ -114,8 +114,8 @@ def test_a_pdf_is_sent_alone(client: Any, server: Recorder) -> None:
 def test_token_vectors_are_returned(client: Any, server: Recorder) -> None:
     rows = np.stack([vector_of("a", 128), vector_of("b", 128)])
     server.answer = lambda sent: Answer({"data": [{"embeddings": rows.tolist(), "usage": {"total_tokens": 2}}]})
-    found = client.embed_multi_vector(["a"], input_type="query")
-    np.testing.assert_allclose(found[0], rows, rtol=1e-6)
+    vectors = client.embed_multi_vector(["a"], input_type="query")
+    np.testing.assert_allclose(vectors[0], rows, rtol=1e-6)
     assert server.sent[0].body == {"data": [{"text": "a"}], "parameters": {"input_type": "query"}}
 
 
@@ -123,8 +123,8 @@ def test_token_vectors_are_returned(client: Any, server: Recorder) -> None:
 def test_documents_are_reranked(client: Any, server: Recorder, model: str) -> None:
     ranked = client.rerank("q", ["a", "ccc", "bb"], model=model, top_n=2)
     assert ([each.index for each in ranked], ranked.usage.total_tokens) == ([1, 2], 7)
-    asked = {"documents": [{"text": "a"}, {"text": "ccc"}, {"text": "bb"}], "query": "q", "top_n": 2}
-    assert server.sent[0].body == {"data": [asked] if model.endswith("m0") else asked}
+    payload = {"documents": [{"text": "a"}, {"text": "ccc"}, {"text": "bb"}], "query": "q", "top_n": 2}
+    assert server.sent[0].body == {"data": [payload] if model.endswith("m0") else payload}
 
 
 @pytest.mark.parametrize(
@@ -225,9 +225,9 @@ def test_missing_credentials_or_region_raise(make_client: Callable[..., Any], mo
 def test_an_invalid_sagemaker_address_is_rejected(
     make_client: Callable[..., Any], options: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(JinaInputError, match=message) as refused:
+    with pytest.raises(JinaInputError, match=message) as rejection:
         make_client(**options)
-    assert "pw" not in str(refused.value)
+    assert "pw" not in str(rejection.value)
 
 
 def test_a_jina_key_is_not_sent(client: Any, server: Recorder, make_client: Callable[..., Any]) -> None:

@@ -50,9 +50,9 @@ def test_the_first_stage_chooses_by_hamming_distance() -> None:
     vectors, query = unit(200), unit(1, seed=1)[0]
     with BinaryIndex(DIMENSIONS) as index:
         index.add(range(200), vectors)
-        chosen = set(ids_of(index.search(query, k=20, oversampling=1)))
+        sample = set(ids_of(index.search(query, k=20, oversampling=1)))
     distances = ((vectors > 0) != (query > 0)).sum(axis=1)
-    assert max(distances[list(chosen)]) <= np.sort(distances)[19]
+    assert max(distances[list(sample)]) <= np.sort(distances)[19]
 
 
 def test_many_rows_are_searched_in_several_threads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,8 +123,8 @@ def test_an_index_without_a_path_can_be_saved(tmp_path: Path) -> None:
     index.save(tmp_path / "kept")
     index.close()
     assert not temporary.exists()
-    with BinaryIndex.load(tmp_path / "kept") as kept:
-        assert ids_of(kept.search(unit(1)[0])) == [1]
+    with BinaryIndex.load(tmp_path / "kept") as copy:
+        assert ids_of(copy.search(unit(1)[0])) == [1]
 
 
 def test_saving_replaces_an_index_that_is_not_open(tmp_path: Path) -> None:

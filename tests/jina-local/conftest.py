@@ -86,8 +86,8 @@ def _asking(app: App) -> Ask:
 
     def ask(method: str, path: str, fields: Any = None, headers: Any = None) -> Reply:
         sent = b"" if fields is None else orjson.dumps(fields)
-        status, answered, body = app.handle(method, path, headers or {}, sent)
-        return checked(method, path, Reply(status, decoded(body, answered["content-type"]), answered))
+        status, reply_headers, body = app.handle(method, path, headers or {}, sent)
+        return checked(method, path, Reply(status, decoded(body, reply_headers["content-type"]), reply_headers))
 
     return ask
 
@@ -138,10 +138,17 @@ def _validator(own: bool, schema: str) -> Any:
 
 def _operation(description: Any, method: str, path: str) -> Any:
     for template, operations in description["paths"].items():
-        wanted, sent = template.split("/"), path.split("/")
-        if wanted[:3] == ["", "v1", "models"] and len(wanted) == 4 and sent[:3] == wanted[:3] and len(sent) >= 4:
+        template_parts, path_parts = template.split("/"), path.split("/")
+        if (
+            template_parts[:3] == ["", "v1", "models"]
+            and len(template_parts) == 4
+            and path_parts[:3] == template_parts[:3]
+            and len(path_parts) >= 4
+        ):
             return operations.get(method.lower())
-        if len(wanted) == len(sent) and all(a == b or a.startswith("{") for a, b in zip(wanted, sent, strict=True)):
+        if len(template_parts) == len(path_parts) and all(
+            a == b or a.startswith("{") for a, b in zip(template_parts, path_parts, strict=True)
+        ):
             return operations.get(method.lower())
     return None
 

@@ -30,9 +30,9 @@ def finished(ask: Any, name: str) -> dict[str, Any]:
 
 def test_a_job_returns_the_vectors_of_a_request(ask: Any) -> None:
     lines = [line(str(number), f"text {number}") for number in range(50)]
-    made = ask("POST", "/v1/batch/embeddings", {"model": NANO, "input": lines, "dimensions": 64, "task": "retrieval"})
-    assert (made.status, made.body["stats"]["total"]) == (200, 50)
-    status = finished(ask, made.body["batch_id"])
+    job = ask("POST", "/v1/batch/embeddings", {"model": NANO, "input": lines, "dimensions": 64, "task": "retrieval"})
+    assert (job.status, job.body["stats"]["total"]) == (200, 50)
+    status = finished(ask, job.body["batch_id"])
     assert (status["status"], status["error_file_url"]) == ("completed", None)
     assert status["stats"]["completed"] == 50
     output = ask("GET", status["output_url"]).body
@@ -44,8 +44,8 @@ def test_a_job_returns_the_vectors_of_a_request(ask: Any) -> None:
 
 def test_an_invalid_line_does_not_affect_the_others(ask: Any) -> None:
     lines = [line("a", "text"), line("a", "the id again"), line("b", 3), {"custom_id": "c"}, {**line("d", "x"), "y": 1}]
-    made = ask("POST", "/v1/batch/embeddings", {"model": NANO, "input": lines}).body
-    status = finished(ask, made["batch_id"])
+    job = ask("POST", "/v1/batch/embeddings", {"model": NANO, "input": lines}).body
+    status = finished(ask, job["batch_id"])
     assert status["stats"] == {"total": 5, "completed": 2, "failed": 3, "total_tokens": status["stats"]["total_tokens"]}
     errors = ask("GET", status["error_file_url"]).body
     assert [each["custom_id"] for each in errors] == ["a", "b", "c"]
@@ -53,8 +53,8 @@ def test_an_invalid_line_does_not_affect_the_others(ask: Any) -> None:
 
 
 def test_a_job_without_a_success_has_failed(ask: Any) -> None:
-    made = ask("POST", "/v1/batch/embeddings", {"model": NANO, "input": [line("a", [])]}).body
-    status = finished(ask, made["batch_id"])
+    job = ask("POST", "/v1/batch/embeddings", {"model": NANO, "input": [line("a", [])]}).body
+    status = finished(ask, job["batch_id"])
     assert (status["status"], status["error"]) == ("failed", "Every line failed: see the errors.")
 
 

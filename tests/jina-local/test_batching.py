@@ -27,10 +27,10 @@ class Machine:
         held: wait in the first batch for ``go``.
     """
 
-    def __init__(self, size: int = 4, held: bool = False) -> None:
+    def __init__(self, size: int = 4, is_held: bool = False) -> None:
         self.ran: Ran = []
         self.running, self.go = threading.Event(), threading.Event()
-        if not held:
+        if not is_held:
             self.go.set()
         self._interrupted = False
         self._alone = threading.Lock()
@@ -56,14 +56,14 @@ class Machine:
 
     def waiting(self, pool: ThreadPoolExecutor, *calls: tuple[tuple[int, str], ...]) -> list[Any]:
         """Calls that stand in line, one after the other, while the first one's batch is held."""
-        made = []
+        futures = []
         for number, call in enumerate(calls):
-            made.append(pool.submit(self.results, *call))
+            futures.append(pool.submit(self.results, *call))
             if number == 0:
                 assert self.running.wait(20)
             else:
                 until(lambda number=number: len(self.shared._queue) == number)  # type: ignore[misc]
-        return made
+        return futures
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -75,8 +75,8 @@ def until(holds: Callable[[], bool]) -> None:
 
 def test_texts_of_one_length_share_a_batch() -> None:
     machine = Machine()
-    found = machine.results((8, "a"), (4, "b"), (8, "c"), *((4, f"d{number}") for number in range(5)))
-    assert found == {item: item.upper() for item in ("a", "b", "c", "d0", "d1", "d2", "d3", "d4")}
+    results = machine.results((8, "a"), (4, "b"), (8, "c"), *((4, f"d{number}") for number in range(5)))
+    assert results == {item: item.upper() for item in ("a", "b", "c", "d0", "d1", "d2", "d3", "d4")}
     assert [(length, len(work)) for length, work in machine.ran] == [(4, 4), (4, 2), (8, 2)]
 
 
@@ -86,7 +86,7 @@ def test_no_texts_need_no_batch() -> None:
 
 
 def test_waiting_callers_share_a_batch() -> None:
-    machine = Machine(held=True)
+    machine = Machine(is_held=True)
     with ThreadPoolExecutor(4) as pool:
         calls = machine.waiting(pool, ((4, "a"),), ((4, "b"), (8, "c")), ((4, "d"),), ((4, "e"),))
         machine.go.set()
@@ -95,7 +95,7 @@ def test_waiting_callers_share_a_batch() -> None:
 
 
 def test_a_short_text_waits_for_one_batch_of_a_long_request() -> None:
-    machine = Machine(size=1, held=True)
+    machine = Machine(size=1, is_held=True)
     with ThreadPoolExecutor(2) as pool:
         long, short = machine.waiting(pool, tuple((64, f"long {number}") for number in range(20)), ((4, "short"),))
         machine.go.set()
@@ -105,7 +105,7 @@ def test_a_short_text_waits_for_one_batch_of_a_long_request() -> None:
 
 
 def test_long_requests_take_turns() -> None:
-    machine = Machine(size=1, held=True)
+    machine = Machine(size=1, is_held=True)
     with ThreadPoolExecutor(2) as pool:
         calls = machine.waiting(
             pool, *(tuple((number + 1, f"{name}{n}") for n in range(10)) for number, name in enumerate("ab"))
@@ -118,7 +118,7 @@ def test_long_requests_take_turns() -> None:
 
 
 def test_a_failure_reaches_only_the_callers_that_shared_the_batch() -> None:
-    machine = Machine(held=True)
+    machine = Machine(is_held=True)
     with ThreadPoolExecutor(4) as pool:
         calls = machine.waiting(pool, ((4, "a"),), ((4, "bad"), (8, "never")), ((4, "b"),), ((12, "c"),))
         machine.go.set()
@@ -133,7 +133,7 @@ def test_a_failure_reaches_only_the_callers_that_shared_the_batch() -> None:
 
 
 def test_an_interrupt_affects_only_its_own_thread() -> None:
-    machine = Machine(held=True)
+    machine = Machine(is_held=True)
     with ThreadPoolExecutor(3) as pool:
         first, interrupted, other = machine.waiting(pool, ((4, "a"),), ((4, "stop"),), ((4, "b"), (8, "c")))
         machine.go.set()
@@ -153,14 +153,14 @@ def test_a_caller_that_leaves_does_not_delay_others() -> None:
 
 
 def test_closing_rejects_waiting_and_new_callers() -> None:
-    machine = Machine(held=True)
+    machine = Machine(is_held=True)
     with ThreadPoolExecutor(2) as pool:
         running, waiting = machine.waiting(pool, ((4, "a"),), ((8, "b"),))
         machine.shared.close()
         for call in (waiting, pool.submit(machine.results, (4, "c"))):
-            with pytest.raises(RequestError) as refused:
+            with pytest.raises(RequestError) as caught:
                 call.result(20)
-            assert refused.value.status == 503
+            assert caught.value.status == 503
         machine.go.set()
         with pytest.raises(RequestError):
             running.result(20)
@@ -186,12 +186,12 @@ def test_vectors_do_not_depend_on_the_batch(encoder: Encoder) -> None:
     means = [encoder.mean_vectors([sequence])[0] for sequence in sequences]
 
     def call(number: int) -> bool:
-        chosen = np.random.default_rng(number).integers(0, len(texts), 5)
-        together = encoder.token_vectors([sequences[each] for each in chosen])
-        pooled = encoder.mean_vectors([sequences[each] for each in chosen])
+        sample = np.random.default_rng(number).integers(0, len(texts), 5)
+        together = encoder.token_vectors([sequences[each] for each in sample])
+        pooled = encoder.mean_vectors([sequences[each] for each in sample])
         return all(
             np.array_equal(together[place], alone[each]) and np.array_equal(pooled[place], means[each])
-            for place, each in enumerate(chosen)
+            for place, each in enumerate(sample)
         )
 
     with ThreadPoolExecutor(8) as pool:
@@ -207,6 +207,6 @@ def test_a_closed_engine_rejects_running_requests(asking: Any) -> None:
         computing = pool.submit(ask, "POST", "/v1/embeddings", long)
         time.sleep(0.3)
         engine.close()
-        refused = computing.result(60)
-    assert (refused.status, refused.body["code"]) == (503, "SERVICE_UNAVAILABLE")
+        rejection = computing.result(60)
+    assert (rejection.status, rejection.body["code"]) == (503, "SERVICE_UNAVAILABLE")
     assert ask("POST", "/v1/embeddings", {"model": "jina-embeddings-v3", "input": "a"}).status == 503

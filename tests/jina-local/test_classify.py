@@ -71,8 +71,8 @@ def test_each_group_of_labels_returns_one_label(post: Any) -> None:
 def test_an_error_names_the_invalid_field(post: Any, fields: Any, field: str, kind: str) -> None:
     model = {} if "classifier_id" in fields else {"model": "jina-embeddings-v3"}
     status, body = post("classify", **{**model, "input": "a", **fields})
-    found = [(error["field"], error["type"]) for error in body["errors"]]
-    assert (status, found) == (422, [(f"body -> {field}", kind)])
+    problems = [(error["field"], error["type"]) for error in body["errors"]]
+    assert (status, problems) == (422, [(f"body -> {field}", kind)])
 
 
 def test_a_classifier_learns_from_examples(post: Any, ask: Any) -> None:
@@ -174,9 +174,9 @@ def test_classifiers_persist_in_a_folder(asking: Any, tmp_path: Path) -> None:
 def test_a_classifier_is_trained_by_one_request_at_a_time(asking: Any, tmp_path: Path) -> None:
     name = asking(App(Engine(state=tmp_path)))("POST", "/v1/train", TRAIN).body["classifier_id"]
     store = ClassifierStore(tmp_path)
-    with store.changing(name), pytest.raises(jina_local.RequestError) as refused, store.changing(name):
+    with store.changing(name), pytest.raises(jina_local.RequestError) as caught, store.changing(name):
         pass
-    assert (refused.value.status, refused.value.body("id")["detail"]["code"]) == (409, "CONFLICT_RESOURCE_BUSY")
+    assert (caught.value.status, caught.value.body("id")["detail"]["code"]) == (409, "CONFLICT_RESOURCE_BUSY")
     with store.changing(name) as free_again:
         assert free_again.classifier_id == name
 

@@ -36,11 +36,11 @@ def test_serve_prints_its_url_and_answers() -> None:
     ) as server:
         assert server.stdout
         line = server.stdout.readline()
-        found = re.search(r"JINA_BASE_URL=(http://127\.0\.0\.1:\d+/v1)", line)
-        assert found, line
+        match = re.search(r"JINA_BASE_URL=(http://127\.0\.0\.1:\d+/v1)", line)
+        assert match, line
         body = {"model": "jina-embeddings-v3", "input": "a"}
         statuses = [
-            requests.post(f"{found[1]}/embeddings", json=body, headers=headers, timeout=30).status_code
+            requests.post(f"{match[1]}/embeddings", json=body, headers=headers, timeout=30).status_code
             for headers in ({}, {"Authorization": "Bearer right"})
         ]
         server.terminate()
@@ -59,8 +59,8 @@ def test_a_missing_model_prints_one_line(tmp_path: Path) -> None:
 
 
 def test_a_port_in_use_prints_one_line() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = run("serve", "--port", str(taken.getsockname()[1]))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        done = run("serve", "--port", str(listener.getsockname()[1]))
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "in use" in done.stderr
 
@@ -122,8 +122,8 @@ def test_fetching_reports_the_error_of_pip(tmp_path: Path) -> None:
 
 def test_listening_on_the_network_without_a_key_warns() -> None:
     """On a port that is taken, so that nothing is opened to other machines."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
         open_to_all = run("serve", "--host", "0.0.0.0", "--port", port)
         with_key = run("serve", "--host", "0.0.0.0", "--port", port, "--api-key", "right")
     assert "Warning: 0.0.0.0 can be reached by other machines" in open_to_all.stderr
@@ -137,8 +137,8 @@ def test_a_signal_right_after_the_first_line_stops_silently(how: signal.Signals)
         assert server.stdout
         assert "JINA_BASE_URL" in server.stdout.readline()
         server.send_signal(how)
-        said, complaints = server.communicate(timeout=60)
-    assert (said, complaints) == ("", "")
+        output, complaints = server.communicate(timeout=60)
+    assert (output, complaints) == ("", "")
     assert server.returncode == (0 if how == signal.SIGTERM else 130)
 
 
@@ -155,8 +155,8 @@ def test_an_invalid_key_prints_one_line(key: str, source: str) -> None:
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
 def test_a_damaged_model_file_prints_one_line(name: str, tmp_path: Path) -> None:
-    found = find_model_files()
-    for path in (found.weights, found.tokenizer, found.config):
+    files = find_model_files()
+    for path in (files.weights, files.tokenizer, files.config):
         content = path.read_bytes()
         (tmp_path / path.name).write_bytes(content[: len(content) // 2] if path.name == name else content)
     done = run("serve", "--port", "0", "--model-path", str(tmp_path))

@@ -39,10 +39,10 @@ def test_usage_includes_special_tokens(post: Any, encoder: Encoder) -> None:
     assert body["usage"] == {"total_tokens": count, "prompt_tokens": count}
 
 
-@pytest.mark.parametrize("given", ["A text", {"text": "A text"}, ["A text"], [{"text": "A text"}]])
-def test_a_text_may_have_four_forms(post: Any, given: Any) -> None:
+@pytest.mark.parametrize("form", ["A text", {"text": "A text"}, ["A text"], [{"text": "A text"}]])
+def test_a_text_may_have_four_forms(post: Any, form: Any) -> None:
     _, expected = post("embeddings", model="jina-embeddings-v3", input=["A text"])
-    assert post("embeddings", model="jina-embeddings-v3", input=given) == (200, expected)
+    assert post("embeddings", model="jina-embeddings-v3", input=form) == (200, expected)
 
 
 def test_base64_contains_the_same_float32_numbers(post: Any) -> None:

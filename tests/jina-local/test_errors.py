@@ -235,8 +235,8 @@ def test_the_right_key_is_accepted() -> None:
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nothing", 404), ("GET", "/v1/rerank", 405)])
 def test_unknown_paths_and_methods_return_404_and_405(method: str, path: str, status: int) -> None:
-    answered, headers, body = App(jina_local.default_app().engine).handle(method, path, {})
-    assert (answered, list(orjson.loads(body))) == (status, ["detail"])
+    actual, headers, body = App(jina_local.default_app().engine).handle(method, path, {})
+    assert (actual, list(orjson.loads(body))) == (status, ["detail"])
     assert headers.get("allow") == ("POST" if status == 405 else None)
 
 

@@ -61,11 +61,11 @@ def test_stalled_bodies_do_not_block_others() -> None:
     """Eight connections that each withhold the last byte used to make every other request a 503."""
     size = 100_000
     with running(max_body=size) as url, ExitStack() as stack:
-        held = [stack.enter_context(connected(url, head(size) + b"x" * (size - 1))) for _ in range(12)]
+        connections = [stack.enter_context(connected(url, head(size) + b"x" * (size - 1))) for _ in range(12)]
         time.sleep(0.5)
         assert [post(url, input="word " * 1000).status_code for _ in range(5)] == [200] * 5
         # The oldest of the held ones has made room.
-        assert held[0].recv(100).startswith(b"HTTP/1.1 503")
+        assert connections[0].recv(100).startswith(b"HTTP/1.1 503")
 
 
 def test_a_stalled_body_gets_a_408() -> None:

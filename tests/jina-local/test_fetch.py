@@ -155,11 +155,11 @@ def test_a_name_with_any_private_address_is_rejected(addresses: list[str], monke
 
 def test_the_connection_uses_the_checked_address(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name server that gives a public address first and a private one next gains nothing."""
-    asked: list[str] = []
+    names: list[str] = []
 
     def resolve(host: str, port: int, **_: Any) -> Any:
-        asked.append(host)
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("8.8.8.8" if len(asked) == 1 else "127.0.0.1", port))]
+        names.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("8.8.8.8" if len(names) == 1 else "127.0.0.1", port))]
 
     connected: list[Any] = []
 
@@ -171,7 +171,7 @@ def test_the_connection_uses_the_checked_address(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(socket, "create_connection", connect)
     with pytest.raises(FetchError, match="connection failed"):
         fetch("http://pictures.example/cat.png", LARGEST)
-    assert (asked, connected) == (["pictures.example"], [("8.8.8.8", 80)])
+    assert (names, connected) == (["pictures.example"], [("8.8.8.8", 80)])
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://x/", "http:///x", "x", ""])
@@ -343,9 +343,9 @@ def test_one_deadline_bounds_all_fetches_of_a_request(asking: Any, monkeypatch: 
     with recorder(slowly) as server:
         fields = {"model": "jina-clip-v2", "input": [{"image": f"{server.url}/{number}.png"} for number in range(20)]}
         status, body, _ = asking(App(Engine(allow_fetch=True)))("POST", "/v1/embeddings", fields)
-        asked = len(server.sent)
+        count = len(server.sent)
     assert status == 422
-    assert asked <= 3
+    assert count <= 3
     assert "send fewer at once" in body["errors"][-1]["message"]
 
 

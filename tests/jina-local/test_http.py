@@ -108,9 +108,9 @@ def test_health_answers_while_a_request_is_computed() -> None:
 
 def test_a_key_is_required_over_http() -> None:
     with running(api_key="right") as url:
-        refused = requests.post(f"{url}/embeddings", json=BODY, timeout=30)
+        rejection = requests.post(f"{url}/embeddings", json=BODY, timeout=30)
         allowed = requests.post(f"{url}/embeddings", json=BODY, headers={"authorization": "Bearer right"}, timeout=30)
-    assert (refused.status_code, refused.json()["code"], allowed.status_code) == (401, "AUTH_MISSING_API_KEY", 200)
+    assert (rejection.status_code, rejection.json()["code"], allowed.status_code) == (401, "AUTH_MISSING_API_KEY", 200)
 
 
 def test_a_missing_model_returns_a_503_with_instructions(tmp_path: Any) -> None:
@@ -137,16 +137,16 @@ def test_a_stopped_server_releases_its_port() -> None:
 
 
 def test_many_callers_get_the_same_vectors(url: str) -> None:
-    found: list[Any] = [None] * 16
+    responses: list[Any] = [None] * 16
 
     def call(number: int) -> None:
         body = {"model": "jina-embeddings-v3", "input": [f"text {number % 4}"]}
-        found[number] = requests.post(f"{url}/embeddings", json=body, timeout=60).json()["data"][0]["embedding"]
+        responses[number] = requests.post(f"{url}/embeddings", json=body, timeout=60).json()["data"][0]["embedding"]
 
     callers = [threading.Thread(target=call, args=(number,)) for number in range(16)]
     for caller in callers:
         caller.start()
     for caller in callers:
         caller.join()
-    assert all(np.array_equal(found[number], found[number % 4]) for number in range(16))
-    assert found[0] != found[1]
+    assert all(np.array_equal(responses[number], responses[number % 4]) for number in range(16))
+    assert responses[0] != responses[1]

@@ -44,9 +44,9 @@ def test_later_windows_start_with_the_first_chunk(encoder: Encoder) -> None:
     fits = 510 - len(head)
     start = 510 - fits // 2
     window = encoder.token_vectors([head + document[start : start + fits]])[0]
-    kept = window[1 + len(head) + fits // 2 : -1]
+    tail = window[1 + len(head) + fits // 2 : -1]
     rows = encoder.token_vectors([document], context=len(head))[0]
-    np.testing.assert_allclose(rows[511 : 511 + len(kept)], kept, atol=2e-5)
+    np.testing.assert_allclose(rows[511 : 511 + len(tail)], tail, atol=2e-5)
 
 
 @pytest.mark.parametrize("model", ["jina-embeddings-v3", "jina-embeddings-v4"])

@@ -56,19 +56,19 @@ def test_requests_per_minute_are_limited() -> None:
     clock = Clock()
     with running(app=App(default_app().engine, limits=Limits(rpm=2, clock=clock))) as url:
         left = [post(url).headers["X-RateLimit-Remaining-Requests"] for _ in range(2)]
-        refused = post(url)
+        rejection = post(url)
         clock.ahead += 61
         later = post(url)
     assert left == ["1", "0"]
-    assert (refused.status_code, later.status_code) == (429, 200)
-    assert refused.json() == {
+    assert (rejection.status_code, later.status_code) == (429, 200)
+    assert rejection.json() == {
         "detail": "Request rate limit exceeded: 3/2 requests per minute. Reduce request frequency or upgrade your plan "
         "at https://jina.ai/api-dashboard/key-manager.",
-        "request_id": refused.headers["x-request-id"],
+        "request_id": rejection.headers["x-request-id"],
         "code": "RATE_REQUEST_LIMIT_EXCEEDED",
     }
-    assert 55 <= int(refused.headers["Retry-After"]) <= 60
-    assert refused.headers["X-RateLimit-Remaining-Requests"] == "0"
+    assert 55 <= int(rejection.headers["Retry-After"]) <= 60
+    assert rejection.headers["X-RateLimit-Remaining-Requests"] == "0"
 
 
 def test_tokens_per_minute_are_limited() -> None:
@@ -77,23 +77,25 @@ def test_tokens_per_minute_are_limited() -> None:
         first = post(url)
         clock.ahead += 30
         second = post(url, input="one")
-        refused = post(url)
-        clock.ahead += int(refused.headers["Retry-After"])
+        rejection = post(url)
+        clock.ahead += int(rejection.headers["Retry-After"])
         later = post(url)
     assert first.headers["X-RateLimit-Remaining-Tokens"] == "5"
-    assert (first.status_code, second.status_code, refused.status_code, later.status_code) == (200, 200, 429, 200)
-    assert refused.json()["code"] == "RATE_TOKEN_LIMIT_EXCEEDED"
-    assert refused.json()["detail"].startswith("Token rate limit exceeded: 13/10 tokens per minute. Reduce batch sizes")
-    assert 25 <= int(refused.headers["Retry-After"]) <= 30
+    assert (first.status_code, second.status_code, rejection.status_code, later.status_code) == (200, 200, 429, 200)
+    assert rejection.json()["code"] == "RATE_TOKEN_LIMIT_EXCEEDED"
+    assert rejection.json()["detail"].startswith(
+        "Token rate limit exceeded: 13/10 tokens per minute. Reduce batch sizes"
+    )
+    assert 25 <= int(rejection.headers["Retry-After"]) <= 30
 
 
 def test_a_request_above_the_token_limit_is_told_to_wait_a_minute() -> None:
     with running(app=App(default_app().engine, limits=Limits(tpm=TOKENS))) as url:
-        refused = post(url, input="one two three four")
+        rejection = post(url, input="one two three four")
         # What was refused is not counted: the next one has the whole minute.
         fits = post(url)
-    assert (refused.status_code, refused.headers["Retry-After"], fits.status_code) == (429, "60", 200)
-    assert refused.json()["detail"].startswith("Token rate limit exceeded: 6/5 tokens")
+    assert (rejection.status_code, rejection.headers["Retry-After"], fits.status_code) == (429, "60", 200)
+    assert rejection.json()["detail"].startswith("Token rate limit exceeded: 6/5 tokens")
 
 
 def test_requests_in_flight_are_limited() -> None:
@@ -102,15 +104,17 @@ def test_requests_in_flight_are_limited() -> None:
         calls = [pool.submit(post, url) for _ in range(2)]
         for _ in calls:
             assert engine.computing.acquire(timeout=20)
-        refused = post(url)
+        rejection = post(url)
         health = requests.get(url.replace("/v1", "/health"), timeout=30)
         models = requests.get(f"{url}/models", timeout=30)
         engine.go.set()
         statuses = [call.result(30).status_code for call in calls]
         later = post(url)
-    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
-    assert refused.json()["code"] == "RATE_CONCURRENCY_LIMIT_EXCEEDED"
-    assert refused.json()["detail"].startswith("Concurrency limit exceeded: 3/2 concurrent requests. Wait for pending")
+    assert (rejection.status_code, rejection.headers["Retry-After"]) == (429, "1")
+    assert rejection.json()["code"] == "RATE_CONCURRENCY_LIMIT_EXCEEDED"
+    assert rejection.json()["detail"].startswith(
+        "Concurrency limit exceeded: 3/2 concurrent requests. Wait for pending"
+    )
     assert (health.status_code, models.status_code, statuses, later.status_code) == (200, 200, [200, 200], 200)
 
 
@@ -197,19 +201,19 @@ def test_the_client_adapts_to_a_concurrency_limit() -> None:
     texts = [f"text {number}" for number in range(24)]
     with running(app=App(default_app().engine, limits=Limits(concurrency=1))) as url:
         with JinaClient(base_url=url, max_concurrency=3, max_retries=20) as client:
-            found = client.embed(texts, batch_size=4).vectors
+            vectors = client.embed(texts, batch_size=4).vectors
         with JinaClient(base_url=url, max_concurrency=1) as client:
-            assert (found == client.embed(texts).vectors).all()
+            assert (vectors == client.embed(texts).vectors).all()
 
 
 def test_the_clients_error_names_the_exceeded_limit() -> None:
     with (
         running(app=App(default_app().engine, limits=Limits(tpm=3))) as url,
         JinaClient(base_url=url, max_retries=0) as client,
-        pytest.raises(RateLimitError, match="Token rate limit exceeded") as refused,
+        pytest.raises(RateLimitError, match="Token rate limit exceeded") as caught,
     ):
         client.embed(["a text of more tokens than that"])
-    assert (refused.value.code, refused.value.retry_after) == ("RATE_TOKEN_LIMIT_EXCEEDED", 60)
+    assert (caught.value.code, caught.value.retry_after) == ("RATE_TOKEN_LIMIT_EXCEEDED", 60)
 
 
 def test_the_client_explains_a_body_above_the_limit() -> None:
@@ -264,15 +268,15 @@ def test_the_total_size_of_bodies_is_bounded() -> None:
     texts = {"input": ["x" * 600]}
     with running(app=App(engine), max_body=1000) as url, ThreadPoolExecutor(20) as pool:
         calls = [pool.submit(post, url, **texts) for _ in range(20)]
-        refused: list[Any] = []
+        rejections: list[Any] = []
         deadline = time.monotonic() + 20
-        while len(refused) < 20 - 12 and time.monotonic() < deadline:
-            refused = [call.result() for call in calls if call.done()]
+        while len(rejections) < 20 - 12 and time.monotonic() < deadline:
+            rejections = [call.result() for call in calls if call.done()]
             time.sleep(0.01)
         engine.go.set()
         statuses = sorted(call.result(30).status_code for call in calls)
         again = post(url)
-    assert {answer.status_code for answer in refused} == {503}
+    assert {answer.status_code for answer in rejections} == {503}
     assert (statuses, again.status_code) == ([200] * 12 + [503] * 8, 200)
 
 
@@ -283,9 +287,9 @@ def served(*options: str) -> tuple[subprocess.Popen[str], str]:
     command = [sys.executable, "-m", "jina_local.cli", "serve", "--port", "0", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout
-    found = re.search(r"JINA_BASE_URL=(\S+);", process.stdout.readline())
-    assert found
-    return process, found[1]
+    match = re.search(r"JINA_BASE_URL=(\S+);", process.stdout.readline())
+    assert match
+    return process, match[1]
 
 
 def test_the_command_accepts_all_limits() -> None:

@@ -71,8 +71,8 @@ def pdf(*pages: list[str], scanned: bool = False) -> bytes:
     objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b"", b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"]
     numbers = []
     for lines in pages:
-        said = b" ".join(b"(%s) Tj 0 -20 Td" % line.encode() for line in lines)
-        content = b"BT /F1 14 Tf 50 700 Td %s ET" % said
+        lines_of_text = b" ".join(b"(%s) Tj 0 -20 Td" % line.encode() for line in lines)
+        content = b"BT /F1 14 Tf 50 700 Td %s ET" % lines_of_text
         objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content))
         objects.append(
             b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents %d 0 R "
@@ -196,9 +196,9 @@ def test_a_question_finds_the_page_that_answers_it(post: Any) -> None:
         "Is it going to rain?": ["Weather report", "Heavy showers on Tuesday", "Sunny at the weekend"],
     }
     images = [{"image": coded(saved(drawing(lines)))} for lines in pages.values()]
-    found = vectors(post("embeddings", model=CLIP, input=images)[1])
-    asked = vectors(post("embeddings", model=CLIP, task="retrieval.query", input=list(pages))[1])
-    assert (asked @ found.T).argmax(axis=1).tolist() == list(range(len(pages)))
+    page_vectors = vectors(post("embeddings", model=CLIP, input=images)[1])
+    query_vectors = vectors(post("embeddings", model=CLIP, task="retrieval.query", input=list(pages))[1])
+    assert (query_vectors @ page_vectors.T).argmax(axis=1).tolist() == list(range(len(pages)))
 
 
 def test_a_group_has_one_vector_of_all_its_parts(post: Any) -> None:
@@ -259,9 +259,9 @@ def test_a_pdf_has_at_most_100_pages(post: Any) -> None:
     ids=["not a PDF", "only a head", "cut off", "locked", "an empty page", "a scan of nothing"],
 )
 def test_an_unreadable_pdf_is_rejected(post: Any, file: bytes, message: str) -> None:
-    field, kind, said = refusal(post, {"pdf": coded(file)})
+    field, kind, actual_message = refusal(post, {"pdf": coded(file)})
     assert (field, kind) == ("body -> input -> pdf", "unreadable_medium")
-    assert message in said
+    assert message in actual_message
 
 
 # What is refused.
@@ -301,9 +301,9 @@ def test_an_error_names_every_unreadable_file(post: Any) -> None:
     ids=lambda value: value[:12] if isinstance(value, str) else None,
 )
 def test_a_file_that_is_not_an_image_is_rejected(post: Any, value: str, kind: str, message: str) -> None:
-    field, found, said = refusal(post, {"image": value})
-    assert (field, found) == ("body -> input -> image", kind)
-    assert message in said
+    field, actual_kind, actual_message = refusal(post, {"image": value})
+    assert (field, actual_kind) == ("body -> input -> image", kind)
+    assert message in actual_message
 
 
 def test_an_image_at_the_size_limit_is_decoded() -> None:
@@ -318,8 +318,8 @@ def test_text_models_reject_images(post: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["video", "audio"])
 def test_video_and_audio_are_rejected_with_a_reason(post: Any, kind: str) -> None:
-    _, found, message = refusal(post, {kind: "aGk="}, "jina-embeddings-v5-omni-small")
-    assert found == "unsupported_modality"
+    _, kind_of_error, message = refusal(post, {kind: "aGk="}, "jina-embeddings-v5-omni-small")
+    assert kind_of_error == "unsupported_modality"
     assert f"cannot read {kind}" in message
 
 
@@ -379,18 +379,18 @@ def test_threads_read_the_same_text(reader: MediaPool) -> None:
     pages = [drawing([f"Page number {number}", "of one small book"]) for number in range(4)]
     files = [saved(page) for page in pages] + [pdf([f"Chapter {number}"], scanned=True) for number in range(4)]
     expected = [*(f"Page number {n}\nof one small book" for n in range(4)), *(f"Chapter {n}" for n in range(4))]
-    found: list[str] = [""] * 8
+    texts: list[str] = [""] * 8
 
     def read(number: int) -> None:
         data = files[number]
-        found[number] = reader.texts("image" if number < 4 else "pdf", data)[0]
+        texts[number] = reader.texts("image" if number < 4 else "pdf", data)[0]
 
     threads = [threading.Thread(target=read, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == expected
+    assert texts == expected
 
 
 def test_images_for_a_vision_model_share_a_memory_limit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -400,9 +400,9 @@ def test_images_for_a_vision_model_share_a_memory_limit(monkeypatch: pytest.Monk
     monkeypatch.setattr(media_reader, "MAX_PIXELS_TOGETHER", 30_000)
     assert [picture.size for picture in media_reader.read_pictures(items, row).images] == [(100, 100)] * 3
     monkeypatch.setattr(media_reader, "MAX_PIXELS_TOGETHER", 29_999)
-    with pytest.raises(RequestError) as refused:
+    with pytest.raises(RequestError) as caught:
         media_reader.read_pictures(items, row)
-    assert (refused.value.status, refused.value.body("id")["errors"][0]["field"]) == (
+    assert (caught.value.status, caught.value.body("id")["errors"][0]["field"]) == (
         422,
         "body -> input -> 2 -> image",
     )
@@ -410,9 +410,9 @@ def test_images_for_a_vision_model_share_a_memory_limit(monkeypatch: pytest.Monk
 
 def test_a_vision_model_gets_rendered_pdf_pages() -> None:
     item = InputItem("pdf", coded(pdf(["first"], ["second"])), ("input", "pdf"))
-    found = media_reader.read_pictures([item], MODELS[CLIP])
-    assert [picture.size for picture in found.images] == [(1200, 1600)] * 2
-    assert found.order == [True, True]
+    pictures = media_reader.read_pictures([item], MODELS[CLIP])
+    assert [picture.size for picture in pictures.images] == [(1200, 1600)] * 2
+    assert pictures.order == [True, True]
 
 
 def test_without_the_extra_the_error_says_what_to_install(tmp_path: Path) -> None:
@@ -430,9 +430,9 @@ ask("a text")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment)
     assert run.stderr == ""
-    refused, text = run.stdout.splitlines()
-    assert refused.startswith("422")
-    assert 'pip install \\"jina-local[images]\\"' in refused
+    rejection, text = run.stdout.splitlines()
+    assert rejection.startswith("422")
+    assert 'pip install \\"jina-local[images]\\"' in rejection
     assert text.strip() == "200"
 
 

@@ -24,8 +24,8 @@ Files = dict[str, Path]
 @pytest.fixture(scope="module")
 def files() -> Files:
     """The real files by the names that they have in a folder."""
-    found = find_model_files()
-    return dict(zip(NAMES, (found.weights, found.tokenizer, found.config), strict=True))
+    model_files = find_model_files()
+    return dict(zip(NAMES, (model_files.weights, model_files.tokenizer, model_files.config), strict=True))
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ def matrices(body: Any) -> list[Any]:
 @pytest.mark.parametrize("model", ["jina-colbert-v1-en", "jina-colbert-v2"])
 def test_a_document_has_one_unit_vector_per_token(post: Any, encoder: Encoder, endpoint: str, model: str) -> None:
     status, body = post(endpoint, model=model, input=TEXTS)
-    found = matrices(body)
+    vectors = matrices(body)
     lengths = [len(ids) + 2 for ids in encoder.tokenize(TEXTS)]
-    assert (status, [rows.shape for rows in found]) == (200, [(length, 128) for length in lengths])
-    assert all(np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6) for rows in found)
+    assert (status, [rows.shape for rows in vectors]) == (200, [(length, 128) for length in lengths])
+    assert all(np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6) for rows in vectors)
     assert body["usage"]["total_tokens"] == sum(lengths)
 
 
@@ -44,9 +44,9 @@ def test_shorter_vectors_are_truncated_and_normalized(post: Any, dimensions: int
 
 
 def test_every_encoding_contains_the_same_vectors(post: Any) -> None:
-    found = matrices(post("embeddings", **COLBERT)[1])
+    vectors = matrices(post("embeddings", **COLBERT)[1])
     coded = {kind: post("embeddings", **COLBERT, embedding_type=kind)[1] for kind in ("base64", "ubinary", "binary")}
-    for index, rows in enumerate(found):
+    for index, rows in enumerate(vectors):
         strings = coded["base64"]["data"][index]["embeddings"]
         assert np.array_equal([np.frombuffer(base64.b64decode(each), "<f4") for each in strings], np.float32(rows))
         bits = np.packbits(rows > 0, axis=1)

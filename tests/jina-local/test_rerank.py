@@ -20,8 +20,8 @@ def test_the_score_is_mean_maxsim_and_cosine(encoder: Encoder, document: str) ->
     query, text = (encoder.token_vectors(encoder.tokenize([item]))[0].astype(float) for item in (QUERY, document))
     maxsim = np.mean([max(float(q @ d) for d in unit(text)) for q in unit(query)])
     expected = 0.7 * maxsim + 0.3 * float(unit(query.mean(axis=0)) @ unit(text.mean(axis=0)))
-    found = relevance(encoder, encoder.tokenize([QUERY])[0], encoder.tokenize([document]))
-    assert found.scores == pytest.approx([expected], abs=1e-6)
+    actual = relevance(encoder, encoder.tokenize([QUERY])[0], encoder.tokenize([document]))
+    assert actual.scores == pytest.approx([expected], abs=1e-6)
 
 
 def test_equal_scores_are_ordered_by_index() -> None:

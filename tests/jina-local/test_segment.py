@@ -66,8 +66,8 @@ def test_the_response_names_the_tokenizer_used(post: Any, encoder: Encoder, name
 
 @given(st.text(max_size=60), st.sampled_from(NAMES))
 def test_tokens_join_to_the_text(encoder: Encoder, text: str, name: str) -> None:
-    _, found = pieces(text, name, StandIn(encoder).pieces)
-    assert "".join(piece for piece, _ in found) == (text if found else "")
+    _, tokens = pieces(text, name, StandIn(encoder).pieces)
+    assert "".join(piece for piece, _ in tokens) == (text if tokens else "")
 
 
 def test_token_counts_match_openais() -> None:

@@ -71,8 +71,8 @@ def test_colbert_marks_queries_and_documents(tmp_path: Path, serve: Serve) -> No
     assert all(close(item["embeddings"], rows) for item, rows in zip(body["data"], documents, strict=True))
     status, body = ask("rerank", model="jina-colbert-v2", query=TEXTS[0], documents=TEXTS)
     scores = [(expected(query, 128) @ rows.T).max(axis=1).sum() for rows in documents]
-    found = {each["index"]: each["relevance_score"] for each in body["results"]}
-    assert np.allclose([found[index] for index in range(3)], scores, atol=1e-3)
+    actual_scores = {each["index"]: each["relevance_score"] for each in body["results"]}
+    assert np.allclose([actual_scores[index] for index in range(3)], scores, atol=1e-3)
 
 
 @pytest.mark.parametrize("layout", ["bert", "xlm-roberta", "as published"])
@@ -92,8 +92,8 @@ def test_a_cross_encoder_returns_the_sigmoid_of_the_logit(layout: str, tmp_path:
     network.save_pretrained(folder)
     if layout == "as published":
         save_file(as_published(load_file(folder / "model.safetensors")), folder / "model.safetensors")
-        said = published_config(position_embedding_type="absolute", max_position_embeddings=66, num_labels=1)
-        (folder / "config.json").write_text(json.dumps(said))
+        published = published_config(position_embedding_type="absolute", max_position_embeddings=66, num_labels=1)
+        (folder / "config.json").write_text(json.dumps(published))
     ask = serve(folder)
     scores = {}
     for index, text in enumerate(TEXTS):
@@ -102,9 +102,9 @@ def test_a_cross_encoder_returns_the_sigmoid_of_the_logit(layout: str, tmp_path:
         scores[index] = float(torch.sigmoid(logit))
     status, body = ask("rerank", model=name, query="a city", documents=TEXTS)
     assert status == 200
-    found = {each["index"]: each["relevance_score"] for each in body["results"]}
-    assert found == pytest.approx(scores, abs=1e-5)
-    assert len(set(found.values())) == 3
+    actual_scores = {each["index"]: each["relevance_score"] for each in body["results"]}
+    assert actual_scores == pytest.approx(scores, abs=1e-5)
+    assert len(set(actual_scores.values())) == 3
     long = " ".join(["rivers"] * 200)
     assert ask("rerank", model=name, query="a city", documents=[long], truncation=False)[0] == 400
     assert ask("rerank", model=name, query="a city", documents=[long])[0] == 200
@@ -123,18 +123,18 @@ def as_published(tensors: dict[str, Any]) -> dict[str, Any]:
         "output.dense": "mlp.fc2",
         "output.LayerNorm": "norm2",
     }
-    found = {}
+    renamed = {}
     for name, weight in tensors.items():
         if ".attention.self." in name:
             if ".query." in name:
                 parts = [tensors[name.replace(".query.", f".{each}.")] for each in ("query", "key", "value")]
                 name = name.replace("attention.self.query", "mixer.Wqkv").replace("encoder.layer.", "encoder.layers.")
-                found[name] = torch.cat(parts)
+                renamed[name] = torch.cat(parts)
             continue
         for before, after in names.items():
             name = name.replace(before, after)
-        found[name] = weight.clone()
-    return found
+        renamed[name] = weight.clone()
+    return renamed
 
 
 def test_clip_embeds_texts_and_images(tmp_path: Path, serve: Serve, picture: Picture) -> None:
@@ -242,9 +242,9 @@ def test_the_listwise_reranker_reads_documents_in_blocks(blocks: int, tmp_path: 
     inner, outer = torch.randn(16, 32, generator=generator), torch.randn(24, 16, generator=generator)
     stored = {f"model.{name}": each for name, each in load_file(folder / "model.safetensors").items()}
     save_file({**stored, "projector.0.weight": inner, "projector.2.weight": outer}, folder / "model.safetensors")
-    said = json.loads((folder / "config.json").read_text())
-    said |= {"architectures": ["JinaForRanking"], "auto_map": {"AutoModel": "modeling.JinaForRanking"}}
-    (folder / "config.json").write_text(json.dumps(said))
+    published = json.loads((folder / "config.json").read_text())
+    published |= {"architectures": ["JinaForRanking"], "auto_map": {"AutoModel": "modeling.JinaForRanking"}}
+    (folder / "config.json").write_text(json.dumps(published))
     query, documents = "a city", [*TEXTS, "the capital", "<|embed_token|>rivers"]
     # In the smaller conversation there is room for 109 tokens: with what is around them the documents take 62, 36, 72,
     # 41 and 36.

@@ -74,15 +74,15 @@ def test_v3_uses_a_tasks_adapter_and_prefix(v3: tuple[Path, Any, Any], serve: Se
     plain = vectors(body)
     # No task: neither adapter nor prefix, as the hosted service was measured to do.
     assert close(plain, [unit(rows_of(network, own, text).mean(0)) for text in TEXTS])
-    found = {}
+    results = {}
     for task in TASKS:
         status, body = ask("embeddings", model="jina-embeddings-v3", task=task, input=TEXTS)
-        found[task] = vectors(body)
+        results[task] = vectors(body)
         prefix = MODELS["jina-embeddings-v3"].prefixes.get(task, "")
         adapted = with_adapter(folder, task)
-        assert close(found[task], [unit(rows_of(adapted, own, prefix + text).mean(0)) for text in TEXTS]), task
+        assert close(results[task], [unit(rows_of(adapted, own, prefix + text).mean(0)) for text in TEXTS]), task
         assert body["usage"]["total_tokens"] == sum(len(own(prefix + text)["input_ids"]) for text in TEXTS)
-    assert all(not close(found[a], found[b]) for a in TASKS for b in TASKS if a < b)
+    assert all(not close(results[a], results[b]) for a in TASKS for b in TASKS if a < b)
     # And back to none.
     assert close(vectors(ask("embeddings", model="jina-embeddings-v3", input=TEXTS)[1]), plain)
 
@@ -129,11 +129,11 @@ def test_vectors_are_truncated_and_normalized_only_on_request(v3: tuple[Path, An
     folder, network, own = v3
     ask = serve(folder)
     means = np.array([rows_of(network, own, text).mean(0) for text in TEXTS])
-    asked = {"model": "jina-embeddings-v3", "input": TEXTS}
-    assert close(vectors(ask("embeddings", **asked, normalized=False)[1]), means)
-    assert close(vectors(ask("embeddings", **asked, normalized=False, dimensions=8)[1]), means[:, :8])
-    assert close(vectors(ask("embeddings", **asked, dimensions=8)[1]), unit(means[:, :8]))
-    status, body = ask("embeddings", **asked, dimensions=33)
+    fields = {"model": "jina-embeddings-v3", "input": TEXTS}
+    assert close(vectors(ask("embeddings", **fields, normalized=False)[1]), means)
+    assert close(vectors(ask("embeddings", **fields, normalized=False, dimensions=8)[1]), means[:, :8])
+    assert close(vectors(ask("embeddings", **fields, dimensions=8)[1]), unit(means[:, :8]))
+    status, body = ask("embeddings", **fields, dimensions=33)
     assert (status, body["errors"][0]["message"]) == (422, "Input should be less than or equal to 32")
 
 
@@ -182,18 +182,18 @@ def test_another_model_is_rejected_and_the_default_is_the_loaded_one(v3: tuple[P
 def test_parallel_requests_use_their_own_tasks(v3: tuple[Path, Any, Any], serve: Serve) -> None:
     ask = serve(v3[0])
     alone = {task: vectors(ask("embeddings", task=task, input=TEXTS)[1]) for task in TASKS}
-    found: list[bool] = []
+    matches: list[bool] = []
 
     def embed(task: str) -> None:
-        found.extend(close(vectors(ask("embeddings", task=task, input=TEXTS)[1]), alone[task]) for _ in range(5))
+        matches.extend(close(vectors(ask("embeddings", task=task, input=TEXTS)[1]), alone[task]) for _ in range(5))
 
     threads = [threading.Thread(target=embed, args=(task,)) for task in TASKS * 2]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(120)
-    assert len(found) == 50
-    assert all(found)
+    assert len(matches) == 50
+    assert all(matches)
 
 
 def test_classification_uses_its_adapter(v3: tuple[Path, Any, Any], serve: Serve) -> None:

@@ -76,8 +76,8 @@ def test_requests_have_a_timeout(server: Recorder) -> None:
 
 
 def test_a_long_list_is_split_into_requests_of_512(server: Recorder) -> None:
-    found = JinaEmbeddings(model=MODEL, base_url=server.url, dimensions=8).embed_documents(["a"] * 2049)
-    assert len(found) == 2049
+    vectors = JinaEmbeddings(model=MODEL, base_url=server.url, dimensions=8).embed_documents(["a"] * 2049)
+    assert len(vectors) == 2049
     assert max(len(sent.body["input"]) for sent in server.sent) <= 512
 
 
@@ -89,16 +89,16 @@ def test_a_copy_keeps_every_option() -> None:
 
 def test_a_reranker_keeps_ids_and_hides_the_key(server: Recorder) -> None:
     reranker = JinaRerank(base_url=server.url, jina_api_key=KEY, top_n=1)
-    given = [Document("aa", id="7", metadata={"tags": ["x"]})]
-    for kept in (
-        reranker.compress_documents(given, "q"),
-        asyncio.run(reranker.acompress_documents(given, "q")),
-        reranker.invoke({"query": "q", "documents": given}),
+    originals = [Document("aa", id="7", metadata={"tags": ["x"]})]
+    for results in (
+        reranker.compress_documents(originals, "q"),
+        asyncio.run(reranker.acompress_documents(originals, "q")),
+        reranker.invoke({"query": "q", "documents": originals}),
     ):
-        assert (kept[0].id, kept[0].metadata["tags"]) == ("7", ["x"])
+        assert (results[0].id, results[0].metadata["tags"]) == ("7", ["x"])
         # What is done to a result is not done to what was given.
-        kept[0].metadata["tags"].append("y")
-    assert given[0].metadata == {"tags": ["x"]}
+        results[0].metadata["tags"].append("y")
+    assert originals[0].metadata == {"tags": ["x"]}
     assert KEY not in f"{reranker!r} {reranker.model_dump()}"
     with pytest.raises(JinaArgumentError, match=r"has no argument session: .* pass client="):
         JinaRerank(session=requests.Session(), jina_api_key=KEY)

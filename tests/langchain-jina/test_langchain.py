@@ -50,7 +50,9 @@ def test_a_retriever_and_a_reranker_answer_a_question(engine_url: str) -> None:
     store = InMemoryVectorStore(JinaEmbeddings(model=MODEL, base_url=engine_url))
     store.add_documents([Document(text, id=str(number)) for number, text in enumerate(TEXTS)])
     reranker = JinaRerank(model="jina-reranker-v2-base-multilingual", base_url=engine_url, top_n=1)
-    chain = store.as_retriever() | RunnableLambda(lambda found: reranker.compress_documents(found, "What do I bake?"))
+    chain = store.as_retriever() | RunnableLambda(
+        lambda documents: reranker.compress_documents(documents, "What do I bake?")
+    )
     assert [document.id for document in chain.invoke("What do I bake?")] == ["2"]
 
 
@@ -58,11 +60,11 @@ def test_async_pipelines_give_the_same_answer(engine_url: str) -> None:
     async def ask() -> list[Document]:
         store = InMemoryVectorStore(JinaEmbeddings(model=MODEL, base_url=engine_url))
         await store.aadd_documents([Document(text, id=str(number)) for number, text in enumerate(TEXTS)])
-        found = await store.asimilarity_search("Where is the animal?", k=3)
-        return list(await JinaRerank(base_url=engine_url, top_n=2).acompress_documents(found, "Where is the animal?"))
+        results = await store.asimilarity_search("Where is the animal?", k=3)
+        return list(await JinaRerank(base_url=engine_url, top_n=2).acompress_documents(results, "Where is the animal?"))
 
-    found = asyncio.run(ask())
-    assert (len(found), found[0].id) == (2, "0")
+    results = asyncio.run(ask())
+    assert (len(results), results[0].id) == (2, "0")
 
 
 def test_queries_and_documents_have_different_tasks(server: Recorder) -> None:
@@ -108,15 +110,15 @@ def test_empty_input_sends_no_request(server: Recorder) -> None:
 
 def test_reranked_documents_are_copies_with_id_and_metadata(server: Recorder) -> None:
     documents = [Document("aa", id="1", metadata={"page": 7}), Document("b", id="2")]
-    kept = JinaRerank(base_url=server.url, top_n=1).compress_documents(documents, "q")
-    assert kept == [Document("aa", id="1", metadata={"page": 7, "relevance_score": 0.002})]
+    results = JinaRerank(base_url=server.url, top_n=1).compress_documents(documents, "q")
+    assert results == [Document("aa", id="1", metadata={"page": 7, "relevance_score": 0.002})]
     assert documents[0].metadata == {"page": 7}
 
 
 def test_rerank_accepts_texts_documents_and_dicts(server: Recorder) -> None:
     reranker = JinaRerank(base_url=server.url)
-    found = reranker.rerank(["a", Document("bb"), {"text": "ccc"}, "dddd"], "q", model="jina-reranker-v3", top_n=None)
-    assert [pair["index"] for pair in found] == [3, 2, 1, 0]
+    results = reranker.rerank(["a", Document("bb"), {"text": "ccc"}, "dddd"], "q", model="jina-reranker-v3", top_n=None)
+    assert [pair["index"] for pair in results] == [3, 2, 1, 0]
     assert server.sent[0].body["model"] == "jina-reranker-v3"
     assert [pair["index"] for pair in asyncio.run(reranker.arerank(["a", "bb"], "q", top_n=1))] == [1]
 
@@ -220,10 +222,10 @@ def test_a_closed_component_can_be_used_again(server: Recorder) -> None:
 def test_binary_vectors_are_lists_of_0_and_1(server: Recorder, kind: str) -> None:
     embeddings = JinaEmbeddings(model=MODEL, base_url=server.url, embedding_type=kind)
     expected = (vector_of("a") > 0).astype(float).tolist()
-    found = embeddings.embed_documents(["a"])
-    assert found == [expected] == asyncio.run(embeddings.aembed_documents(["a"]))
+    vectors = embeddings.embed_documents(["a"])
+    assert vectors == [expected] == asyncio.run(embeddings.aembed_documents(["a"]))
     assert embeddings.embed_query("a") == asyncio.run(embeddings.aembed_query("a")) == expected
-    assert isinstance(found[0][0], float)
+    assert isinstance(vectors[0][0], float)
     assert server.sent[0].body["embedding_type"] == kind
 
 

@@ -44,11 +44,11 @@ def by_client(url: str, **options: Any) -> dict[str, list[float]]:
 def test_embed_chunked_accepts_a_list_of_lists(engine_url: str) -> None:
     expected = by_client(engine_url)
     embeddings = JinaEmbeddings(model=MODEL, base_url=engine_url)
-    found = embeddings.embed_chunked([BERLIN, BREAD])
-    assert [len(vectors) for vectors in found] == [3, 2]
-    assert found[0][1] == expected["berlin-1"]
-    assert found[1] == [expected["bread-0"], expected["bread-1"]]
-    assert asyncio.run(embeddings.aembed_chunked([BERLIN, BREAD])) == found
+    results = embeddings.embed_chunked([BERLIN, BREAD])
+    assert [len(vectors) for vectors in results] == [3, 2]
+    assert results[0][1] == expected["berlin-1"]
+    assert results[1] == [expected["bread-0"], expected["bread-1"]]
+    assert asyncio.run(embeddings.aembed_chunked([BERLIN, BREAD])) == results
 
 
 def test_embed_chunked_returns_binary_vectors(engine_url: str) -> None:
@@ -74,9 +74,9 @@ def test_an_error_names_the_failed_document(server: Recorder) -> None:
 def test_chunks_are_grouped_by_a_metadata_key(engine_url: str) -> None:
     expected = by_client(engine_url)
     embeddings = JinaEmbeddings(model=MODEL, base_url=engine_url)
-    found = embeddings.embed_chunks(CHUNKS)
-    assert found == [expected[str(chunk.id)] for chunk in CHUNKS]
-    assert asyncio.run(embeddings.aembed_chunks(CHUNKS, group_by="source")) == found
+    vectors = embeddings.embed_chunks(CHUNKS)
+    assert vectors == [expected[str(chunk.id)] for chunk in CHUNKS]
+    assert asyncio.run(embeddings.aembed_chunks(CHUNKS, group_by="source")) == vectors
     # The same text, in two documents.
     assert expected["berlin-1"] != expected["bread-1"]
 
@@ -89,8 +89,8 @@ def test_the_chunks_of_two_documents_never_share_a_request(server: Recorder) -> 
 
 def test_a_long_document_is_split_into_windows(server: Recorder) -> None:
     chunks = ["word " * 2000] * 10
-    found = JinaEmbeddings(model=MODEL, base_url=server.url).embed_chunked([chunks])
-    assert len(found[0]) == 10
+    vectors = JinaEmbeddings(model=MODEL, base_url=server.url).embed_chunked([chunks])
+    assert len(vectors[0]) == 10
     assert len(server.sent) > 1
 
 
@@ -98,14 +98,16 @@ def test_a_store_receives_late_chunking_vectors(engine_url: str) -> None:
     expected = by_client(engine_url)
     store = InMemoryVectorStore(JinaEmbeddings(model=MODEL, base_url=engine_url))
     assert add_chunks(store, CHUNKS) == [chunk.id for chunk in CHUNKS]
-    assert {key: kept["vector"] for key, kept in store.store.items()} == expected
+    assert {key: entry["vector"] for key, entry in store.store.items()} == expected
 
 
 def test_a_store_receives_late_chunking_vectors_asynchronously(engine_url: str) -> None:
     expected = by_client(engine_url)
     store = InMemoryVectorStore(JinaEmbeddings(model=MODEL, base_url=engine_url))
     asyncio.run(aadd_chunks(store, CHUNKS, ids=[f"x-{chunk.id}" for chunk in CHUNKS]))
-    assert {key: kept["vector"] for key, kept in store.store.items()} == {f"x-{key}": v for key, v in expected.items()}
+    assert {key: entry["vector"] for key, entry in store.store.items()} == {
+        f"x-{key}": v for key, v in expected.items()
+    }
 
 
 @pytest.mark.parametrize("asynchronously", [False, True])
@@ -121,8 +123,8 @@ def test_a_store_may_batch_and_use_threads(engine_url: str, asynchronously: bool
         add_chunks(store, CHUNKS, ids=list(range(5)), batch_size=2)
     for point in client.scroll("chunks", with_vectors=True)[0]:
         metadata = (point.payload or {})["metadata"]
-        wanted = expected[f"{metadata['source']}-{metadata['place']}"]
-        np.testing.assert_allclose(point.vector, wanted, atol=1e-6)
+        vector = expected[f"{metadata['source']}-{metadata['place']}"]
+        np.testing.assert_allclose(point.vector, vector, atol=1e-6)
     client.close()
 
 

@@ -39,24 +39,24 @@ def test_special_characters_of_a_query_arrive_unchanged(server: Recorder, wrappe
 
 def test_the_tool_returns_json(server: Recorder, wrapper: JinaSearchAPIWrapper) -> None:
     tool = JinaSearch(search_wrapper=wrapper)
-    found = tool.invoke("cats")
-    assert json.loads(found)[0] == {
+    results = tool.invoke("cats")
+    assert json.loads(results)[0] == {
         "title": "Köln",
         "link": "https://cats.example/",
         "snippet": "On cats",
         "content": "# Cats",
     }
-    assert asyncio.run(tool.ainvoke("cats")) == found
+    assert asyncio.run(tool.ainvoke("cats")) == results
     assert server.sent[0].headers["authorization"] == f"Bearer {KEY}"
     assert (tool.name, list(tool.args)) == ("jina_search", ["query", "max_results"])
 
 
 def test_download_documents_returns_documents(wrapper: JinaSearchAPIWrapper) -> None:
-    found = wrapper.download_documents("cats")
+    results = wrapper.download_documents("cats")
     metadata = {"title": "Köln", "link": "https://cats.example/", "description": "On cats"}
-    assert found[0] == Document("# Cats", metadata=metadata)
-    assert found[1].page_content == ""
-    assert asyncio.run(wrapper.adownload_documents("cats")) == found
+    assert results[0] == Document("# Cats", metadata=metadata)
+    assert results[1].page_content == ""
+    assert asyncio.run(wrapper.adownload_documents("cats")) == results
 
 
 def test_search_url_is_accepted() -> None:
@@ -94,9 +94,11 @@ def test_the_tool_returns_bounded_json_and_the_wrapper_returns_all(
     pages = [{**PAGE, "content": '# "Cats"\n' * 5000}] * 10
     server.answer = lambda sent: Answer({"code": 200, "data": pages})
     for limit in (100, 1000, 4000):
-        found = JinaSearch(search_wrapper=wrapper, max_output_tokens=limit).invoke({"query": "cats", "max_results": 7})
-        assert limit / 2 < text_tokens(found) <= limit
-        assert all(page["title"] == "Köln" for page in json.loads(found))
-    assert len(json.loads(found)) == 7
-    assert "[shortened: 45000 characters in all]" in json.loads(found)[0]["content"]
+        results = JinaSearch(search_wrapper=wrapper, max_output_tokens=limit).invoke(
+            {"query": "cats", "max_results": 7}
+        )
+        assert limit / 2 < text_tokens(results) <= limit
+        assert all(page["title"] == "Köln" for page in json.loads(results))
+    assert len(json.loads(results)) == 7
+    assert "[shortened: 45000 characters in all]" in json.loads(results)[0]["content"]
     assert json.loads(wrapper.run("cats"))[9]["content"] == pages[0]["content"]

@@ -141,9 +141,9 @@ def test_a_reranker_is_a_step_of_a_chain(engine_url: str) -> None:
     reranker = JinaRerank(model=RERANKER, base_url=engine_url, top_n=1)
     gathered = {"query": RunnablePassthrough(), "documents": filled_store(engine_url).as_retriever()}
     chain: Runnable[str, list[Document]] = gathered | reranker
-    found = chain.invoke(QUESTION)
-    assert (ids(found), found[0].metadata["source"]) == (["2"], "2")
-    assert asyncio.run(chain.ainvoke(QUESTION)) == found
+    results = chain.invoke(QUESTION)
+    assert (ids(results), results[0].metadata["source"]) == (["2"], "2")
+    assert asyncio.run(chain.ainvoke(QUESTION)) == results
     assert chain.batch([QUESTION, "Where is the animal?"])[1][0].id == "0"
     assert ids((gathered | reranker.bind(top_n=None)).invoke(QUESTION))[0] == "2"
     assert len((gathered | reranker.bind(top_n=2)).invoke(QUESTION)) == 2
@@ -152,16 +152,16 @@ def test_a_reranker_is_a_step_of_a_chain(engine_url: str) -> None:
 def test_a_rerank_step_appears_in_traces(engine_url: str) -> None:
     async def names() -> set[str]:
         step = JinaRerank(model=RERANKER, base_url=engine_url)
-        given: Any = {"query": QUESTION, "documents": DOCUMENTS}
-        return {event["name"] async for event in step.astream_events(given)}
+        chain_input: Any = {"query": QUESTION, "documents": DOCUMENTS}
+        return {event["name"] async for event in step.astream_events(chain_input)}
 
     assert asyncio.run(names()) == {"JinaRerank"}
 
 
-@pytest.mark.parametrize("given", ["a question", {"query": "q"}, {"question": "q", "documents": []}])
-def test_a_rerank_step_has_an_input_schema(server: Recorder, given: Any) -> None:
+@pytest.mark.parametrize("chain_input", ["a question", {"query": "q"}, {"question": "q", "documents": []}])
+def test_a_rerank_step_has_an_input_schema(server: Recorder, chain_input: Any) -> None:
     with pytest.raises(JinaInputError, match="must be invoked with"):
-        JinaRerank(base_url=server.url).invoke(given)
+        JinaRerank(base_url=server.url).invoke(chain_input)
     assert server.sent == []
 
 
@@ -171,8 +171,8 @@ def test_a_qdrant_store_works(engine_url: str) -> None:
     store = QdrantVectorStore(client, "texts", JinaEmbeddings(model=MODEL, base_url=engine_url, dimensions=256))
     store.add_documents(DOCUMENTS, ids=[0, 1, 2])
     assert store.similarity_search(QUESTION, k=1)[0].page_content == TEXTS[2]
-    found = asyncio.run(store.as_retriever(search_kwargs={"k": 1}).ainvoke("Where does the cat sleep?"))
-    assert found[0].page_content == TEXTS[0]
+    results = asyncio.run(store.as_retriever(search_kwargs={"k": 1}).ainvoke("Where does the cat sleep?"))
+    assert results[0].page_content == TEXTS[0]
     client.close()
 
 
@@ -183,10 +183,10 @@ def test_qdrant_searches_binary_vectors_by_manhattan_distance(engine_url: str) -
     client.create_collection("bits", vectors_config=VectorParams(size=1024, distance=Distance.MANHATTAN))
     store = QdrantVectorStore(client, "bits", model, distance=Distance.MANHATTAN)
     store.add_documents(DOCUMENTS, ids=[0, 1, 2])
-    found, distance = store.similarity_search_with_score(QUESTION, k=1)[0]
+    result, distance = store.similarity_search_with_score(QUESTION, k=1)[0]
     query, document = model.embed_query(QUESTION), model.embed_documents([TEXTS[2]])[0]
     differing = sum(left != right for left, right in zip(query, document, strict=True))
-    assert (found.page_content, distance) == (TEXTS[2], differing)
+    assert (result.page_content, distance) == (TEXTS[2], differing)
     client.close()
 
 
@@ -207,14 +207,14 @@ def test_a_retriever_is_a_tool_of_an_agent(engine_url: str) -> None:
         call = {"name": "search_notes", "args": {"query": QUESTION}, "id": "1"}
         return Model(messages=iter([AIMessage("", tool_calls=[call]), AIMessage("Bread.")]))
 
-    asked: Any = {"messages": [("user", QUESTION)]}
+    messages: Any = {"messages": [("user", QUESTION)]}
     for answer in (
-        create_agent(model(), [tool]).invoke(asked),
-        asyncio.run(create_agent(model(), [tool]).ainvoke(asked)),
+        create_agent(model(), [tool]).invoke(messages),
+        asyncio.run(create_agent(model(), [tool]).ainvoke(messages)),
     ):
-        (found,) = [message for message in answer["messages"] if isinstance(message, ToolMessage)]
-        assert found.content == TEXTS[2]
-        assert ids(found.artifact) == ["2"]
+        (result,) = [message for message in answer["messages"] if isinstance(message, ToolMessage)]
+        assert result.content == TEXTS[2]
+        assert ids(result.artifact) == ["2"]
 
 
 def test_langgraph_memory_searches_with_our_embeddings(engine_url: str) -> None:
@@ -231,9 +231,9 @@ def test_langgraph_memory_works_asynchronously(engine_url: str) -> None:
         store = InMemoryStore(index={"dims": 1024, "embed": model, "fields": ["text"]})
         for number, text in enumerate(TEXTS):
             await store.aput(("notes",), str(number), {"text": text})
-        found = [item.key for item in await store.asearch(("notes",), query="Where is the animal?", limit=1)]
+        results = [item.key for item in await store.asearch(("notes",), query="Where is the animal?", limit=1)]
         await model.aclose()
-        return found
+        return results
 
     assert asyncio.run(ask()) == ["0"]
 

@@ -96,12 +96,12 @@ class OwnCompressor(JinaRerank):
 @pytest.mark.parametrize("kind", [OwnRerank, OwnCompressor])
 def test_an_overridden_rerank_or_compressor_serves_all_calls(server: Recorder, kind: type[JinaRerank]) -> None:
     reranker = kind(base_url=server.url)
-    given: Any = {"query": "q", "documents": DOCUMENTS}
+    chain_input: Any = {"query": "q", "documents": DOCUMENTS}
     results = [
         reranker.compress_documents(DOCUMENTS, "q"),
         asyncio.run(reranker.acompress_documents(DOCUMENTS, "q")),
-        reranker.invoke(given),
-        asyncio.run(reranker.ainvoke(given)),
+        reranker.invoke(chain_input),
+        asyncio.run(reranker.ainvoke(chain_input)),
     ]
     assert [[document.page_content for document in result] for result in results] == [["a longer text"]] * 4
     assert server.sent == []
@@ -114,12 +114,12 @@ def test_an_overridden_rerank_receives_bound_options() -> None:
             return []
 
     calls: list[dict[str, Any]] = []
-    given: Any = {"query": "q", "documents": DOCUMENTS}
-    Recording(base_url="local").bind(top_n=1).invoke(given)
-    asyncio.run(Recording(base_url="local").bind(model="m").ainvoke(given))
+    chain_input: Any = {"query": "q", "documents": DOCUMENTS}
+    Recording(base_url="local").bind(top_n=1).invoke(chain_input)
+    asyncio.run(Recording(base_url="local").bind(model="m").ainvoke(chain_input))
     assert calls == [{"top_n": 1}, {"model": "m"}]
     with pytest.raises(JinaInputError, match="set them as attributes"):
-        OwnCompressor(base_url="local").bind(top_n=1).invoke(given)
+        OwnCompressor(base_url="local").bind(top_n=1).invoke(chain_input)
 
 
 @pytest.mark.parametrize("kind", [JinaEmbeddings, JinaRerank])

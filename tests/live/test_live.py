@@ -273,8 +273,8 @@ def test_an_unknown_path_is_not_found() -> None:
 
 def test_requests_in_parallel_are_all_answered(client: JinaClient) -> None:
     texts = [f"Text number {number}." for number in range(8)]
-    found = list(itertools.chain.from_iterable(part.vectors for _, part in client.embed_stream(texts, batch_size=2)))
-    assert len(found) == 8
+    vectors = list(itertools.chain.from_iterable(part.vectors for _, part in client.embed_stream(texts, batch_size=2)))
+    assert len(vectors) == 8
 
 
 if BASE_URL is None:

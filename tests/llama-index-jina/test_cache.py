@@ -64,8 +64,8 @@ def test_a_query_never_gets_the_cached_document_vector(told_apart: Recorder) -> 
         told_apart.sent.clear()
         embedding = JinaEmbedding(base_url=told_apart.url, embeddings_cache=SimpleKVStore())
         order = [*range(first, len(WAYS)), *range(first)]
-        found = {number: WAYS[number](embedding) for number in order}
-        assert [found[number] for number in range(len(WAYS))] == expected
+        vectors_by_way = {number: WAYS[number](embedding) for number in order}
+        assert [vectors_by_way[number] for number in range(len(WAYS))] == expected
         # One for the query and one for the document, however they are asked for.
         assert len(told_apart.sent) == 2
 

@@ -76,8 +76,10 @@ def test_saved_forms_of_the_old_reranker_can_be_loaded(server: Recorder) -> None
         "class_name": "JinaRerank",
     }
     reranker = JinaRerank.from_dict(saved)
-    kept = reranker.postprocess_nodes([NodeWithScore(node=TextNode(text=text)) for text in ("a", "bb")], query_str="q")
-    assert [node.text for node in kept] == ["bb"]
+    results = reranker.postprocess_nodes(
+        [NodeWithScore(node=TextNode(text=text)) for text in ("a", "bb")], query_str="q"
+    )
+    assert [node.text for node in results] == ["bb"]
     assert server.sent[0].path == "/v1/rerank"
     assert server.sent[0].headers["authorization"] == "Bearer jina_old"
 
@@ -92,9 +94,9 @@ def test_output_types_are_unchanged(server: Recorder) -> None:
     assert {type(number) for number in text} == {float}
     assert math.isclose(embedding.similarity(text, text), 1, abs_tol=1e-6)
     nodes = [NodeWithScore(node=TextNode(text="a"), score=0.5)]
-    kept = JinaRerank(base_url=server.url, callback_manager=None).postprocess_nodes(nodes, query_str="q")
-    assert kept[0].node is nodes[0].node
-    assert (kept[0].score, nodes[0].score) == (0.001, 0.5)
+    results = JinaRerank(base_url=server.url, callback_manager=None).postprocess_nodes(nodes, query_str="q")
+    assert results[0].node is nodes[0].node
+    assert (results[0].score, nodes[0].score) == (0.001, 0.5)
 
 
 def test_queries_and_documents_may_have_different_encodings(server: Recorder) -> None:

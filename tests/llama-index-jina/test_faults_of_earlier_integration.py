@@ -167,9 +167,9 @@ def test_a_dict_keeps_every_option_but_the_key(kind: Any, options: dict[str, Any
     for again in (kind.from_dict(saved), kind.from_json(component.to_json())):
         assert again.to_dict() == saved
         assert again.api_key is None
-    shown = f"{component!r} {component} {saved} {component.to_json()} {component.model_dump()} {component.dict()}"
-    assert KEY not in shown
-    assert "api_key" not in shown
+    output = f"{component!r} {component} {saved} {component.to_json()} {component.model_dump()} {component.dict()}"
+    assert KEY not in output
+    assert "api_key" not in output
 
 
 @pytest.mark.parametrize(("kind", "options"), COMPONENTS)
@@ -253,10 +253,10 @@ def test_vectors_and_scores_are_placed_by_their_index(server: Recorder) -> None:
         return Answer({**body, **{name: body[name][::-1] for name in ("data", "results") if name in body}})
 
     server.answer = answer
-    found = JinaEmbedding(base_url=server.url).get_text_embedding_batch(["a", "b"])
-    assert np.array_equal(found, [vector_of("a"), vector_of("b")])
-    kept = JinaRerank(base_url=server.url).postprocess_nodes(_nodes("a", "bb", "ccc"), query_str="q")
-    assert [node.node_id for node in kept] == ["ccc", "bb"]
+    vectors = JinaEmbedding(base_url=server.url).get_text_embedding_batch(["a", "b"])
+    assert np.array_equal(vectors, [vector_of("a"), vector_of("b")])
+    results = JinaRerank(base_url=server.url).postprocess_nodes(_nodes("a", "bb", "ccc"), query_str="q")
+    assert [node.node_id for node in results] == ["ccc", "bb"]
 
 
 def _image_answer(sent: Sent) -> Answer:

@@ -235,14 +235,14 @@ def test_a_multi_modal_index_finds_texts_and_images(engine_url: str, tmp_path: P
         question = "When does the train to Berlin leave?"
         return [*retriever.retrieve(question), *retriever.image_to_image_retrieve(nodes[2].image_path)]
 
-    found = asyncio.run(found_async()) if use_async else found_sync()
-    assert [node.node_id for node in found] == ["bread", "train", "menu"]
+    results = asyncio.run(found_async()) if use_async else found_sync()
+    assert [node.node_id for node in results] == ["bread", "train", "menu"]
 
 
 def test_image_vectors_equal_those_of_the_client(engine_url: str) -> None:
     expected = JinaClient(base_url="local").embed([{"image": PNG}], model=CLIP).vectors
-    found = JinaEmbedding(CLIP, base_url=engine_url).get_image_embedding(BytesIO(PNG))
-    assert np.array_equal(np.asarray([found], np.float32), expected)
+    vectors = JinaEmbedding(CLIP, base_url=engine_url).get_image_embedding(BytesIO(PNG))
+    assert np.array_equal(np.asarray([vectors], np.float32), expected)
 
 
 def _scored(*nodes: Any) -> list[NodeWithScore]:
@@ -260,20 +260,20 @@ def test_an_image_reranker_receives_images(images: Recorder, path: Path, use_asy
     )
     reranker = JinaRerank(top_n=10, model=M0, base_url=images.url)
     if use_async:
-        kept = asyncio.run(reranker.apostprocess_nodes(nodes, query_str="a cat"))
+        results = asyncio.run(reranker.apostprocess_nodes(nodes, query_str="a cat"))
     else:
-        kept = reranker.postprocess_nodes(nodes, query_str="a cat")
+        results = reranker.postprocess_nodes(nodes, query_str="a cat")
     assert images.sent[0].body["documents"] == [
         *("a text", {"image": BASE64}, {"image": URL}, {"image": BASE64}, ""),
     ]
-    assert sorted(node.node_id for node in kept) == sorted(node.node_id for node in nodes)
+    assert sorted(node.node_id for node in results) == sorted(node.node_id for node in nodes)
 
 
 def test_a_text_reranker_receives_texts(images: Recorder) -> None:
     nodes = _scored(ImageNode(image=BASE64, text="a caption"), ImageNode(image=BASE64), TextNode(text="a text"))
-    kept = JinaRerank(top_n=3, base_url=images.url).postprocess_nodes(nodes, query_str="a cat")
+    results = JinaRerank(top_n=3, base_url=images.url).postprocess_nodes(nodes, query_str="a cat")
     assert images.sent[0].body["documents"] == ["a caption", "", "a text"]
-    assert len(kept) == 3
+    assert len(results) == 3
 
 
 def test_a_query_may_be_an_image(images: Recorder, path: Path) -> None:
@@ -287,5 +287,5 @@ def test_the_engine_reranks_images_by_their_text(engine_url: str) -> None:
     texts = ("Soup of the day: tomato", "Departures: Berlin 10:42")
     nodes = _scored(*(ImageNode(image=base64.b64encode(_png(_picture(text))).decode(), id_=text) for text in texts))
     reranker = JinaRerank(top_n=1, model=M0, base_url=engine_url)
-    kept = reranker.postprocess_nodes(nodes, query_str="When does the train to Berlin leave?")
-    assert [node.node_id for node in kept] == ["Departures: Berlin 10:42"]
+    results = reranker.postprocess_nodes(nodes, query_str="When does the train to Berlin leave?")
+    assert [node.node_id for node in results] == ["Departures: Berlin 10:42"]

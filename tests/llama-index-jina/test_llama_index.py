@@ -58,12 +58,12 @@ def test_an_index_and_a_reranker_answer_a_question(engine_url: str, use_async: b
     reranker = JinaRerank(top_n=1, base_url=engine_url)
     question = "What do I bake?"
     if use_async:
-        found = asyncio.run(retriever.aretrieve(question))
-        kept = asyncio.run(reranker.apostprocess_nodes(found, query_str=question))
+        results = asyncio.run(retriever.aretrieve(question))
+        outcome = asyncio.run(reranker.apostprocess_nodes(results, query_str=question))
     else:
-        found = retriever.retrieve(question)
-        kept = reranker.postprocess_nodes(found, query_str=question)
-    assert [node.node_id for node in kept] == ["2"]
+        results = retriever.retrieve(question)
+        outcome = reranker.postprocess_nodes(results, query_str=question)
+    assert [node.node_id for node in outcome] == ["2"]
 
 
 def test_an_ingestion_pipeline_embeds_its_nodes(engine_url: str) -> None:
@@ -139,8 +139,8 @@ def test_reranking_and_late_chunking_send_events(server: Recorder) -> None:
 
 
 def test_a_reranker_keeps_all_nodes_if_top_n_is_larger(server: Recorder) -> None:
-    kept = JinaRerank(top_n=10, base_url=server.url).postprocess_nodes(_nodes("a", "bbb", "cc"), query_str="q")
-    assert [(node.node_id, node.score) for node in kept] == [("bbb", 0.003), ("cc", 0.002), ("a", 0.001)]
+    results = JinaRerank(top_n=10, base_url=server.url).postprocess_nodes(_nodes("a", "bbb", "cc"), query_str="q")
+    assert [(node.node_id, node.score) for node in results] == [("bbb", 0.003), ("cc", 0.002), ("a", 0.001)]
 
 
 def test_empty_input_sends_no_request(server: Recorder) -> None:

@@ -49,7 +49,7 @@ def test_async_retrieval_returns_the_same(make: Any) -> None:
         await retriever.aadd_nodes(NODES)
         return await retriever.aretrieve("What does the cat do?")
 
-    assert [found.node_id for found in asyncio.run(ask())] == ["0"]
+    assert [result.node_id for result in asyncio.run(ask())] == ["0"]
 
 
 @BOTH
@@ -79,9 +79,9 @@ def test_chunks_of_a_document_are_embedded_together_if_supported() -> None:
     embedding = JinaEmbedding(model="jina-embeddings-v3", base_url="local", late_chunking=True)
     source = {NodeRelationship.SOURCE: RelatedNodeInfo(node_id="source")}
     nodes = [TextNode(text=text, relationships=source) for text in ("Berlin is a city.", "It has a wall.")]
-    (found,) = JinaRetriever.from_nodes(nodes, embedding, similarity_top_k=1).retrieve("What does Berlin have?")
-    (alone,) = JinaRetriever.from_nodes([found.node], EMBEDDING).retrieve("What does Berlin have?")
-    assert found.score != pytest.approx(alone.score, abs=1e-3)
+    (result,) = JinaRetriever.from_nodes(nodes, embedding, similarity_top_k=1).retrieve("What does Berlin have?")
+    (alone,) = JinaRetriever.from_nodes([result.node], EMBEDDING).retrieve("What does Berlin have?")
+    assert result.score != pytest.approx(alone.score, abs=1e-3)
 
 
 @BOTH

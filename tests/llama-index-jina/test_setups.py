@@ -87,8 +87,8 @@ def test_a_spawned_process_has_every_option(server: Recorder) -> None:
 def test_workers_keep_the_order(server: Recorder, workers: int | None) -> None:
     texts = [f"text {number}" for number in range(50)]
     embedding = JinaEmbedding(base_url=server.url, embed_batch_size=4, num_workers=workers, dimensions=8)
-    found = asyncio.run(embedding.aget_text_embedding_batch(texts))
-    assert np.array_equal(found, np.stack([vector_of(text, 8) for text in texts]))
+    vectors = asyncio.run(embedding.aget_text_embedding_batch(texts))
+    assert np.array_equal(vectors, np.stack([vector_of(text, 8) for text in texts]))
 
 
 def test_an_index_chunks_late_if_the_embedding_is_a_transformation(server: Recorder) -> None:
@@ -111,8 +111,8 @@ def test_an_index_is_saved_and_loaded_with_the_embedding_of_the_settings(
     monkeypatch.setattr(Settings, "_embed_model", None)
     Settings.embed_model = JinaEmbedding(base_url=engine_url)
     index = load_index_from_storage(StorageContext.from_defaults(persist_dir=str(tmp_path)))
-    found = index.as_retriever(similarity_top_k=1).retrieve("What do I bake?")
-    assert [node.node_id for node in found] == ["2"]
+    results = index.as_retriever(similarity_top_k=1).retrieve("What do I bake?")
+    assert [node.node_id for node in results] == ["2"]
 
 
 @pytest.mark.parametrize("use_async", [False, True])
@@ -133,8 +133,8 @@ def test_fusion_retrieves_for_each_query(engine_url: str, use_async: bool) -> No
         use_async=False,
     )
     question = "Where is the cat?"
-    found = asyncio.run(retriever.aretrieve(question)) if use_async else retriever.retrieve(question)
-    assert {node.node_id for node in found} == {"0", "1", "2"}
+    results = asyncio.run(retriever.aretrieve(question)) if use_async else retriever.retrieve(question)
+    assert {node.node_id for node in results} == {"0", "1", "2"}
 
 
 def _scripted(messages: Sequence[ChatMessage], **kwargs: Any) -> ChatMessage:

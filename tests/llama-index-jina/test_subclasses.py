@@ -66,6 +66,6 @@ def test_an_overridden_postprocessor_serves_async_calls(server: Recorder) -> Non
             return nodes[:1]
 
     nodes = [NodeWithScore(node=TextNode(text=text)) for text in ("a", "bb")]
-    kept = asyncio.run(Keeping(base_url=server.url).apostprocess_nodes(nodes, query_str="q"))
-    assert [scored.text for scored in kept] == ["a"]
+    results = asyncio.run(Keeping(base_url=server.url).apostprocess_nodes(nodes, query_str="q"))
+    assert [scored.text for scored in results] == ["a"]
     assert server.sent == []

@@ -137,10 +137,10 @@ def test_a_failure_returns_text_with_advice(server: Recorder, options: dict[str,
 
 def test_the_methods_return_documents_and_raise(server: Recorder, options: dict[str, Any]) -> None:
     spec = JinaToolSpec(**options)
-    found = spec.jina_search("cats")
-    assert len(found) == 5
-    assert found[0].text == PAGE["content"]
-    assert found[0].metadata == {"url": PAGE["url"], "title": "Cats", "description": "On cats"}
+    results = spec.jina_search("cats")
+    assert len(results) == 5
+    assert results[0].text == PAGE["content"]
+    assert results[0].metadata == {"url": PAGE["url"], "title": "Cats", "description": "On cats"}
     assert spec.jina_read("https://cats.example/").text == PAGE["content"]
     with pytest.raises(JinaInputError, match="max_results"):
         spec.jina_search("cats", max_results=0)
@@ -156,7 +156,7 @@ def test_the_methods_return_documents_and_raise(server: Recorder, options: dict[
             await spec.ajina_search("cats")
         server.answer = _answer
         assert len(await spec.ajina_search("cats")) == 5
-        assert (await spec.ajina_read("https://cats.example/")).metadata == found[0].metadata
+        assert (await spec.ajina_read("https://cats.example/")).metadata == results[0].metadata
         await spec.aclose()
 
     asyncio.run(run())

@@ -124,7 +124,7 @@ def test_a_wheel_installs_alone(alone: Callable[[str], str], name: str) -> None:
     program, frameworks, _ = DISTRIBUTIONS[name]
     python = alone(name)
     absent = [framework for framework in (*FRAMEWORKS, "torch") if framework not in frameworks]
-    found = _run(
+    output = _run(
         python,
         "-c",
         f"{program}\n"
@@ -134,7 +134,7 @@ def test_a_wheel_installs_alone(alone: Callable[[str], str], name: str) -> None:
         "    except ModuleNotFoundError: return False\n"
         f"print([name for name in {absent!r} if there(name)])",
     )
-    assert found.strip() == "[]"
+    assert output.strip() == "[]"
 
 
 def test_jina_torch_declares_its_entry_point_and_version_ranges(wheels: Path) -> None:

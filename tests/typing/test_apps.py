@@ -21,8 +21,8 @@ def wrong_lines(app: Path) -> list[int]:
 def test_mypy_rejects_only_the_wrong_lines(app: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file", "/dev/null", "--cache-dir", str(tmp_path)]
     run = subprocess.run([*command, str(app)], cwd=tmp_path, capture_output=True, text=True, timeout=280)
-    found = {int(number) for number in re.findall(rf"{app.name}:(\d+): error", run.stdout)}
-    assert sorted(found) == wrong_lines(app), run.stdout + run.stderr
+    lines = {int(number) for number in re.findall(rf"{app.name}:(\d+): error", run.stdout)}
+    assert sorted(lines) == wrong_lines(app), run.stdout + run.stderr
 
 
 @pytest.mark.parametrize("app", APPS, ids=lambda app: app.stem)
@@ -31,5 +31,5 @@ def test_pyright_rejects_only_the_wrong_lines(app: Path, tmp_path: Path) -> None
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=280)
     report = json.loads(run.stdout[run.stdout.index("{") :])
     errors = [each for each in report["generalDiagnostics"] if each["severity"] == "error"]
-    found = {each["range"]["start"]["line"] + 1 for each in errors}
-    assert sorted(found) == wrong_lines(app), errors
+    lines = {each["range"]["start"]["line"] + 1 for each in errors}
+    assert sorted(lines) == wrong_lines(app), errors

@@ -94,10 +94,10 @@ class PartialFailureError(JinaError):
     def __str__(self) -> str:
         total = len(self.failed) + len(self.completed)
         errors = {index: self.failed[index] for index in sorted(self.failed)[:_NAMED]}
-        shown = [f"input {index}: {getattr(error, 'summary', error)}" for index, error in errors.items()]
+        reasons = [f"input {index}: {getattr(error, 'summary', error)}" for index, error in errors.items()]
         more = f"; and {len(self.failed) - _NAMED} more" if len(self.failed) > _NAMED else ""
         return (
-            f"{len(self.failed)} of {total} inputs failed ({'; '.join(shown)}{more}); "
+            f"{len(self.failed)} of {total} inputs failed ({'; '.join(reasons)}{more}); "
             "the attribute completed has the results of the others"
             + next((f". {advice}" for error in errors.values() if (advice := getattr(error, "advice", ""))), "")
         )
@@ -168,8 +168,13 @@ class JinaStatusError(JinaError):
             status += f" from {self.url}"
         if self.attempts > 1:
             status += f" after {self.attempts} attempts"
-        shown = ", ".join(map(str, self.inputs[:_NAMED])) + (", …" if len(self.inputs) > _NAMED else "")
-        labels = [status, shown and f"input {shown}", self.code, self.request_id and f"request id {self.request_id}"]
+        indices = ", ".join(map(str, self.inputs[:_NAMED])) + (", …" if len(self.inputs) > _NAMED else "")
+        labels = [
+            status,
+            indices and f"input {indices}",
+            self.code,
+            self.request_id and f"request id {self.request_id}",
+        ]
         return f"{self.message} ({', '.join(label for label in labels if label)})"
 
     def __reduce__(self) -> tuple[Any, ...]:

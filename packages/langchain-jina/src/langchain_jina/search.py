@@ -147,8 +147,8 @@ def _dumps(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _documents(found: SearchResults) -> list[Document]:
+def _documents(results: SearchResults) -> list[Document]:
     return [
         Document(page.content, metadata={"title": page.title, "link": page.url, "description": page.description})
-        for page in found
+        for page in results
     ]

@@ -95,9 +95,9 @@ def _sentence(owner: str, name: str, problems: Sequence[ErrorDetails]) -> str:
         return f"{owner}: {problems[0]['msg']}"
     kinds = " or ".join(dict.fromkeys(_allowed(problem) for problem in problems))
     value = problems[0]["input"]
-    shown = type(value).__name__ if "key" in name or "token" in name else f"{value!r:.100}"
+    value_text = type(value).__name__ if "key" in name or "token" in name else f"{value!r:.100}"
     advice = "; base_url='local' selects the embedded engine" if name == "client" and value == LOCAL else ""
-    return f"{owner}: {name} must be {kinds}, got {shown}{advice}"
+    return f"{owner}: {name} must be {kinds}, got {value_text}{advice}"
 
 
 def _allowed(problem: ErrorDetails) -> str:

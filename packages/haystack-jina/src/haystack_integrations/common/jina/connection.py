@@ -112,8 +112,8 @@ class ComponentConnection:
             raise JinaInputError(
                 "a component with a client of its own cannot be saved: give it api_key, base_url and the other options"
             )
-        given = {name: value for name, value in self.options.items() if value is not None}
-        return {"api_key": self.api_key.to_dict(), **given}
+        options = {name: value for name, value in self.options.items() if value is not None}
+        return {"api_key": self.api_key.to_dict(), **options}
 
     def _resolved_key(self) -> str | None:
         if self.api_key == DEFAULT_API_KEY:

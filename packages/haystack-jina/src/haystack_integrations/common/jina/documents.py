@@ -45,7 +45,7 @@ class DocumentInputs:
         self.on_error: OnError = "raise" if raise_on_failure else "return"
         for place, document in enumerate(documents):
             try:
-                made = make(document)
+                item = make(document)
             except JinaInputError as error:
                 if raise_on_failure and optional:
                     raise JinaInputError(
@@ -55,7 +55,7 @@ class DocumentInputs:
                     raise
                 self._failed[place] = error
                 continue
-            self.inputs.append(made)
+            self.inputs.append(item)
             self._places.append(place)
 
     @property
@@ -82,26 +82,26 @@ class DocumentInputs:
         return {"documents": documents, "meta": meta}
 
     def _log(self, failed: dict[str, str]) -> None:
-        shown = "; ".join(
+        reasons = "; ".join(
             reason if name in reason else f"{name}: {reason}" for name, reason in list(failed.items())[:_SHOWN]
         )
         logger.warning(
-            "{failed} of {total} Documents have no embedding ({shown}{more})",
+            "{failed} of {total} Documents have no embedding ({reasons}{more})",
             failed=len(failed),
             total=len(self._documents),
-            shown=shown,
+            reasons=reasons,
             more="; …" if len(failed) > _SHOWN else "",
         )
 
 
-def _no_documents(owner: object, given: Any) -> JinaArgumentError:
+def _no_documents(owner: object, value: Any) -> JinaArgumentError:
     """Return the error for anything but a list of Documents. It starts like the error of `jina-haystack`."""
     expected = f"{type(owner).__name__} expects a list of Documents as input"
-    if isinstance(given, list):
-        place, wrong = next((place, each) for place, each in enumerate(given) if not isinstance(each, Document))
+    if isinstance(value, list):
+        place, wrong = next((place, each) for place, each in enumerate(value) if not isinstance(each, Document))
         return JinaArgumentError(f"{expected}, and item {place} is {_kind(wrong)}")
-    advice = {str: "; JinaTextEmbedder embeds a string", Document: "; pass [document]"}.get(type(given), "")
-    return JinaArgumentError(f"{expected}, got {_kind(given)}{advice}")
+    advice = {str: "; JinaTextEmbedder embeds a string", Document: "; pass [document]"}.get(type(value), "")
+    return JinaArgumentError(f"{expected}, got {_kind(value)}{advice}")
 
 
 def _kind(value: Any) -> str:

@@ -122,8 +122,8 @@ class JinaToolSpec(BaseToolSpec):
         tools: list[FunctionTool] = []
         for function in spec_functions or self.spec_functions:
             name = function if isinstance(function, str) else function[0]
-            made = self._tool(name, metadata.get(name))
-            tools += [made] if made else super().to_tool_list([function], func_to_metadata_mapping)
+            tool = self._tool(name, metadata.get(name))
+            tools += [tool] if tool else super().to_tool_list([function], func_to_metadata_mapping)
         return tools
 
     def jina_search(self, query: str, max_results: int = DEFAULT_RESULTS) -> list[Document]:

@@ -94,12 +94,12 @@ class JinaReaderConnector(JinaComponent):
         return {"headers": headers, "plain": not self.json_response, "endpoint": endpoint}
 
     def _output(self, query: str, answer: Page | SearchResults | Grounding) -> dict[str, Any]:
-        found = answer.pages if isinstance(answer, SearchResults) else [answer]
-        return {"documents": [self._document(query, each) for each in found]}
+        pages = answer.pages if isinstance(answer, SearchResults) else [answer]
+        return {"documents": [self._document(query, each) for each in pages]}
 
-    def _document(self, query: str, found: Page | Grounding) -> Document:
-        content, field = (found.reason, "reason") if isinstance(found, Grounding) else (found.content, "content")
-        meta: Mapping[str, Any] = found.details
+    def _document(self, query: str, page: Page | Grounding) -> Document:
+        content, field = (page.reason, "reason") if isinstance(page, Grounding) else (page.content, "content")
+        meta: Mapping[str, Any] = page.details
         if not self.json_response:
             meta = {"content_type": meta["content_type"], "query": query}
         return Document(content=content, meta={name: value for name, value in meta.items() if name != field})

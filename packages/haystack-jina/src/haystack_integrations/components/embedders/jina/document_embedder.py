@@ -138,13 +138,15 @@ class JinaDocumentEmbedder(JinaComponent):
         :returns: `documents`: copies with their `embedding`; `meta`: the model and the usage.
         :raises JinaInputError: The input is not a list of Documents (also a TypeError), or a Document has no text.
         """
-        given = self._inputs(documents)
-        options: dict[str, Any] = {"on_error": given.on_error, "show_progress": self.progress_bar}
+        document_inputs = self._inputs(documents)
+        options: dict[str, Any] = {"on_error": document_inputs.on_error, "show_progress": self.progress_bar}
         if self.late_chunking:
-            result = self._embedder().embed_chunks(given.inputs, self._sources(given.sent), **options)
+            result = self._embedder().embed_chunks(
+                document_inputs.inputs, self._sources(document_inputs.sent), **options
+            )
         else:
-            result = self._embedder().embed(given.inputs, "document", **options)
-        return given.output(result, with_embedding)
+            result = self._embedder().embed(document_inputs.inputs, "document", **options)
+        return document_inputs.output(result, with_embedding)
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     @follows("run")
@@ -155,13 +157,15 @@ class JinaDocumentEmbedder(JinaComponent):
         :returns: `documents`: copies with their `embedding`; `meta`: the model and the usage.
         :raises JinaInputError: The input is not a list of Documents (also a TypeError), or a Document has no text.
         """
-        given = self._inputs(documents)
-        options: dict[str, Any] = {"on_error": given.on_error, "show_progress": self.progress_bar}
+        document_inputs = self._inputs(documents)
+        options: dict[str, Any] = {"on_error": document_inputs.on_error, "show_progress": self.progress_bar}
         if self.late_chunking:
-            result = await self._async_embedder().embed_chunks(given.inputs, self._sources(given.sent), **options)
+            result = await self._async_embedder().embed_chunks(
+                document_inputs.inputs, self._sources(document_inputs.sent), **options
+            )
         else:
-            result = await self._async_embedder().embed(given.inputs, "document", **options)
-        return given.output(result, with_embedding)
+            result = await self._async_embedder().embed(document_inputs.inputs, "document", **options)
+        return document_inputs.output(result, with_embedding)
 
     def _inputs(self, documents: list[Document]) -> DocumentInputs:
         return DocumentInputs(self, documents, self._text, raise_on_failure=self.raise_on_failure)
@@ -176,17 +180,17 @@ class JinaDocumentEmbedder(JinaComponent):
 
     def _sources(self, documents: list[Document]) -> list[str | None]:
         """Return what identifies the document of each chunk, and warn if some chunks do not have it."""
-        found = [document.meta.get(self.late_chunking_field) for document in documents]
-        missing = found.count(None)
-        if missing and len(found) > 1:
+        sources = [document.meta.get(self.late_chunking_field) for document in documents]
+        missing = sources.count(None)
+        if missing and len(sources) > 1:
             warnings.warn(
-                f"late_chunking needs to know each chunk's document, and {missing} of {len(found)} Documents have no "
+                f"late_chunking needs to know each chunk's document, and {missing} of {len(sources)} Documents have no "
                 f"meta[{self.late_chunking_field!r}]: each of them is embedded as a document of its own. Split with a "
                 "DocumentSplitter, which sets source_id, or name another meta field by late_chunking_field=",
                 UserWarning,
                 stacklevel=3,
             )
-        return [None if source is None else repr(source) for source in found]
+        return [None if source is None else repr(source) for source in sources]
 
     def _embedder(self) -> Embedder:
         return Embedder(self._connection.open(), self.model_name, **self._options())

@@ -125,11 +125,11 @@ class JinaDocumentImageEmbedder(JinaComponent):
         :raises JinaInputError: The input is not a list of Documents (also a TypeError), or a Document has no image
             that can be read.
         """
-        given = self._inputs(documents)
+        document_inputs = self._inputs(documents)
         result = self._embedder().embed(
-            given.inputs, "document", on_error=given.on_error, show_progress=self.progress_bar
+            document_inputs.inputs, "document", on_error=document_inputs.on_error, show_progress=self.progress_bar
         )
-        return given.output(result, self._embedded)
+        return document_inputs.output(result, self._embedded)
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     @follows("run")
@@ -142,11 +142,11 @@ class JinaDocumentImageEmbedder(JinaComponent):
         :raises JinaInputError: The input is not a list of Documents (also a TypeError), or a Document has no image
             that can be read.
         """
-        given = await asyncio.to_thread(self._inputs, documents)
+        document_inputs = await asyncio.to_thread(self._inputs, documents)
         result = await self._async_embedder().embed(
-            given.inputs, "document", on_error=given.on_error, show_progress=self.progress_bar
+            document_inputs.inputs, "document", on_error=document_inputs.on_error, show_progress=self.progress_bar
         )
-        return given.output(result, self._embedded)
+        return document_inputs.output(result, self._embedded)
 
     def _inputs(self, documents: list[Document]) -> DocumentInputs:
         images = DocumentImages(self.file_path_meta_field, self.root_path, self.image_size)

@@ -182,9 +182,9 @@ class JinaRanker(JinaComponent):
 
 def _output(documents: list[Document], result: RerankResult, threshold: float | None) -> dict[str, Any]:
     ranked = [
-        replace(documents[found.index], score=found.relevance_score)
-        for found in result
-        if threshold is None or found.relevance_score >= threshold
+        replace(documents[item.index], score=item.relevance_score)
+        for item in result
+        if threshold is None or item.relevance_score >= threshold
     ]
     return {"documents": ranked, "meta": meta_of(result)}
 
