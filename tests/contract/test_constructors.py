@@ -10,7 +10,7 @@ import langchain_jina
 import pytest
 from haystack_integrations.components.embedders.jina import JinaDocumentEmbedder, JinaTextEmbedder
 from haystack_integrations.components.rankers.jina import JinaRanker
-from jina_client import JinaClient, JinaInputError
+from jina_client import JinaArgumentError, JinaClient, JinaInputError
 from jina_client.transport import Request, Response
 from llama_index.embeddings.jinaai import JinaEmbedding
 from llama_index.postprocessor.jinaai_rerank import JinaRerank
@@ -192,3 +192,10 @@ def test_shrinking_images_without_pillow_names_the_missing_package() -> None:
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert "Pillow" in run.stdout
     assert "images" in run.stdout
+
+
+@pytest.mark.parametrize("kind", [langchain_jina.JinaEmbeddings, langchain_jina.JinaRerank, JinaEmbedding, JinaRerank])
+def test_a_misspelled_attribute_is_not_set(kind: Any) -> None:
+    component = kind(base_url="local")
+    with pytest.raises(JinaArgumentError, match="has no argument 'base_ulr'; did you mean 'base_url'"):
+        component.base_ulr = "http://127.0.0.1:9/v1"

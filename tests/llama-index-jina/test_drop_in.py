@@ -134,3 +134,24 @@ def test_removed_names_of_the_api_name_their_replacement() -> None:
         api._session.headers.update({})
     with pytest.raises(AttributeError, match="set base_url="):
         api.nothing = 1
+
+
+@pytest.mark.parametrize("kind", [JinaEmbedding, JinaRerank])
+def test_private_attributes_of_the_old_classes_name_their_replacement(kind: Any) -> None:
+    component = kind(base_url="local")
+    with pytest.raises(AttributeError, match="no attribute _session: .* pass client="):
+        component._session.headers.update({})
+    with pytest.raises(AttributeError, match="no attribute _session: .* pass client="):
+        component._session = object()
+    with pytest.raises(AttributeError, match="no attribute _api: set base_url="):
+        component._api = object()
+
+
+def test_a_subclass_may_keep_a_session_of_its_own() -> None:
+    class Own(JinaRerank):
+        def _postprocess_nodes(self, nodes: Any, query_bundle: Any = None) -> Any:
+            return self._session
+
+    own: Any = Own(base_url="local")
+    own._session = "its own"
+    assert own.postprocess_nodes([]) == "its own"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypedDict
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, TypedDict
 
 from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient
 from jina_client.integration import KEY_VARIABLES, ConnectedModel
@@ -11,12 +13,6 @@ from pydantic import AliasChoices, ConfigDict, Field, SecretStr
 
 CLASSES = {"embedder": "JinaEmbeddings", "ranker": "JinaRerank", "retriever": "JinaLateInteractionRetriever"}
 """The classes that error messages name."""
-
-REPLACED = {
-    "session": "the client makes its own connections; pass client=, or transport= to send in another way",
-    "user_agent": "requests identify themselves as jina-client; pass transport= to send other headers",
-}
-"""Arguments of ``langchain_community`` that have no meaning here, with what to use instead."""
 
 
 class LangChainOptions(TypedDict, total=False):
@@ -39,6 +35,13 @@ class LangChainFields(ConnectedModel):
         arbitrary_types_allowed=True, extra="forbid", populate_by_name=True, protected_namespaces=()
     )
 
+    _REPLACED: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            "session": "the client makes its own connections; pass client=, or transport= to send in another way",
+            "user_agent": "requests identify themselves as jina-client; pass transport= to send other headers",
+        }
+    )
+
     jina_api_key: SecretStr | None = Field(
         default=None, validation_alias=AliasChoices("jina_api_key", "api_key", "jina_auth_token")
     )
@@ -50,20 +53,11 @@ class LangChainFields(ConnectedModel):
     """A ready client to use instead of the options above; it is not saved."""
 
     def __init__(self, *positional: Any, **arguments: Any) -> None:
-        for name, replacement in REPLACED.items():
+        for name, replacement in self._REPLACED.items():
             # A subclass may have a field of this name.
             if name not in type(self).model_fields and arguments.pop(name, None) is not None:
                 raise JinaArgumentError(f"{type(self).__name__} has no argument {name}: {replacement}")
         super().__init__(*positional, **arguments)
-
-    # Type checkers would otherwise accept every attribute.
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            """Raise an error that names the replacement of an attribute of ``langchain_community``."""
-            if name in REPLACED:
-                raise AttributeError(f"{type(self).__name__} has no attribute {name}: {REPLACED[name]}")
-            return super().__getattr__(name)
 
     def _key(self) -> SecretStr | None:
         return self.jina_api_key

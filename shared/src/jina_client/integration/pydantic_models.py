@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails
@@ -22,6 +23,9 @@ class ConnectedModel(ConnectionFields):
     client: Any = None
     transport: Any = None
 
+    _REPLACED: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Attributes of earlier integrations, with what to use instead."""
+
     _current: Connection = PrivateAttr(default_factory=Connection)
 
     def __init__(self, *positional: Any, **arguments: Any) -> None:
@@ -35,6 +39,27 @@ class ConnectedModel(ConnectionFields):
         except ValidationError as error:
             raise input_error_from_pydantic(type(self), error) from None
         self._check()
+
+    # Type checkers would otherwise accept every attribute.
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Raise an error that names the replacement of an attribute of an earlier integration."""
+            if name in self._REPLACED:
+                raise self._replaced(name)
+            return super().__getattr__(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a field; an unknown name raises an error that lists the known ones."""
+        cls = type(self)
+        if not (name.startswith("_") or name in cls.model_fields or hasattr(cls, name)):
+            if name in cls._REPLACED:
+                raise self._replaced(name)
+            raise unknown_argument(cls.__name__, name, cls.model_fields)
+        super().__setattr__(name, value)
+
+    def _replaced(self, name: str) -> AttributeError:
+        return AttributeError(f"{type(self).__name__} has no attribute {name}: {self._REPLACED[name]}")
 
     def _check(self) -> None:
         """Raise JinaInputError for arguments that cannot work. A subclass adds its own."""

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from jina_client.integration import DEFAULT_BASE_URL
 
 DEFAULT_JINA_AI_API_URL = DEFAULT_BASE_URL
 
-_REPLACED = {
+_REPLACED_METHODS = {
     "get_embeddings": "call get_text_embedding_batch of the JinaEmbedding, or JinaClient.embed of jina_client",
     "aget_embeddings": "call aget_text_embedding_batch of the JinaEmbedding, or AsyncJinaClient.embed of jina_client",
-    "_session": "the client makes its own connections; pass client=, or transport= to send in another way",
 }
+
+
+REPLACED: Mapping[str, str] = MappingProxyType(
+    {
+        "_api": "set base_url=, or pass client= or transport= to send in another way",
+        "_session": "the client makes its own connections; pass client=, or transport= to send in another way",
+        "_encoding_queries": "use encoding_queries",
+        "_encoding_documents": "use encoding_documents",
+        "_task": "use task",
+        "_dimensions": "use dimensions",
+        "_late_chunking": "use late_chunking",
+    }
+)
+"""Private attributes of the old classes, with what to use instead."""
 
 
 class EmbeddingApi:
@@ -50,5 +65,7 @@ def endpoint_address(component: Any, endpoint: str) -> str:
 
 
 def _message(name: str) -> str:
-    hint = _REPLACED.get(name, "it has api_url, model and api_key; set base_url= of the JinaEmbedding instead")
+    hint = (_REPLACED_METHODS | REPLACED).get(
+        name, "it has api_url, model and api_key; set base_url= of the JinaEmbedding instead"
+    )
     return f"_api of a JinaEmbedding has no attribute {name!r}: {hint}"
