@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from haystack import Document as HaystackDocument
 from haystack import component
+from haystack.tools.errors import ToolInvocationError
 from haystack.utils import Secret
 from haystack_integrations.components.rankers.jina import JinaRanker
 from haystack_integrations.tools.jina import JinaDocumentSearchTool, JinaReaderTool, JinaSearchTool
+from jina_client import AuthenticationError
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -135,3 +137,18 @@ def test_agents_get_the_same_results(tools: dict[str, Tools], server: Recorder) 
     for name, arguments in (("jina_search", {"query": "cats"}), ("search_documents", {"query": "cats"})):
         (text,) = set(results(name, **arguments).values())
         assert "Wait 7 seconds" in text
+
+
+def test_a_wrong_key_raises_in_every_framework(tools: dict[str, Tools], server: Recorder) -> None:
+    server.answer = lambda sent: Answer({"message": "Invalid key"}, 401)
+    for made in tools.values():
+        for name, arguments in {
+            "jina_search": {"query": "cats"},
+            "jina_read": {"url": "https://cats.example/"},
+            "search_documents": {"query": "cats"},
+        }.items():
+            with pytest.raises((AuthenticationError, ToolInvocationError), match="Invalid key") as caught:
+                made[name][1](**arguments)
+            # Haystack wraps the exceptions of tools.
+            assert isinstance(caught.value.__cause__ or caught.value, AuthenticationError)
+            assert KEY not in str(caught.value)

@@ -169,11 +169,13 @@ def test_an_invalid_response_returns_text(server: Recorder) -> None:
         assert call("cats.example").text.endswith("answer without this tool.")
 
 
-def test_an_unreachable_service_returns_text() -> None:
+def test_an_unreachable_service_returns_text_without_advice_for_programmers(caplog: pytest.LogCaptureFixture) -> None:
     connection = Connection(base_url="http://127.0.0.1:9/v1", max_retries=0)
     result = WebTools(connection, search_endpoint="http://127.0.0.1:9").search("cats")
     assert result.failed
-    assert "answer without this tool" in result.text
+    assert result.text == ("Error: the service cannot be reached. Try once more later, or answer without this tool.")
+    assert "127.0.0.1:9: connection refused" in caplog.text
+    assert "check base_url=" in caplog.text
 
 
 def test_invalid_arguments_return_text_and_send_nothing(server: Recorder) -> None:
@@ -188,7 +190,7 @@ def test_invalid_arguments_return_text_and_send_nothing(server: Recorder) -> Non
     assert server.sent == []
 
 
-def test_a_programming_error_raises(server: Recorder) -> None:
+def test_a_programming_error_raises_and_is_logged(server: Recorder, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(JinaInputError, match="JINA_API_KEY"):
         WebTools(Connection()).search("cats")
     with pytest.raises(JinaInputError, match="JINA_API_KEY"):
@@ -203,6 +205,7 @@ def test_a_programming_error_raises(server: Recorder) -> None:
     for call in _calls(server, "search"):
         with pytest.raises(AuthenticationError, match="Invalid key"):
             call("cats")
+    assert caplog.text.count("A tool cannot work: Invalid key") == len(_calls(server, "search"))
 
 
 def test_the_tools_can_be_pickled_and_their_repr_has_no_key(server: Recorder) -> None:

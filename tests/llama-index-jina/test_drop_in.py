@@ -139,9 +139,9 @@ def test_removed_names_of_the_api_name_their_replacement() -> None:
 @pytest.mark.parametrize("kind", [JinaEmbedding, JinaRerank])
 def test_private_attributes_of_the_old_classes_name_their_replacement(kind: Any) -> None:
     component = kind(base_url="local")
-    with pytest.raises(AttributeError, match="no attribute _session: .* pass client="):
+    with pytest.raises(AttributeError, match=r"no attribute _session: .* pass client="):
         component._session.headers.update({})
-    with pytest.raises(AttributeError, match="no attribute _session: .* pass client="):
+    with pytest.raises(AttributeError, match=r"no attribute _session: .* pass client="):
         component._session = object()
     with pytest.raises(AttributeError, match="no attribute _api: set base_url="):
         component._api = object()

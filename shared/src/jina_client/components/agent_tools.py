@@ -13,9 +13,11 @@ from ..errors import (
     JinaConnectionError,
     JinaError,
     JinaInputError,
+    JinaResponseError,
     JinaStatusError,
     JinaTimeoutError,
     NotFoundError,
+    PartialFailureError,
     PaymentRequiredError,
     PermissionDeniedError,
     RateLimitError,
@@ -23,6 +25,7 @@ from ..errors import (
     ServerError,
 )
 from ..inputs import text_tokens
+from ..observation import logger
 from ..protocol.reader import check_subject
 from ..results import Page
 
@@ -166,11 +169,14 @@ def failed_call(error: JinaError) -> ToolResult:
         JinaInputError: the error itself, if the program is at fault: a missing key or an invalid option.
         AuthenticationError: the error itself: the key is wrong.
     """
+    if isinstance(error, PartialFailureError):
+        error = next(iter(error.failed.values()))
     if isinstance(error, (JinaInputError, AuthenticationError)):
+        # Agents of LlamaIndex and Haystack show the error to the model only.
+        logger.error("A tool cannot work: %s", error)
         raise error
-    # The advice of a status error is for the program, and its address may be internal.
-    text = f"{error.message} (HTTP {error.status_code})" if isinstance(error, JinaStatusError) else str(error)
-    return ToolResult(f"Error: {text.rstrip('.')}. {_advice(error)}", failed=True)
+    logger.warning("A tool call failed: %s", error)
+    return ToolResult(f"Error: {_reason(error).rstrip('.')}. {_advice(error)}", failed=True)
 
 
 def search_result(query: str, pages: Sequence[Page], max_output_tokens: int) -> ToolResult:
@@ -273,6 +279,13 @@ def _first(metadata: Mapping[str, Any], names: Sequence[str]) -> str:
     return next((str(metadata[name]) for name in names if metadata.get(name)), "")
 
 
+def _reason(error: JinaError) -> str:
+    """Return what happened, without addresses, which may be internal, and without advice for programmers."""
+    if isinstance(error, JinaStatusError):
+        return f"{error.message} (HTTP {error.status_code})"
+    return next((reason for kind, reason in _REASONS.items() if isinstance(error, kind)), str(error))
+
+
 def _advice(error: JinaError) -> str:
     if isinstance(error, RateLimitError) and error.retry_after is not None:
         return f"Wait {error.retry_after:.0f} seconds before you call this tool again, or answer without it."
@@ -280,6 +293,11 @@ def _advice(error: JinaError) -> str:
 
 
 # A subclass stands before its base class.
+_REASONS: Mapping[type[JinaError], str] = {
+    JinaTimeoutError: "the service did not respond in time",
+    JinaConnectionError: "the service cannot be reached",
+    JinaResponseError: "the service sent an invalid response",
+}
 _ADVICE: Mapping[type[JinaError], str] = {
     JinaTimeoutError: "Try once more, or use another page or a narrower query.",
     JinaConnectionError: "Try once more later, or answer without this tool.",
