@@ -65,7 +65,7 @@ def endpoint_address(component: Any, endpoint: str) -> str:
 
 
 def _message(name: str) -> str:
-    hint = (_REPLACED_METHODS | REPLACED).get(
+    hint = {**_REPLACED_METHODS, **REPLACED}.get(
         name, "it has api_url, model and api_key; set base_url= of the JinaEmbedding instead"
     )
     return f"_api of a JinaEmbedding has no attribute {name!r}: {hint}"
