@@ -36,12 +36,17 @@ for _name in (*_PUBLIC, "jina_local.backend", "jina_local.server"):
         getattr(_module, _attribute)  # Some modules load their names when they are first used.
 
 project = "Jina components"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "sphinx_design"]
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_title = project
 html_show_copyright = False
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3
+myst_enable_extensions = ["colon_fence"]
+# Code has a copy button, and its output has none.
+copybutton_selector = "div.highlight:not(.highlight-text *) > pre"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_class_signature = "mixed"

@@ -133,6 +133,7 @@ def _models() -> str:
         (
             f"`{model.id}`",
             model.license,
+            _billing(model),
             str(model.dimensions or "–"),
             f"{model.context:,}",
             ", ".join(kind for kind in ("text", "image", "pdf", "video", "audio") if kind in model.modalities),
@@ -153,9 +154,11 @@ def _models() -> str:
     return "\n".join(
         (
             "## All models\n",
-            "`dimensions` is the length of the full vector, and `context` the longest input in tokens. The license is",
-            "that of the open weights. One request holds at most 512 inputs; the client splits longer lists.\n",
-            *_table(("model", "license", "dimensions", "context", "inputs", "endpoints"), facts),
+            "The license is that of the open weights. `billed by` is how Jina's hosted API counts. The price of a token",
+            'depends on your plan; the service sends it as `client.models.get(id).details["pricing"]`. A reranker counts',
+            "the query and all documents. `dimensions` is the length of the full vector, and `context` the longest input",
+            "in tokens. One request holds at most 512 inputs; the client splits longer lists.\n",
+            *_table(("model", "license", "billed by", "dimensions", "context", "inputs", "endpoints"), facts),
             "",
             "## Tasks and Matryoshka lengths\n",
             "Models with Matryoshka lengths accept every number of dimensions up to the full length, except ColBERT,",
@@ -164,6 +167,14 @@ def _models() -> str:
             "",
         )
     )
+
+
+def _billing(model: Model) -> str:
+    """Return how the hosted API bills a model."""
+    if model.image_tile is None:
+        return "token"
+    side, tokens = model.image_tile
+    return f"token; image: {tokens:,} per {side} × {side} pixels"
 
 
 def _endpoint(name: Endpoint, part: Part) -> str:

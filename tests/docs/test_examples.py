@@ -1,7 +1,12 @@
-"""Every Python example in the documentation runs as it stands; those of one page run one after another."""
+"""Every Python example in the documentation runs as it stands, and prints what the page says.
+
+The examples of one page run one after another in one process. A ``text`` block right after an example is its output. A
+comment after a ``print(…)`` is one of the lines that the example prints. In both, ``…`` stands for any text.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -17,32 +22,55 @@ PAGES = [
     *ROOT.glob("shared/README.md"),
     *ROOT.glob("packages/*/README.md"),
 ]
-EXAMPLES = {page: re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL) for page in PAGES}
-FIRST_PIPELINES = {ROOT / "README.md": 1, ROOT / "docs" / "installation.md": 3}
-"""How many examples of a page find the cat: one, or one for each framework."""
+EXAMPLES = {
+    page: re.findall(r"```python\n(.*?)```(?:\s*```text\n(.*?)```)?", page.read_text(), re.DOTALL) for page in PAGES
+}
 NOT_RUN = [
     pytest.param(example, id=f"{page.name}-{number}")
     for page in PAGES
     for number, example in enumerate(re.findall(r"```python not-run\n(.*?)```", page.read_text(), re.DOTALL))
 ]
+RUNNER = """
+import contextlib, io, json, sys
+
+def _run(examples):
+    for example in examples:
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            exec(compile(example, "<example>", "exec"), globals())
+        yield output.getvalue()
+
+print(json.dumps(list(_run(json.loads(sys.argv[1])))))
+"""
+
+
+def _matches(shown: str, printed: str) -> bool:
+    """Return whether the printed text is the shown one, in which ``…`` stands for any text."""
+    return re.fullmatch(".*?".join(map(re.escape, shown.split("…"))), printed, re.DOTALL) is not None
 
 
 @pytest.mark.parametrize(
     "page", [page for page, examples in EXAMPLES.items() if examples], ids=lambda page: str(page.relative_to(ROOT))
 )
-def test_the_examples_run(page: Path, tmp_path: Path) -> None:
-    program = "\n".join(EXAMPLES[page])
-    environment = {**os.environ, "PYTHONWARNINGS": "error::ResourceWarning"}
+def test_the_examples_print_what_the_page_shows(page: Path, tmp_path: Path) -> None:
+    examples = [example for example, _ in EXAMPLES[page]]
     run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, env=environment, cwd=tmp_path
+        [sys.executable, "-c", RUNNER, json.dumps(examples)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "PYTHONWARNINGS": "error::ResourceWarning"},
+        cwd=tmp_path,
     )
     assert run.returncode == 0, run.stderr
     assert "JinaDefaultModelWarning" not in run.stderr
-    if page in FIRST_PIPELINES:
-        assert run.stdout.splitlines().count("The cat sleeps on the sofa.") == FIRST_PIPELINES[page]
+    for (example, shown), printed in zip(EXAMPLES[page], json.loads(run.stdout), strict=True):
+        if shown:
+            assert _matches(shown.strip(), printed.strip()), f"{example}printed:\n{printed}"
+        for comment in re.findall(r"^ *print\(.*\)  # (.+)$", example, re.MULTILINE):
+            assert any(_matches(comment, line) for line in printed.splitlines()), f"{comment!r} not in:\n{printed}"
 
 
-def test_the_readme_is_one_screen() -> None:
+def test_the_readme_is_a_screen_and_a_half() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 65
 
 
