@@ -154,10 +154,11 @@ def _models() -> str:
     return "\n".join(
         (
             "## All models\n",
-            "The license is that of the open weights. `billed by` is how Jina's hosted API counts. The price of a token",
-            'depends on your plan; the service sends it as `client.models.get(id).details["pricing"]`. A reranker counts',
-            "the query and all documents. `dimensions` is the length of the full vector, and `context` the longest input",
-            "in tokens. One request holds at most 512 inputs; the client splits longer lists.\n",
+            "The license is that of the open weights. `billed by` is how Jina's hosted API counts. The price of a",
+            "token depends on your plan; the service sends it as `client.models.get(id).details['pricing']`. A",
+            "reranker counts the query and all documents. `dimensions` is the length of the full vector, and",
+            "`context` the longest input in tokens. One request holds at most 512 inputs; the client splits longer",
+            "lists.\n",
             *_table(("model", "license", "billed by", "dimensions", "context", "inputs", "endpoints"), facts),
             "",
             "## Tasks and Matryoshka lengths\n",
