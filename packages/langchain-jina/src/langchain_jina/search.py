@@ -5,29 +5,30 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from jina_client import Page, SearchResults
 from jina_client.integration import (
     DEFAULT_RESULTS,
-    MAX_OUTPUT_TOKENS,
     SEARCH_TOOL,
     AsyncWebTools,
+    ConnectionOptions,
     ToolResult,
     WebSearchArguments,
     WebTools,
-    check_output_tokens,
-    input_error_from_pydantic,
     shortened,
     text_tokens,
 )
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.documents import Document
-from langchain_core.tools import BaseTool
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import Field, SecretStr
 
-from .connection import LangChainConnection
-from .tools import text_of
+from .connection import LangChainConnection, LangChainOptions
+from .tools import BoundedTool, text_of
+
+
+class JinaSearchOptions(ConnectionOptions, LangChainOptions, total=False):
+    """The further arguments of :class:`JinaSearchAPIWrapper`."""
 
 
 class JinaSearchAPIWrapper(LangChainConnection):
@@ -39,6 +40,23 @@ class JinaSearchAPIWrapper(LangChainConnection):
 
     endpoint: str | None = None
     """The address of a search service of your own; by default ``https://s.jina.ai``."""
+
+    if TYPE_CHECKING:
+        # The aliases of pydantic's fields are invisible to type checkers and editors.
+        def __init__(
+            self,
+            *,
+            api_key: str | SecretStr | None = None,
+            endpoint: str | None = None,
+            **options: Unpack[JinaSearchOptions],
+        ) -> None:
+            """Create a connection to the search of the web.
+
+            Args:
+                api_key: the key, also accepted as ``jina_api_key``; by default ``JINA_API_KEY``.
+                endpoint: the address of a search service of your own; by default ``https://s.jina.ai``.
+                **options: where and how to call.
+            """
 
     def run(self, query: str) -> str:
         """Search the web.
@@ -68,7 +86,7 @@ JinaSearchInput = WebSearchArguments
 """The arguments of :class:`JinaSearch`, under the name of ``langchain_community``."""
 
 
-class JinaSearch(BaseTool):
+class JinaSearch(BoundedTool):
     """Search the web. The result is JSON, as that of :meth:`JinaSearchAPIWrapper.run`, with shortened contents.
 
     A failed call returns a text that says what to try instead; with ``handle_tool_error=False`` it raises a
@@ -83,21 +101,10 @@ class JinaSearch(BaseTool):
         AuthenticationError: a wrong key.
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
-
     name: str = SEARCH_TOOL.name
     description: str = SEARCH_TOOL.description
     args_schema: Any = JinaSearchInput
-    handle_tool_error: Any = True
     search_wrapper: JinaSearchAPIWrapper = Field(default_factory=JinaSearchAPIWrapper)
-    max_output_tokens: int = MAX_OUTPUT_TOKENS
-
-    def __init__(self, **arguments: Any) -> None:
-        try:
-            super().__init__(**arguments)
-        except ValidationError as error:
-            raise input_error_from_pydantic(type(self), error) from None
-        check_output_tokens(self.max_output_tokens)
 
     def _run(
         self, query: str, max_results: int = DEFAULT_RESULTS, run_manager: CallbackManagerForToolRun | None = None

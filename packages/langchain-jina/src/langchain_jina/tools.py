@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from jina_client import JinaError
 from jina_client.integration import (
@@ -10,6 +10,7 @@ from jina_client.integration import (
     MAX_OUTPUT_TOKENS,
     READ_TOOL,
     AsyncWebTools,
+    ConnectionOptions,
     DocumentSearchArguments,
     Passage,
     ReadPageArguments,
@@ -21,13 +22,13 @@ from jina_client.integration import (
     invalid_query,
     passages_text,
 )
-from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
+from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun, Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.tools import BaseTool, ToolException
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, SecretStr, ValidationError
 
-from .connection import LangChainFields
+from .connection import LangChainFields, LangChainOptions
 
 
 def text_of(result: ToolResult) -> str:
@@ -40,6 +41,48 @@ def text_of(result: ToolResult) -> str:
     if result.failed:
         raise ToolException(result.text)
     return result.text
+
+
+class LangChainToolOptions(TypedDict, total=False):
+    """Arguments of every tool of LangChain."""
+
+    name: str
+    """The tool's name."""
+    description: str
+    """How a language model decides to use the tool."""
+    return_direct: bool
+    """End the agent's run with the result of this tool."""
+    verbose: bool
+    """Log the progress of the tool."""
+    callbacks: Callbacks
+    """Callbacks for each call."""
+    tags: list[str] | None
+    """Tags of the tool in traces."""
+    metadata: dict[str, Any] | None
+    """Metadata of the tool in traces."""
+    handle_tool_error: Any
+    """``True`` returns the text of a failed call, ``False`` raises a ``ToolException``."""
+
+
+class JinaReaderOptions(ConnectionOptions, LangChainOptions, LangChainToolOptions, total=False):
+    """The further arguments of :class:`JinaReader`."""
+
+
+class BoundedTool(BaseTool):
+    """A tool without a connection of its own, whose result has a limit."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    handle_tool_error: Any = True
+    max_output_tokens: int = MAX_OUTPUT_TOKENS
+    """Limit of a result, in estimated tokens."""
+
+    def __init__(self, **arguments: Any) -> None:
+        try:
+            super().__init__(**arguments)
+        except ValidationError as error:
+            raise input_error_from_pydantic(type(self), error) from None
+        check_output_tokens(self.max_output_tokens)
 
 
 class JinaReader(LangChainFields, BaseTool):
@@ -72,6 +115,25 @@ class JinaReader(LangChainFields, BaseTool):
     endpoint: str | None = None
     """The address of a reader of your own; by default ``https://r.jina.ai``."""
 
+    if TYPE_CHECKING:
+        # The aliases of pydantic's fields are invisible to type checkers and editors.
+        def __init__(
+            self,
+            *,
+            api_key: str | SecretStr | None = None,
+            max_output_tokens: int = MAX_OUTPUT_TOKENS,
+            endpoint: str | None = None,
+            **options: Unpack[JinaReaderOptions],
+        ) -> None:
+            """Create a tool that reads web pages.
+
+            Args:
+                api_key: the key, also accepted as ``jina_api_key``; by default ``JINA_API_KEY``.
+                max_output_tokens: limit of a result, in estimated tokens.
+                endpoint: the address of a reader of your own; by default ``https://r.jina.ai``.
+                **options: those of LangChain's tools, and where and how to call.
+            """
+
     def _check(self) -> None:
         super()._check()
         check_output_tokens(self.max_output_tokens)
@@ -86,7 +148,7 @@ class JinaReader(LangChainFields, BaseTool):
         return {"max_output_tokens": self.max_output_tokens, "reader_endpoint": self.endpoint}
 
 
-class JinaDocumentSearch(BaseTool):
+class JinaDocumentSearch(BoundedTool):
     """Search documents with any retriever, and rerank the results.
 
     The text has the title and the source of each passage, from ``title`` and ``url``, ``link``, ``source``,
@@ -117,23 +179,12 @@ class JinaDocumentSearch(BaseTool):
         AuthenticationError: a wrong key.
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
-
     name: str = DOCUMENTS_TOOL.name
     description: str = DOCUMENTS_TOOL.description
     args_schema: Any = DocumentSearchArguments
-    handle_tool_error: Any = True
     response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
     retriever: BaseRetriever
     reranker: BaseDocumentCompressor
-    max_output_tokens: int = MAX_OUTPUT_TOKENS
-
-    def __init__(self, **arguments: Any) -> None:
-        try:
-            super().__init__(**arguments)
-        except ValidationError as error:
-            raise input_error_from_pydantic(type(self), error) from None
-        check_output_tokens(self.max_output_tokens)
 
     def _run(
         self, query: str, run_manager: CallbackManagerForToolRun | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 from uuid import uuid4
 
 from jina_client import JinaInputError
@@ -15,6 +15,27 @@ from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, Callba
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict, Field, PrivateAttr, ValidationError
+
+
+class RetrieverOptions(TypedDict, total=False):
+    """Arguments that both retrievers take."""
+
+    path: str | Path | None
+    """The index folder, made when the first documents are added; by default a temporary one."""
+    k: int
+    """The number of documents to return."""
+    oversampling: float
+    """The number of candidates per result that the first stage chooses."""
+    stored: StoredPrecision | None
+    """The precision of the stored vectors."""
+    read_only: bool
+    """Reject changes."""
+    name: str | None
+    """The name of this step in traces."""
+    tags: list[str] | None
+    """Tags of the retriever in traces."""
+    metadata: dict[str, Any] | None
+    """Metadata of the retriever in traces."""
 
 
 class DocumentRetriever(BaseRetriever):

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from jina_client.integration import check_multi_vector_embedder
+from jina_client.integration import ConnectionOptions, check_multi_vector_embedder
 from jina_index import FirstStage, IndexFolder, LateInteractionEncoder, MultiVectorIndex, VectorEncoder
 from langchain_core.documents import Document
+from pydantic import SecretStr
 
-from ..connection import CLASSES, LangChainFields
-from .base import DocumentRetriever
+from ..connection import CLASSES, LangChainFields, LangChainOptions
+from .base import DocumentRetriever, RetrieverOptions
+
+
+class LateInteractionOptions(RetrieverOptions, ConnectionOptions, LangChainOptions, total=False):
+    """The further arguments of :class:`JinaLateInteractionRetriever`."""
+
+    model: str
+    """The id of a late-interaction model."""
+    api_key: str | SecretStr | None
+    """The key; by default ``JINA_API_KEY``."""
+    dimensions: int | None
+    """The length of the vectors (Matryoshka); by default the model's full length."""
+    first_stage: FirstStage
+    """The precision of the pooled vectors in memory, ``float`` or bits."""
 
 
 class JinaLateInteractionRetriever(LangChainFields, DocumentRetriever):
@@ -41,8 +55,17 @@ class JinaLateInteractionRetriever(LangChainFields, DocumentRetriever):
     first_stage: FirstStage = "float"
     """The precision of the pooled vectors in memory. Bits take 1/32 of it and have a lower recall."""
 
+    if TYPE_CHECKING:
+        # The aliases of pydantic's fields are invisible to type checkers and editors.
+        def __init__(self, **options: Unpack[LateInteractionOptions]) -> None:
+            """Create a retriever.
+
+            Args:
+                **options: the model, the index folder, and where and how to call.
+            """
+
     @classmethod
-    def from_documents(cls, documents: Sequence[Document], **arguments: Any) -> Self:
+    def from_documents(cls, documents: Sequence[Document], **arguments: Unpack[LateInteractionOptions]) -> Self:
         """Make a retriever and add documents to it.
 
         Args:
@@ -54,7 +77,7 @@ class JinaLateInteractionRetriever(LangChainFields, DocumentRetriever):
         return retriever
 
     @classmethod
-    async def afrom_documents(cls, documents: Sequence[Document], **arguments: Any) -> Self:
+    async def afrom_documents(cls, documents: Sequence[Document], **arguments: Unpack[LateInteractionOptions]) -> Self:
         """Make a retriever and add documents to it, like :meth:`from_documents`."""
         retriever = cls(**arguments)
         await retriever.aadd_documents(documents)

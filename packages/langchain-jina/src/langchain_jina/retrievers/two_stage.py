@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from jina_index import BinaryIndex, IndexFolder, VectorEncoder, embedder_model, require_float_embedder
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from pydantic import Field
 
-from .base import DocumentRetriever
+from .base import DocumentRetriever, RetrieverOptions
+
+
+class JinaRetrieverOptions(RetrieverOptions, total=False):
+    """The further arguments of :class:`JinaRetriever`."""
+
+    nprobe: int | None
+    """The number of IVF cells to search after :meth:`JinaRetriever.cluster`; by default all."""
 
 
 class JinaRetriever(DocumentRetriever):
@@ -38,8 +45,20 @@ class JinaRetriever(DocumentRetriever):
     nprobe: int | None = Field(default=None, ge=1)
     """The number of IVF cells to search after :meth:`cluster`; by default all."""
 
+    if TYPE_CHECKING:
+
+        def __init__(self, *, embeddings: Embeddings, **options: Unpack[JinaRetrieverOptions]) -> None:
+            """Create a retriever.
+
+            Args:
+                embeddings: the embedding model. It must return floats.
+                **options: the index folder, and how to search.
+            """
+
     @classmethod
-    def from_documents(cls, documents: Sequence[Document], embeddings: Embeddings, **arguments: Any) -> Self:
+    def from_documents(
+        cls, documents: Sequence[Document], embeddings: Embeddings, **arguments: Unpack[JinaRetrieverOptions]
+    ) -> Self:
         """Make a retriever and add documents to it.
 
         Args:
@@ -52,7 +71,9 @@ class JinaRetriever(DocumentRetriever):
         return retriever
 
     @classmethod
-    async def afrom_documents(cls, documents: Sequence[Document], embeddings: Embeddings, **arguments: Any) -> Self:
+    async def afrom_documents(
+        cls, documents: Sequence[Document], embeddings: Embeddings, **arguments: Unpack[JinaRetrieverOptions]
+    ) -> Self:
         """Make a retriever and add documents to it, like :meth:`from_documents`."""
         retriever = cls(embeddings=embeddings, **arguments)
         await retriever.aadd_documents(documents)
