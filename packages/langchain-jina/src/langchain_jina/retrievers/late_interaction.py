@@ -61,7 +61,9 @@ class JinaLateInteractionRetriever(LangChainFields, DocumentRetriever):
             """Create a retriever.
 
             Args:
-                **options: the model, the index folder, and where and how to call.
+                **options: ``model``, ``api_key`` and ``dimensions``; ``path``, the index folder; ``k``, the number of
+                    documents to return; ``first_stage``, ``stored`` and ``oversampling``, which trade memory for
+                    recall; ``read_only``; and the options of the connection, such as ``base_url``.
             """
 
     @classmethod
