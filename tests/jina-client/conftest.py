@@ -2,52 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from jina_client import AsyncJinaClient, JinaClient
+from clients import maker
 from loopback import Recorder
 from PIL import Image
-
-RESOURCES = ("batches", "classifiers", "models", "web")
-
-
-class Blocking:
-    """An AsyncJinaClient, or a resource of one, whose coroutines run to their end."""
-
-    def __init__(self, client: Any, runner: asyncio.Runner) -> None:
-        self.client = client
-        self._runner = runner
-
-    def __getattr__(self, name: str) -> Any:
-        attribute = getattr(self.client, name)
-        if name in RESOURCES:
-            return Blocking(attribute, self._runner)
-        if not inspect.iscoroutinefunction(attribute):
-            return attribute
-        return lambda *args, **kwargs: self._runner.run(attribute(*args, **kwargs))
 
 
 @pytest.fixture(params=["sync", "async"])
 def make_client(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
     """Makes a client of either kind; what is true of one must be true of the other."""
-    if request.param == "sync":
-        opened: list[JinaClient] = []
-
-        def make(**options: Any) -> JinaClient:
-            opened.append(JinaClient(**options))
-            return opened[-1]
-
+    with maker(request.param) as make:
         yield make
-        for client in opened:
-            client.close()
-        return
-    with asyncio.Runner() as runner:
-        yield lambda **options: Blocking(AsyncJinaClient(**options), runner)
 
 
 @pytest.fixture

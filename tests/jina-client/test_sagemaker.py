@@ -135,7 +135,7 @@ def test_documents_are_reranked(client: Any, server: Recorder, model: str) -> No
             lambda client: client.embed(["a"], model="jina-embeddings-v2-base-en", truncate=True),
             "does not accept truncate",
         ),
-        (lambda client: client.rerank("q", ["a"], truncation=True), "do not accept truncation=True"),
+        (lambda client: client.rerank("q", ["a"], truncation=True), "does not support truncation=True"),
         (lambda client: client.classify(["a"], ["x", "y"]), "does not support classify"),
         (lambda client: client.segment("a"), "does not support segment"),
         (lambda client: client.models.list(), "does not support models"),

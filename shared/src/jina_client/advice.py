@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from .addresses import URL_VARIABLE, has_catalog_models, is_jina
+from .dialects import DIALECTS
 from .errors import JinaStatusError, ServerError
 from .models import find_model, similar_model
 from .settings import KEY_VARIABLES, Settings
@@ -30,6 +31,9 @@ def advice_for(error: JinaStatusError, url: str, settings: Settings, *, location
             return f"Did you mean model={similar!r}?"
     if 300 <= status < 400:
         return f"The client does not follow redirects: pass the new address as base_url= ({location or 'not stated'})"
+    for service in DIALECTS.values():
+        if service.name != settings.dialect and service.made_error(error.body):
+            return f"The response is one of {service.title}: pass dialect={service.name!r} (it is {settings.dialect!r})"
     if status == 401:
         return _about_the_key(url, settings)
     if status == 402:

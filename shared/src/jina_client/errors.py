@@ -248,7 +248,8 @@ def error_from_response(
         parsed: Any = json.loads(text)
     except (ValueError, RecursionError):
         parsed = None
-    message, code, request_id, errors = _read(_without_tags(text) if parsed is None else parsed)
+    body = _without_tags(text) if parsed is None else parsed
+    message, code, request_id, errors = _read(_unwrapped(body))
     named = _REQUEST_ID_IN_TEXT.search(message)
     if named:
         message = message.replace(named.group(0), "").strip()
@@ -272,6 +273,20 @@ def masked(text: str, secret: str) -> str:
     if len(secret) >= _LONG_SECRET:
         return text.replace(secret, _MASK)
     return re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", _MASK, text)
+
+
+def _unwrapped(body: Any) -> Any:
+    """Return the error of the service behind a proxy. LiteLLM quotes its JSON inside a message of its own."""
+    wrapper = body.get("error") if isinstance(body, dict) else None
+    text = wrapper.get("message") if isinstance(wrapper, dict) else None
+    start = text.find("{") if isinstance(text, str) else -1
+    if start < 0:
+        return body
+    try:
+        inner, _ = json.JSONDecoder().raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return body
+    return inner if inner.keys() & {"detail", "error", "message"} else body
 
 
 def _read(body: Any) -> tuple[str, str, str, list[FieldError]]:

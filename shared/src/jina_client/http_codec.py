@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from traceback import format_exception
@@ -11,7 +11,7 @@ from typing import Any
 from .addresses import endpoint_url, may_receive_key
 from .advice import advice_for
 from .cancellation import Cancellation
-from .dialects import Dialect
+from .dialects import DIALECTS, Dialect
 from .errors import JinaConnectionError, JinaResponseError, error_from_response, masked
 from .protocol import Call, parse
 from .protocol.reader import parse_reader_response
@@ -73,7 +73,7 @@ class HttpCodec:
                 return parse_lines(response.body)
             if call.method == "DELETE" and not response.body:
                 return {}
-            return self._dialect.decode(call, parse(response.body))
+            return self._translate(call, parse(response.body), response.headers)
         secrets = [self._key] if self._key else []
         error = error_from_response(response.status, response.body, response.headers, secrets=secrets)
         error.url = url
@@ -81,6 +81,24 @@ class HttpCodec:
             error, url, self._settings, location=response.headers.get("location", ""), model=_model_of(call)
         )
         raise error
+
+    def _translate(self, call: Call, body: Any, headers: Mapping[str, str]) -> Any:
+        """Return a response as Jina's API spells it, unless it is the response of another service."""
+        if type(self._dialect) is Dialect:
+            self._check_service(call, body, headers)
+        try:
+            return self._dialect.decode(call, body, headers)
+        except JinaResponseError:
+            self._check_service(call, body, headers)
+            raise
+
+    def _check_service(self, call: Call, body: Any, headers: Mapping[str, str]) -> None:
+        for other in DIALECTS.values():
+            if other is not type(self._dialect) and other.made(call, body, headers):
+                raise JinaResponseError(
+                    f"the response is one of {other.title}, which reads such a request differently: "
+                    f"pass dialect={other.name!r} (it is {self._dialect.name!r})"
+                )
 
     def hide_key(self, response: Response) -> Response:
         """Return a response without the key in its headers, because some services repeat it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
@@ -31,16 +31,24 @@ class Batcher:
         limit: the most inputs per request that the service accepts.
         request_tokens: estimated tokens per request; a single input may have more.
         one_kind: whether a request may hold inputs of one kind only.
+        sizes: by kind of input, the inputs per request without ``batch_size``, if fewer than 128.
 
     Raises:
         JinaInputError: a batch size that is not an integer from 1 to ``limit``.
     """
 
     def __init__(
-        self, batch_size: int | None, limit: int = LIST_LIMIT, *, request_tokens: float, one_kind: bool = False
+        self,
+        batch_size: int | None,
+        limit: int = LIST_LIMIT,
+        *,
+        request_tokens: float,
+        one_kind: bool = False,
+        sizes: Mapping[str, int] | None = None,
     ) -> None:
         check_whole("batch_size", batch_size, 1, limit)
         self._max_count = min(BATCH_SIZE, limit) if batch_size is None else batch_size
+        self._sizes = sizes if sizes and batch_size is None else {}
         self._max_tokens = request_tokens
         self._one_kind = one_kind
         self._count = self._bytes = self._tokens = 0
@@ -53,7 +61,7 @@ class Batcher:
         separate = "pdf" in (kind, self._kind) or (self._one_kind and kind != self._kind)
         starts_new = self._count > 0 and (
             separate
-            or self._count == self._max_count
+            or self._count >= min(self._max_count, self._sizes.get(kind, self._max_count))
             or self._bytes + size > MAX_REQUEST_BYTES
             or self._tokens + tokens > self._max_tokens
         )
@@ -73,9 +81,10 @@ def split(
     *,
     request_tokens: float,
     one_kind: bool = False,
+    sizes: Mapping[str, int] | None = None,
 ) -> list[range]:
     """Return the batches of a list of inputs: consecutive ranges that cover all of it; see :class:`Batcher`."""
-    batcher = Batcher(batch_size, limit, request_tokens=request_tokens, one_kind=one_kind)
+    batcher = Batcher(batch_size, limit, request_tokens=request_tokens, one_kind=one_kind, sizes=sizes)
     starts = [index for index, item in enumerate(items) if batcher.add(item)]
     return [range(start, stop) for start, stop in pairwise((0, *starts, len(items)))]
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from ..cache import EmbeddingCache
 from ..dialects import Dialect
-from ..inputs import Item
+from ..inputs import Item, tokens_of
 from ..models import LIST_LIMIT, Model
+from ..protocol import Call
 from ..settings import Settings
 from .batcher import REQUEST_TOKENS, Batcher, split
 
@@ -19,7 +21,7 @@ class PlanningContext:
     """The service that is called, and the cache.
 
     Attributes:
-        root: the service's address, which tells apart vectors of services that use the same model names.
+        root: the service's address.
         dialect: the protocol that it speaks.
         request_tokens: estimated tokens per request.
         cache: the vectors that need not be requested.
@@ -36,6 +38,37 @@ class PlanningContext:
         request_tokens = min(REQUEST_TOKENS, settings.tokens_per_minute or REQUEST_TOKENS)
         return cls(settings.root, dialect, request_tokens, settings.vector_cache)
 
+    @property
+    def service(self) -> str:
+        """What tells apart vectors of services that use the same model names."""
+        return self.root if type(self.dialect) is Dialect else f"{self.root} {self.dialect.name}"
+
+    def check(
+        self, request: EncodesItems, endpoint: str, items: Sequence[Item], *, name: str = "inputs", first: int = 0
+    ) -> None:
+        """Raise if the service does not support a call, before anything of it is sent.
+
+        Args:
+            request: the validated options.
+            endpoint: the endpoint that the items are for.
+            items: the inputs or documents.
+            name: their name in messages.
+            first: the caller's index of the first.
+
+        Raises:
+            JinaInputError: an option, an endpoint or an input that the service does not support.
+        """
+        supported = self.dialect.fields
+        if supported is None:
+            return
+        if endpoint in supported:
+            for index, item in enumerate(items, first):
+                self.dialect.check_item(endpoint, item, f"{name}[{index}]", request.row)
+        self.dialect.encode(request.encode(items[:1]))
+        is_told = request.fields.get("truncate") or request.fields.get("truncation")
+        if self.dialect.truncates_silently and request.row is not None and not is_told:
+            _warn_of_truncation(self.dialect, request.row, items, name, first)
+
     def batcher(self, batch_size: int | None, row: Model | None) -> Batcher:
         """Return a batcher for inputs that come one by one."""
         return Batcher(batch_size, list_limit(row), **self._limits())
@@ -45,7 +78,40 @@ class PlanningContext:
         return split(items, batch_size, list_limit(row), **self._limits())
 
     def _limits(self) -> dict[str, Any]:
-        return {"request_tokens": self.request_tokens, "one_kind": self.dialect.one_kind}
+        dialect = self.dialect
+        return {"request_tokens": self.request_tokens, "one_kind": dialect.one_kind, "sizes": dialect.sizes}
+
+
+class EncodesItems(Protocol):
+    """The validated options of a call that encode a list of items."""
+
+    @property
+    def row(self) -> Model | None: ...
+
+    @property
+    def fields(self) -> Mapping[str, Any]: ...
+
+    def encode(self, inputs: Sequence[Item], /) -> Call: ...
+
+
+def _warn_of_truncation(dialect: Dialect, row: Model, items: Sequence[Item], name: str, first: int) -> None:
+    """Warn of texts that are probably longer than the model reads. A service does not say that it truncates them."""
+    tokens = {
+        index: tokens_of(item)
+        for index, item in enumerate(items, first)
+        # A text has at most as many tokens as the estimate takes for its characters.
+        if isinstance(item, str) and len(item) > row.context
+    }
+    long = {index: count for index, count in tokens.items() if count > row.context}
+    if long:
+        index, count = next(iter(long.items()))
+        others = f" (and {len(long) - 1} more)" if len(long) > 1 else ""
+        warnings.warn(
+            f"{name}[{index}]{others} has about {count:,} tokens, more than the {row.context:,} of {row.id}, and "
+            f"{dialect.title} truncates long texts without an error: pass shorter texts, or truncate=True to accept it",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def list_limit(row: Model | None) -> int:

@@ -32,7 +32,7 @@ def plan_embed(
     request = _embed_request(context, model, options, late_chunking=late_chunking)
     batch_size = options.get("batch_size")
     items = as_items(inputs, "inputs", request.modalities, request.model, options.get("max_image_side"))
-    context.dialect.check(items)
+    context.check(request, "embeddings", items)
     if not late_chunking:
         return _embed_job(context, request, items, lambda part: context.split(part, batch_size, request.row))
     if batch_size is not None:
@@ -51,7 +51,9 @@ def plan_embed_chunked(
     request = _embed_request(context, model, options, late_chunking=True)
     lists = [as_texts(chunks, f"documents[{number}]") for number, chunks in enumerate(as_list(documents, "documents"))]
     ranges = document_ranges([len(chunks) for chunks in lists])
-    return _chunks_job(DocumentsJob, context, request, [chunk for chunks in lists for chunk in chunks], ranges)
+    items = [chunk for chunks in lists for chunk in chunks]
+    context.check(request, "embeddings", items, name="chunks")
+    return _chunks_job(DocumentsJob, context, request, items, ranges)
 
 
 class StreamPlan:
@@ -81,9 +83,9 @@ class StreamPlan:
         Raises:
             JinaInputError: an input that cannot be sent.
         """
-        name = f"inputs[{self._first + len(self.pending)}]"
-        item = as_item(value, name, self._request.modalities, self._request.model, self._max_image_side)
-        self._context.dialect.check([item])
+        index = self._first + len(self.pending)
+        item = as_item(value, f"inputs[{index}]", self._request.modalities, self._request.model, self._max_image_side)
+        self._context.check(self._request, "embeddings", [item], first=index)
         full: list[Item] = []
         if self._batcher.add(item):
             full, self.pending = self.pending, full
@@ -114,13 +116,15 @@ def plan_rerank(
     query_item = as_item(query, "query", allowed, request.model, max_image_side)
     originals = as_list(documents, "documents")
     items = as_items(originals, "documents", allowed, request.model, max_image_side)
-    context.dialect.check([query_item, *items])
+    request = replace(request, query=query_item)
+    context.check(request, "rerank", items, name="documents")
+    context.dialect.check_item("rerank", query_item, "query", request.row)
     return RerankJob(
-        replace(request, query=query_item),
+        request,
         items,
         originals,
         request_tokens=context.request_tokens,
-        batch_size=options.get("batch_size"),
+        batch_size=options.get("batch_size") or context.dialect.sizes.get("text"),
         return_documents=return_documents,
     )
 
@@ -130,6 +134,7 @@ def plan_multi_vector(
 ) -> Job[MultiVectors]:
     """Return the job of :meth:`jina_client.JinaClient.embed_multi_vector`."""
     items = as_items(inputs, "inputs", request.modalities, request.model, options.get("max_image_side"))
+    context.check(request, request.path, items)
     batches = context.split(items, options.get("batch_size"), request.row)
 
     def combine(job: PerInputJob[MultiVectors, tuple[Any, tuple[str, ...]]]) -> MultiVectors:
@@ -146,6 +151,7 @@ def plan_sparse(
 ) -> Job[SparseEmbeddings]:
     """Return the job of :meth:`jina_client.JinaClient.embed_sparse`."""
     texts = as_texts(inputs, "inputs")
+    context.check(request, "embeddings", texts)
     batches = context.split(texts, batch_size, request.row)
     return PerInputJob(
         request, texts, batches, lambda job: SparseEmbeddings(job.results, job.usage, job.model), request.model
@@ -157,6 +163,7 @@ def plan_classify(
 ) -> Job[Classifications]:
     """Return the job of :meth:`jina_client.JinaClient.classify`."""
     items = as_items(inputs, "inputs", request.modalities, model, options.get("max_image_side"))
+    context.check(request, "classify", items)
     batches = context.split(items, options.get("batch_size"), request.row)
     return PerInputJob(request, items, batches, lambda job: Classifications(job.results, job.usage))
 
@@ -164,7 +171,13 @@ def plan_classify(
 def _embed_request(
     context: PlanningContext, model: str, options: Mapping[str, Any], *, late_chunking: bool = False
 ) -> EmbedRequest:
-    return EmbedRequest.build(model, options, late_chunking=late_chunking, bits_on_wire=context.dialect.packs_bits)
+    return EmbedRequest.build(
+        model,
+        options,
+        late_chunking=late_chunking,
+        bits_on_wire=context.dialect.packs_bits,
+        normalized_on_wire=context.dialect.normalizes,
+    )
 
 
 def _embed_job(
@@ -187,7 +200,7 @@ def _embed_job(
     cache, places = context.cache, range(offset, offset + len(items))
     if cache is None or any(kind_of(item) == "pdf" for item in items):
         return EmbedJob(request, items, batches(items), places=places)
-    keys = cache_keys(context.root, request.identity, items, ())
+    keys = cache_keys(context.service, request.identity, items, ())
     cached = cache.get(keys, request.width, request.dtype)
     missing = [index for index in range(len(items)) if index not in cached]
     to_send = [items[index] for index in missing]
@@ -212,7 +225,7 @@ def _chunks_job(
     cache, limit = context.cache, list_limit(request.row)
     if cache is None:
         return kind(request, chunks, documents, limit)
-    keys = cache_keys(context.root, request.identity, chunks, documents)
+    keys = cache_keys(context.service, request.identity, chunks, documents)
     return kind(
         request,
         chunks,

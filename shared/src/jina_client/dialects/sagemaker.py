@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import JinaInputError, JinaResponseError
 from ..media import Media
 from ..models import Model, find_model
 from ..protocol import Call
-from .base import Dialect, without_defaults
+from .base import ByEndpoint, Dialect, as_list, without_defaults
 
 # The fields of "parameters", by the beginning of the model's id.
 _PARAMETERS: Mapping[str, frozenset[str]] = {
@@ -27,6 +27,8 @@ _PARAMETERS: Mapping[str, frozenset[str]] = {
     "jina-clip-v2": frozenset({"task", "dimensions"}),
     "jina-colbert": frozenset({"input_type"}),
 }
+# Packages whose published responses hold vectors of other lengths than 1.
+_RAW = ("jina-embeddings-v2", "jina-clip")
 # Packages that expect texts as strings. The others expect objects.
 _PLAIN_TEXTS = ("jina-embeddings-v5-text", "jina-code-embeddings")
 # The package that expects a list around its request.
@@ -37,21 +39,27 @@ class SageMaker(Dialect):
     """The protocol of Jina's packages on the AWS Marketplace: ``{"data": …, "parameters": …}``."""
 
     name = "sagemaker"
+    title = "SageMaker"
+    fields: ClassVar[ByEndpoint] = {
+        "embeddings": frozenset({"model", "input", "embedding_type", "normalized"}).union(*_PARAMETERS.values()),
+        "rerank": frozenset({"model", "query", "documents", "top_n"}),
+    }
     packs_bits = False
+    normalizes = False
 
-    def encode(self, call: Call) -> Call:
-        """Translate an embeddings or rerank call; the endpoint supports no other."""
-        if call.path not in ("embeddings", "rerank") or call.payload is None:
-            path = call.path.partition("/")[0]
-            raise JinaInputError(
-                f"dialect {self.name!r} does not support {path}; SageMaker endpoints offer embeddings and rerank"
-            )
-        payload = without_defaults(call.payload)
+    @classmethod
+    def made(cls, call: Call, response: Any, headers: Mapping[str, str]) -> bool:
+        """Recognize the keys ``data`` and ``parameters``."""
+        return isinstance(response, dict) and {"data", "parameters"} <= response.keys()
+
+    def translate(self, endpoint: str, call: Call) -> Call:
+        """Translate a call to the form of the model's package."""
+        payload = without_defaults(call.payload or {})
         row = find_model(payload.pop("model"))
-        return self._rerank(call, payload, row) if call.path == "rerank" else self._embeddings(call, payload, row)
+        return self._rerank(call, payload, row) if endpoint == "rerank" else self._embeddings(call, payload, row)
 
-    def decode(self, call: Call, response: Any) -> Any:
-        """Translate the ``data`` of a response into the form of Jina's API."""
+    def decode(self, call: Call, response: Any, headers: Mapping[str, str]) -> Any:
+        """Number the items, and add up their usage."""
         if not isinstance(response, dict) or not isinstance(response.get("data"), list):
             raise JinaResponseError("expected an object with a list in 'data'")
         items: list[Any] = response["data"]
@@ -74,13 +82,16 @@ class SageMaker(Dialect):
         inputs = payload.pop("input")
         payload.pop("embedding_type", None)
         fields = next((fields for prefix, fields in _PARAMETERS.items() if name.startswith(prefix)), None)
+        if name.startswith(_RAW):
+            # The client normalizes, unless this is False.
+            payload.pop("normalized", None)
         for field, value in payload.items():
             if fields is not None and field not in fields:
                 raise JinaInputError(f"{name} on SageMaker does not accept {field}={value!r}; leave {field} out")
         if isinstance(inputs, Media):
             return replace(call, payload={"data": inputs.wire(), "parameters": payload})
         plain = name.startswith(_PLAIN_TEXTS)
-        data = [item if plain and isinstance(item, str) else _form(item, name) for item in inputs]
+        data = [item if plain and isinstance(item, str) else _form(item, name) for item in as_list(inputs)]
         return replace(call, payload={"data": data, "parameters": payload})
 
     def _rerank(self, call: Call, payload: dict[str, Any], row: Model | None) -> Call:
@@ -93,8 +104,6 @@ class SageMaker(Dialect):
             raise JinaInputError("query must be a text: rerankers on SageMaker accept no other queries")
         if "top_n" in payload:
             data["top_n"] = payload.pop("top_n")
-        for field, value in payload.items():
-            raise JinaInputError(f"rerankers on SageMaker do not accept {field}={value!r}; leave {field} out")
         return replace(call, payload={"data": [data] if name == _ONE_ITEM_LIST else data})
 
 

@@ -20,6 +20,7 @@ from ..media import Media
 from ..models import EmbeddingType, Modality, Model
 from ..options import sent_options
 from ..quantization import quantize
+from ..quantization.matryoshka import scaled
 from .call import Call
 from .model_options import (
     check_dimensions,
@@ -32,6 +33,9 @@ from .model_options import (
 )
 from .responses import FLOATS, dtype_of, finite, in_order, vector
 
+# Rounding to float32 changes the length of a vector of 2,048 numbers by less.
+_UNIT_TOLERANCE = 1e-5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbedRequest:
@@ -40,6 +44,7 @@ class EmbedRequest:
     Attributes:
         width: the length of a row of the result; ``None`` if unknown.
         bits_on_wire: whether the service packs bits itself; otherwise the client requests floats and packs them.
+        scaled_here: whether the client scales the vectors to length 1, because the service does not.
     """
 
     model: str
@@ -48,10 +53,17 @@ class EmbedRequest:
     row: Model | None = field(repr=False)
     width: int | None
     bits_on_wire: bool = True
+    scaled_here: bool = False
 
     @classmethod
     def build(
-        cls, model: str, options: Mapping[str, Any], *, late_chunking: bool = False, bits_on_wire: bool = True
+        cls,
+        model: str,
+        options: Mapping[str, Any],
+        *,
+        late_chunking: bool = False,
+        bits_on_wire: bool = True,
+        normalized_on_wire: bool = True,
     ) -> EmbedRequest:
         """Check every option against the model's row of the catalog.
 
@@ -60,6 +72,7 @@ class EmbedRequest:
             options: those of :class:`jina_client.options.EmbedOptions`.
             late_chunking: whether all inputs are the chunks of one document.
             bits_on_wire: see the class.
+            normalized_on_wire: whether the service returns vectors of length 1 unless told otherwise.
 
         Raises:
             JinaInputError: an option that the model does not take, or a value that it does not allow.
@@ -83,6 +96,7 @@ class EmbedRequest:
             row=row,
             width=row_width(dimensions or (row.dimensions if row else None), embedding_type),
             bits_on_wire=bits_on_wire,
+            scaled_here=not normalized_on_wire and values.get("normalized") is not False,
         )
 
     @property
@@ -162,10 +176,18 @@ class EmbedRequest:
 
     def _read(self, value: Any, name: str) -> NDArray[Any]:
         values = vector(value, self._wire_type, name)
-        if self._wire_type == self.embedding_type or self.embedding_type in FLOATS:
+        if self.embedding_type in FLOATS:
+            return _unit(values) if self.scaled_here else values
+        if self._wire_type == self.embedding_type:
             return values
         finite(values, name)
         return quantize(values, self.embedding_type)  # type: ignore[arg-type]
+
+
+def _unit(values: NDArray[Any]) -> NDArray[Any]:
+    """Return a vector scaled to length 1; unchanged if it has that length, is zero, or has a NaN or an infinity."""
+    length = np.linalg.norm(values)
+    return scaled(values) if np.isfinite(length) and abs(length - 1) > _UNIT_TOLERANCE else values
 
 
 def row_width(dimensions: int | None, embedding_type: EmbeddingType) -> int | None:

@@ -27,11 +27,16 @@ def truncate(vectors: Any, dimensions: int) -> NDArray[Any]:
     """
     values = as_vectors(vectors)
     check_whole("dimensions", dimensions, 1, values.shape[-1], required=True)
+    return scaled(values[..., :dimensions])
+
+
+def scaled(values: NDArray[Any]) -> NDArray[Any]:
+    """Return a scaled copy of vectors, whose last axis has length 1 or is zero. Integers become float32."""
     dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float32)
     # Divided by the largest number first, because the squares of very large or very small ones overflow or underflow.
-    cut = values[..., :dimensions].astype(np.result_type(dtype, np.float32))
-    largest = np.abs(cut).max(axis=-1, keepdims=True)
-    cut /= np.where(largest > 0, largest, 1)
-    length = np.linalg.norm(cut, axis=-1, keepdims=True)
-    cut /= np.where(length > 0, length, 1)
-    return cut.astype(dtype, copy=False)
+    result = values.astype(np.result_type(dtype, np.float32))
+    largest = np.abs(result).max(axis=-1, keepdims=True)
+    result /= np.where(largest > 0, largest, 1)
+    length = np.linalg.norm(result, axis=-1, keepdims=True)
+    result /= np.where(length > 0, length, 1)
+    return result.astype(dtype, copy=False)

@@ -1,0 +1,324 @@
+"""What the requests to each service hold, and what its errors become."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from jina_client import (
+    AuthenticationError,
+    BadRequestError,
+    JinaInputError,
+    JinaResponseError,
+    NotFoundError,
+    PartialFailureError,
+    RateLimitError,
+    RequestTooLargeError,
+    ServerError,
+)
+from jina_client.models import MODELS
+from loopback import Answer, Recorder
+from services.stand_ins import LONG, STAND_INS, raw, unit
+from services.table import PNG, WAV
+
+QUERY = MODELS["jina-embeddings-v3"].prefixes["retrieval.query"]
+PASSAGE = MODELS["jina-embeddings-v3"].prefixes["retrieval.passage"]
+OMNI = "jina-embeddings-v5-omni-small"
+PNG_URI = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+OPEN_WEIGHTS = ("vllm", "infinity", "tei")
+
+
+@pytest.mark.parametrize("service", OPEN_WEIGHTS)
+def test_the_task_becomes_the_models_own_prefix(client_of: Any, server: Recorder, service: str) -> None:
+    client = client_of(service)
+    client.embed(["one", "two"])
+    client.embed(["one"], task="retrieval.query")
+    field = "inputs" if service == "tei" else "input"
+    assert [sent.body[field] for sent in server.sent] == [[PASSAGE + "one", PASSAGE + "two"], [QUERY + "one"]]
+
+
+@pytest.mark.parametrize("service", ["vllm", "infinity"])
+def test_a_model_of_the_catalog_has_its_name_on_the_hub(client_of: Any, server: Recorder, service: str) -> None:
+    client_of(service).embed(["one"])
+    server.answer = lambda sent: Answer({"data": [{"index": 0, "embedding": [1.0, 0.0]}]})
+    client_of(service, dialect=service)
+    assert server.sent[0].body["model"] == "jinaai/jina-embeddings-v3"
+
+
+@pytest.mark.parametrize("service", OPEN_WEIGHTS)
+def test_a_model_outside_the_catalog_keeps_its_name_and_gets_no_prefix(
+    make_client: Any, server: Recorder, service: str
+) -> None:
+    vectors = [[3.0, 4.0]]
+    rows = [{"index": 0, "embedding": vectors[0]}]
+    server.answer = lambda sent: Answer(vectors if sent.path == "/embed" else {"data": rows})
+    client = make_client(base_url=server.url, dialect=service, max_retries=0)
+    found = client.embed(["one"], model="my-model").vectors
+    [sent] = server.sent
+    assert sent.body.get("model", "my-model") == "my-model"
+    assert sent.body.get("input") or sent.body.get("inputs") == ["one"]
+    # Infinity's vectors are scaled, whatever the model.
+    np.testing.assert_allclose(found, [[0.6, 0.8]] if service == "infinity" else vectors, rtol=1e-6)
+
+
+def test_infinitys_shortened_vectors_stay_as_they_are_on_request(client_of: Any) -> None:
+    expected = unit(raw(PASSAGE + "one"))[:64]
+    found = client_of("infinity").embed(["one"], dimensions=64, normalized=False).vectors
+    np.testing.assert_allclose(found, [expected], rtol=1e-6)
+    assert np.linalg.norm(found) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"truncate": False}, "always truncates long texts: leave truncate=False out"),
+        ({"normalized": False}, "always returns vectors of length 1 without dimensions="),
+    ],
+)
+def test_infinity_cannot_do_these(client_of: Any, server: Recorder, options: Any, message: str) -> None:
+    with pytest.raises(JinaInputError, match=message):
+        client_of("infinity").embed(["a"], **options)
+    assert server.sent == []
+
+
+def test_a_text_that_infinity_truncates_is_reported_once_per_call(client_of: Any) -> None:
+    client = client_of("infinity")
+    with pytest.warns(UserWarning, match=r"inputs\[1\] \(and 1 more\) has about 11,2") as caught:
+        client.embed(["a", LONG, LONG])
+    assert len(caught) == 1
+    with pytest.warns(UserWarning, match=r"documents\[1\] has about"):
+        client.rerank("q", ["a", LONG], model="jina-reranker-v2-base-multilingual")
+
+
+def test_a_text_that_infinity_may_truncate_is_not_reported(client_of: Any, recwarn: Any) -> None:
+    client_of("infinity").embed([LONG], truncate=True)
+    client_of("infinity").embed(["a word " * 1000])
+    assert not recwarn.list
+
+
+def test_images_and_recordings_go_to_infinity_32_at_a_time_and_apart_from_texts(
+    client_of: Any, server: Recorder
+) -> None:
+    client_of("infinity").embed(["a text", *[PNG] * 40], model="jina-clip-v2")
+    sizes = sorted((sent.body["modality"], len(sent.body["input"])) for sent in server.sent)
+    assert sizes == [("image", 8), ("image", 32), ("text", 1)]
+
+
+def test_text_embeddings_inference_is_told_everything(client_of: Any, server: Recorder) -> None:
+    client = client_of("tei")
+    assert client.embed(["one"]).usage.total_tokens == 3
+    client.embed(["one"], normalized=False, truncate=True, dimensions=8)
+    bodies = [{name: sent.body[name] for name in sent.body if name != "inputs"} for sent in server.sent]
+    assert bodies == [
+        {"normalize": True, "truncate": False},
+        {"normalize": False, "truncate": True, "dimensions": 8},
+    ]
+
+
+@pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/", "/v1/embeddings"])
+def test_text_embeddings_inference_is_found_with_and_without_v1(client_of: Any, server: Recorder, suffix: str) -> None:
+    client_of("tei", base_url=server.url.removesuffix("/v1") + suffix).embed(["one"])
+    assert server.sent[0].path == "/embed"
+
+
+def test_an_operator_may_raise_the_limit_of_inputs(client_of: Any, server: Recorder) -> None:
+    client = client_of("tei")
+    client.embed(["one"] * 40)
+    client.rerank("q", ["one"] * 40)
+    sizes = [len(sent.body.get("inputs") or sent.body["texts"]) for sent in server.sent]
+    assert sorted(sizes) == [8, 8, 32, 32]
+    server.answer = lambda sent: Answer([[1.0] * 1024] * len(sent.body["inputs"]))
+    client.embed(["one"] * 40, batch_size=40)
+    assert len(server.sent) == 5
+
+
+def test_a_stated_limit_of_inputs_is_kept(client_of: Any, server: Recorder) -> None:
+    assert client_of("tei").embed(["one"] * 100, batch_size=100).vectors.shape == (100, 1024)
+    assert max(len(sent.body["inputs"]) for sent in server.sent[1:]) <= 32
+
+
+def test_vllm_truncates_when_told_to(client_of: Any, server: Recorder) -> None:
+    client = client_of("vllm")
+    client.embed(["one"], truncate=True)
+    client.rerank("q", ["a"], truncation=True)
+    assert [sent.body["truncate_prompt_tokens"] for sent in server.sent] == [-1, -1]
+
+
+def test_media_go_to_the_on_prem_server_in_its_parts(client_of: Any, server: Recorder) -> None:
+    inputs = ["a", PNG, {"image": "https://e.com/a.png"}, {"video": "https://e.com/a.mp4"}, {"audio": WAV}]
+    client_of("on-prem").embed([*inputs, {"content": ["a", {"image": PNG}]}], model=OMNI)
+    image = {"type": "image_url", "image_url": {"url": PNG_URI}}
+    [sent] = server.sent
+    assert sent.body["input"] == [
+        "a",
+        image,
+        {"type": "image_url", "image_url": {"url": "https://e.com/a.png"}},
+        {"type": "video_url", "video_url": "https://e.com/a.mp4"},
+        {"type": "audio_base64", "audio_base64": f"data:audio/x-wav;base64,{base64.b64encode(WAV).decode()}"},
+        {"content": [{"type": "text", "text": "a"}, image]},
+    ]
+
+
+@pytest.mark.parametrize("part", ["plain", "grouped"])
+def test_the_on_prem_server_takes_no_recording_by_url(client_of: Any, server: Recorder, part: str) -> None:
+    recording = {"audio": "https://e.com/a.wav"}
+    item = recording if part == "plain" else {"content": ["a", recording]}
+    with pytest.raises(
+        JinaInputError, match=r"inputs\[1\], which is the URL of a recording.*pass the recording itself"
+    ):
+        client_of("on-prem").embed(["a", item], model=OMNI)
+    assert server.sent == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.rerank({"image": PNG}, ["a"], model="jina-reranker-m0"),
+        lambda client: client.rerank("q", ["a"] * 700 + [{"image": PNG}], model="jina-reranker-m0"),
+        lambda client: client.embed([{"pdf": "https://e.com/a.pdf"}], model="jina-embeddings-v4"),
+        lambda client: client.train(["a"], ["b"]) if hasattr(client, "train") else client.classifiers.list(),
+        lambda client: client.batches.get("b"),
+        lambda client: client.web.read("https://e.com"),
+        lambda client: client.embed_multi_vector(["a"], endpoint="multi-vector"),
+    ],
+)
+def test_the_on_prem_server_is_not_asked_for_what_it_cannot_do(client_of: Any, server: Recorder, call: Any) -> None:
+    with pytest.raises(JinaInputError):
+        call(client_of("on-prem"))
+    assert server.sent == []
+
+
+def test_the_on_prem_server_gets_no_null(client_of: Any, server: Recorder) -> None:
+    client = client_of("on-prem")
+    client.embed(["a"], task=None, dimensions=None, normalized=None, truncate=None)
+    client.rerank("q", ["a"], truncation=None, top_n=None)
+    assert all(value is not None for sent in server.sent for value in sent.body.values())
+
+
+@pytest.mark.parametrize("service", ["infinity", "sagemaker"])
+def test_a_vector_of_length_1_keeps_its_bits(client_of: Any, service: str) -> None:
+    found = client_of(service).embed(["one"]).vectors
+    assert np.array_equal(found, [unit(raw(PASSAGE + "one")).astype(np.float32)])
+
+
+@pytest.mark.parametrize("model", ["jina-embeddings-v2-base-en", "jina-clip-v1", "jina-clip-v2"])
+def test_packages_that_do_not_normalize_give_raw_vectors_on_request(
+    make_client: Any, client_of: Any, server: Recorder, model: str
+) -> None:
+    client = client_of("sagemaker")
+    row = [3.0, 4.0, *[0.0] * (MODELS[model].dimensions - 2)]
+    server.answer = lambda sent: Answer({"data": [{"embedding": row}], "parameters": {}})
+    assert client.embed(["one"], model=model).vectors[0, :2].tolist() == pytest.approx([0.6, 0.8])
+    assert client.embed(["one"], model=model, normalized=False).vectors[0, :2].tolist() == [3.0, 4.0]
+    assert "normalized" not in server.sent[-1].body["parameters"]
+
+
+@pytest.mark.parametrize("service", STAND_INS)
+def test_bad_input_does_not_fail_good_input(client_of: Any, service: str) -> None:
+    if service == "infinity":
+        return
+    with pytest.raises(PartialFailureError) as failure:
+        client_of(service).embed(["a", LONG, "b"])
+    assert (sorted(failure.value.completed), list(failure.value.failed)) == ([0, 2], [1])
+    assert "Input text exceeds the model's maximum of 8192 tokens." in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, BadRequestError),
+        (401, AuthenticationError),
+        (404, NotFoundError),
+        (413, RequestTooLargeError),
+        (422, BadRequestError),
+        (429, RateLimitError),
+        (500, ServerError),
+        (503, ServerError),
+    ],
+)
+@pytest.mark.parametrize("service", STAND_INS)
+def test_an_error_of_a_service_is_read(
+    client_of: Any, server: Recorder, service: str, status: int, error: type[Exception]
+) -> None:
+    client, stand_in = client_of(service), STAND_INS[service]
+    is_aws = service == "sagemaker"
+    headers = {"x-amzn-errortype": "ModelError"} if is_aws else {}
+    answer = Answer(stand_in.error(status, "it is so"), 424 if is_aws else status, headers)
+    server.answer = lambda sent: answer
+    with pytest.raises(error) as raised:
+        client.embed(["a"])
+    assert raised.value.message == "it is so"  # type: ignore[attr-defined]
+
+
+def test_a_response_of_another_service_names_its_dialect(make_client: Any, server: Recorder) -> None:
+    client = make_client(base_url=server.url, max_retries=0)
+    vector = {"index": 0, "embedding": [1.0] * 1024}
+    for body, dialect in (
+        ([[1.0] * 1024], "tei"),
+        ({"data": [vector], "parameters": {}}, "sagemaker"),
+        ({"id": "embd-1", "data": [vector]}, "vllm"),
+        ({"id": "infinity-1", "data": [vector]}, "infinity"),
+    ):
+        server.answer = lambda sent, body=body: Answer(body)
+        with pytest.raises(JinaResponseError, match=f"pass dialect='{dialect}'"):
+            client.embed(["a"])
+    server.answer = lambda sent: Answer([{"index": 0, "score": 0.5}])
+    with pytest.raises(JinaResponseError, match=r"one of text-embeddings-inference.*pass dialect='tei'"):
+        client.rerank("q", ["a"])
+
+
+def test_images_that_the_on_prem_server_scored_as_texts_are_an_error(client_of: Any) -> None:
+    client = client_of("on-prem", dialect="jina")
+    assert client.embed(["a"]).vectors.shape == (1, 1024)
+    with pytest.raises(JinaResponseError, match="one of Jina's on-prem server, .* pass dialect='on-prem'"):
+        client.rerank("q", ["a", {"image": PNG}], model="jina-reranker-m0")
+    with pytest.raises(BadRequestError, match="one of Jina's on-prem server: pass dialect='on-prem'"):
+        client.embed([PNG], model="jina-clip-v2")
+
+
+def test_a_response_in_jinas_form_to_another_dialect_is_an_error(client_of: Any, server: Recorder) -> None:
+    client = client_of("tei")
+    server.answer = lambda sent: Answer({"data": [{"index": 0, "embedding": [1.0] * 1024}]})
+    with pytest.raises(JinaResponseError, match="expected a list, got dict"):
+        client.embed(["a"])
+
+
+def test_options_that_a_service_does_not_lose_need_no_dialect(make_client: Any, server: Recorder) -> None:
+    server.answer = lambda sent: Answer({"id": "embd-1", "data": [{"index": 0, "embedding": [1.0, 0.0]}]})
+    client = make_client(base_url=server.url, max_retries=0)
+    assert client.embed(["a"], model="my-model").vectors.tolist() == [[1.0, 0.0]]
+
+
+def test_an_unknown_dialect_lists_the_known_ones(make_client: Any, server: Recorder) -> None:
+    with pytest.raises(JinaInputError, match="dialect must be one of jina, on-prem, vllm, infinity, tei, sagemaker"):
+        make_client(base_url=server.url, dialect="openai")
+
+
+@pytest.mark.parametrize("service", ["on-prem", *OPEN_WEIGHTS])
+def test_a_stream_names_the_input_that_a_service_does_not_take(client_of: Any, service: str) -> None:
+    client = client_of(service)
+    inputs = ["a", "b", {"pdf": "https://e.com/a.pdf"}]
+    with pytest.raises(JinaInputError, match=r"inputs\[2\], which is of kind pdf"):
+        stream = client.embed_stream(inputs, model="jina-embeddings-v4")
+        list(stream) if not hasattr(stream, "__anext__") else _drain(client, stream)
+
+
+def _drain(client: Any, stream: Any) -> None:
+    async def drain() -> None:
+        async for _ in stream:
+            pass
+
+    client._runner.run(drain())
+
+
+def test_vectors_of_another_dialect_are_not_taken_from_the_cache(
+    client_of: Callable[..., Any], tmp_path: Any, server: Recorder
+) -> None:
+    host = server.url.removesuffix("/v1")
+    cached = client_of("jina", cache=tmp_path / "cache")
+    cached.embed(["a"])
+    client_of("vllm", cache=tmp_path / "cache", base_url=f"{host}/v1").embed(["a"])
+    assert len(server.sent) == 2
