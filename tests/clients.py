@@ -18,15 +18,26 @@ class Blocking:
 
     def __init__(self, client: Any, runner: asyncio.Runner) -> None:
         self.client = client
-        self._runner = runner
+        self.runner, self.run = runner, runner.run
 
     def __getattr__(self, name: str) -> Any:
         attribute = getattr(self.client, name)
         if name in RESOURCES:
-            return Blocking(attribute, self._runner)
+            return Blocking(attribute, self.runner)
         if not inspect.iscoroutinefunction(attribute):
             return attribute
-        return lambda *args, **kwargs: self._runner.run(attribute(*args, **kwargs))
+        return lambda *args, **kwargs: self.run(attribute(*args, **kwargs))
+
+
+def all_of(client: JinaClient | Blocking, *args: Any, **options: Any) -> list[Any]:
+    """Everything that ``embed_stream`` of a client of either kind yields."""
+    if isinstance(client, JinaClient):
+        return list(client.embed_stream(*args, **options))
+
+    async def drain() -> list[Any]:
+        return [item async for item in client.client.embed_stream(*args, **options)]
+
+    return client.run(drain())
 
 
 @contextmanager

@@ -189,7 +189,7 @@ def _row(name: str, call: Callable[[Any], None], *cells: str) -> Row:
 
 
 def _text_only(kind: str) -> str:
-    return f"does not support inputs.*of kind {kind},: embeddings accepts"
+    return f"does not support inputs.*of kind {kind}: embeddings accepts"
 
 
 _NO_ENDPOINT = r"does not support {}: it offers"

@@ -248,8 +248,7 @@ def error_from_response(
         parsed: Any = json.loads(text)
     except (ValueError, RecursionError):
         parsed = None
-    body = _without_tags(text) if parsed is None else parsed
-    message, code, request_id, errors = _read(_unwrapped(body))
+    message, code, request_id, errors = _read(_without_tags(text) if parsed is None else _unwrapped(parsed))
     named = _REQUEST_ID_IN_TEXT.search(message)
     if named:
         message = message.replace(named.group(0), "").strip()
@@ -279,8 +278,7 @@ def _unwrapped(body: Any) -> Any:
     """Return the error of the service behind a proxy. LiteLLM quotes its JSON inside a message of its own."""
     wrapper = body.get("error") if isinstance(body, dict) else None
     text = wrapper.get("message") if isinstance(wrapper, dict) else None
-    start = text.find("{") if isinstance(text, str) else -1
-    if start < 0:
+    if not isinstance(text, str) or (start := text.find("{")) < 0:
         return body
     try:
         inner, _ = json.JSONDecoder().raw_decode(text, start)

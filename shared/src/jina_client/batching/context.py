@@ -86,12 +86,15 @@ class EncodesItems(Protocol):
     """The validated options of a call that encode a list of items."""
 
     @property
-    def row(self) -> Model | None: ...
+    def row(self) -> Model | None:
+        """The model's row of the catalog."""
 
     @property
-    def fields(self) -> Mapping[str, Any]: ...
+    def fields(self) -> Mapping[str, Any]:
+        """The options as the service takes them."""
 
-    def encode(self, inputs: Sequence[Item], /) -> Call: ...
+    def encode(self, inputs: Sequence[Item], /) -> Call:
+        """Return the call for some of the items."""
 
 
 def _warn_of_truncation(dialect: Dialect, row: Model, items: Sequence[Item], name: str, first: int) -> None:

@@ -145,7 +145,7 @@ class Dialect:
         accepted, kind = self.kinds.get(endpoint, ALL_KINDS), kind_of(item)
         if kind not in accepted:
             kinds = ", ".join(sorted(accepted))
-            raise self._unsupported(f"{name}, which is of kind {kind},", f"{endpoint} accepts {kinds} only", kind)
+            raise self._unsupported(f"{name} of kind {kind}", f"{endpoint} accepts {kinds} only", kind)
 
     def item(self, item: Any) -> Any:
         """Return the JSON value of an input that is not a text."""

@@ -72,7 +72,7 @@ class OnPrem(Dialect):
         super().check_item(endpoint, item, name, row)
         for part in item.parts if isinstance(item, ContentGroup) else (item,):
             if isinstance(part, Media) and part.kind == "audio" and part.url is not None:
-                raise self._unsupported(f"{name}, which is the URL of a recording", "pass the recording itself", "url")
+                raise self._unsupported(f"{name} by its URL", "pass the recording itself", "url")
 
     def item(self, item: Any) -> Any:
         """Return a media input or a fused group as the server's parts."""

@@ -59,7 +59,7 @@ class SageMaker(Dialect):
         return self._rerank(call, payload, row) if endpoint == "rerank" else self._embeddings(call, payload, row)
 
     def decode(self, call: Call, response: Any, headers: Mapping[str, str]) -> Any:
-        """Number the items, and add up their usage."""
+        """Return the items with their indices, and the sum of their usage."""
         if not isinstance(response, dict) or not isinstance(response.get("data"), list):
             raise JinaResponseError("expected an object with a list in 'data'")
         items: list[Any] = response["data"]
