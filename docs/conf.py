@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import re
 from pathlib import Path
 from typing import Any
 
+from sphinx.util.inspect import stringify_signature
 from sphinx.util.logging import getLogger
 
 # Import everything before autodoc does: autodoc sets typing.TYPE_CHECKING, with which LlamaIndex and pydantic fail.
@@ -40,6 +42,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphin
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_domain_indices = False
 html_title = project
 html_show_copyright = False
 exclude_patterns = ["_build"]
@@ -101,6 +104,39 @@ def _fenced(app: Any, what: str, name: str, object: Any, options: Any, lines: li
     lines[:] = text.split("\n")
 
 
+# Defaults that are not Python: a Secret, a factory of a dataclass, functions and classes. Long texts are cut.
+_DEFAULTS = (
+    (r"EnvVarSecret\(_env_vars=\('(\w+)',\).*?>\)", r"Secret.from_env_var('\1')"),
+    (r"<factory>", "..."),
+    (r"<(?:built-in )?function (\w+)(?: at 0x\w+)?>", r"\1"),
+    (r"<class '(?:\w+\.)*(\w+)'>", r"\1"),
+    (r"= ?(['\"])[^'\"]{60,}?\1(?=[,)])|= ?\"[^\"]{60,}\"", "= '…'"),
+)
+
+
+def _signature(app: Any, what: str, name: str, object: Any, options: Any, signature: str, returns: str) -> Any:
+    """Correct a signature: Haystack's components have that of their constructor, and protocols have none."""
+    if what == "class" and getattr(object, "_is_protocol", False):
+        return "", None
+    if what == "class" and type(object).__name__ == "ComponentMeta":
+        parameters = list(inspect.signature(object.__init__).parameters.values())[1:]
+        constructor = inspect.Signature(parameters)
+        signature = stringify_signature(constructor, unqualified_typehints=True, show_return_annotation=False)
+    if not signature:
+        return None
+    for pattern, replacement in _DEFAULTS:
+        signature = re.sub(pattern, replacement, signature)
+    return signature, returns
+
+
+def _constructor_arguments(app: Any, what: str, name: str, object: Any, options: Any, lines: list[str]) -> None:
+    """Add the arguments of the constructor to the text of a Haystack component."""
+    if what == "class" and name.startswith("haystack_integrations") and inspect.isfunction(object.__init__):
+        _, _, arguments = inspect.cleandoc(object.__init__.__doc__ or "").partition(":param ")
+        if arguments:
+            lines += ["", *f":param {arguments}".split("\n"), ""]
+
+
 def _complete(app: Any, error: Exception | None) -> None:
     """Warn about public names that the reference lacks. With ``-W`` the build then fails."""
     documented = {name.rpartition(".")[2] for name, *_ in app.env.get_domain("py").get_objects()}
@@ -145,6 +181,8 @@ def setup(app: Any) -> None:
     app.connect("autodoc-skip-member", _skip)
     # Before napoleon, which has the default priority of 500.
     app.connect("autodoc-process-docstring", _keep_colons, priority=400)
+    app.connect("autodoc-process-docstring", _constructor_arguments, priority=400)
     app.connect("autodoc-process-docstring", _fenced)
+    app.connect("autodoc-process-signature", _signature)
     app.connect("source-read", _notebook)
     app.connect("build-finished", _complete)

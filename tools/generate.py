@@ -43,7 +43,7 @@ PHRASES = {
     "import AsyncIterable, Iterable": "import Iterable",
     "Iterable[Any] | AsyncIterable[Any]": "Iterable[Any]",
     "any iterable; for the asynchronous client also an asynchronous one": "any iterable",
-    "for asynchronous programs; see JinaClient for the synchronous one": "",
+    " for asynchronous programs; see JinaClient for the synchronous one": "",
     "It may be used from several threads and event loops.": "It may be used from several threads.",
     "AsyncGenerator[EmbedJob, None]": "Generator[EmbedJob, None, None]",
     "AsyncGenerator[tuple[int, Embeddings], None]": "Generator[tuple[int, Embeddings], None, None]",

@@ -16,7 +16,7 @@ import numpy as np
 from jina_client import JinaClient
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch, Rectangle
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 BLUE, ORANGE, GREEN, GREY = "#2563c9", "#d9730d", "#2e8b57", "#6b7280"
@@ -51,7 +51,7 @@ def matryoshka() -> Figure:
     places = np.arange(len(rows))
     axes.bar(places, [ndcg for _, ndcg in rows], color=BLUE, width=0.6)
     for place, (_, ndcg) in zip(places, rows, strict=True):
-        axes.text(place, ndcg + 0.01, f"{ndcg:.3f}", ha="center", fontsize=9)
+        axes.text(float(place), ndcg + 0.01, f"{ndcg:.3f}", ha="center", fontsize=9)
     axes.set_xticks(places, [str(size) for size, _ in rows])
     axes.set(xlabel="dimensions", ylabel="nDCG@10", ylim=(0, 0.8))
     return figure
@@ -132,7 +132,7 @@ def late_interaction() -> Figure:
         axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=9, color=color)
     for row, column in enumerate(similarity.argmax(axis=1)):
         corner = (column - 0.5, row - 0.5)
-        axes.add_patch(plt.Rectangle(corner, 1, 1, fill=False, edgecolor=ORANGE, linewidth=2.5))
+        axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=ORANGE, linewidth=2.5))
     axes.set(xlabel="tokens of the document", ylabel="tokens of the query")
     return figure
 

@@ -40,7 +40,7 @@ from .lifecycle import ClientLifecycle
 
 
 class JinaClient(ClientLifecycle):
-    """A client of Jina AI's search models .
+    """A client of Jina AI's search models.
 
     It may be used from several threads. The limits hold for all of them together. A pickled client
     holds its settings; the copy opens connections of its own.
