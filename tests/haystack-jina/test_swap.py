@@ -73,7 +73,9 @@ def test_removed_private_names_name_their_replacement() -> None:
         embedder._headers = {}
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         embedder.nothing()
-    with pytest.raises(JinaArgumentError, match="OwnTransfer replaces _embed_batch, which nothing calls: replace run"):
+    with pytest.raises(
+        JinaArgumentError, match="OwnTransfer overrides _embed_batch, which this version does not call: override run"
+    ):
 
         class OwnTransfer(JinaDocumentEmbedder):
             def _embed_batch(self, *args: Any) -> Any: ...

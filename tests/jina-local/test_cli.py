@@ -92,7 +92,8 @@ def test_a_missing_server_library_names_the_extra(tmp_path: Path) -> None:
     done = run("serve", PYTHONPATH=os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     assert done.returncode == 1
     assert done.stderr == (
-        'jina-local: serving needs fastapi, which is not installed: pip install "jina-local[server]"\n'
+        'jina-local: serving needs fastapi, which is not installed: pip install "jina-local[server]", '
+        'or in a checkout pip install "./packages/jina-local[server]"\n'
     )
 
 

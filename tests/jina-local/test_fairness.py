@@ -136,7 +136,7 @@ def test_millions_of_invalid_items_get_a_small_response() -> None:
         {**BODY, **{f"field {number}": 1 for number in range(200_000)}},
         {**BODY, "model": "x" * 4_000_000},
         {**BODY, "x" * 4_000_000: 1},
-        {**BODY, "input": [0] * 512},
+        {**BODY, "input": [1.5] * 512},
         {**BODY, "task": ["x"] * 1_000_000},
     ]
     app = App()
@@ -149,7 +149,7 @@ def test_millions_of_invalid_items_get_a_small_response() -> None:
 
 
 def test_an_error_lists_twenty_items_and_says_how_many_there_are() -> None:
-    body = orjson.dumps({**BODY, "input": [0] * 512})
+    body = orjson.dumps({**BODY, "input": [1.5] * 512})
     status, _, content = App().handle("POST", "/v1/embeddings", {}, body)
     response = orjson.loads(content)
     assert (status, len(response["errors"])) == (422, 20)

@@ -243,16 +243,16 @@ def test_a_pdf_must_be_alone(post: Any) -> None:
 def test_a_pdf_has_at_most_100_pages(post: Any) -> None:
     assert post("embeddings", model=CLIP, input={"pdf": coded(pdf(*[["x"]] * 100))})[0] == 200
     _, _, message = refusal(post, {"pdf": coded(pdf(*[["x"]] * 101))})
-    assert message == "The PDF has 101 pages: 1 to 100 are read"
+    assert message == "The PDF has 101 pages. Send one with 1 to 100 pages"
 
 
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        (b"no PDF", "no PDF that can be opened"),
-        (b"%PDF-1.4\nbroken", "no PDF that can be opened"),
-        (pdf(LINES)[:60], "no PDF that can be opened"),
-        (locked(pdf(LINES)), "without a password"),
+        (b"no PDF", "The file is not a PDF, is damaged, or needs a password"),
+        (b"%PDF-1.4\nbroken", "The file is not a PDF, is damaged, or needs a password"),
+        (pdf(LINES)[:60], "The file is not a PDF, is damaged, or needs a password"),
+        (locked(pdf(LINES)), "or needs a password"),
         (pdf(LINES, []), "Page 2 of the PDF: There is no text"),
         (saved(drawing([]), "PDF"), "Page 1 of the PDF: There is no text"),
     ],
@@ -285,12 +285,12 @@ def test_an_error_names_every_unreadable_file(post: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "kind", "message"),
     [
-        (coded(b"neither this nor that"), "unreadable_medium", "no picture that can be decoded"),
-        (coded(saved(drawing(LINES))[:200]), "unreadable_medium", "no picture that can be decoded"),
-        (coded(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), "unreadable_medium", "no picture"),
+        (coded(b"neither this nor that"), "unreadable_medium", "is not a readable picture"),
+        (coded(saved(drawing(LINES))[:200]), "unreadable_medium", "is not a readable picture"),
+        (coded(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), "unreadable_medium", "is not a readable picture"),
         (coded(pdf(LINES)), "unreadable_medium", "send it as {'pdf': …}"),
-        (coded(bomb(9000, 9000)), "unreadable_medium", "9000 x 9000 pixels: at most 40,000,000"),
-        (coded(bomb(60000, 60000)), "unreadable_medium", "too many pixels: at most 40,000,000"),
+        (coded(bomb(9000, 9000)), "unreadable_medium", "9000 x 9000 pixels. Send one with at most 40,000,000"),
+        (coded(bomb(60000, 60000)), "unreadable_medium", "too many pixels. Send one with at most 40,000,000"),
         (coded(bytes(MAX_BYTES + 1)), "too_long", "larger than 8 MB"),
         ("", "value_error", "The file is empty"),
         ("data:image/png;base64,", "value_error", "The file is empty"),

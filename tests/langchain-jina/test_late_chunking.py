@@ -169,7 +169,7 @@ class Forgetful(InMemoryVectorStore):
 
 
 def test_a_store_that_ignores_the_vectors_raises(server: Recorder) -> None:
-    with pytest.raises(JinaError, match="Forgetful took 0 of the 5 vectors"):
+    with pytest.raises(JinaError, match="Forgetful used 0 of the 5 vectors"):
         add_chunks(Forgetful(JinaEmbeddings(model=MODEL, base_url=server.url)), CHUNKS)
 
 
@@ -181,7 +181,7 @@ class Shouting(InMemoryVectorStore):
 
 
 def test_a_store_that_changes_the_texts_raises(server: Recorder) -> None:
-    with pytest.raises(JinaInputError, match="none of the chunks"):
+    with pytest.raises(JinaInputError, match="not one of the chunks"):
         add_chunks(Shouting(JinaEmbeddings(model=MODEL, base_url=server.url)), CHUNKS)
 
 
@@ -196,7 +196,7 @@ def test_a_cache_keyed_by_text_alone_is_rejected(server: Recorder) -> None:
 @pytest.mark.parametrize(
     ("chunks", "message"),
     [
-        ([Document("a", metadata={"page": 1})], r"chunks\[0\]\.metadata\['source'\].*got None.*it has: page"),
+        ([Document("a", metadata={"page": 1})], r"chunks\[0\]\.metadata\['source'\].*got None.*the metadata has: page"),
         ([Document("a", metadata={"source": ["a"]})], r"got \['a'\]"),
         (["a"], r"chunks\[0\] must be a Document, got str"),
         ("a", "must be a list of documents, got str"),

@@ -76,9 +76,9 @@ def test_a_subclass_may_override_sync_and_async(server: Recorder) -> None:
 @pytest.mark.parametrize("kind", [OwnTransfer, OwnMethods])
 def test_late_chunking_does_not_bypass_overrides(server: Recorder, kind: type[JinaEmbeddings]) -> None:
     model = kind(model="jina-embeddings-v3", base_url=server.url)
-    with pytest.raises(JinaInputError, match=rf"{kind.__name__} replaces .*: replace embed_chunks as well"):
+    with pytest.raises(JinaInputError, match=rf"{kind.__name__} overrides .*: override embed_chunks as well"):
         add_chunks(InMemoryVectorStore(model), DOCUMENTS)
-    with pytest.raises(JinaInputError, match="replace aembed_chunked as well"):
+    with pytest.raises(JinaInputError, match="override aembed_chunked as well"):
         asyncio.run(model.aembed_chunked([["a"]]))
     assert server.sent == []
 

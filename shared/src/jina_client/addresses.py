@@ -18,7 +18,7 @@ SAGEMAKER = "sagemaker"
 URL_VARIABLE = "JINA_BASE_URL"
 
 _ENDPOINTS = ("/embeddings", "/multi-vector", "/rerank", "/classify", "/train", "/segment", "/models")
-# It has only the one endpoint, at its root.
+# The host of the segmenter, whose only endpoint is its root.
 _SEGMENT_HOST = "segment.jina.ai"
 
 
@@ -55,7 +55,7 @@ def endpoint_url(root: str, endpoint: str) -> str:
         return f"https://{_SEGMENT_HOST}/"
     if root == LOCAL:
         return f"local:///v1/{endpoint.lstrip('/')}"
-    # A path starts at the server's root, whichever root the caller named.
+    # A path starts at the server's root, even if base_url ends in /v1.
     return f"{root.removesuffix('/v1')}{endpoint}" if endpoint.startswith("/") else f"{root}/{endpoint}"
 
 

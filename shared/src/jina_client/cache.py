@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from .inputs import Item
 
-# Raised when keys or values change their meaning.
+# The version of the file format. It increases when keys or values change their meaning.
 _VERSION = 1
 _APPLICATION_ID = 0x4A434C45
 _BUSY_SECONDS = 30.0

@@ -26,10 +26,10 @@ from .errors import RateLimitError
 WINDOW = 60.0
 """Seconds that rates are counted over."""
 
-# A request may take longer on its way than an earlier one, and the service counts it on arrival.
+# Seconds added to the window: the service counts requests on arrival, and their travel times differ.
 _MARGIN = 0.01
-# Successful responses for each request in flight after which one more is allowed: after a rejection for concurrency
-# (doubled each time that proved wrong), and after a pause for a rate.
+# Successful responses per request in flight after which one more is allowed: after a rejection for concurrency (doubled
+# after each such rejection), and after a pause for a rate limit.
 _PATIENCE = 8
 _PATIENCE_AFTER_PAUSE = 1
 _LIMIT = re.compile(r"[\d,]+\s*/\s*(\d[\d,]{0,20})\s+(requests per minute|tokens per minute|concurrent requests)")
@@ -168,9 +168,9 @@ class RateLimiter:
             elif kind == "tokens" and limit:
                 self._tokens = limit if self._tokens is None else min(self._tokens, limit)
             elif slot.started is not None and slot.started > self._lowered_at:
-                # Rejections of requests that were in flight together teach one lesson, not several.
-                # A rejection without a reason, while the concurrency is being raised, means one too many, unless a
-                # request was rejected that was alone in flight: then the limit is a rate.
+                # Requests that were in flight together count as one rejection.
+                # A rejection without a reason while the concurrency is being raised counts as a concurrency limit.
+                # But if a request was rejected while it was alone in flight, the limit is a rate limit.
                 has_reason = bool(kind) or error.retry_after is not None
                 self._rejected_alone |= self._concurrency == 1
                 raising = not has_reason and not self._rejected_alone and self._concurrency < self._max_concurrency
@@ -184,7 +184,7 @@ class RateLimiter:
             self._concurrency_patience *= 2
             self._patience = self._concurrency_patience
         else:
-            # One at a time after the pause, because nobody knows how many the service will take then.
+            # Send one request at a time after the pause, because the remaining quota is unknown.
             self._concurrency = 1
             self._patience = _PATIENCE_AFTER_PAUSE
 

@@ -39,7 +39,7 @@ class Progress:
         self._drawing = threading.Lock()
         self._closed = threading.Event()
         self._tokens = self._failed = 0
-        # Of each running call: returns the seconds that the rate limit holds it up.
+        # One function per running call, which returns the seconds for which the rate limit holds it up.
         self._waits: list[Callable[[], float]] = []
 
     def __enter__(self) -> Self:

@@ -127,7 +127,7 @@ class Attempts:
     def _is_last(self, state: RetryCallState) -> bool:
         if not self._retry or state.attempt_number > self._settings.max_retries:
             return True
-        # The time in the queue is due to the limits and not to the service.
+        # Time in the queue does not count, because the limits cause it and not the service.
         spent = time.monotonic() - self._first - self._time_in_queue
         return spent + state.upcoming_sleep > self._settings.retry_timeout
 
@@ -135,7 +135,7 @@ class Attempts:
         error = state.outcome.exception() if state.outcome else None
         assert isinstance(error, JinaError)
         if isinstance(error, RateLimitError) and exceeded_limit(error)[0] != "concurrent":
-            # The service would reject whatever else is sent meanwhile.
+            # Pause all requests, because the service would reject the others too.
             self._limiter.pause(state.upcoming_sleep)
         self._report(error=error, retry_in=state.upcoming_sleep)
 

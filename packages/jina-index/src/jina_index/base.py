@@ -90,7 +90,7 @@ class BaseIndex:
 
     def _open(self, store: IndexStore) -> None:
         self._lock = ReadWriteLock()
-        # Held while rows must keep their numbers.
+        # A thread holds this lock while rows must keep their numbers.
         self._renumbering = threading.Lock()
         self._closed = False
         self._read(store)

@@ -162,7 +162,7 @@ class BinaryIndex(BaseIndex):
     def _rescore(
         self, queries: NDArray[np.float32], candidates: NDArray[np.int64], k: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        # The order on disk, which is also the order of vectors with equal scores.
+        # Sort by row, which is the order on disk and the order of vectors with equal scores.
         candidates.sort(axis=1)
         scores = np.empty(candidates.shape, np.float32)
 
@@ -179,7 +179,7 @@ class BinaryIndex(BaseIndex):
         floats = as_vectors(vectors, name, rows=rows).astype(np.float32, copy=False)
         if floats.shape[-1] != self.dimensions:
             raise JinaInputError(
-                f"{name} have {floats.shape[-1]} dimensions, the index {self.dimensions}; "
+                f"{name} must have the {self.dimensions} dimensions of the index, got {floats.shape[-1]}; "
                 "pass vectors of the model that the index was made for"
             )
         return floats

@@ -74,10 +74,10 @@ def connect(folder: Path, *, read_only: bool) -> sqlite3.Connection:
                 f"the index in {folder} is open elsewhere: one process can have it open for writing, or several with "
                 "read_only=True; close the other one first"
             ) from None
-        raise IndexFileError(f"{folder / DATABASE} cannot be opened: {error}") from None
+        raise IndexFileError(f"{folder / DATABASE} cannot be opened ({error}); check the permissions") from None
     except sqlite3.DatabaseError as error:
         database.close()
-        raise IndexFileError(f"{folder / DATABASE} is no index: {error}; restore the folder from a copy") from None
+        raise IndexFileError(f"{folder / DATABASE} is not an index: {error}; restore the folder from a copy") from None
     return database
 
 
@@ -120,7 +120,7 @@ def read_schema(database: sqlite3.Connection, folder: Path) -> bool:
     (application,) = database.execute("PRAGMA application_id").fetchone()
     (version,) = database.execute("PRAGMA user_version").fetchone()
     if application != _APPLICATION_ID:
-        raise IndexFileError(f"{folder / DATABASE} is no index: another program wrote it; check the path")
+        raise IndexFileError(f"{folder / DATABASE} is not an index: another program wrote it; check the path")
     if version != _VERSION:
         raise IndexFileError(
             f"{folder} has version {version} of the format, and this release reads version {_VERSION}; "

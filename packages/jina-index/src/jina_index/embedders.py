@@ -57,6 +57,6 @@ def reject_bit_vector(vector: Any) -> None:
 
 def _bits_error(value: str) -> JinaInputError:
     return JinaInputError(
-        f"the index needs floats, got {value}: it makes the bits of its first stage itself and ranks with the floats. "
+        f"the index needs floats, got {value}: it derives the bits of its first stage and ranks with the floats. "
         f"Leave {', '.join(_ENCODING_ATTRIBUTES)} of the embedder at 'float'"
     )

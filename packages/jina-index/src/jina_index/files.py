@@ -53,7 +53,9 @@ def reject_links(folder: Path) -> None:
         raise IndexFileError(f"{folder} holds no index ({DATABASE} is missing); check the path, or add vectors first")
     for path in folder.iterdir():
         if path.is_symlink():
-            raise IndexFileError(f"{path} is a link: an index may have files of its own folder only; copy the file")
+            raise IndexFileError(
+                f"{path} is a link: all files of an index must be in its own folder; copy the file into it"
+            )
 
 
 def check_file(path: Path, generation: str, content: int, folder: Path) -> None:

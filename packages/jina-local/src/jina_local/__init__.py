@@ -1,6 +1,7 @@
 """An embedded engine that speaks Jina AI's wire protocol with a small real model, all-MiniLM-L6-v2.
 
-It needs no key, no network, no GPU and no torch. Importing it is cheap: the first request loads the model.
+It needs no key, no GPU, no torch, and no network after a one-time model download. Importing it is cheap: the first
+request loads the model.
 
     import jina_local
 

@@ -172,7 +172,8 @@ def _serve(options: argparse.Namespace) -> None:
         from .server import MAX_BODY_BYTES, serve
     except ImportError as error:
         raise _MissingExtraError(
-            f'serving needs {error.name}, which is not installed: pip install "jina-local[server]"'
+            f'serving needs {error.name}, which is not installed: pip install "jina-local[server]", '
+            'or in a checkout pip install "./packages/jina-local[server]"'
         ) from None
     from .app import App
     from .engine import Engine

@@ -42,7 +42,7 @@ MAX_BODY_BYTES = 32 * 2**20
 logger = logging.getLogger("jina_local")
 
 _START_SECONDS = 30.0
-# What a stopping server has to send its last responses, after the time for requests that are being computed.
+# Seconds in which a stopping server sends its last responses, after the time for requests that are being computed.
 _SENDING_SECONDS = 2.0
 # Threads that wait for results. Batches and media are computed a few at a time, whatever their number.
 _THREADS = 96
@@ -79,10 +79,10 @@ def create_fastapi(
         if request.url.path in _HEALTH_PATHS:
             return _response(_handle(app, request, b"", RequestScope()))
         if not threads:
-            # Made here, because it belongs to the running event loop.
+            # Create the limiter here, because it belongs to the running event loop.
             threads.append(CapacityLimiter(_THREADS))
         try:
-            # Before the body is read, so that a client without a key can send none.
+            # Check the key before the body is read, so that a client without a key cannot send a body.
             if rejected := app.reject(request.method, request.url.path, request.headers):
                 await bodies.drain(request)
                 return _response(rejected)

@@ -28,8 +28,8 @@ def texts_and_documents(chunks: Sequence[Document], group_by: str) -> tuple[list
         if key is None or not isinstance(key, Hashable):
             has = ", ".join(sorted(map(str, chunk.metadata))) or "none"
             raise JinaInputError(
-                f"chunks[{index}].metadata[{group_by!r}] must say which document it was cut from, got {key!r}; "
-                f"another key can be named with group_by=… (it has: {has})"
+                f"chunks[{index}].metadata[{group_by!r}] must identify the document of the chunk, got {key!r}; "
+                f"pass another key as group_by= (the metadata has: {has})"
             )
     return [chunk.page_content for chunk in chunks], [chunk.metadata[group_by] for chunk in chunks]
 
@@ -47,7 +47,7 @@ class Ready:
     def take(self, texts: Sequence[str]) -> list[list[float]]:
         """Return the vectors of these texts. Each vector is returned once."""
         if not all(self._vectors.get(text) for text in texts):
-            raise JinaInputError("the store asks for the vector of a text that is none of the chunks")
+            raise JinaInputError("the store embeds a text that is not one of the chunks: it must not change the texts")
         self.left -= len(texts)
         return [self._vectors[text].popleft() for text in texts]
 
@@ -78,6 +78,6 @@ def ready_while(
         _current.reset(token)
     if ready.left:
         raise JinaError(
-            f"{type(store).__name__} took {len(chunks) - ready.left} of the {len(chunks)} vectors made for it: "
-            "what it has stored was embedded without its document, or not at all"
+            f"{type(store).__name__} used {len(chunks) - ready.left} of the {len(chunks)} vectors: the other chunks "
+            "were embedded without their document, or not at all. Use a store that calls embed_documents()"
         )

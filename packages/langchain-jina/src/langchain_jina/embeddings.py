@@ -222,7 +222,7 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
         for name in ("embed_documents", "_embed"):
             if replaces(type(self), name, method):
                 raise JinaInputError(
-                    f"{type(self).__name__} replaces {name}, which {method} does not call: replace {method} as well"
+                    f"{type(self).__name__} overrides {name}, which {method} does not call: override {method} as well"
                 )
 
     def _embed(self, inputs: Any) -> list[list[float]]:

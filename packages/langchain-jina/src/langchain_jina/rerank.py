@@ -205,7 +205,7 @@ class JinaRerank(LangChainConnection, RunnableSerializable[RerankInput, list[Doc
     def _check_unbound(self, model: str | None, top_n: int | None) -> None:
         if _changed(model, top_n):
             raise JinaInputError(
-                f"{type(self).__name__} replaces compress_documents, which takes neither model nor top_n: "
+                f"{type(self).__name__} overrides compress_documents, which takes neither model nor top_n: "
                 "set them as attributes instead of binding them"
             )
 

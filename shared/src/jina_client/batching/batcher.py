@@ -18,7 +18,7 @@ MAX_REQUEST_BYTES = 16 * 2**20
 REQUEST_TOKENS = 50_000
 """Estimated tokens of one request: half of what a free key may send in a minute. A single input may have more."""
 
-# Of the model's context, because tokens are estimated.
+# The share of the model's context that a window may fill. It is below 1 because tokens are estimated.
 _CONTEXT_SHARE = 0.9
 _OVERLAP_TOKENS = 512
 

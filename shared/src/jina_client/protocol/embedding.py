@@ -87,7 +87,7 @@ class EmbedRequest:
         values["task"] = choose_task(row, values.get("task"))
         values["late_chunking"] = late_chunking or None
         if values.get("normalized") is None and row and "normalized" in row.fields["embeddings"]:
-            # Sources disagree about the service's default, so the client always says.
+            # Sources disagree about the service's default, so the client always sends the field.
             values["normalized"] = True
         return cls(
             model=name,

@@ -162,7 +162,7 @@ def _page(value: Any, usage: Usage) -> Page:
         url=str(data.get("url") or ""),
         title=str(data.get("title") or ""),
         description=str(data.get("description") or ""),
-        # A search result may lack it, and a screenshot has an address instead.
+        # A search result may lack the content, and a screenshot has an address instead.
         content=content if isinstance(content, str) else "",
         usage=usage,
         details=data,
@@ -221,6 +221,6 @@ def _check_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
             raise JinaInputError(f"headers has an invalid name: {name!r}")
         if not isinstance(value, str) or not (value.isascii() and value.isprintable()) or value != value.strip():
-            # Without the value: it may be a cookie or a password.
+            # The message leaves out the value, which may be a cookie or a password.
             raise JinaInputError(f"the header {name} must be a string of ASCII characters without surrounding spaces")
     return dict(headers or {})

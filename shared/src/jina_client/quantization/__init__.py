@@ -83,6 +83,6 @@ def quantize(vectors: Any, precision: Precision, ranges: Any = None) -> NDArray[
                 "pass ranges=calibrate(sample), with a sample of many vectors"
             )
         codes = to_bytes(values, calibrate(values) if ranges is None else Ranges.of(ranges))
-        # As from ubinary to binary, int8 is uint8 minus 128.
+        # An int8 code is the uint8 code minus 128, just as binary is ubinary minus 128.
         return to_offset_binary(codes) if precision == "int8" else codes
     raise JinaInputError(f"precision must be 'binary', 'ubinary', 'int8' or 'uint8', got {precision!r}")

@@ -33,7 +33,7 @@ def truncate(vectors: Any, dimensions: int) -> NDArray[Any]:
 def scaled(values: NDArray[Any]) -> NDArray[Any]:
     """Return a scaled copy of vectors, whose last axis has length 1 or is zero. Integers become float32."""
     dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float32)
-    # Divided by the largest number first, because the squares of very large or very small ones overflow or underflow.
+    # Divide by the largest number first, because squares of very large or very small numbers overflow or underflow.
     result = values.astype(np.result_type(dtype, np.float32))
     largest = np.abs(result).max(axis=-1, keepdims=True)
     result /= np.where(largest > 0, largest, 1)

@@ -69,7 +69,7 @@ class AiohttpTransport:
         loop = asyncio.get_running_loop()
         if loop not in self._sessions:
             for other in [other for other in self._sessions if other.is_closed()]:
-                # A loop that was closed properly has closed its session, see _open_session. Some are not.
+                # A loop that ends properly closes its session (see _open_session), but some loops do not.
                 leftover = self._sessions.pop(other)
                 leftover.keeper.detach()
                 await leftover.session.close()
@@ -115,7 +115,7 @@ def _make_session(connections: int) -> aiohttp.ClientSession:
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
         # aiohttp would read ~/.netrc, and reject our Authorization header if that has an entry for the host.
         trust_env=False,
-        # More than aiohttp's 64 KiB: large responses arrive in fewer pieces.
+        # Larger than aiohttp's default of 64 KiB, so that large responses arrive in fewer pieces.
         read_bufsize=CHUNK_BYTES,
     )
 

@@ -62,7 +62,7 @@ class RequestsTransport:
             allow_redirects=False,
             stream=True,
         ) as response:
-            # Read from urllib3: the chunks that requests cuts a body into cost more than all the decoding.
+            # Read from urllib3, because dividing a body into chunks in requests takes longer than decoding it.
             body = bytearray()
             while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
                 body += chunk
@@ -101,7 +101,7 @@ class _Exchange:
         connected = self._socket or getattr(self._connection, "sock", None)
         if connected is not None:
             with suppress(OSError):
-                # Not the method of an SSLSocket, which would take the encryption away from the thread that reads.
+                # Call the base method, because that of SSLSocket would end the encryption of the reading thread.
                 socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
@@ -118,7 +118,7 @@ class _DeadlineReader(io.RawIOBase):
     def __init__(self, connected: Any, deadline: float) -> None:
         self._socket = connected
         self._deadline = deadline
-        # It keeps the socket open until the response is read, even if the connection is closed before.
+        # This file keeps the socket open until the response is read, even if the connection is closed earlier.
         self._file = connected.makefile("rb", buffering=0)
 
     def makefile(self, mode: str) -> io.BufferedReader:
@@ -152,7 +152,7 @@ class _Endable:
     def request(self, *args: Any, **options: Any) -> None:
         _current.exchange.use(self)
         if self.sock is not None:  # type: ignore[attr-defined]
-            # It may still have the timeout of the last read of an earlier response.
+            # The socket may still have the timeout of the last read of an earlier response.
             self.sock.settimeout(self.timeout)  # type: ignore[attr-defined]
         super().request(*args, **options)  # type: ignore[misc]
 

@@ -82,7 +82,7 @@ def _connect(url: str, connections: int, timeout: float) -> Any:
         connect_timeout=timeout,
         read_timeout=timeout,
         max_pool_connections=connections,
-        # Only the client's own retry policy is to retry.
+        # The client retries, so boto3 must not.
         retries={"total_max_attempts": 1},
     )
     try:

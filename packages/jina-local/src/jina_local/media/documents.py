@@ -50,11 +50,13 @@ def _pages(data: bytes) -> Iterator[tuple[int, Any]]:
     try:
         document = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError:
-        raise UnreadableMediumError("The file is no PDF that can be opened without a password") from None
+        raise UnreadableMediumError(
+            "The file is not a PDF, is damaged, or needs a password. Send a PDF that opens without one"
+        ) from None
     with closing(document):
         pages = len(document)
         if not 1 <= pages <= MAX_PAGES:
-            raise UnreadableMediumError(f"The PDF has {pages} pages: 1 to {MAX_PAGES} are read")
+            raise UnreadableMediumError(f"The PDF has {pages} pages. Send one with 1 to {MAX_PAGES} pages")
         for number in range(pages):
             with _name_page(number):
                 page = document[number]

@@ -128,7 +128,7 @@ def _fetch_once(url: str, largest: int, allowed: Callable[[Address], bool], dead
         address, port = _resolve(parts, allowed, deadline)
         connection = _CheckedConnection(parts, address, port, _remaining(deadline))
     except ValueError:
-        raise FetchError("it is no valid URL") from None
+        raise FetchError("it is not a valid URL") from None
     # A socket timeout limits each wait and not their sum: a server that sends a byte now and then would never end.
     timer = threading.Timer(_remaining(deadline), connection.abort)
     timer.daemon = True
@@ -152,7 +152,7 @@ def _fetch_once(url: str, largest: int, allowed: Callable[[Address], bool], dead
 def _resolve(parts: SplitResult, allowed: Callable[[Address], bool], deadline: float) -> tuple[str, int]:
     port = parts.port or (443 if parts.scheme == "https" else 80)
     entries = _look_up(parts.hostname or "", port, deadline)
-    # Without the scope of a link-local address ("fe80::1%eth0").
+    # Leave out the scope of a link-local address ("fe80::1%eth0").
     addresses = [str(entry[4][0]).partition("%")[0] for entry in entries]
     if not addresses or not all(allowed(ipaddress.ip_address(address)) for address in addresses):
         raise FetchError("its host has an address that is not public")
@@ -191,7 +191,7 @@ def _content(response: http.client.HTTPResponse, largest: int, deadline: float) 
     if response.status in _REDIRECTIONS and location:
         return location
     if response.status != 200:
-        raise FetchError(f"the server answered {response.status}")
+        raise FetchError(f"the server responded with HTTP {response.status}")
     body = bytearray()
     while block := response.read1(_BLOCK):
         body += block

@@ -101,7 +101,7 @@ def decode(data: bytes, longest_side: int | None = None) -> Any:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
-                message = f"The picture has {width} x {height} pixels: at most {MAX_PIXELS:,} are read"
+                message = f"The picture has {width} x {height} pixels. Send one with at most {MAX_PIXELS:,} pixels"
                 raise UnreadableMediumError(message)
             if longest_side is not None:
                 # A JPEG is decoded at a reduced size.
@@ -116,9 +116,11 @@ def decode(data: bytes, longest_side: int | None = None) -> Any:
     except (UnreadableMediumError, MemoryError):
         raise
     except Image.DecompressionBombError:
-        raise UnreadableMediumError(f"The picture has too many pixels: at most {MAX_PIXELS:,} are read") from None
+        raise UnreadableMediumError(
+            f"The picture has too many pixels. Send one with at most {MAX_PIXELS:,} pixels"
+        ) from None
     except Exception as error:  # Pillow's decoders raise all kinds of errors for a broken file.
-        message = f"The file is no picture that can be decoded ({type(error).__name__})"
+        message = f"The file is not a readable picture ({type(error).__name__}). Send a PNG, JPEG, GIF or WebP file"
         raise UnreadableMediumError(message) from None
     return opaque
 

@@ -32,7 +32,10 @@ MAX_PIXELS_TOGETHER = 4 * MAX_PIXELS
 # Time limit for all files that one request fetches.
 _FETCH_SECONDS = 60.0
 
-_INSTALL = 'Reading the text in images and PDFs needs an extra: pip install "jina-local[images]"'
+_INSTALL = (
+    'Reading the text in images and PDFs needs the extra images: pip install "jina-local[images]", '
+    'or in a checkout pip install "./packages/jina-local[images]"'
+)
 _NO_FETCHING = "This engine does not fetch URLs: send the file in base64, or start the server with --allow-fetch"
 
 

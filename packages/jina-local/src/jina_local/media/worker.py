@@ -30,7 +30,7 @@ STRIP_BYTES = 4 * 2**20
 """A picture is sent in strips of about this size, so that no second copy of it is needed."""
 
 _NICENESS = 15
-# What libraries raise besides MemoryError when an allocation fails.
+# Parts of the messages that libraries raise, besides MemoryError, when an allocation fails.
 _ALLOCATION_MESSAGES = ("bad_alloc", "llocat", "nsufficient memory", "ut of memory")
 
 

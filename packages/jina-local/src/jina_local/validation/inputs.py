@@ -19,7 +19,7 @@ Kind = Literal["text", "image", "pdf", "video", "audio", "content"]
 TEXT_AND_IMAGE: frozenset[Modality] = frozenset({"text", "image"})
 """The inputs of trained classifiers."""
 
-# By the key of an object. Older descriptions of the API have two more names for an image.
+# The kind of an input by the key of its object. Older descriptions of the API have two more keys for an image.
 _KINDS: dict[str, Kind] = {
     "text": "text",
     "image": "image",

@@ -73,6 +73,6 @@ def _echo(item: InputItem, value: Any, model: Model) -> str | Mapping[str, str]:
     if model.listwise:
         return {"text": item.value}
     if item.kind == "image" and isinstance(value, dict):
-        # Whatever the name that it was sent under.
+        # The response calls the field "image", even if the request used an older name.
         return {**{name: value[name] for name in value if value[name] is not item.value}, "image": item.value}
     return value  # type: ignore[no-any-return]

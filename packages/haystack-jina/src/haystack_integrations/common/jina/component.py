@@ -16,17 +16,17 @@ _SETTINGS = (*CONNECTION_OPTIONS, "client")
 
 REMOVED = {
     "_headers": "pass client=JinaClient(transport=…) to send other headers",
-    "_embed_batch": "replace run, or pass client=JinaClient(transport=…) to send in another way",
-    "_embed_batch_async": "replace run_async, or pass client=AsyncJinaClient(transport=…) to send in another way",
-    "_prepare_parameters": "the attributes task, dimensions, normalized and truncate are what is sent",
-    "_prepare_request_payload": "the attributes task, dimensions, normalized and truncate are what is sent",
-    "_prepare_request_data": "the attributes model and top_k, and the arguments of run, are what is sent",
-    "_prepare_request": "replace run, or pass headers to it",
-    "_process_batch_response": "replace run, and change what it returns",
-    "_parse_response": "replace run, and change what it returns",
-    "_json_to_document": "replace run, and change what it returns",
-    "_build_result": "replace run, and change what it returns",
-    "_validate_input": "replace run, and check its arguments",
+    "_embed_batch": "override run, or pass client=JinaClient(transport=…) to send in another way",
+    "_embed_batch_async": "override run_async, or pass client=AsyncJinaClient(transport=…) to send in another way",
+    "_prepare_parameters": "set the attributes task, dimensions, normalized and truncate",
+    "_prepare_request_payload": "set the attributes task, dimensions, normalized and truncate",
+    "_prepare_request_data": "set the attributes model and top_k, or change the arguments of run",
+    "_prepare_request": "override run, or pass headers to it",
+    "_process_batch_response": "override run, and change what it returns",
+    "_parse_response": "override run, and change what it returns",
+    "_json_to_document": "override run, and change what it returns",
+    "_build_result": "override run, and change what it returns",
+    "_validate_input": "override run, and check its arguments",
     "_extract_images_to_embed": "put an image into blob of a Document",
 }
 """Private names of `jina-haystack` that programs use, with what to use instead."""
@@ -53,7 +53,9 @@ class JinaComponent(ConnectionAttributes):
         for name in REMOVED.keys() & vars(cls).keys():
             # A class that has a `run` of its own calls its own methods.
             if not {"run", "run_async"} & vars(cls).keys():
-                raise JinaArgumentError(f"{cls.__name__} replaces {name}, which nothing calls: {REMOVED[name]}")
+                raise JinaArgumentError(
+                    f"{cls.__name__} overrides {name}, which this version does not call: {REMOVED[name]}"
+                )
 
     # Type checkers would otherwise accept every attribute.
     if not TYPE_CHECKING:

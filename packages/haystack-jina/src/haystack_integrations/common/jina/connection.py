@@ -110,14 +110,14 @@ class ComponentConnection:
         """
         if self.client is not None:
             raise JinaInputError(
-                "a component with a client of its own cannot be saved: give it api_key, base_url and the other options"
+                "a component with client= cannot be saved: pass api_key=, base_url= and the other options instead"
             )
         options = {name: value for name, value in self.options.items() if value is not None}
         return {"api_key": self.api_key.to_dict(), **options}
 
     def _resolved_key(self) -> str | None:
         if self.api_key == DEFAULT_API_KEY:
-            # The client looks there too, and knows which services need no key.
+            # The client reads the same variable, and knows which services need no key.
             return None
         try:
             key: str | None = self.api_key.resolve_value()

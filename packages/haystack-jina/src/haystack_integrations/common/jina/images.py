@@ -79,11 +79,11 @@ class DocumentImages:
                 if not path.is_relative_to(self._root):
                     raise JinaInputError(f"{name} has the path {str(value)!r}, which leads out of {self._root}")
             if not path.is_file():
-                raise JinaInputError(f"{name} names no file: {path}")
+                raise JinaInputError(f"{name} names a file that does not exist: {path}")
         except (OSError, ValueError, RuntimeError) as error:
             if isinstance(error, JinaInputError):
                 raise
-            raise JinaInputError(f"{name} has a path that cannot be followed: {error}") from None
+            raise JinaInputError(f"{name} has an invalid path: {error}") from None
         return path, {}
 
     def _page(self, source: Path | bytes, number: Any, name: str) -> Any:
@@ -98,7 +98,7 @@ class DocumentImages:
                 self._pages[source] = _page_count(source, name)
             count = self._pages[source]
         if not 1 <= number <= count:
-            raise JinaInputError(f"{name} is page {number} of a PDF that has {count}")
+            raise JinaInputError(f"{name} has {PAGE_NUMBER} {number}, and its PDF has pages 1 to {count}")
         return lambda: _rendered(source, number, self._size, name)
 
 
@@ -160,7 +160,7 @@ def _opened(source: Path | bytes, name: str) -> Any:
         from pypdfium2 import PdfDocument, PdfiumError  # type: ignore[import-untyped]
     except ModuleNotFoundError:
         raise JinaInputError(
-            f'{name} is a PDF, whose pages are rendered with pypdfium2: pip install "haystack-jina[images]"'
+            f"{name} is a PDF, and rendering its pages needs pypdfium2 and Pillow: pip install pypdfium2 pillow"
         ) from None
     try:
         return PdfDocument(source)

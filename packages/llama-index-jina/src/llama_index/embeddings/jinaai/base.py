@@ -41,7 +41,7 @@ __all__ = ["DEFAULT_JINA_AI_API_URL", "JinaEmbedding"]
 Encoding = Literal["float", "binary", "ubinary"]
 Embedding = list[float]
 
-# Texts that LlamaIndex hands over at once. The client makes requests of 128 of them, eight in flight.
+# Texts per batch of LlamaIndex. The client sends them in requests of 128 texts, with eight requests in flight.
 EMBED_BATCH_SIZE = 1024
 
 dispatcher = get_dispatcher(__name__)
@@ -151,7 +151,7 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
         give(images, await self.aget_image_embedding_batch(images, show_progress))  # type: ignore[arg-type]
         return nodes
 
-    # The base class looks vectors up by the bare text, so these six do not call it.
+    # The base class uses the text alone as the key of its cache, so these six methods do not call it.
 
     @dispatcher.span
     def get_query_embedding(self, query: str) -> Embedding:
@@ -369,8 +369,8 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
     def _warn_of_unknown_documents(self, texts: Sequence[str]) -> None:
         if self.late_chunking and len(texts) > 1:
             warnings.warn(
-                "late_chunking needs to know each chunk's document, and these texts came without: each is embedded as "
-                "a document of its own. Put this object among the transformations of the pipeline or the index.",
+                "late_chunking needs the document of each chunk, and these texts have none: each of them is embedded "
+                "as a document of its own. Put this object among the transformations of the pipeline or the index.",
                 UserWarning,
                 stacklevel=2,
             )

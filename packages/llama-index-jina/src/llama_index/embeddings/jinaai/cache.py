@@ -54,7 +54,7 @@ class VectorCache:
 
     def _key(self, text: Any) -> str:
         digest = self._hash.copy()
-        # What is not a text is rejected when it is embedded, with a better message.
+        # Anything but a text is rejected later, when it is embedded, with a better message.
         digest.update(str(text).encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
 

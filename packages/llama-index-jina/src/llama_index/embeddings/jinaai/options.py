@@ -31,6 +31,6 @@ def label(model: str, model_name: str | None) -> str:
         return model
     if model == DEFAULT_MODEL != model_name and find_model(model_name):
         raise JinaArgumentError(
-            f"model_name only labels events, and the model would be {model}: pass model={model_name!r}"
+            f"model_name= only labels events, and the model would be {model}: pass model={model_name!r}"
         )
     return model_name

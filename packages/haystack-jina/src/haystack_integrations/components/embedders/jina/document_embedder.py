@@ -30,7 +30,7 @@ from jina_client.integration import (
     warns_of_default_model,
 )
 
-# Where Haystack's splitters note the document that a chunk comes from.
+# The meta field in which Haystack's splitters store the document of a chunk.
 SOURCE_ID = "source_id"
 
 
@@ -184,7 +184,7 @@ class JinaDocumentEmbedder(JinaComponent):
         missing = sources.count(None)
         if missing and len(sources) > 1:
             warnings.warn(
-                f"late_chunking needs to know each chunk's document, and {missing} of {len(sources)} Documents have no "
+                f"late_chunking needs the document of each chunk, and {missing} of {len(sources)} Documents have no "
                 f"meta[{self.late_chunking_field!r}]: each of them is embedded as a document of its own. Split with a "
                 "DocumentSplitter, which sets source_id, or name another meta field by late_chunking_field=",
                 UserWarning,
