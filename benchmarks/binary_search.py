@@ -59,14 +59,14 @@ class Way:
 
 def chunks(kind: str, count: int, dimensions: int, seed: int) -> Iterator[Any]:
     """Yield unit vectors in blocks. The centers of clusters are the same for every seed."""
-    centres = np.random.default_rng(0).standard_normal((10_000, dimensions), dtype=np.float32)
+    centers = np.random.default_rng(0).standard_normal((10_000, dimensions), dtype=np.float32)
     generator = np.random.default_rng(seed)
     for start in range(0, count, CHUNK):
         size = min(CHUNK, count - start)
         vectors = generator.standard_normal((size, dimensions), dtype=np.float32)
         if kind == "clustered":
             vectors *= NOISE
-            vectors += centres[generator.integers(0, min(len(centres), max(1, count // 100)), size)]
+            vectors += centers[generator.integers(0, min(len(centers), max(1, count // 100)), size)]
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         yield vectors
 

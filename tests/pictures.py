@@ -22,10 +22,10 @@ def of_media(sent: Sent) -> Answer:
     return Answer({"model": sent.body["model"], "usage": {"total_tokens": 10 * len(data)}, "data": data[::-1]})
 
 
-def encoded(colour: str, size: tuple[int, int] = (40, 30), kind: str = "PNG") -> bytes:
-    """A picture of one colour."""
+def encoded(color: str, size: tuple[int, int] = (40, 30), kind: str = "PNG") -> bytes:
+    """A picture of one color."""
     with io.BytesIO() as buffer:
-        Image.new("RGB", size, colour).save(buffer, kind)
+        Image.new("RGB", size, color).save(buffer, kind)
         return buffer.getvalue()
 
 

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-BLUE, ORANGE, GREEN, GREY = "#2563c9", "#d9730d", "#2e8b57", "#6b7280"
+BLUE, ORANGE, GREEN, GRAY = "#2563c9", "#d9730d", "#2e8b57", "#6b7280"
 
 
 def tasks() -> Figure:
@@ -30,16 +30,16 @@ def tasks() -> Figure:
         (0.8, "document\n“The cat sleeps on the sofa.”", "task: retrieval.passage", BLUE),
     ):
         _box(axes, 1.5, y, text, color, width=2.7)
-        _box(axes, 4.5, y, f"model\n{task}", GREY, width=2.3)
+        _box(axes, 4.5, y, f"model\n{task}", GRAY, width=2.3)
         _arrow(axes, (2.9, y), (3.3, y))
         _arrow(axes, (5.7, y), (6.5, y))
     for angle, color in ((62, ORANGE), (35, BLUE)):
         radians = np.radians(angle)
         end = (6.7 + 2.2 * np.cos(radians), 0.5 + 2.2 * np.sin(radians))
         axes.annotate("", end, (6.7, 0.5), arrowprops={"arrowstyle": "-|>", "color": color, "linewidth": 2.5})
-    axes.plot([6.7, 8.9], [0.5, 0.5], color=GREY, linewidth=1)
-    axes.plot([6.7, 6.7], [0.5, 2.7], color=GREY, linewidth=1)
-    axes.text(7.8, 0.22, "small angle = similar meaning", ha="center", fontsize=9, color=GREY)
+    axes.plot([6.7, 8.9], [0.5, 0.5], color=GRAY, linewidth=1)
+    axes.plot([6.7, 6.7], [0.5, 2.7], color=GRAY, linewidth=1)
+    axes.text(7.8, 0.22, "small angle = similar meaning", ha="center", fontsize=9, color=GRAY)
     return figure
 
 
@@ -65,13 +65,13 @@ def late_chunking() -> Figure:
     chunks = ("Berlin is the capital of Germany.", "It has 3.8 million inhabitants.")
     for x, text, color in zip((3.2, 6.9), chunks, (BLUE, ORANGE), strict=True):
         _box(axes, x, 3.1, text, color, width=3.4, height=0.5)
-        _box(axes, x, 2.3, "model, then mean of the tokens", GREY, width=3.4, height=0.5)
+        _box(axes, x, 2.3, "model, then mean of the tokens", GRAY, width=3.4, height=0.5)
         _arrow(axes, (x, 2.85), (x, 2.56))
         _box(axes, x, 1.35, text, color, width=3.4, height=0.5)
         _box(axes, x, 0.1, "mean of these tokens", color, width=3.4, height=0.4)
         _arrow(axes, (x, 1.1), (x, 0.92))
         _arrow(axes, (x, 0.48), (x, 0.32))
-    _box(axes, 5.05, 0.7, "model reads the whole document: “It” is Berlin", GREY, width=7.1, height=0.44)
+    _box(axes, 5.05, 0.7, "model reads the whole document: “It” is Berlin", GRAY, width=7.1, height=0.44)
     return figure
 
 
@@ -87,7 +87,7 @@ def encodings() -> Figure:
     )
     for y, (name, size, cells, color) in zip((2.1, 1.3, 0.5), rows, strict=True):
         axes.text(0.05, y + 0.1, name, va="center", fontsize=11, weight="bold")
-        axes.text(0.05, y - 0.17, size, va="center", fontsize=9, color=GREY)
+        axes.text(0.05, y - 0.17, size, va="center", fontsize=9, color=GRAY)
         for number, cell in enumerate(cells):
             _box(axes, 2.7 + number * 0.82, y, cell, color, width=0.72, height=0.46)
     return figure
@@ -154,7 +154,7 @@ def _box(axes: Axes, x: float, y: float, text: str, color: str, *, width: float,
 
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": GREY, "linewidth": 1.5})
+    axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": GRAY, "linewidth": 1.5})
 
 
 def _measured(pattern: str) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The pages on models and protocol are made from the catalogue and name what exists."""
+"""The pages on models and protocol are made from the catalog and name what exists."""
 
 from __future__ import annotations
 

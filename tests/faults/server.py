@@ -1,6 +1,6 @@
 """A real HTTP server on loopback that misbehaves on purpose.
 
-What it does is a :data:`Behaviour`: a function of one :class:`Exchange`, which may answer, break off, stall or lie.
+What it does is a :data:`Behavior`: a function of one :class:`Exchange`, which may answer, break off, stall or lie.
 :func:`work` is the one that does everything right, from vectors that only their text has; :func:`first`, :func:`every`,
 :func:`on_text` and :func:`above` say when another takes its place.
 """
@@ -91,7 +91,7 @@ class Exchange:
         self.hang_up()
 
 
-Behaviour = Callable[[Exchange], None]
+Behavior = Callable[[Exchange], None]
 
 
 @dataclass
@@ -112,8 +112,8 @@ class FaultServer:
         connections: those that are open.
     """
 
-    def __init__(self, behaviour: Behaviour | None = None) -> None:
-        self.behaviour = behaviour or work
+    def __init__(self, behavior: Behavior | None = None) -> None:
+        self.behavior = behavior or work
         self.seen: list[Seen] = []
         self.in_flight = 0
         self.answered = 0
@@ -215,7 +215,7 @@ def _handler(server: FaultServer) -> type[BaseHTTPRequestHandler]:
             body = json.loads(raw or b"{}")
             number = server.begin(Seen(body.get("input", []), headers))
             try:
-                server.behaviour(Exchange(server, self, number, headers, body, len(raw)))
+                server.behavior(Exchange(server, self, number, headers, body, len(raw)))
             finally:
                 server.end()
 
@@ -235,17 +235,17 @@ def work(exchange: Exchange) -> None:
     exchange.send(exchange.right())
 
 
-def refuse(status: int, body: Any = b"", headers: dict[str, str] | None = None) -> Behaviour:
+def refuse(status: int, body: Any = b"", headers: dict[str, str] | None = None) -> Behavior:
     """Answer with an error."""
     return lambda exchange: exchange.send(body, status, headers)
 
 
-def say(body: Any, headers: dict[str, str] | None = None) -> Behaviour:
+def say(body: Any, headers: dict[str, str] | None = None) -> Behavior:
     """Answer 200, whatever was asked."""
     return lambda exchange: exchange.send(body, 200, headers)
 
 
-def alter(change: Callable[[dict[str, Any], Exchange], Any]) -> Behaviour:
+def alter(change: Callable[[dict[str, Any], Exchange], Any]) -> Behavior:
     """Answer rightly but for a change, made in place or returned."""
 
     def answer(exchange: Exchange) -> None:
@@ -256,7 +256,7 @@ def alter(change: Callable[[dict[str, Any], Exchange], Any]) -> Behaviour:
     return answer
 
 
-def damage(change: Callable[[Any], Any], word: str | None = None) -> Behaviour:
+def damage(change: Callable[[Any], Any], word: str | None = None) -> Behavior:
     """Answer rightly but for the vectors, or for those of texts that contain a word."""
 
     def changed(body: dict[str, Any], exchange: Exchange) -> None:
@@ -292,7 +292,7 @@ def stall_within(exchange: Exchange) -> None:
     exchange.stall()
 
 
-def drip(head: bytes, drop: bytes) -> Behaviour:
+def drip(head: bytes, drop: bytes) -> Behavior:
     """Send something every 20 ms and come to no end, which no limit on a single read notices."""
 
     def dripping(exchange: Exchange) -> None:
@@ -306,7 +306,7 @@ def drip(head: bytes, drop: bytes) -> Behaviour:
     return dripping
 
 
-def compressed(encoding: str, compress: Callable[[bytes], bytes]) -> Behaviour:
+def compressed(encoding: str, compress: Callable[[bytes], bytes]) -> Behavior:
     """Answer rightly, compressed whether that was asked for or not."""
 
     def answer(exchange: Exchange) -> None:
@@ -326,7 +326,7 @@ def zeros(mebibytes: int) -> bytes:
     )
 
 
-def bomb(status: int = 200, mebibytes: int = 256) -> Behaviour:
+def bomb(status: int = 200, mebibytes: int = 256) -> Behavior:
     content = zeros(mebibytes)
     return lambda exchange: exchange.send(content, status, {"Content-Encoding": "gzip"})
 
@@ -337,7 +337,7 @@ def corrupt_gzip(exchange: Exchange) -> None:
     exchange.send(bytes(content), headers={"Content-Encoding": "gzip"})
 
 
-def chunked(ending: bytes) -> Behaviour:
+def chunked(ending: bytes) -> Behavior:
     """Answer in chunks; an ending other than that of the protocol breaks the answer off."""
 
     def answer(exchange: Exchange) -> None:
@@ -368,34 +368,34 @@ def echo(exchange: Exchange) -> None:
 # When it does it.
 
 
-def first(times: int, fault: Behaviour, then: Behaviour = work) -> Behaviour:
+def first(times: int, fault: Behavior, then: Behavior = work) -> Behavior:
     """The fault in the first requests, and never after."""
     left = itertools.count()
     return lambda exchange: (fault if next(left) < times else then)(exchange)
 
 
-def every(nth: int, fault: Behaviour, then: Behaviour = work) -> Behaviour:
+def every(nth: int, fault: Behavior, then: Behavior = work) -> Behavior:
     """The fault in every n-th request."""
     count = itertools.count(1)
     return lambda exchange: (fault if next(count) % nth == 0 else then)(exchange)
 
 
-def on_text(word: str, fault: Behaviour, then: Behaviour = work) -> Behaviour:
+def on_text(word: str, fault: Behavior, then: Behavior = work) -> Behavior:
     """The fault in requests of which a text contains a word."""
     return lambda exchange: (fault if any(word in text for text in exchange.texts) else then)(exchange)
 
 
-def above(items: int, fault: Behaviour, then: Behaviour = work) -> Behaviour:
+def above(items: int, fault: Behavior, then: Behavior = work) -> Behavior:
     """The fault in requests of more inputs."""
     return lambda exchange: (fault if len(exchange.texts) > items else then)(exchange)
 
 
-def above_bytes(size: int, fault: Behaviour, then: Behaviour = work) -> Behaviour:
+def above_bytes(size: int, fault: Behavior, then: Behavior = work) -> Behavior:
     """The fault in requests whose body is larger."""
     return lambda exchange: (fault if exchange.size > size else then)(exchange)
 
 
-def last(fault: Behaviour, others: int) -> Behaviour:
+def last(fault: Behavior, others: int) -> Behavior:
     """The fault, but not before so many requests were answered."""
 
     def answer(exchange: Exchange) -> None:
@@ -405,7 +405,7 @@ def last(fault: Behaviour, others: int) -> Behaviour:
     return answer
 
 
-def dying(after: int, seconds: float) -> Behaviour:
+def dying(after: int, seconds: float) -> Behavior:
     """Work, die at a request, and come back on the same port after a while."""
     count = itertools.count(1)
 

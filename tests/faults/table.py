@@ -31,7 +31,7 @@ from jina_client import (
 from .server import (
     DIMENSIONS,
     AtOnce,
-    Behaviour,
+    Behavior,
     Exchange,
     PerWindow,
     above,
@@ -120,7 +120,7 @@ class Fault:
 
     Attributes:
         name: of the test.
-        make: gives the server's behaviour, anew for each run.
+        make: gives the server's behavior, anew for each run.
         expected: what must happen.
         texts: the inputs.
         batch_size: of them in one request.
@@ -129,7 +129,7 @@ class Fault:
     """
 
     name: str
-    make: Callable[[], Behaviour]
+    make: Callable[[], Behavior]
     expected: Succeeds | Fails | Partial
     texts: list[str] = field(default_factory=lambda: TEXTS, repr=False)
     batch_size: int | None = BATCH
@@ -137,15 +137,15 @@ class Fault:
     everywhere: bool = True
 
 
-def once(name: str, fault: Callable[[], Behaviour] | Behaviour, **more: Any) -> Fault:
+def once(name: str, fault: Callable[[], Behavior] | Behavior, **more: Any) -> Fault:
     """One request fails, is sent again, and all is well."""
     return Fault(name, lambda: first(1, fault), Succeeds(4), **more)  # type: ignore[arg-type]
 
 
-def limited(retry_after: Callable[[], str] | None) -> Callable[[], Behaviour]:
+def limited(retry_after: Callable[[], str] | None) -> Callable[[], Behavior]:
     """429, once."""
 
-    def make() -> Behaviour:
+    def make() -> Behavior:
         headers = {"Retry-After": retry_after()} if retry_after else {}
         return first(1, refuse(429, {"detail": "Too many requests", "code": "RATE_REQUEST_LIMIT_EXCEEDED"}, headers))
 
@@ -175,7 +175,7 @@ def put(value: float) -> Callable[[np.ndarray], np.ndarray]:
     return changed
 
 
-def with_indices(choose: Callable[[int], list[int | None]]) -> Behaviour:
+def with_indices(choose: Callable[[int], list[int | None]]) -> Behavior:
     """Other indices than the right ones; ``None`` for none."""
 
     def change(body: dict[str, Any], _: Exchange) -> None:
@@ -218,7 +218,7 @@ def key_as_index(body: dict[str, Any], exchange: Exchange) -> None:
     body["data"][0]["index"] = exchange.key
 
 
-def too_many_items(limit: int) -> Behaviour:
+def too_many_items(limit: int) -> Behavior:
     detail = f"Validation error: List should have at most {limit} items after validation, not more"
     return above(limit, refuse(422, {"detail": detail}))
 

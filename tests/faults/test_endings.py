@@ -35,7 +35,7 @@ from jina_client.transport import contract
 from loopback import vector_of
 
 from .runs import CLIENTS, KEY, MODEL
-from .server import DIMENSIONS, Behaviour, FaultServer, drip, first, on_text, refuse, stall_before
+from .server import DIMENSIONS, Behavior, FaultServer, drip, first, on_text, refuse, stall_before
 
 TEXTS = [f"text number {index}" for index in range(12)]
 # Two of six requests are never answered.
@@ -113,7 +113,7 @@ def test_ctrl_c_keeps_completed_results_and_stops_all_work() -> None:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "options", "count"),
+    ("behavior", "options", "count"),
     [
         (stall_before, {}, 2),
         (stall_before, {}, 12),
@@ -124,8 +124,8 @@ def test_ctrl_c_keeps_completed_results_and_stops_all_work() -> None:
     ],
     ids=["one request", "six", "one that waits", "six that wait", "in the line", "in the line for a minute"],
 )
-def test_ctrl_c_ends_every_kind_of_wait(behaviour: Behaviour, options: dict[str, Any], count: int) -> None:
-    with FaultServer(behaviour) as server:
+def test_ctrl_c_ends_every_kind_of_wait(behavior: Behavior, options: dict[str, Any], count: int) -> None:
+    with FaultServer(behavior) as server:
         assert _interrupted(server, lambda server: bool(server.seen), texts=TEXTS[:count], **options) == {}
 
 
@@ -351,7 +351,7 @@ def test_a_killed_job_resumes_without_paying_again(tmp_path: Path) -> None:
         finally:
             job.kill()
             job.communicate(timeout=30)
-        server.behaviour = first(0, refuse(500))
+        server.behavior = first(0, refuse(500))
         server.seen.clear()
         with JinaClient(KEY, server.url, cache=cache) as client:
             result = client.embed(TEXTS, batch_size=2, **MODEL)
@@ -364,7 +364,7 @@ def test_only_failed_inputs_are_sent_again(tmp_path: Path) -> None:
         with JinaClient(KEY, server.url, cache=tmp_path / "vectors") as client:
             with pytest.raises(PartialFailureError):
                 client.embed(TEXTS, **MODEL)
-            server.behaviour = first(0, refuse(500))
+            server.behavior = first(0, refuse(500))
             server.seen.clear()
             result = client.embed(TEXTS, **MODEL)
         assert [seen.texts for seen in server.seen] == [[TEXTS[6]]]
@@ -446,7 +446,7 @@ def test_the_cache_key_includes_the_options(tmp_path: Path, other: dict[str, Any
         options = other
     with FaultServer() as server, JinaClient(KEY, server.url, cache=tmp_path / "vectors") as client:
         if "model" in other:
-            server.behaviour = first(0, refuse(500), lambda exchange: exchange.send(_of_length(exchange, 768)))
+            server.behavior = first(0, refuse(500), lambda exchange: exchange.send(_of_length(exchange, 768)))
         client.embed(["a"], **MODEL) if "model" not in other else None
         before = len(server.seen)
         client.embed(["a"], **options)

@@ -81,7 +81,7 @@ def test_a_redirect_is_not_followed(name: str, status: int, caplog: pytest.LogCa
         def redirect(exchange: Exchange) -> None:
             exchange.send(b"", status, {"Location": f"{other.url}/embeddings?key={KEY}"})
 
-        server.behaviour = redirect
+        server.behavior = redirect
         outcome = RUNS[name](server.url, TEXTS, 4, {"max_retries": 2})
         check(outcome, TEXTS, server, caplog.records)
         assert isinstance(outcome.failed[0], JinaStatusError)

@@ -1,4 +1,4 @@
-"""Plans cover every input exactly once, in order; the catalogue agrees with itself."""
+"""Plans cover every input exactly once, in order; the catalog agrees with itself."""
 
 from __future__ import annotations
 

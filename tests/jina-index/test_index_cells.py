@@ -22,10 +22,10 @@ DIMENSIONS = 24
 
 
 def clustered(count: int, seed: int = 1, dimensions: int = 64) -> Any:
-    """Vectors of unit length around twenty centres, which all seeds share."""
+    """Vectors of unit length around twenty centers, which all seeds share."""
     generator = np.random.default_rng(seed)
-    centres = np.random.default_rng(0).standard_normal((20, dimensions))
-    vectors = centres[generator.integers(0, 20, count)] + 0.5 * generator.standard_normal((count, dimensions))
+    centers = np.random.default_rng(0).standard_normal((20, dimensions))
+    vectors = centers[generator.integers(0, 20, count)] + 0.5 * generator.standard_normal((count, dimensions))
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 

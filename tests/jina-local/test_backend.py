@@ -16,7 +16,7 @@ from jina_local import App, Engine, ModelNotFoundError, RequestError
 from jina_local.backend import (
     Backend,
     BackendFactory,
-    Catalogue,
+    Catalog,
     Charge,
     EmbeddingBody,
     EmbeddingOutput,
@@ -38,7 +38,7 @@ class LengthBackend:
     name = "text lengths"
 
     def __init__(self) -> None:
-        self.served: Catalogue = {ROW.id: ROW}
+        self.served: Catalog = {ROW.id: ROW}
         self.closed = False
 
     def embed(self, body: EmbeddingBody, charge: Charge) -> EmbeddingOutput:
@@ -65,7 +65,7 @@ class LengthFactory:
 
     name = "text lengths"
     stand_in: str | None = None
-    served: Catalogue | None = None
+    served: Catalog | None = None
 
     def __init__(self) -> None:
         self.loaded: list[LengthBackend] = []

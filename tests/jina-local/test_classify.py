@@ -113,7 +113,7 @@ def test_more_iterations_fit_the_examples_better() -> None:
 
     def loss(iterations: int) -> float:
         head = train_head(vectors, classes, 4, iterations)
-        # What is minimised: the mean negative log-likelihood, and a tenth of half the squared weights per example.
+        # What is minimized: the mean negative log-likelihood, and a tenth of half the squared weights per example.
         return float(-np.log(head_scores(head, vectors)[range(40), classes]).mean() + (head**2).sum() / (2 * 10.0 * 40))
 
     assert loss(0) > loss(1) > loss(3) > loss(100)

@@ -141,7 +141,7 @@ def refusal(post: Any, value: Any, model: str = CLIP) -> tuple[str, str, str]:
         saved(drawing(LINES, ground=(0, 0, 0, 0), mode="RGBA").quantize()),
         saved(drawing(LINES).rotate(90, expand=True), "JPEG", exif=TURNED),
     ],
-    ids=["PNG", "JPEG", "WebP", "GIF", "TIFF", "grey", "light on dark", "transparent", "palette", "turned by its EXIF"],
+    ids=["PNG", "JPEG", "WebP", "GIF", "TIFF", "gray", "light on dark", "transparent", "palette", "turned by its EXIF"],
 )
 def test_all_lines_of_a_page_are_read(reader: MediaPool, picture: bytes) -> None:
     assert reader.texts("image", picture)[0].splitlines() == LINES

@@ -43,8 +43,8 @@ def test_no_option_is_dropped_silently(server: Recorder) -> None:
     embeddings.embed_query("a")
     body = server.sent[0].body
     assert (body["model"], body["dimensions"], body["task"]) == ("jina-embeddings-v4", 64, "text-matching")
-    with pytest.raises(JinaArgumentError, match="no argument 'colour'"):
-        JinaEmbeddings(colour="red")
+    with pytest.raises(JinaArgumentError, match="no argument 'color'"):
+        JinaEmbeddings(color="red")
 
 
 def test_transient_errors_are_retried(server: Recorder) -> None:

@@ -41,7 +41,7 @@ from .runtime import cores
 from .text_tokens import Piece
 from .validation.embeddings import EmbeddingBody
 from .validation.inputs import InputItem
-from .validation.options import Catalogue
+from .validation.options import Catalog
 from .validation.rerank import DEFAULT_DOC_LENGTH, RerankBody
 
 __all__ = [
@@ -50,7 +50,7 @@ __all__ = [
     "MAX_TOKEN_VECTORS",
     "Backend",
     "BackendFactory",
-    "Catalogue",
+    "Catalog",
     "Charge",
     "EmbeddingBody",
     "EmbeddingOutput",
@@ -123,7 +123,7 @@ class Backend(Protocol):
     """
 
     @property
-    def served(self) -> Catalogue:
+    def served(self) -> Catalog:
         """The models that it serves, each with the options that it supports."""
 
     @property
@@ -169,7 +169,7 @@ class BackendFactory(Protocol):
         """
 
     @property
-    def served(self) -> Catalogue | None:
+    def served(self) -> Catalog | None:
         """The models that the backend serves, or ``None`` if the rows depend on the loaded weights.
 
         If it is ``None``, the engine loads the backend and uses :attr:`Backend.served`.

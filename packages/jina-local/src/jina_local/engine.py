@@ -30,7 +30,7 @@ from .stand_in import StandInFactory
 from .validation.batch import read_batch_body
 from .validation.classify import FewShotBody, read_classify_body, read_train_body
 from .validation.embeddings import read_embedding_body
-from .validation.options import Catalogue, without_unknown_fields
+from .validation.options import Catalog, without_unknown_fields
 from .validation.options import Path as RequestPath
 from .validation.rerank import read_rerank_body
 from .validation.segment import read_segment_body
@@ -123,7 +123,7 @@ class Engine:
         return self._factory.stand_in
 
     @property
-    def served(self) -> Catalogue:
+    def served(self) -> Catalog:
         """The models that are served. For the stand-in they are known without loading it."""
         served = self._factory.served
         return self._backend().served if served is None else served

@@ -8,14 +8,14 @@ from typing import Any
 from jina_client.integration import MODELS, Model, canonical_id
 
 from .errors import not_found
-from .validation.options import Catalogue
+from .validation.options import Catalog
 
 _STAND_IN = "Answered by a stand-in, all-MiniLM-L6-v2, not by the model of this name"
 _OPEN_WEIGHTS = "Answered by the model of this name, from its open weights"
 _READABLE = ("text", "image", "pdf")
 
 
-def model_cards(served: Catalogue = MODELS, *, stand_in: bool = True) -> dict[str, Any]:
+def model_cards(served: Catalog = MODELS, *, stand_in: bool = True) -> dict[str, Any]:
     """Describe all models that are served, in the published shape.
 
     Args:
@@ -25,7 +25,7 @@ def model_cards(served: Catalogue = MODELS, *, stand_in: bool = True) -> dict[st
     return {"data": [_card(model, stand_in) for model in served.values()]}
 
 
-def model_card(name: str, served: Catalogue = MODELS, *, stand_in: bool = True) -> dict[str, Any]:
+def model_card(name: str, served: Catalog = MODELS, *, stand_in: bool = True) -> dict[str, Any]:
     """Describe one model, in the published shape.
 
     Args:

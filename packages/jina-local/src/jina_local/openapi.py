@@ -20,7 +20,7 @@ from jina_client.integration import (
 from . import __version__
 from .routes import ROUTES, Route
 from .validation.inputs import TEXT_AND_IMAGE
-from .validation.options import PATHS, Catalogue, Path, modalities_at, models_at, options_model
+from .validation.options import PATHS, Catalog, Path, modalities_at, models_at, options_model
 from .validation.segment import SegmentBody
 
 Schema = dict[str, Any]
@@ -106,7 +106,7 @@ _EXAMPLES: Mapping[str, Schema] = {
 }
 
 
-def openapi_document(served: Catalogue = MODELS, *, stand_in: bool = True) -> Schema:
+def openapi_document(served: Catalog = MODELS, *, stand_in: bool = True) -> Schema:
     """Return the description as OpenAPI 3.1.
 
     Args:
@@ -125,7 +125,7 @@ def openapi_document(served: Catalogue = MODELS, *, stand_in: bool = True) -> Sc
     }
 
 
-def _operation(route: Route, served: Catalogue) -> Schema:
+def _operation(route: Route, served: Catalog) -> Schema:
     parameters: list[Schema] = [
         {"name": name, "in": "path", "required": True, "schema": _STRING}
         for name in re.findall(r"\{(\w+)\}", route.path)
@@ -163,7 +163,7 @@ def _responses(route: Route) -> Schema:
     return success | errors
 
 
-def _body(path: str, served: Catalogue) -> Schema:
+def _body(path: str, served: Catalog) -> Schema:
     if path == "/v1/segment":
         return SegmentBody.model_json_schema()
     endpoint = next(each for each in PATHS if path == _URL_PATHS.get(each, f"/v1/{each}"))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from jina_client.integration import MODELS, Model
 
 from . import late_chunking, multi_vector, sparse
-from .backend import Catalogue, Charge, EmbeddingOutput, RerankOutput, Vectors, check_token_vectors
+from .backend import Catalog, Charge, EmbeddingOutput, RerankOutput, Vectors, check_token_vectors
 from .encoder import SPECIAL_TOKENS, Encoder
 from .errors import document_too_long, input_too_long, token_limit_exceeded
 from .media.reader import read_texts
@@ -38,7 +38,7 @@ class StandInFactory:
 
     name = _NAME
     stand_in: str | None = MODEL_NAME
-    served: Catalogue | None = MODELS
+    served: Catalog | None = MODELS
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class StandIn:
     """
 
     name = _NAME
-    served: Catalogue = MODELS
+    served: Catalog = MODELS
 
     def __init__(self, encoder: Encoder, *, threads: int | None = None, allow_fetch: bool = False) -> None:
         self._encoder = encoder

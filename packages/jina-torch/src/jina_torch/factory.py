@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jina_local.backend import Backend, Catalogue, ModelNotFoundError, cores
+from jina_local.backend import Backend, Catalog, ModelNotFoundError, cores
 
 from .model_folder import check_supported, find_row
 
@@ -24,7 +24,7 @@ class OpenModelFactory:
 
     stand_in: str | None = None
     # The loaded weights decide which options a row supports.
-    served: Catalogue | None = None
+    served: Catalog | None = None
 
     def __init__(self, model: str, model_id: str | None, threads: int | None, allow_fetch: bool) -> None:
         self._model = model

@@ -9,7 +9,7 @@ from typing import Any
 from jina_client.integration import Model
 from jina_local.backend import (
     DEFAULT_DOC_LENGTH,
-    Catalogue,
+    Catalog,
     Charge,
     EmbeddingBody,
     EmbeddingOutput,
@@ -39,7 +39,7 @@ class OpenModel:
 
     def __init__(self, row: Model, name: str, tokenizer: ModelTokenizer) -> None:
         self.row = row
-        self.served: Catalogue = {row.id: row}
+        self.served: Catalog = {row.id: row}
         self.name = f"{row.id} from {name}"
         self.tokenizer = tokenizer
 

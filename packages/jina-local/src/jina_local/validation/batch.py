@@ -9,7 +9,7 @@ from typing import Any
 from jina_client.integration import MAX_INLINE, MODELS, Model
 
 from ..errors import FieldProblem, InvalidFieldsError, problem
-from .options import Catalogue, as_object, read_model, read_options
+from .options import Catalog, as_object, read_model, read_options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class BatchBody:
     options: Mapping[str, Any]
 
 
-def read_batch_body(body: Any, served: Catalogue = MODELS) -> BatchBody:
+def read_batch_body(body: Any, served: Catalog = MODELS) -> BatchBody:
     """Validate the body of ``POST /v1/batch/embeddings``.
 
     Args:

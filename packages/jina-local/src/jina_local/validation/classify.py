@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..errors import FieldProblem, InvalidFieldsError, RejectedRequestError, problem
 from .inputs import TEXT_AND_IMAGE, InputItem, read_inputs, read_list
 from .options import (
-    Catalogue,
+    Catalog,
     WholeNumber,
     as_object,
     canonical_fields,
@@ -88,7 +88,7 @@ class _FurtherTrainingFields(_FewShotFields):
     num_iters: Optional[Annotated[WholeNumber, Field(ge=1, le=1000)]] = None  # noqa: UP045
 
 
-def read_classify_body(body: Any, served: Catalogue = MODELS) -> ZeroShotBody | FewShotBody:
+def read_classify_body(body: Any, served: Catalog = MODELS) -> ZeroShotBody | FewShotBody:
     """Validate the body of ``POST /v1/classify``.
 
     Args:
@@ -117,7 +117,7 @@ def read_classify_body(body: Any, served: Catalogue = MODELS) -> ZeroShotBody | 
     return ZeroShotBody(model=model, inputs=inputs, groups=groups, grouped=isinstance(labels, dict))
 
 
-def read_train_body(body: Any, served: Catalogue = MODELS) -> TrainBody:
+def read_train_body(body: Any, served: Catalog = MODELS) -> TrainBody:
     """Validate the body of ``POST /v1/train``.
 
     Args:

@@ -9,7 +9,7 @@ from jina_client.integration import MODELS, Model
 
 from ..errors import FieldProblem, InvalidFieldsError, problem
 from .inputs import InputItem, read_inputs
-from .options import Catalogue, Path, as_object, modalities_at, read_model, read_options
+from .options import Catalog, Path, as_object, modalities_at, read_model, read_options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class EmbeddingBody:
     return_tokenized_input: bool = False
 
 
-def read_embedding_body(body: Any, path: Path = "embeddings", served: Catalogue = MODELS) -> EmbeddingBody:
+def read_embedding_body(body: Any, path: Path = "embeddings", served: Catalog = MODELS) -> EmbeddingBody:
     """Validate the body of ``POST /v1/embeddings`` or ``/v1/multi-vector``.
 
     Args:

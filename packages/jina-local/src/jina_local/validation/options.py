@@ -47,7 +47,7 @@ _MAX_ITERATIONS = 1000
 
 Options = dict[str, Any]
 
-Catalogue = Mapping[str, Model]
+Catalog = Mapping[str, Model]
 """The models that are served, by id. A row differs from the client's catalog if the loaded weights do."""
 
 
@@ -56,7 +56,7 @@ def endpoints_of(path: Path) -> tuple[Endpoint, ...]:
     return _ENDPOINTS.get(path, (path,))
 
 
-def models_at(path: Path, served: Catalogue = MODELS) -> tuple[Model, ...]:
+def models_at(path: Path, served: Catalog = MODELS) -> tuple[Model, ...]:
     """Return the models that a path accepts, in the catalog's order.
 
     Args:
@@ -112,7 +112,7 @@ def _known_fields(path: Path) -> frozenset[str]:
 
 
 def read_model(
-    body: dict[str, Any], path: Path, inputs: Sequence[str], served: Catalogue = MODELS
+    body: dict[str, Any], path: Path, inputs: Sequence[str], served: Catalog = MODELS
 ) -> tuple[Model, dict[str, Any]]:
     """Look up the model that a request names.
 

@@ -10,7 +10,7 @@ from jina_client.integration import MODELS, Model
 
 from ..errors import FieldProblem, InvalidFieldsError
 from .inputs import InputItem, read_documents, read_query
-from .options import Catalogue, as_object, modalities_at, read_model, read_options
+from .options import Catalog, as_object, modalities_at, read_model, read_options
 
 DEFAULT_DOC_LENGTH = 2048
 """Tokens after which a listwise reranker truncates a document by default."""
@@ -44,7 +44,7 @@ class RerankBody:
     return_embeddings: bool = False
 
 
-def read_rerank_body(body: Any, served: Catalogue = MODELS) -> RerankBody:
+def read_rerank_body(body: Any, served: Catalog = MODELS) -> RerankBody:
     """Validate the body of ``POST /v1/rerank``.
 
     Args:
