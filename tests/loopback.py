@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that records what it is sent and answers as a test tells it to."""
+"""A real HTTP server on loopback that records requests, and answers as a test tells it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import numpy as np
 
 @dataclass
 class Answer:
-    """What the server sends; a body that is no ``bytes`` is sent as JSON."""
+    """A response of the server. A body other than bytes is sent as JSON."""
 
     body: Any
     status: int = 200
@@ -40,7 +40,7 @@ class Sent:
 
 @dataclass
 class Recorder:
-    """Its ``url``, the requests that came, and the function that answers them."""
+    """The server's address, the requests that it received, and the function that answers them."""
 
     url: str
     answer: Callable[[Sent], Answer]
@@ -51,14 +51,14 @@ class Recorder:
 
 
 def vector_of(text: str, dimensions: int = 1024) -> np.ndarray:
-    """A unit vector that only this text has."""
+    """Return a unit vector that is unique to a text."""
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
     vector = np.random.default_rng(seed).standard_normal(dimensions).astype(np.float32)
     return vector / np.linalg.norm(vector)
 
 
 def embeddings(sent: Sent, dimensions: int = 1024) -> dict[str, Any]:
-    """A right answer to an embeddings request in base64, binary or ubinary."""
+    """Return a correct response to an embeddings request in base64, binary or ubinary."""
     kind = sent.body.get("embedding_type", "float")
     data = []
     for index, text in enumerate(sent.body["input"]):
@@ -76,7 +76,7 @@ def embeddings(sent: Sent, dimensions: int = 1024) -> dict[str, Any]:
 
 
 def ranking(sent: Sent) -> dict[str, Any]:
-    """A right answer to a rerank request: the longer a document, the better."""
+    """Return a correct response to a rerank request: longer documents have higher scores."""
     documents = sent.body["documents"]
     order = sorted(range(len(documents)), key=lambda index: -len(documents[index]))[: sent.body.get("top_n")]
     results = [{"index": index, "relevance_score": len(documents[index]) / 1000} for index in order]
@@ -84,7 +84,7 @@ def ranking(sent: Sent) -> dict[str, Any]:
 
 
 def right_answer(sent: Sent) -> Answer:
-    """What a service that works sends."""
+    """Return the response of a correct service."""
     return Answer(ranking(sent) if sent.path.endswith("/rerank") else embeddings(sent))
 
 
@@ -129,7 +129,7 @@ def recorder(answer: Callable[[Sent], Answer] = right_answer) -> Iterator[Record
         daemon_threads = True
 
         def handle_error(self, request: Any, client_address: Any) -> None:
-            """Clients that hang up, as a cancelled call does, are no news."""
+            """Ignore clients that hang up, as after a cancelled call."""
             if not isinstance(sys.exception(), ConnectionError):
                 super().handle_error(request, client_address)
 

@@ -1,4 +1,4 @@
-"""Pictures for tests, and a server's answer to requests that hold some."""
+"""Pictures for tests, and a server's response to requests that contain pictures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 
 def of_media(sent: Sent) -> Answer:
-    """A right answer to a request with items that are no texts: an item's vector is that of its base64."""
+    """Return a correct response to a request with media; the vector of an item is that of its base64."""
     assert sent.body["embedding_type"] == "base64"
     data = []
     for index, item in enumerate(sent.body["input"]):
@@ -23,14 +23,14 @@ def of_media(sent: Sent) -> Answer:
 
 
 def encoded(color: str, size: tuple[int, int] = (40, 30), kind: str = "PNG") -> bytes:
-    """A picture of one color."""
+    """Return a picture of one color."""
     with io.BytesIO() as buffer:
         Image.new("RGB", size, color).save(buffer, kind)
         return buffer.getvalue()
 
 
 def written(line: str) -> bytes:
-    """A picture of a line of text, which the embedded engine can read."""
+    """Return a picture of a line of text, which the embedded engine can read."""
     picture = Image.new("RGB", (520, 90), "white")
     ImageDraw.Draw(picture).text((10, 25), line, fill="black", font_size=30)
     with io.BytesIO() as buffer:
@@ -39,6 +39,6 @@ def written(line: str) -> bytes:
 
 
 def images_of(server: Recorder) -> list[Image.Image]:
-    """The pictures that a server was sent, in order."""
+    """Return the pictures that a server received, in order."""
     items: list[Any] = [item for sent in server.sent for item in sent.body["input"]]
     return [Image.open(io.BytesIO(base64.b64decode(item["image"]))) for item in items]

@@ -16,7 +16,7 @@ find most relevant given following
 
 
 def tokenizer(folder: Path, first: list[str], *, before: str, after: str, **roles: str) -> Any:
-    """A tokenizer of whole words, with a model's special tokens, saved in its folder."""
+    """Return a tokenizer of whole words with a model's special tokens, saved in a folder."""
     vocabulary = {word: index for index, word in enumerate(dict.fromkeys([*first, *WORDS]))}
     own = Tokenizer(models.WordLevel(vocabulary, unk_token=roles["unk_token"]))
     own.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -51,7 +51,7 @@ def bert_tokenizer(folder: Path) -> Any:
 
 
 def decoder_tokenizer(folder: Path) -> Any:
-    """A token for each byte: transformers makes Qwen's tokenizer, which knows bytes only, of whatever it finds."""
+    """Return a tokenizer with one token per byte, saved in a folder. transformers loads it as Qwen's tokenizer."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {token: index for index, token in enumerate(["<pad>", "<unk>", "<end>", *alphabet])}
     own = Tokenizer(models.BPE(vocabulary, []))
@@ -79,7 +79,7 @@ def v3_config(**more: Any) -> Any:
 
 
 def lively(network: Any) -> Any:
-    """A network with weights so large that its outputs differ."""
+    """Return a network with weights so large that its outputs differ."""
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for name, weight in network.named_parameters():

@@ -1,7 +1,7 @@
-"""The ways to ask for the same: the client and every framework, each synchronously and asynchronously.
+"""The ways to make the same call: through the client and every framework, each synchronously and asynchronously.
 
 A way takes the input and options: those of the component (``model``, ``dimensions`` and so on), those of the
-connection, and ``api_key`` or ``client``. It gives lists, in the order of the input.
+connection, and ``api_key`` or ``client``. It returns lists, in the order of the input.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from llama_index.postprocessor.jinaai_rerank import JinaRerank as LlamaIndexRera
 Way = Callable[..., Any]
 Ways = dict[str, Way]
 Chunk = tuple[str, str]
-"""What its document is known by, and its text."""
+"""The identifier of its document, and its text."""
 
 Vectors = list[list[float]]
 Ranking = list[tuple[int, float]]
-"""The place of each document in the list, and its score; best first."""
+"""The index and the score of each document, best first."""
 
 
 def _pair(name: str, sync: Way, asynchronous: Way) -> Ways:
-    """A way and its asynchronous twin, which gives a coroutine."""
+    """Return a way and its asynchronous form, which returns a coroutine."""
     return {name: sync, f"async {name}": lambda *args, **options: asyncio.run(asynchronous(*args, **options))}
 
 
 def _client(kind: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """A client, and what is left of the options for its method."""
+    """Return a client, and the remaining options for its method."""
     names = {*CONNECTION_OPTIONS, "api_key"}
     client_options = {name: value for name, value in options.items() if name in names}
     rest = {name: value for name, value in options.items() if name not in names}
@@ -71,7 +71,7 @@ async def _async_client_documents(texts: Any, **options: Any) -> Vectors:
 
 
 def haystack_documents(texts: Any) -> Any:
-    """Texts as Haystack's Documents, known by their places; what is no list stays as it is."""
+    """Return texts as Haystack's Documents, with their index as id. Anything but a list is returned unchanged."""
     if not isinstance(texts, list):
         return texts
     return [HaystackDocument(content=text, id=str(number)) for number, text in enumerate(texts)]

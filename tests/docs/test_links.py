@@ -19,7 +19,7 @@ PAGES = [
 
 
 def _prose(page: Path) -> str:
-    """What a reader sees as text: without code."""
+    """Return the text of a page without its code."""
     text = page.read_text()
     if page.suffix == ".ipynb":
         cells = json.loads(text)["cells"]

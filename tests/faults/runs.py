@@ -1,4 +1,4 @@
-"""Every way to embed texts, sync and async, through the client and the frameworks, with what comes of it."""
+"""Runs: every way to embed texts, sync and async, through the client and the frameworks, and its outcome."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ MODEL = {"model": "jina-embeddings-v3", "dimensions": DIMENSIONS}
 
 @dataclass
 class Outcome:
-    """What a call came to.
+    """The outcome of a call.
 
     Attributes:
-        vectors: by the index of the input.
-        failed: by the index of the input, why it has no vector.
-        error: what was raised.
-        shown: what the objects that took part look like when they are printed.
+        vectors: the vectors by the index of the input.
+        failed: the errors by the index of the input.
+        error: the exception.
+        shown: the repr of all objects that took part.
     """
 
     vectors: dict[int, Any] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Outcome:
 
 @contextmanager
 def raising(outcome: Outcome, texts: Sequence[str]) -> Iterator[None]:
-    """Take what is raised; an error that names no inputs is all inputs' own."""
+    """Record the exception that the block raises. An error that names no inputs counts for all inputs."""
     try:
         yield
     except PartialFailureError as error:
@@ -122,7 +122,7 @@ def returning(run: Callable[..., Outcome]) -> Run:
 def framework(
     make: Callable[[str, int | None, dict[str, Any]], Any], call: Callable[[Any, list[str]], Any], close: str
 ) -> Run:
-    """A run through a component, which gives a list of vectors."""
+    """Return a run through a component, which returns a list of vectors."""
 
     def run(url: str, texts: Sequence[str], batch_size: int | None, options: dict[str, Any]) -> Outcome:
         async def inside() -> None:
@@ -189,11 +189,11 @@ OTHERS: dict[str, Run] = {
 }
 RUNS = {**CLIENTS, **OTHERS}
 BY_REQUEST = frozenset(name for name in RUNS if not name.startswith("LlamaIndex"))
-"""Those that make requests of a given size; LlamaIndex leaves that to the client."""
+"""Runs that choose the number of inputs per request; LlamaIndex leaves that to the client."""
 
 
 def check(outcome: Outcome, texts: Sequence[str], server: FaultServer, logged: Sequence[logging.LogRecord]) -> None:
-    """What is true of every run, whatever the server did."""
+    """Check the facts that hold for every run, whatever the server did."""
     done, failed = set(outcome.vectors), set(outcome.failed)
     assert done | failed == set(range(len(texts))), "an input has neither a vector nor an error"
     assert not done & failed, "an input has both"

@@ -1,8 +1,8 @@
 """A real HTTP server on loopback that misbehaves on purpose.
 
-What it does is a :data:`Behavior`: a function of one :class:`Exchange`, which may answer, break off, stall or lie.
-:func:`work` is the one that does everything right, from vectors that only their text has; :func:`first`, :func:`every`,
-:func:`on_text` and :func:`above` say when another takes its place.
+A :data:`Behavior` is a function of one :class:`Exchange`. It may respond, break off, stall or send wrong data.
+:func:`work` always sends the correct response, with vectors that are unique to their texts. :func:`first`,
+:func:`every`, :func:`on_text` and :func:`above` choose the requests that get another behavior.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DIMENSIONS = 64
 
 @dataclass
 class Exchange:
-    """One request, and the means to answer it badly."""
+    """One request, and methods that send a faulty response."""
 
     server: FaultServer
     handler: BaseHTTPRequestHandler
@@ -50,17 +50,17 @@ class Exchange:
         return self.headers.get("authorization", "").removeprefix("Bearer ")
 
     def right(self) -> dict[str, Any]:
-        """What a service that works would say."""
+        """Return the correct response body."""
         return embeddings(Sent("/v1/embeddings", self.headers, self.body), DIMENSIONS)
 
     def send(self, body: Any, status: int = 200, headers: dict[str, str] | None = None, *, length: int = 0) -> None:
-        """Answer; a body that is no ``bytes`` is sent as JSON.
+        """Send a response. A body other than bytes is sent as JSON.
 
         Args:
-            body: what is sent.
-            status: of the answer.
-            headers: further ones, or others than would be sent.
-            length: what the Content-Length says beyond the truth.
+            body: the body.
+            status: the HTTP status.
+            headers: additional or different headers.
+            length: the number to add to the correct Content-Length.
         """
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         named = {"Content-Type": "application/json", "Content-Length": str(len(content) + length), **(headers or {})}
@@ -75,18 +75,18 @@ class Exchange:
         self.handler.wfile.flush()
 
     def hang_up(self) -> None:
-        """Close the connection when this exchange is over."""
+        """Close the connection when this exchange has finished."""
         self.handler.close_connection = True
 
     def reset(self) -> None:
-        """Close the connection when this exchange is over, as a process that was killed does."""
+        """Reset the connection when this exchange has finished, like a killed process."""
         self.hang_up()
         sent = self.handler.connection
         sent.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.server.resetting.add(sent)
 
     def stall(self, seconds: float = 60.0) -> None:
-        """Do nothing for a while, or until the test is over."""
+        """Do nothing for some seconds, or until the test has finished."""
         self.server.over.wait(seconds)
         self.hang_up()
 
@@ -96,7 +96,7 @@ Behavior = Callable[[Exchange], None]
 
 @dataclass
 class Seen:
-    """What came in one request."""
+    """The content of one request."""
 
     texts: list[str]
     headers: dict[str, str]
@@ -107,9 +107,9 @@ class FaultServer:
 
     Attributes:
         url: the root of its API.
-        seen: the requests that came.
-        in_flight: the requests that are being answered.
-        connections: those that are open.
+        seen: the requests so far.
+        in_flight: the requests that have no response yet.
+        connections: the open connections.
     """
 
     def __init__(self, behavior: Behavior | None = None) -> None:
@@ -138,7 +138,7 @@ class FaultServer:
         self.stop()
 
     def start(self) -> None:
-        """Listen: on the port of the last time, if there was one."""
+        """Listen on the port of the last start, or on a free one."""
         self._server = _Listener(("127.0.0.1", self._port), _handler(self))
         self._server.faults = self
         self._port = self._server.server_address[1]
@@ -146,7 +146,7 @@ class FaultServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Listen no more, and close every connection."""
+        """Stop listening, and close every connection."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -155,7 +155,7 @@ class FaultServer:
                 opened.shutdown(socket.SHUT_RDWR)
 
     def wait_for(self, condition: Callable[[Self], bool], seconds: float = 10.0) -> bool:
-        """Wait until something is true of this server; whether it has become so in time."""
+        """Wait until a condition holds, and return False if that takes too long."""
         with self.changed:
             return self.changed.wait_for(lambda: condition(self), seconds)
 
@@ -195,7 +195,7 @@ class _Listener(ThreadingHTTPServer):
             super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that hang up are no news."""
+        """Ignore clients that hang up."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
@@ -231,22 +231,22 @@ def _handler(server: FaultServer) -> type[BaseHTTPRequestHandler]:
 
 
 def work(exchange: Exchange) -> None:
-    """Answer rightly."""
+    """Send the correct response."""
     exchange.send(exchange.right())
 
 
 def refuse(status: int, body: Any = b"", headers: dict[str, str] | None = None) -> Behavior:
-    """Answer with an error."""
+    """Return a behavior that sends an error status."""
     return lambda exchange: exchange.send(body, status, headers)
 
 
 def say(body: Any, headers: dict[str, str] | None = None) -> Behavior:
-    """Answer 200, whatever was asked."""
+    """Return a behavior that sends a fixed body with status 200."""
     return lambda exchange: exchange.send(body, 200, headers)
 
 
 def alter(change: Callable[[dict[str, Any], Exchange], Any]) -> Behavior:
-    """Answer rightly but for a change, made in place or returned."""
+    """Return a behavior that sends the correct response with a change, made in place or returned."""
 
     def answer(exchange: Exchange) -> None:
         body = exchange.right()
@@ -257,7 +257,7 @@ def alter(change: Callable[[dict[str, Any], Exchange], Any]) -> Behavior:
 
 
 def damage(change: Callable[[Any], Any], word: str | None = None) -> Behavior:
-    """Answer rightly but for the vectors, or for those of texts that contain a word."""
+    """Return a behavior that changes all vectors, or those of texts that contain a word."""
 
     def changed(body: dict[str, Any], exchange: Exchange) -> None:
         for item, text in zip(body["data"], exchange.texts, strict=True):
@@ -279,7 +279,7 @@ def reset_within(exchange: Exchange) -> None:
 
 
 def hang_up(exchange: Exchange) -> None:
-    """Close the connection in order, without a word."""
+    """Close the connection properly, without a response."""
     exchange.hang_up()
 
 
@@ -293,7 +293,7 @@ def stall_within(exchange: Exchange) -> None:
 
 
 def drip(head: bytes, drop: bytes) -> Behavior:
-    """Send something every 20 ms and come to no end, which no limit on a single read notices."""
+    """Return a behavior that sends a few bytes every 20 ms without end, so that no single read times out."""
 
     def dripping(exchange: Exchange) -> None:
         exchange.hang_up()
@@ -307,7 +307,7 @@ def drip(head: bytes, drop: bytes) -> Behavior:
 
 
 def compressed(encoding: str, compress: Callable[[bytes], bytes]) -> Behavior:
-    """Answer rightly, compressed whether that was asked for or not."""
+    """Return a behavior that compresses the correct response, even if the client did not ask for it."""
 
     def answer(exchange: Exchange) -> None:
         content = compress(json.dumps(exchange.right()).encode())
@@ -318,7 +318,7 @@ def compressed(encoding: str, compress: Callable[[bytes], bytes]) -> Behavior:
 
 @functools.cache
 def zeros(mebibytes: int) -> bytes:
-    """JSON that is a gigantic string, as gzip: a thousandth of its size."""
+    """Return JSON of one huge string as gzip, which is a thousand times smaller."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     block = b"0" * 2**20
     return b"".join([packer.compress(b'{"data": "'), *(packer.compress(block) for _ in range(mebibytes))]) + (
@@ -338,7 +338,7 @@ def corrupt_gzip(exchange: Exchange) -> None:
 
 
 def chunked(ending: bytes) -> Behavior:
-    """Answer in chunks; an ending other than that of the protocol breaks the answer off."""
+    """Return a behavior that sends the response in chunks. An unusual ending truncates the response."""
 
     def answer(exchange: Exchange) -> None:
         content = json.dumps(exchange.right()).encode()
@@ -353,13 +353,13 @@ def chunked(ending: bytes) -> Behavior:
 
 
 def until_closed(exchange: Exchange) -> None:
-    """Answer as HTTP/1.0 does: the end of the connection is the end of the body."""
+    """Send a response like HTTP/1.0: its body ends with the connection."""
     exchange.hang_up()
     exchange.raw(b"HTTP/1.0 200 OK\r\n\r\n" + json.dumps(exchange.right()).encode())
 
 
 def echo(exchange: Exchange) -> None:
-    """Send back what came, as a wrong port does: first the line with the key."""
+    """Send the request back, like a server on a wrong port: first the line with the key."""
     exchange.hang_up()
     lines = [f"Authorization: Bearer {exchange.key}", *(f"{name}: {value}" for name, value in exchange.headers.items())]
     exchange.raw("\r\n".join(lines).encode() + b"\r\n\r\n")
@@ -369,34 +369,34 @@ def echo(exchange: Exchange) -> None:
 
 
 def first(times: int, fault: Behavior, then: Behavior = work) -> Behavior:
-    """The fault in the first requests, and never after."""
+    """Return a behavior with a fault in the first requests only."""
     left = itertools.count()
     return lambda exchange: (fault if next(left) < times else then)(exchange)
 
 
 def every(nth: int, fault: Behavior, then: Behavior = work) -> Behavior:
-    """The fault in every n-th request."""
+    """Return a behavior with a fault in every n-th request."""
     count = itertools.count(1)
     return lambda exchange: (fault if next(count) % nth == 0 else then)(exchange)
 
 
 def on_text(word: str, fault: Behavior, then: Behavior = work) -> Behavior:
-    """The fault in requests of which a text contains a word."""
+    """Return a behavior with a fault in requests with a text that contains a word."""
     return lambda exchange: (fault if any(word in text for text in exchange.texts) else then)(exchange)
 
 
 def above(items: int, fault: Behavior, then: Behavior = work) -> Behavior:
-    """The fault in requests of more inputs."""
+    """Return a behavior with a fault in requests with more inputs."""
     return lambda exchange: (fault if len(exchange.texts) > items else then)(exchange)
 
 
 def above_bytes(size: int, fault: Behavior, then: Behavior = work) -> Behavior:
-    """The fault in requests whose body is larger."""
+    """Return a behavior with a fault in requests with a larger body."""
     return lambda exchange: (fault if exchange.size > size else then)(exchange)
 
 
 def last(fault: Behavior, others: int) -> Behavior:
-    """The fault, but not before so many requests were answered."""
+    """Return a behavior with a fault after a number of correct responses."""
 
     def answer(exchange: Exchange) -> None:
         exchange.server.wait_for(lambda server: server.answered >= others)
@@ -406,7 +406,7 @@ def last(fault: Behavior, others: int) -> Behavior:
 
 
 def dying(after: int, seconds: float) -> Behavior:
-    """Work, die at a request, and come back on the same port after a while."""
+    """Return a behavior that stops the server at a request, and restarts it on the same port."""
     count = itertools.count(1)
 
     def answer(exchange: Exchange) -> None:
@@ -427,7 +427,7 @@ def dying(after: int, seconds: float) -> Behavior:
 
 @dataclass
 class AtOnce:
-    """A limit of requests at once; those beyond it are refused, with the limit, or a code alone, or nothing said."""
+    """A limit of concurrent requests. Rejections name the limit, only a code, or nothing."""
 
     limit: int
     says: Literal["limit", "code", "nothing"] = "limit"
@@ -457,7 +457,7 @@ class AtOnce:
 
 @dataclass
 class PerWindow:
-    """A limit of requests in a sliding window; those beyond it are refused."""
+    """A limit of requests in a sliding window."""
 
     limit: int
     seconds: float

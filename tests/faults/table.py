@@ -69,11 +69,11 @@ MANY = [f"text number {index}" for index in range(128)]
 
 @dataclass(frozen=True)
 class Succeeds:
-    """Every input has its vector.
+    """Every input gets its vector.
 
     Attributes:
-        requests: how many it takes, where that is certain.
-        at_most: how many it takes at most.
+        requests: the exact number of requests, if it is certain.
+        at_most: the maximum number of requests; 0 for no limit.
     """
 
     requests: int | None = None
@@ -82,13 +82,13 @@ class Succeeds:
 
 @dataclass(frozen=True)
 class Fails:
-    """No input has a vector, and this is why.
+    """No input gets a vector.
 
     Attributes:
-        kind: the exception.
-        at_most: how many requests it takes at most.
+        kind: the class of the exception.
+        at_most: the maximum number of requests.
         says: a part of the message.
-        check: what else is true of the exception.
+        check: returns True if the exception is the expected one.
     """
 
     kind: type[JinaError]
@@ -99,13 +99,13 @@ class Fails:
 
 @dataclass(frozen=True)
 class Partial:
-    """Some inputs fail, every other has its vector.
+    """Some inputs fail, and all others get their vectors.
 
     Attributes:
-        failed: which.
-        kind: why.
-        requests: how many it takes, where that is certain.
-        at_most: how many it takes at most.
+        failed: the indices of the failed inputs.
+        kind: the class of their errors.
+        requests: the exact number of requests, if it is certain.
+        at_most: the maximum number of requests; 0 for no limit.
     """
 
     failed: frozenset[int]
@@ -119,13 +119,13 @@ class Fault:
     """A row of the table.
 
     Attributes:
-        name: of the test.
-        make: gives the server's behavior, anew for each run.
-        expected: what must happen.
+        name: the id of the test.
+        make: returns the server's behavior; called for each run.
+        expected: the expected outcome.
         texts: the inputs.
-        batch_size: of them in one request.
-        options: of the client.
-        everywhere: whether it is run through the frameworks too, and as a stream: rows that take long are not.
+        batch_size: inputs per request.
+        options: the options of the client.
+        everywhere: whether the fault also runs through the frameworks and as a stream. Slow ones do not.
     """
 
     name: str
@@ -236,33 +236,35 @@ POISON = frozenset({7})
 RETRIED = [
     *(once(f"{status} once", refuse(status, {"detail": "later"})) for status in (408, 500, 503)),
     *(once(f"{status} once", refuse(status, {"detail": "later"}), everywhere=False) for status in (409, 502, 504)),
-    once("502 as HTML, once", refuse(502, HTML, {"Content-Type": "text/html"})),
+    once("502 as HTML on one request", refuse(502, HTML, {"Content-Type": "text/html"})),
     Fault("429 without Retry-After", limited(None), Succeeds(4)),
     Fault("429 with seconds", limited(lambda: "1"), Succeeds(4), everywhere=False),
     Fault("429 with a fraction of a second", limited(lambda: "0.05"), Succeeds(4)),
     Fault("429 with a date", limited(lambda: date(1)), Succeeds(4), everywhere=False),
     Fault("429 with a past date", limited(lambda: date(-3600)), Succeeds(4)),
-    Fault("429 with zero", limited(lambda: "0"), Succeeds(4), everywhere=False),
-    Fault("429 with less than zero", limited(lambda: "-5"), Succeeds(4), everywhere=False),
-    Fault("429 with garbage", limited(lambda: "soon, I hope"), Succeeds(4)),
-    Fault("429 with infinity", limited(lambda: "1e999"), Succeeds(4), everywhere=False),
+    Fault("429 with a Retry-After of zero", limited(lambda: "0"), Succeeds(4), everywhere=False),
+    Fault("429 with a negative Retry-After", limited(lambda: "-5"), Succeeds(4), everywhere=False),
+    Fault("429 with an unreadable Retry-After", limited(lambda: "soon, I hope"), Succeeds(4)),
+    Fault("429 with an infinite Retry-After", limited(lambda: "1e999"), Succeeds(4), everywhere=False),
     Fault("every third request fails", lambda: every(3, refuse(500)), Succeeds(at_most=3 * 3)),
     once("an empty body", say(b"")),
-    once("JSON cut short", say(b'{"data": [{"index": 0, "embedd')),
-    once("a reset before the answer", reset_before),
+    once("truncated JSON", say(b'{"data": [{"index": 0, "embedd')),
+    once("a reset before the response", reset_before),
     once("a reset in the body", reset_within),
-    once("the end instead of an answer", hang_up),
+    once("a closed connection without a response", hang_up),
     once("a stall before the headers", stall_before, options={"timeout": 0.3}, everywhere=False),
     once("a stall in the body", stall_within, options={"timeout": 0.3}, everywhere=False),
-    once("a Content-Length above the truth", lambda exchange: exchange.send(exchange.right(), length=10)),
-    once("a Content-Length below the truth", lambda exchange: exchange.send(exchange.right(), length=-10)),
-    once("an answer that is no HTTP", lambda exchange: (exchange.raw(b"SSH-2.0-OpenSSH_9.6\r\n"), exchange.hang_up())),
-    once("chunks cut short", chunked(b"")),
-    once("a chunk of no size", chunked(b"many\r\n")),
-    once("gzip that is broken", corrupt_gzip),
-    once("a header without an end", lambda exchange: (exchange.raw(b"HTTP/1.1 200 OK\r\nX: "), exchange.hang_up())),
-    once("503 whose request id is the key", retries_with_the_key),
-    Fault("a server that dies and comes back", lambda: dying(2, 0.2), Succeeds(at_most=8), options={"max_retries": 40}),
+    once("a Content-Length that is too large", lambda exchange: exchange.send(exchange.right(), length=10)),
+    once("a Content-Length that is too small", lambda exchange: exchange.send(exchange.right(), length=-10)),
+    once(
+        "a response that is not HTTP", lambda exchange: (exchange.raw(b"SSH-2.0-OpenSSH_9.6\r\n"), exchange.hang_up())
+    ),
+    once("truncated chunks", chunked(b"")),
+    once("a chunk without a size", chunked(b"many\r\n")),
+    once("broken gzip", corrupt_gzip),
+    once("an endless header", lambda exchange: (exchange.raw(b"HTTP/1.1 200 OK\r\nX: "), exchange.hang_up())),
+    once("503 with the key as request id", retries_with_the_key),
+    Fault("a server that restarts", lambda: dying(2, 0.2), Succeeds(at_most=8), options={"max_retries": 40}),
 ]
 
 TAKEN = [
@@ -274,14 +276,16 @@ TAKEN = [
         ),
         Succeeds(3),
     ),
-    Fault("gzip, unasked", lambda: compressed("gzip", gzip.compress), Succeeds(3)),
-    Fault("deflate, unasked", lambda: compressed("deflate", zlib.compress), Succeeds(3), everywhere=False),
-    Fault("in chunks", lambda: chunked(b"0\r\n\r\n"), Succeeds(3)),
-    Fault("an answer that ends with the connection", lambda: until_closed, Succeeds(3)),
+    Fault("gzip that was not requested", lambda: compressed("gzip", gzip.compress), Succeeds(3)),
+    Fault(
+        "deflate that was not requested", lambda: compressed("deflate", zlib.compress), Succeeds(3), everywhere=False
+    ),
+    Fault("chunked encoding", lambda: chunked(b"0\r\n\r\n"), Succeeds(3)),
+    Fault("a response that ends with the connection", lambda: until_closed, Succeeds(3)),
     Fault("vectors in another order", lambda: alter(shuffle), Succeeds(3)),
     Fault("no index", lambda: with_indices(lambda count: [None] * count), Succeeds(3)),
     Fault("no usage", lambda: alter(lambda body, _: body.pop("usage") and None), Succeeds(3)),
-    Fault("usage that is no count", lambda: alter(lambda body, _: body.update(usage="much")), Succeeds(3)),
+    Fault("usage that is not a number", lambda: alter(lambda body, _: body.update(usage="much")), Succeeds(3)),
     Fault(
         "usage of null",
         lambda: alter(lambda body, _: body.update(usage={"total_tokens": None})),
@@ -309,16 +313,16 @@ TAKEN = [
         batch_size=None,
         texts=[f"text number {index}" for index in range(64)],
     ),
-    Fault("two requests at once", lambda: AtOnce(2), Succeeds(at_most=24), batch_size=1),
+    Fault("a limit of two concurrent requests", lambda: AtOnce(2), Succeeds(at_most=24), batch_size=1),
     Fault(
-        "two requests at once, the limit not named",
+        "a limit of two concurrent requests without a number",
         lambda: AtOnce(2, says="code"),
         Succeeds(at_most=36),
         batch_size=1,
         options={"max_retries": 6},
     ),
     Fault(
-        "four requests in a window",
+        "a limit of four requests per window",
         lambda: PerWindow(4, 0.15),
         Succeeds(at_most=36),
         batch_size=1,
@@ -328,7 +332,7 @@ TAKEN = [
 
 REFUSED = [
     Fault(
-        "429 with an hour",
+        "429 with Retry-After of an hour",
         lambda: refuse(429, {"detail": "no"}, {"Retry-After": "3600"}),
         Fails(RateLimitError, check=lambda error: error.retry_after == 3600),
     ),
@@ -339,16 +343,18 @@ REFUSED = [
         everywhere=False,
     ),
     Fault(
-        "503 with two minutes",
+        "503 with Retry-After of two minutes",
         lambda: refuse(503, {"detail": "no"}, {"Retry-After": "120"}),
         Fails(ServerError, check=lambda error: error.retry_after == 120),
         everywhere=False,
     ),
-    Fault("429 for ever", lambda: refuse(429, {"detail": "no"}, {"Retry-After": "0"}), Fails(RateLimitError, 9)),
-    Fault("503 for ever", lambda: refuse(503), Fails(ServerError, 9)),
-    Fault("500 for ever", lambda: refuse(500, {"detail": "Internal error"}), Fails(ServerError, 27)),
     Fault(
-        "502 as HTML, for ever",
+        "429 on every request", lambda: refuse(429, {"detail": "no"}, {"Retry-After": "0"}), Fails(RateLimitError, 9)
+    ),
+    Fault("503 on every request", lambda: refuse(503), Fails(ServerError, 9)),
+    Fault("500 on every request", lambda: refuse(500, {"detail": "Internal error"}), Fails(ServerError, 27)),
+    Fault(
+        "502 as HTML on every request",
         lambda: refuse(502, HTML),
         Fails(ServerError, 9, "Bad Gateway", lambda error: "<" not in str(error) and "color" not in str(error)),
     ),
@@ -373,9 +379,9 @@ REFUSED = [
     ),
     Fault("403", lambda: refuse(403, {"readableMessage": "no"}), Fails(PermissionDeniedError), everywhere=False),
     Fault("404", lambda: refuse(404, {"detail": "Not Found"}), Fails(NotFoundError)),
-    Fault("413 for everything", lambda: refuse(413), Fails(RequestTooLargeError, 23), everywhere=False),
+    Fault("413 on every request", lambda: refuse(413), Fails(RequestTooLargeError, 23), everywhere=False),
     Fault(
-        "413 for everything of a large request",
+        "413 on every large request",
         lambda: refuse(413),
         Fails(RequestTooLargeError, 30),
         MANY,
@@ -385,7 +391,7 @@ REFUSED = [
     Fault("422 that names an option", lambda: refuse(422, OPTION), Fails(BadRequestError, says="dimensions")),
     Fault("422 without a reason", lambda: refuse(422), Fails(BadRequestError, 21), everywhere=False),
     Fault(
-        "400 nested deeper than can be read",
+        "400 nested too deeply",
         lambda: refuse(400, b"[" * 200_000),
         Fails(BadRequestError, 21),
         everywhere=False,
@@ -397,43 +403,48 @@ REFUSED = [
         everywhere=False,
     ),
     Fault("a redirect without an address", lambda: refuse(302), Fails(JinaStatusError)),
-    Fault("a body that stays empty", lambda: say(b""), Fails(JinaConnectionError, 9)),
-    Fault("JSON that stays cut short", lambda: say(b'{"data": ['), Fails(JinaConnectionError, 9, "broke off")),
-    Fault("text that is no JSON", lambda: say(b"It works!"), Fails(JinaResponseError, says="not JSON")),
+    Fault("an empty body on every request", lambda: say(b""), Fails(JinaConnectionError, 9)),
+    Fault("truncated JSON on every request", lambda: say(b'{"data": ['), Fails(JinaConnectionError, 9, "broke off")),
+    Fault("text that is not JSON", lambda: say(b"It works!"), Fails(JinaResponseError, says="not JSON")),
     Fault("a page of HTML", lambda: say(HTML, {"Content-Type": "text/html"}), Fails(JinaResponseError)),
     Fault("text that repeats the key", lambda: reads_the_key_back, Fails(JinaResponseError, says="not JSON")),
     Fault("the key as an index", lambda: alter(key_as_index), Fails(JinaResponseError, says="index")),
-    Fault("an echo", lambda: echo, Fails(JinaConnectionError, 9)),
-    Fault("JSON nested deeper than can be read", lambda: say(b"[" * 200_000), Fails(JinaError, 9), everywhere=False),
-    Fault("an error that says 200", lambda: say({"detail": "overloaded"}), Fails(JinaResponseError)),
+    Fault("an echo of the request", lambda: echo, Fails(JinaConnectionError, 9)),
+    Fault("JSON nested too deeply", lambda: say(b"[" * 200_000), Fails(JinaError, 9), everywhere=False),
+    Fault("an error with status 200", lambda: say({"detail": "overloaded"}), Fails(JinaResponseError)),
     *(
         Fault(f"JSON that is {text}", lambda text=text: say(text.encode()), Fails(JinaResponseError), everywhere=False)  # type: ignore[misc]
         for text in ("null", "[]", "7", '"yes"', '{"data": null}', '{"data": [1, 2]}')
     ),
-    Fault("a reset each time", lambda: reset_before, Fails(JinaConnectionError, 9), everywhere=False),
+    Fault("a reset on every request", lambda: reset_before, Fails(JinaConnectionError, 9), everywhere=False),
     Fault(
-        "a stall each time",
+        "a stall on every request",
         lambda: stall_before,
         Fails(JinaTimeoutError, 6),
         options={"timeout": 0.2, "max_retries": 1},
         everywhere=False,
     ),
     Fault(
-        "a body that comes to no end",
+        "an endless body",
         lambda: drip(b"HTTP/1.1 200 OK\r\n\r\n", b" "),
         Fails(JinaTimeoutError, 3),
         options={"timeout": 0.2, "max_retries": 0},
         everywhere=False,
     ),
     Fault(
-        "headers that come to no end",
+        "endless headers",
         lambda: drip(b"HTTP/1.1 200 OK\r\nX: ", b"x"),
         Fails(JinaTimeoutError, 3),
         options={"timeout": 0.2, "max_retries": 0},
         everywhere=False,
     ),
     Fault("a gzip bomb", lambda: bomb(), Fails(JinaResponseError, says="larger than"), everywhere=False),
-    Fault("a gzip bomb as an error", lambda: bomb(400), Fails(JinaResponseError, says="larger than"), everywhere=False),
+    Fault(
+        "a gzip bomb with an error status",
+        lambda: bomb(400),
+        Fails(JinaResponseError, says="larger than"),
+        everywhere=False,
+    ),
     Fault("too few vectors", lambda: alter(lambda body, _: body["data"].pop() and None), Fails(JinaResponseError)),
     Fault(
         "too many vectors",
@@ -446,7 +457,7 @@ REFUSED = [
     Fault("repeated indices", lambda: with_indices(lambda count: [0, *range(count - 1)]), Fails(JinaResponseError)),
     Fault("a missing index", lambda: with_indices(lambda count: [*range(count - 1), count]), Fails(JinaResponseError)),
     Fault(
-        "an index for some",
+        "an index for some items only",
         lambda: with_indices(lambda count: [None, *range(1, count)]),
         Fails(JinaResponseError),
         everywhere=False,
@@ -458,13 +469,13 @@ REFUSED = [
         everywhere=False,
     ),
     Fault(
-        "indices below 0",
+        "negative indices",
         lambda: with_indices(lambda count: [*range(-count, 0)]),
         Fails(JinaResponseError),
         everywhere=False,
     ),
-    Fault("vectors of another length", lambda: damage(b64(lambda vector: vector[:-1])), Fails(JinaResponseError)),
-    Fault("vectors of no length", lambda: damage(lambda text: ""), Fails(JinaResponseError), everywhere=False),
+    Fault("vectors of the wrong length", lambda: damage(b64(lambda vector: vector[:-1])), Fails(JinaResponseError)),
+    Fault("empty vectors", lambda: damage(lambda text: ""), Fails(JinaResponseError), everywhere=False),
     Fault("NaN in every vector", lambda: damage(b64(put(np.nan))), Fails(JinaResponseError, says="NaN")),
 ]
 
@@ -489,7 +500,7 @@ PARTIAL = [
     ),
     Fault("413 for one input", lambda: on_text("poison", refuse(413)), Partial(POISON, RequestTooLargeError, 7)),
     Fault(
-        "a wrong length for one input",
+        "a vector of the wrong length for one input",
         lambda: damage(b64(lambda vector: vector[:-1]), "poison"),
         Partial(POISON, JinaResponseError, 3),
     ),
@@ -520,23 +531,23 @@ PARTIAL = [
         everywhere=False,
     ),
     Fault(
-        "base64 cut short for one input",
+        "truncated base64 for one input",
         lambda: damage(lambda text: text[:-7], "poison"),
         Partial(POISON, JinaResponseError, 3),
     ),
     Fault(
-        "base64 that is none for one input",
+        "invalid base64 for one input",
         lambda: damage(lambda text: "*" + text[1:], "poison"),
         Partial(POISON, JinaResponseError, 3),
     ),
     Fault(
-        "too few vectors in one answer",
+        "too few vectors in one response",
         lambda: on_text("poison", last(alter(lambda body, _: body["data"].pop() and None), 2)),
         Partial(frozenset({4, 5, 6, 7}), JinaResponseError, 3),
         everywhere=False,
     ),
     Fault(
-        "no JSON in one answer",
+        "one response that is not JSON",
         lambda: on_text("poison", last(say(b"It works!"), 2)),
         Partial(frozenset({4, 5, 6, 7}), JinaResponseError, 3),
         everywhere=False,

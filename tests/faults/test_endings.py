@@ -76,7 +76,7 @@ def _interrupted(
     program: str = INTERRUPTED,
     **options: Any,
 ) -> dict[int, Any]:
-    """What a process that gets SIGINT in the middle of a call hands over.
+    """Return the partial results of a process that gets SIGINT during a call.
 
     Args:
         server: that it calls.
@@ -221,7 +221,7 @@ async def test_closing_an_async_stream_early_stops_all_work() -> None:
 
 
 class Broken(Exception):
-    """What a source raises."""
+    """The error of an input iterator."""
 
 
 def _breaking() -> Iterator[str]:

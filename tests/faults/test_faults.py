@@ -41,7 +41,7 @@ def test_a_fault_loses_no_result(
 
 
 def judge(outcome: Outcome, fault: Fault, requests: int, *, exact: bool) -> None:
-    """What is true of this row."""
+    """Check the facts that the row of the table names."""
     expected = fault.expected
     if isinstance(expected, Succeeds):
         assert outcome.error is None

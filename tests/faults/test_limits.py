@@ -55,7 +55,7 @@ class Line:
         self.limiter.release(turn)
 
     def at_once(self, most: int = 20) -> int:
-        """How many begin now, together; they end without an answer."""
+        """Return the number of requests that may start now; they end without a response."""
         turns = []
         while len(turns) < most and self.limiter.acquire(turn := self.join()) == 0:
             turns.append(turn)

@@ -33,7 +33,7 @@ CHUNKS = [
 
 
 def by_client(url: str, **options: Any) -> dict[str, list[float]]:
-    """What the client gives for each chunk, by its id."""
+    """Return the vectors of the client by the id of the chunk."""
     berlin, bread = JinaClient(base_url=url).embed_chunked([BERLIN, BREAD], model=MODEL, **options)
     return {
         **{f"berlin-{place}": vector for place, vector in enumerate(berlin.tolist())},

@@ -71,7 +71,7 @@ def test_a_cache_separates_queries_and_documents(server: Recorder, tmp_path: Pat
 
 
 def test_one_cache_store_for_both_roles_mixes_their_vectors(server: Recorder) -> None:
-    """What the documentation warns of: if LangChain mends it, the warning can go."""
+    """The documentation warns of this. If LangChain fixes it, the warning can go."""
     server.answer = by_role
     model = JinaEmbeddings(model=MODEL, base_url=server.url)
     cache = CacheBackedEmbeddings.from_bytes_store(

@@ -1,4 +1,4 @@
-"""What the requests to each service hold, and what its errors become."""
+"""The requests to each service, and the parsing of its errors."""
 
 from __future__ import annotations
 
