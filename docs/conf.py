@@ -25,6 +25,7 @@ _PUBLIC = (
     "jina_client.dialects",
     "jina_client.quantization",
     "jina_index",
+    "jina_jobs",
     "jina_local",
     "langchain_jina",
     "llama_index.embeddings.jinaai",

@@ -20,6 +20,7 @@ SOURCES = {
     "llama_index": ROOT / "packages" / "llama-index-jina" / "src",
     "haystack_integrations": ROOT / "packages" / "haystack-jina" / "src",
     "jina_index": ROOT / "packages" / "jina-index" / "src",
+    "jina_jobs": ROOT / "packages" / "jina-jobs" / "src",
     "jina_local": ROOT / "packages" / "jina-local" / "src",
     "jina_torch": ROOT / "packages" / "jina-torch" / "src",
 }
@@ -36,6 +37,7 @@ ALLOWED = {
     "llama_index": {"jina_client", "jina_index"},
     "haystack_integrations": {"jina_client", "jina_index"},
     "jina_index": {"jina_client"},
+    "jina_jobs": {"jina_client"},
     "jina_local": {"jina_client"},
     "jina_torch": {"jina_client", "jina_local"},
 }

@@ -22,6 +22,7 @@ FRAMEWORKS = ("haystack", "langchain_core", "llama_index.core")
 DISTRIBUTIONS = {
     "jina-client": ("import jina_client", (), ()),
     "jina-index": ("from jina_index import BinaryIndex; BinaryIndex(8)", (), ()),
+    "jina-jobs": ("import jina_jobs.cli; jina_jobs.run", (), ()),
     "jina-local": ("import jina_local; jina_local.Engine", (), ()),
     "jina-torch": ("import jina_torch; jina_torch.make_factory", (), ()),
     "langchain-jina": ("from langchain_jina import JinaEmbeddings, JinaRerank", ("langchain_core",), ()),

@@ -1,0 +1,269 @@
+"""The embed task: vectors of texts, images and PDFs, also in the context of their document."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+from jina_client import AsyncJinaClient, Embeddings, JinaError
+from jina_client.integration import find_model, kind_of_string, takes_images
+
+from .errors import JobError, JobUsageError
+from .inputs import Record
+from .outputs.files import VECTOR
+from .rows import Outcome, Row
+from .tasks import FailureCount, in_order, reason, text_error
+
+Encoding = Literal["float32", "float16", "int8", "binary"]
+ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
+SCALE = "scale"
+# Documents among which one that comes back is noticed.
+_REMEMBERED = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedTask:
+    """Embed one vector per row.
+
+    Args:
+        model: the model's id.
+        text_column: the column with texts.
+        image_column: the column with images: paths, URLs, data URIs or bytes. A row has a text or an image.
+        id_column: the column with ids; by default the number of the row.
+        group_column: the column that says which document a row belongs to. The rows of one document must follow each
+            other; each is embedded in the context of the others (late chunking).
+        keep: columns to copy to the output.
+        task: the adapter, such as ``retrieval.query``; by default the model's own for documents.
+        dimensions: the length of the vectors; by default the model's full length.
+        encoding: ``float32``; ``float16``; ``int8``, to be multiplied by ``scale``, a column of its own; or
+            ``binary``, one bit per dimension in bytes.
+        batch_size: rows per request.
+        concurrency: the most documents in flight, with ``group_column``.
+
+    Raises:
+        JobUsageError: options that do not go together.
+    """
+
+    model: str
+    text_column: str | None = None
+    image_column: str | None = None
+    id_column: str | None = None
+    group_column: str | None = None
+    keep: tuple[str, ...] = ()
+    task: str | None = None
+    dimensions: int | None = None
+    encoding: Encoding = "float32"
+    batch_size: int | None = None
+    concurrency: int = 8
+    name = "embed"
+
+    def __post_init__(self) -> None:
+        if self.encoding not in ENCODINGS:
+            raise JobUsageError(f"--encoding must be one of {', '.join(ENCODINGS)}, got {self.encoding!r}")
+        if self.text_column is None and self.image_column is None:
+            raise JobUsageError("pass --text-column, --image-column or both")
+        if self.image_column is not None and find_model(self.model) and not takes_images(self.model):
+            raise JobUsageError(f"--image-column needs a model that takes images, and {self.model} takes texts only")
+        if self.group_column is not None and self.image_column is not None:
+            raise JobUsageError("--group-column is for texts: leave --image-column out")
+        reserved = {"row", "id", VECTOR, SCALE} & set(self.keep)
+        if reserved:
+            raise JobUsageError(f"--keep {min(reserved)}: the output has a column of this name; rename yours")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the job reads."""
+        named = (self.text_column, self.image_column, self.id_column, self.group_column, *self.keep)
+        return tuple(dict.fromkeys(name for name in named if name is not None))
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the vectors depend on."""
+        names = ("model", "text_column", "image_column", "id_column", "group_column", "keep", "task", "dimensions")
+        return {name: getattr(self, name) for name in names} | {"encoding": self.encoding}
+
+    def row(self, record: Record) -> Row:
+        """Return a record as a row."""
+        values = record.values
+        row_id = record.number if self.id_column is None else values.get(self.id_column)
+        row = Row(
+            record.number,
+            row_id,
+            None,
+            {name: values.get(name) for name in self.keep},
+            record.place,
+            record.checksum,
+            error=record.error,
+        )
+        if not row.error and row_id is None:
+            row.error = f"{self.id_column} is null"
+        if not row.error:
+            row.value, row.error = self._value(values, record.place)
+        if self.group_column is not None:
+            row.group = values.get(self.group_column)
+            if not row.error and row.group is None:
+                row.error = f"{self.group_column} is null"
+        return row
+
+    async def outcomes(self, client: AsyncJinaClient, rows: AsyncIterator[Row]) -> AsyncIterator[Outcome]:
+        """Embed rows, and yield their vectors."""
+        stream = self._independent(client, rows) if self.group_column is None else self._documents(client, rows)
+        async with aclosing(stream) as outcomes:  # type: ignore[type-var]
+            async for outcome in outcomes:
+                yield outcome
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        options: dict[str, Any] = {"model": self.model, "task": self.task, "dimensions": self.dimensions}
+        if self.encoding == "binary":
+            options["embedding_type"] = "ubinary"
+        return options
+
+    def _value(self, values: dict[str, Any], place: str) -> tuple[Any, str]:
+        text = values.get(self.text_column) if self.text_column else None
+        image = values.get(self.image_column) if self.image_column else None
+        if image is None:
+            if self.text_column is None:
+                return None, f"{self.image_column} is null"
+            error = text_error(text, self.text_column)
+            if not error and takes_images(self.model) and kind_of_string(text or ""):
+                error = f"{self.text_column} holds the data of an image or PDF: use --image-column"
+            return text, error
+        if text is not None:
+            return None, f"{self.text_column} and {self.image_column} both have a value: a row has a text or an image"
+        return _image(image, Path(place.rpartition(":")[0] or place).parent)
+
+    async def _independent(self, client: AsyncJinaClient, rows: AsyncIterator[Row]) -> AsyncIterator[Outcome]:
+        waiting: deque[Row] = deque()
+
+        async def values() -> AsyncIterator[Any]:
+            async for row in rows:
+                waiting.append(row)
+                if not row.error:
+                    yield row.value
+
+        stream = client.embed_stream(values(), on_error="return", batch_size=self.batch_size, **self._options)
+        async with aclosing(stream) as results:  # type: ignore[type-var]
+            async for start, embeddings in results:
+                own = embeddings.input_indices
+                count = len(embeddings if own is None else set(own.tolist())) + len(embeddings.failed)
+                taken = _take(waiting, count)
+                sent = [row for row in taken if not row.error]
+                for index, error in embeddings.failed.items():
+                    sent[index - start].error = reason(error)
+                yield self._outcome(taken, sent, start, embeddings)
+        if waiting:
+            yield Outcome(list(waiting))
+
+    def _outcome(self, rows: list[Row], sent: list[Row], start: int, embeddings: Embeddings) -> Outcome:
+        repeats = None
+        if embeddings.input_indices is not None:
+            done = {start + index: None for index, row in enumerate(sent) if not row.error}
+            places = {index: place for place, index in enumerate(done)}
+            repeats = [places[index] for index in embeddings.input_indices.tolist()]
+            if repeats == list(range(len(done))):
+                repeats = None
+        return Outcome(rows, self._columns(embeddings.vectors), repeats, embeddings.usage.total_tokens)
+
+    async def _documents(self, client: AsyncJinaClient, rows: AsyncIterator[Row]) -> AsyncIterator[Outcome]:
+        counted = FailureCount()
+
+        async def call(document: list[Row]) -> Outcome:
+            sent = [row for row in document if not row.error]
+            if not sent:
+                return Outcome(document)
+            try:
+                (embeddings,) = await client.embed_chunked([[row.value for row in sent]], **self._options)
+            except JinaError as error:
+                counted.check(error)
+                for row in sent:
+                    row.error = reason(error)
+                return Outcome(document)
+            counted.succeeded()
+            return Outcome(document, self._columns(embeddings.vectors), None, embeddings.usage.total_tokens)
+
+        async for outcome in in_order(documents_of(rows), call, self.concurrency):
+            yield outcome
+
+    def _columns(self, vectors: np.ndarray[Any, Any]) -> dict[str, pa.Array]:
+        return encoded(vectors, self.encoding)
+
+
+def encoded(vectors: np.ndarray[Any, Any], encoding: Encoding) -> dict[str, pa.Array]:
+    """Return vectors as the columns of an encoding.
+
+    Args:
+        vectors: float32 of shape ``(n, dims)``; for ``binary`` the ubinary bytes.
+        encoding: how to store them.
+    """
+    width = vectors.shape[1]
+    if encoding == "binary":
+        content = np.ascontiguousarray(vectors, np.uint8)
+        array = pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), len(content), [None, pa.py_buffer(content)])
+        return {VECTOR: array}
+    columns = {}
+    if encoding == "int8":
+        largest = np.abs(vectors).max(axis=1, initial=0.0) / 127
+        columns[SCALE] = pa.array(largest.astype(np.float32))
+        vectors = np.rint(vectors / np.where(largest > 0, largest, 1)[:, None]).astype(np.int8)
+    elif encoding == "float16":
+        vectors = vectors.astype(np.float16)
+    flat = pa.array(np.ascontiguousarray(vectors).reshape(-1))
+    return {VECTOR: pa.FixedSizeListArray.from_arrays(flat, width), **columns}
+
+
+async def documents_of(rows: AsyncIterator[Row]) -> AsyncIterator[list[Row]]:
+    """Yield the rows of one document after the other. Broken rows belong to the document before them."""
+    document: list[Row] = []
+    group: Any = None
+    earlier: dict[Any, None] = {}
+    async for row in rows:
+        if document and not row.error and group is not None and row.group != group:
+            yield document
+            earlier[group] = None
+            if len(earlier) > _REMEMBERED:
+                del earlier[next(iter(earlier))]
+            document, group = [], None
+        if not row.error and not row.again and row.group in earlier:
+            raise JobError(
+                f"{row.place}: the document {row.group!r} has rows that do not follow each other, and late chunking "
+                "reads a document as a whole: sort the input by the group column"
+            )
+        if not row.error:
+            group = row.group
+        document.append(row)
+    if document:
+        yield document
+
+
+def _take(waiting: deque[Row], count: int) -> list[Row]:
+    """Take rows until so many of them were sent; broken ones between them come along."""
+    taken: list[Row] = []
+    while count:
+        row = waiting.popleft()
+        taken.append(row)
+        count -= not row.error
+    return taken
+
+
+def _image(value: Any, folder: Path) -> tuple[Any, str]:
+    if isinstance(value, dict) and "bytes" in value:  # as datasets of the Hugging Face hub store images
+        value = value["bytes"] or value.get("path")
+    if isinstance(value, bytes):
+        return (value, "") if value else (None, "the image is empty")
+    if isinstance(value, str) and not value.startswith(("http://", "https://", "data:")):
+        value = folder / value
+        if not value.is_file() and Path(value.name if not value.is_absolute() else value).is_file():
+            value = Path(value.name)
+    if isinstance(value, Path):
+        if not value.is_file():
+            return None, f"there is no file {value}"
+        return ({"pdf": value} if value.suffix.lower() == ".pdf" else {"image": value}), ""
+    if not isinstance(value, str):
+        return None, f"the image must be a path, URL, data URI or bytes, got {type(value).__name__}"
+    return {"image": value}, ""
