@@ -340,16 +340,16 @@ RANKINGS: Ways = {
     **_pair(
         "llama-index",
         lambda query, texts, top_n, **options: [
-            (int(found.node_id), found.score)
-            for found in LlamaIndexRerank(top_n=top_n, **options).postprocess_nodes(_nodes(texts), query_str=query)
+            (int(result.node_id), result.score)
+            for result in LlamaIndexRerank(top_n=top_n, **options).postprocess_nodes(_nodes(texts), query_str=query)
         ],
         _async_llama_index_ranking,
     ),
     **_pair(
         "haystack",
         lambda query, texts, top_n, **options: [
-            (int(found.id), found.score)
-            for found in _haystack(JinaRanker, options, top_k=top_n).run(query, haystack_documents(texts))["documents"]
+            (int(result.id), result.score)
+            for result in _haystack(JinaRanker, options, top_k=top_n).run(query, haystack_documents(texts))["documents"]
         ],
         _async_haystack_ranking,
     ),

@@ -141,14 +141,14 @@ def test_agents_get_the_same_results(tools: dict[str, Tools], server: Recorder) 
 
 def test_a_wrong_key_raises_in_every_framework(tools: dict[str, Tools], server: Recorder) -> None:
     server.answer = lambda sent: Answer({"message": "Invalid key"}, 401)
-    for made in tools.values():
+    for tools_by_name in tools.values():
         for name, arguments in {
             "jina_search": {"query": "cats"},
             "jina_read": {"url": "https://cats.example/"},
             "search_documents": {"query": "cats"},
         }.items():
             with pytest.raises((AuthenticationError, ToolInvocationError), match="Invalid key") as caught:
-                made[name][1](**arguments)
+                tools_by_name[name][1](**arguments)
             # Haystack wraps the exceptions of tools.
             assert isinstance(caught.value.__cause__ or caught.value, AuthenticationError)
             assert KEY not in str(caught.value)

@@ -91,7 +91,7 @@ def test_an_invalid_response_raises(client: Any, server: Recorder, results: Any,
 
 
 @pytest.mark.parametrize("model", ["jina-reranker-v2-base-multilingual", "jina-reranker-v3"])
-def test_a_service_that_ignores_top_n_is_understood(client: Any, server: Recorder, model: str) -> None:
+def test_a_response_that_ignores_top_n_is_accepted(client: Any, server: Recorder, model: str) -> None:
     server.answer = lambda sent: Answer(ranking(Sent(sent.path, sent.headers, {**sent.body, "top_n": None})))
     result = client.rerank("query", ["a", "bbb", "bb"], top_n=2, model=model, batch_size=2)
     assert [ranked.index for ranked in result] == [1, 2]

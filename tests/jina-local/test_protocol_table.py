@@ -72,7 +72,7 @@ def test_openais_form_works_over_http(lenient_app: App) -> None:
 
 
 @pytest.mark.parametrize("value", [[None], ["float", None], [], "none"])
-def test_an_embedding_type_that_is_none_is_rejected(post: Any, value: Any) -> None:
+def test_an_invalid_embedding_type_is_rejected(post: Any, value: Any) -> None:
     assert post("embeddings", **V3, embedding_type=value)[0] == 422
 
 
@@ -98,7 +98,7 @@ def test_true_is_not_a_number(post: Any, endpoint: str, fields: Any, name: str) 
     )
 
 
-def test_a_group_holds_objects(post: Any) -> None:
+def test_a_group_consists_of_objects(post: Any) -> None:
     status, body = post("embeddings", model="jina-embeddings-v5-omni-nano", input={"content": ["a"]})
     assert (status, body["errors"][0]["field"]) == (422, "body -> input -> content -> 0")
 
@@ -138,17 +138,17 @@ def test_a_text_about_files_is_a_text(post: Any, text: str) -> None:
         ("jina-reranker-m0", {"url": PNG, "id": 7}, {"image": PNG, "id": 7}),
     ],
 )
-def test_rerank_returns_documents_as_they_were_sent(post: Any, model: str, sent: Any, returned: Any) -> None:
+def test_rerank_returns_documents_unchanged(post: Any, model: str, sent: Any, returned: Any) -> None:
     _, body = post("rerank", model=model, query="q", documents=[sent])
     assert body["results"][0]["document"] == returned
 
 
-def test_a_slash_at_the_end_makes_no_difference(ask: Any) -> None:
+def test_a_trailing_slash_makes_no_difference(ask: Any) -> None:
     assert ask("POST", "/v1/embeddings/", V3).status == 200
     assert ask("GET", "/health/").status == 200
 
 
-def test_a_path_without_v1_gets_a_hint() -> None:
+def test_a_404_for_a_path_without_v1_has_a_hint() -> None:
     status, _, body = jina_local.default_app().handle("POST", "/rerank", {}, b"{}")
     assert (status, b"Did you mean /v1/rerank?" in body) == (404, True)
     assert jina_local.default_app().handle("GET", "/other", {}, b"")[2] == b'{"detail":"Not Found"}'

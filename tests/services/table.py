@@ -50,8 +50,8 @@ WAV = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02
 PDF = b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\n%%EOF"
 
 
-def _close(found: Any, expected: Any) -> None:
-    np.testing.assert_allclose(found, expected, atol=2e-6)
+def _close(actual: Any, expected: Any) -> None:
+    np.testing.assert_allclose(actual, expected, atol=2e-6)
 
 
 def _lengths(vectors: Any) -> Any:
@@ -135,13 +135,13 @@ def groups(client: Any) -> None:
 
 
 def multi_vectors_v4(client: Any) -> None:
-    found = client.embed_multi_vector(TEXTS, model="jina-embeddings-v4")
-    assert [rows.shape[1] for rows in found] == [128] * 3
+    vectors = client.embed_multi_vector(TEXTS, model="jina-embeddings-v4")
+    assert [rows.shape[1] for rows in vectors] == [128] * 3
 
 
 def multi_vectors_colbert(client: Any) -> None:
-    found = client.embed_multi_vector(TEXTS, input_type="query")
-    assert [rows.shape[1] for rows in found] == [128] * 3
+    vectors = client.embed_multi_vector(TEXTS, input_type="query")
+    assert [rows.shape[1] for rows in vectors] == [128] * 3
 
 
 def sparse(client: Any) -> None:
@@ -160,8 +160,8 @@ def ranking(client: Any) -> None:
 
 
 def image_ranking(client: Any) -> None:
-    found = client.rerank("a picture", ["a", {"image": PNG}], model="jina-reranker-m0")
-    assert {each.index for each in found.results} == {0, 1}
+    results = client.rerank("a picture", ["a", {"image": PNG}], model="jina-reranker-m0")
+    assert {each.index for each in results.results} == {0, 1}
 
 
 def document_length(client: Any) -> None:

@@ -57,19 +57,19 @@ def test_a_model_outside_the_catalog_keeps_its_name_and_gets_no_prefix(
     rows = [{"index": 0, "embedding": vectors[0]}]
     server.answer = lambda sent: Answer(vectors if sent.path == "/embed" else {"data": rows})
     client = make_client(base_url=server.url, dialect=service, max_retries=0)
-    found = client.embed(["one"], model="my-model").vectors
+    results = client.embed(["one"], model="my-model").vectors
     [sent] = server.sent
     assert sent.body.get("model", "my-model") == "my-model"
     assert sent.body.get("input") or sent.body.get("inputs") == ["one"]
     # Infinity's vectors are scaled, whatever the model.
-    np.testing.assert_allclose(found, [[0.6, 0.8]] if service == "infinity" else vectors, rtol=1e-6)
+    np.testing.assert_allclose(results, [[0.6, 0.8]] if service == "infinity" else vectors, rtol=1e-6)
 
 
-def test_infinitys_shortened_vectors_stay_as_they_are_on_request(client_of: Any) -> None:
+def test_normalized_false_keeps_the_truncated_vectors_of_infinity(client_of: Any) -> None:
     expected = unit(raw(PASSAGE + "one"))[:64]
-    found = client_of("infinity").embed(["one"], dimensions=64, normalized=False).vectors
-    np.testing.assert_allclose(found, [expected], rtol=1e-6)
-    assert np.linalg.norm(found) < 0.5
+    vectors = client_of("infinity").embed(["one"], dimensions=64, normalized=False).vectors
+    np.testing.assert_allclose(vectors, [expected], rtol=1e-6)
+    assert np.linalg.norm(vectors) < 0.5
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_infinitys_shortened_vectors_stay_as_they_are_on_request(client_of: Any)
         ({"normalized": False}, "always returns vectors of length 1 without dimensions="),
     ],
 )
-def test_infinity_cannot_do_these(client_of: Any, server: Recorder, options: Any, message: str) -> None:
+def test_options_that_infinity_lacks_are_rejected(client_of: Any, server: Recorder, options: Any, message: str) -> None:
     with pytest.raises(JinaInputError, match=message):
         client_of("infinity").embed(["a"], **options)
     assert server.sent == []
@@ -100,15 +100,13 @@ def test_a_text_that_infinity_may_truncate_is_not_reported(client_of: Any, recwa
     assert not recwarn.list
 
 
-def test_images_and_recordings_go_to_infinity_32_at_a_time_and_apart_from_texts(
-    client_of: Any, server: Recorder
-) -> None:
+def test_infinity_receives_media_in_separate_requests_of_32(client_of: Any, server: Recorder) -> None:
     client_of("infinity").embed(["a text", *[PNG] * 40], model="jina-clip-v2")
     sizes = sorted((sent.body["modality"], len(sent.body["input"])) for sent in server.sent)
     assert sizes == [("image", 8), ("image", 32), ("text", 1)]
 
 
-def test_text_embeddings_inference_is_told_everything(client_of: Any, server: Recorder) -> None:
+def test_text_embeddings_inference_receives_normalize_and_truncate(client_of: Any, server: Recorder) -> None:
     client = client_of("tei")
     assert client.embed(["one"]).usage.total_tokens == 3
     client.embed(["one"], normalized=False, truncate=True, dimensions=8)
@@ -120,7 +118,7 @@ def test_text_embeddings_inference_is_told_everything(client_of: Any, server: Re
 
 
 @pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/", "/v1/embeddings"])
-def test_text_embeddings_inference_is_found_with_and_without_v1(client_of: Any, server: Recorder, suffix: str) -> None:
+def test_text_embeddings_inference_works_with_and_without_v1(client_of: Any, server: Recorder, suffix: str) -> None:
     client_of("tei", base_url=server.url.removesuffix("/v1") + suffix).embed(["one"])
     assert server.sent[0].path == "/embed"
 
@@ -141,14 +139,14 @@ def test_a_stated_limit_of_inputs_is_kept(client_of: Any, server: Recorder) -> N
     assert max(len(sent.body["inputs"]) for sent in server.sent[1:]) <= 32
 
 
-def test_vllm_truncates_when_told_to(client_of: Any, server: Recorder) -> None:
+def test_vllm_truncates_on_request(client_of: Any, server: Recorder) -> None:
     client = client_of("vllm")
     client.embed(["one"], truncate=True)
     client.rerank("q", ["a"], truncation=True, model="jina-reranker-v2-base-multilingual")
     assert [sent.body["truncate_prompt_tokens"] for sent in server.sent] == [-1, -1]
 
 
-def test_media_go_to_the_on_prem_server_in_its_parts(client_of: Any, server: Recorder) -> None:
+def test_the_on_prem_server_receives_media_in_its_own_form(client_of: Any, server: Recorder) -> None:
     inputs = ["a", PNG, {"image": "https://e.com/a.png"}, {"video": "https://e.com/a.mp4"}, {"audio": WAV}]
     client_of("on-prem").embed([*inputs, {"content": ["a", {"image": PNG}]}], model=OMNI)
     image = {"type": "image_url", "image_url": {"url": PNG_URI}}
@@ -184,13 +182,13 @@ def test_the_on_prem_server_takes_no_recording_by_url(client_of: Any, server: Re
         lambda client: client.embed_multi_vector(["a"], endpoint="multi-vector"),
     ],
 )
-def test_the_on_prem_server_is_not_asked_for_what_it_cannot_do(client_of: Any, server: Recorder, call: Any) -> None:
+def test_options_that_the_on_prem_server_lacks_are_rejected(client_of: Any, server: Recorder, call: Any) -> None:
     with pytest.raises(JinaInputError):
         call(client_of("on-prem"))
     assert server.sent == []
 
 
-def test_the_on_prem_server_gets_no_null(client_of: Any, server: Recorder) -> None:
+def test_the_on_prem_server_receives_no_null_fields(client_of: Any, server: Recorder) -> None:
     client = client_of("on-prem")
     client.embed(["a"], task=None, dimensions=None, normalized=None, truncate=None)
     client.rerank("q", ["a"], truncation=None, top_n=None)
@@ -199,12 +197,12 @@ def test_the_on_prem_server_gets_no_null(client_of: Any, server: Recorder) -> No
 
 @pytest.mark.parametrize("service", ["infinity", "sagemaker"])
 def test_a_vector_of_length_1_keeps_its_bits(client_of: Any, service: str) -> None:
-    found = client_of(service).embed(["one"]).vectors
-    assert np.array_equal(found, [unit(raw(PASSAGE + "one")).astype(np.float32)])
+    vectors = client_of(service).embed(["one"]).vectors
+    assert np.array_equal(vectors, [unit(raw(PASSAGE + "one")).astype(np.float32)])
 
 
 @pytest.mark.parametrize("model", ["jina-embeddings-v2-base-en", "jina-clip-v1", "jina-clip-v2"])
-def test_packages_that_do_not_normalize_give_raw_vectors_on_request(
+def test_normalized_false_returns_the_raw_vectors_of_a_package(
     make_client: Any, client_of: Any, server: Recorder, model: str
 ) -> None:
     client = client_of("sagemaker")
@@ -269,7 +267,7 @@ def test_a_response_of_another_service_names_its_dialect(make_client: Any, serve
         client.rerank("q", ["a"])
 
 
-def test_images_that_the_on_prem_server_scored_as_texts_are_an_error(client_of: Any) -> None:
+def test_images_sent_to_the_on_prem_server_without_its_dialect_raise(client_of: Any) -> None:
     client = client_of("on-prem", dialect="jina")
     assert client.embed(["a"]).vectors.shape == (1, 1024)
     with pytest.raises(JinaResponseError, match=r"one of Jina's on-prem server, .* pass dialect='on-prem'"):
@@ -285,7 +283,7 @@ def test_a_response_in_jinas_form_to_another_dialect_is_an_error(client_of: Any,
         client.embed(["a"])
 
 
-def test_options_that_a_service_does_not_lose_need_no_dialect(make_client: Any, server: Recorder) -> None:
+def test_a_response_without_lost_options_needs_no_dialect(make_client: Any, server: Recorder) -> None:
     server.answer = lambda sent: Answer({"id": "embd-1", "data": [{"index": 0, "embedding": [1.0, 0.0]}]})
     client = make_client(base_url=server.url, max_retries=0)
     assert client.embed(["a"], model="my-model").vectors.tolist() == [[1.0, 0.0]]
@@ -297,16 +295,14 @@ def test_an_unknown_dialect_lists_the_known_ones(make_client: Any, server: Recor
 
 
 @pytest.mark.parametrize("service", ["on-prem", *OPEN_WEIGHTS])
-def test_a_stream_names_the_input_that_a_service_does_not_take(client_of: Any, service: str) -> None:
+def test_a_stream_names_an_input_that_the_service_rejects(client_of: Any, service: str) -> None:
     client = client_of(service)
     inputs = ["a", "b", {"pdf": "https://e.com/a.pdf"}]
     with pytest.raises(JinaInputError, match=r"inputs\[2\] of kind pdf"):
         all_of(client, inputs, model="jina-embeddings-v4")
 
 
-def test_vectors_of_another_dialect_are_not_taken_from_the_cache(
-    client_of: Callable[..., Any], tmp_path: Any, server: Recorder
-) -> None:
+def test_the_cache_key_includes_the_dialect(client_of: Callable[..., Any], tmp_path: Any, server: Recorder) -> None:
     host = server.url.removesuffix("/v1")
     cached = client_of("jina", cache=tmp_path / "cache")
     cached.embed(["a"])

@@ -16,7 +16,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "deployment.md"
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_gives_a_call_what_the_table_says(
+def test_a_service_supports_what_the_table_says(
     client_of: Callable[..., Any], server: Recorder, service: str, row: Row
 ) -> None:
     client, outcome = client_of(service), row.services[service]
@@ -34,7 +34,7 @@ def test_a_service_gives_a_call_what_the_table_says(
         assert not any(sent.body for sent in server.sent), "nothing is sent"
 
 
-def test_the_documentation_has_the_table() -> None:
+def test_the_documentation_contains_the_table() -> None:
     words = {YES: "yes", CLIENT: "by the client", WARNS: "with a warning"}
     rows = [" | ".join([row.name, *(words.get(row.services[service], "no") for service in SERVICES)]) for row in TABLE]
     lines = PAGE.read_text().splitlines()
