@@ -1,7 +1,7 @@
-"""One question, answered over the documentation of Python's standard library in LangChain, LlamaIndex and Haystack.
+"""Search the documentation of Python's standard library in LangChain, LlamaIndex and Haystack.
 
-Run it as it is, with no key and no network: the embedded engine answers. Point it at a real service with
-``--base-url https://api.jina.ai/v1`` and ``JINA_API_KEY`` set.
+The script needs no key: the embedded engine runs a small model. To use Jina's models, set ``JINA_API_KEY`` and pass
+``--base-url https://api.jina.ai/v1``.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from rich.markup import escape
 from rich.table import Table
 
 QUESTION = "How do I compare two text files and show the differences?"
-RETRIEVED, KEPT = 20, 5
-SAMPLED = 800  # entries that the comparison with binary vectors is made on
-LONGEST = 300  # characters of an entry's first paragraph, which is what is indexed
-SKIPPED = {  # games, tests, and modules whose hundreds of near-identical entries would only take time
+RETRIEVED, TOP = 20, 5
+SAMPLED = 800  # entries in the comparison with binary vectors
+LONGEST = 300  # characters of an entry's first paragraph, which the script indexes
+SKIPPED = {  # games, tests, and modules with hundreds of almost identical entries
     "antigravity", "distutils", "encodings", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "test", "this",
     "tkinter", "turtle", "turtledemo",
 }  # fmt: skip
@@ -45,7 +45,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one framework found, and what it took."""
+    """The results of one framework, with their time and tokens."""
 
     framework: str
     passages: list[tuple[str, float]]
@@ -54,7 +54,7 @@ class Outcome:
 
 
 def standard_library() -> list[Entry]:
-    """The public docstrings of the installed standard library, read from its sources: nothing is imported."""
+    """Return the public docstrings of the installed standard library, read from its sources without importing them."""
     root = Path(sysconfig.get_path("stdlib"))
     entries = []
     for module in sorted(sys.stdlib_module_names - SKIPPED):
@@ -68,7 +68,7 @@ def standard_library() -> list[Entry]:
             try:
                 entries += _documented(ast.parse(path.read_bytes()), ".".join(parts))
             except (SyntaxError, ValueError):
-                continue  # a template, or a source that is broken on purpose
+                continue  # a template, or a file with an intended syntax error
     return entries
 
 
@@ -85,35 +85,35 @@ def _documented(node: ast.AST, name: str) -> Iterator[Entry]:
 
 
 def with_langchain(client: JinaClient, model: str, reranker: str, entries: list[Entry], question: str):
-    """LangChain: InMemoryVectorStore, then JinaRerank as a document compressor."""
+    """Search with LangChain: InMemoryVectorStore, then JinaRerank as a document compressor."""
     from langchain_core.documents import Document
     from langchain_core.vectorstores import InMemoryVectorStore
     from langchain_jina import JinaEmbeddings, JinaRerank
 
     store = InMemoryVectorStore(JinaEmbeddings(model=model, client=client, show_progress=True))
     store.add_documents([Document(entry.text, metadata={"name": entry.name}) for entry in entries])
-    found = store.as_retriever(search_kwargs={"k": RETRIEVED}).invoke(question)
-    kept = JinaRerank(model=reranker, client=client, top_n=KEPT).compress_documents(found, question)
-    return [(document.metadata["name"], document.metadata["relevance_score"]) for document in kept]
+    candidates = store.as_retriever(search_kwargs={"k": RETRIEVED}).invoke(question)
+    best = JinaRerank(model=reranker, client=client, top_n=TOP).compress_documents(candidates, question)
+    return [(document.metadata["name"], document.metadata["relevance_score"]) for document in best]
 
 
 def with_llama_index(client: JinaClient, model: str, reranker: str, entries: list[Entry], question: str):
-    """LlamaIndex: VectorStoreIndex, then JinaRerank as a node postprocessor."""
+    """Search with LlamaIndex: VectorStoreIndex, then JinaRerank as a node postprocessor."""
     from llama_index.core import VectorStoreIndex
     from llama_index.core.schema import TextNode
     from llama_index.embeddings.jinaai import JinaEmbedding
     from llama_index.postprocessor.jinaai_rerank import JinaRerank
 
-    # Ids, not metadata: LlamaIndex embeds a node's metadata along with its text.
+    # The name is the id, because LlamaIndex would embed metadata together with the text.
     nodes = [TextNode(id_=entry.name, text=entry.text) for entry in entries]
     index = VectorStoreIndex(nodes, embed_model=JinaEmbedding(model=model, client=client), show_progress=True)
-    found = index.as_retriever(similarity_top_k=RETRIEVED).retrieve(question)
-    kept = JinaRerank(top_n=KEPT, model=reranker, client=client).postprocess_nodes(found, query_str=question)
-    return [(node.node_id, node.score) for node in kept]
+    candidates = index.as_retriever(similarity_top_k=RETRIEVED).retrieve(question)
+    best = JinaRerank(top_n=TOP, model=reranker, client=client).postprocess_nodes(candidates, query_str=question)
+    return [(node.node_id, node.score) for node in best]
 
 
 def with_haystack(client: JinaClient, model: str, reranker: str, entries: list[Entry], question: str):
-    """Haystack: an indexing pipeline and a query pipeline on InMemoryDocumentStore."""
+    """Search with Haystack: an indexing pipeline and a query pipeline on InMemoryDocumentStore."""
     from haystack import Document, Pipeline
     from haystack.components.retrievers.in_memory import InMemoryEmbeddingRetriever
     from haystack.components.writers import DocumentWriter
@@ -132,11 +132,11 @@ def with_haystack(client: JinaClient, model: str, reranker: str, entries: list[E
     querying = Pipeline()
     querying.add_component("embedder", JinaTextEmbedder(model=model, client=client))
     querying.add_component("retriever", InMemoryEmbeddingRetriever(store, top_k=RETRIEVED))
-    querying.add_component("ranker", JinaRanker(model=reranker, client=client, top_k=KEPT))
+    querying.add_component("ranker", JinaRanker(model=reranker, client=client, top_k=TOP))
     querying.connect("embedder.embedding", "retriever.query_embedding")
     querying.connect("retriever.documents", "ranker.documents")
-    kept = querying.run({"embedder": {"text": question}, "ranker": {"query": question}})["ranker"]["documents"]
-    return [(document.meta["name"], document.score) for document in kept]
+    best = querying.run({"embedder": {"text": question}, "ranker": {"query": question}})["ranker"]["documents"]
+    return [(document.meta["name"], document.score) for document in best]
 
 
 FRAMEWORKS: dict[str, Callable[..., list[tuple[str, float]]]] = {
@@ -147,17 +147,17 @@ FRAMEWORKS: dict[str, Callable[..., list[tuple[str, float]]]] = {
 
 
 def answer(framework: str, options: argparse.Namespace, entries: list[Entry]) -> Outcome:
-    """Index and ask in one framework, with a client of its own that counts its tokens."""
+    """Index the entries and answer the question in one framework, with a client that counts its tokens."""
     with JinaClient(base_url=options.base_url) as client:
-        started = time.perf_counter()
+        start = time.perf_counter()
         passages = FRAMEWORKS[framework](client, options.model, options.reranker, entries, options.question)
-        return Outcome(framework, passages, time.perf_counter() - started, client.usage.total_tokens)
+        return Outcome(framework, passages, time.perf_counter() - start, client.usage.total_tokens)
 
 
 def show(outcomes: list[Outcome], entries: list[Entry], console: Console) -> None:
-    """The passages of each framework side by side, with what they took."""
+    """Print the passages of each framework side by side, with their time and tokens."""
     texts = {entry.name: entry.text for entry in entries}
-    table = Table(title=f"The {KEPT} best passages after reranking {RETRIEVED}", show_lines=True)
+    table = Table(title=f"The {TOP} best passages after reranking {RETRIEVED}", show_lines=True)
     for outcome in outcomes:
         table.add_column(outcome.framework, ratio=1)
     for row in zip(*(outcome.passages for outcome in outcomes), strict=True):
@@ -172,7 +172,7 @@ def _cell(name: str, score: float, text: str) -> str:
 
 
 def show_bits(options: argparse.Namespace, entries: list[Entry], console: Console) -> None:
-    """What one bit a dimension would save on this corpus, and what it would lose."""
+    """Print how much memory binary vectors save on this corpus, and how many results they lose."""
     with JinaClient(base_url=options.base_url) as client:
         sample = entries[:: max(1, len(entries) // SAMPLED)]
         embedder = Embedder(Connection(client), options.model)
@@ -185,10 +185,10 @@ def show_bits(options: argparse.Namespace, entries: list[Entry], console: Consol
         near[_best(-(corpus[near] @ query)[None], RETRIEVED)[0]]
         for query, near in zip(queries, candidates, strict=True)
     ]
-    table = Table(title=f"One bit a dimension: {len(entries):,} vectors of {corpus.shape[1]} dimensions")
+    table = Table(title=f"One bit per dimension: {len(entries):,} vectors of {corpus.shape[1]} dimensions")
     table.add_column("vectors")
     table.add_column("memory", justify="right")
-    table.add_column(f"of the exact {RETRIEVED}, found", justify="right")
+    table.add_column(f"of the exact {RETRIEVED} results", justify="right")
     floats, bits = len(entries) * corpus.shape[1] * 4 / 1e6, len(entries) * -(-corpus.shape[1] // 8) / 1e6
     table.add_row("float32", f"{floats:.2f} MB", "100.0 %")
     table.add_row("binary", f"{bits:.2f} MB", f"{_overlap(exact, candidates[:, :RETRIEVED]):.1%}")
@@ -203,8 +203,8 @@ def _best(distances: np.ndarray, count: int) -> np.ndarray:
     return np.argsort(distances, axis=1, kind="stable")[:, :count]
 
 
-def _overlap(expected: np.ndarray, found) -> float:
-    return float(np.mean([len(set(a) & set(b)) / len(a) for a, b in zip(expected, found, strict=True)]))
+def _overlap(expected: np.ndarray, results) -> float:
+    return float(np.mean([len(set(a) & set(b)) / len(a) for a, b in zip(expected, results, strict=True)]))
 
 
 def main() -> int:
@@ -213,7 +213,7 @@ def main() -> int:
     parser.add_argument("--model", default="jina-embeddings-v3")
     parser.add_argument("--reranker", default="jina-reranker-v2-base-multilingual")
     parser.add_argument("--base-url", default=os.environ.get("JINA_BASE_URL", "local"))
-    parser.add_argument("--limit", type=int, help="index only the first so many entries")
+    parser.add_argument("--limit", type=int, help="number of entries to index; by default all")
     options = parser.parse_args()
     if options.limit is not None and options.limit < 1:
         parser.error(f"--limit must be 1 or more, got {options.limit}")
@@ -222,7 +222,7 @@ def main() -> int:
     console.print(f"[bold]{escape(options.question)}[/bold]")
     console.print(f"{len(entries):,} entries of Python's documentation, {options.model} at {options.base_url}")
     if options.base_url == "local":
-        console.print("[dim]The embedded engine answers in the model's place: a small stand-in, in English.[/dim]")
+        console.print("[dim]The embedded engine runs a small English model in place of Jina's models.[/dim]")
     try:
         outcomes = []
         for framework in FRAMEWORKS:
