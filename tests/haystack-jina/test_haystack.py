@@ -242,7 +242,7 @@ def test_unsupported_calls_raise(server: Recorder, run: Any) -> None:
     ("make", "message"),
     [
         (lambda: JinaTextEmbedder(api_key=KEY), "api_key must be a Secret, such as .* got a str"),
-        (lambda: JinaRanker(api_key=None), "got a NoneType; leave it out where the service needs none"),
+        (lambda: JinaRanker(api_key=None), "got None; leave it out where the service needs none"),
         (lambda: JinaDocumentEmbedder(meta_fields_to_embed="title"), "must be a list of names, got 'title'"),
         (lambda: JinaTextEmbedder(model=None, base_url="local").run("a"), "model must be a model id such as"),
         (

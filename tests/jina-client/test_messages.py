@@ -8,7 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from jina_client import JinaClient, JinaConnectionError, JinaInputError, JinaStatusError, PartialFailureError
+from jina_client import (
+    JinaArgumentError,
+    JinaClient,
+    JinaConnectionError,
+    JinaInputError,
+    JinaStatusError,
+    PartialFailureError,
+)
 from jina_client.transport import Request, Response
 from loopback import Answer, Recorder, Sent, right_answer
 
@@ -177,3 +184,26 @@ def test_a_model_of_another_endpoint_names_the_method_to_call(client: Any) -> No
         JinaInputError, match=r"not embeddings; use one of: .*; or call rerank\(\) with jina-reranker-v3"
     ):
         client.embed(["a"], model="jina-reranker-v3")
+
+
+def test_a_positional_model_of_a_call_is_answered_with_the_keyword(client: Any) -> None:
+    with pytest.raises(JinaArgumentError, match=r"embed takes inputs by position, .* write model='jina-embeddings-v3'"):
+        client.embed(["a"], "jina-embeddings-v3")
+
+
+@pytest.mark.parametrize("key", ['"jina_0123456789"', "Bearer jina_0123456789", "jina_käse"])
+def test_a_key_that_cannot_be_one_names_its_source(
+    make_client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    with pytest.raises(JinaInputError, match=r"^api_key= contains a space, a quotation mark") as caught:
+        make_client(api_key=key)
+    assert key not in str(caught.value)
+    monkeypatch.setenv("JINA_API_KEY", key)
+    with pytest.raises(JinaInputError, match=r"^the environment variable JINA_API_KEY contains"):
+        make_client()
+
+
+@pytest.mark.parametrize("address", ["local", "http://127.0.0.1:8080/v1"])
+def test_an_address_in_place_of_the_key_is_an_error(make_client: Callable[..., Any], address: str) -> None:
+    with pytest.raises(JinaInputError, match="holds an address and no API key: pass the address as base_url="):
+        make_client(api_key=address)

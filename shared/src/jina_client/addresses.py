@@ -30,7 +30,11 @@ def resolve_base_url(base_url: Any) -> str:
     Raises:
         JinaInputError: not a usable address.
     """
-    base_url = base_url or os.environ.get(URL_VARIABLE) or DEFAULT_BASE_URL
+    name = "base_url"
+    if base_url is None and (variable := os.environ.get(URL_VARIABLE)):
+        base_url, name = variable, f"the environment variable {URL_VARIABLE}"
+    if base_url is None:
+        base_url = DEFAULT_BASE_URL
     if not isinstance(base_url, str):
         raise JinaInputError(f"base_url must be a string, got {type(base_url).__name__}")
     url = base_url.strip()
@@ -38,7 +42,7 @@ def resolve_base_url(base_url: Any) -> str:
         return url
     if is_sagemaker(url):
         return _check_sagemaker(url)
-    parts = urlsplit(_check_url("base_url", url, f"{LOCAL!r} or a URL such as {DEFAULT_BASE_URL}"))
+    parts = urlsplit(_check_url(name, url, f"{LOCAL!r} or a URL such as {DEFAULT_BASE_URL}"))
     path = parts.path.rstrip("/")
     for endpoint in _ENDPOINTS:
         path = path.removesuffix(endpoint)
@@ -124,6 +128,7 @@ def _check_url(name: str, url: Any, allowed: str) -> str:
     try:
         parts = urlsplit(url.strip())
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        valid = valid and not re.search(r"\s", url.strip())
     except (ValueError, AttributeError):
         valid = False
     if not valid:

@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 
 from .default_models import warn_of_default_model
 from .errors import JinaArgumentError
+from .models import find_model
 from .options import DEFAULTS
 
 P = ParamSpec("P")
@@ -91,9 +92,15 @@ def keyword_options(
     def decorate(method: Method) -> Method:
         signature = _expanded(inspect.signature(method), declaration)
         names = [name for name in signature.parameters if name != "self"]
+        places = [each.name for each in signature.parameters.values() if each.kind is each.POSITIONAL_OR_KEYWORD][1:]
         model = signature.parameters.get("model")
 
-        def prepared(owner: Any, options: dict[str, Any]) -> dict[str, Any]:
+        def prepared(owner: Any, positional: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
+            if len(positional) > len(places):
+                extra = positional[len(places)]
+                hint = f"model={extra!r}" if find_model(extra) else f"{names[len(places)]}=…"
+                own = " and ".join(places)
+                raise JinaArgumentError(f"{method.__name__} takes {own} by position, others by keyword: write {hint}")
             options = _renamed(options, names, other_names, method.__name__)
             # A trained classifier has its own model.
             if model is not None and "model" not in options and options.get("classifier_id") is None:
@@ -104,12 +111,12 @@ def keyword_options(
 
             @functools.wraps(method)
             async def call(self: Any, /, *args: Any, **options: Any) -> Any:
-                return await method(self, *args, **prepared(self, options))
+                return await method(self, *args, **prepared(self, args, options))
         else:
 
             @functools.wraps(method)
             def call(self: Any, /, *args: Any, **options: Any) -> Any:
-                return method(self, *args, **prepared(self, options))
+                return method(self, *args, **prepared(self, args, options))
 
         call.__signature__ = signature  # type: ignore[attr-defined]
         return call  # type: ignore[return-value]

@@ -8,6 +8,9 @@ from typing import Any
 
 from .errors import JinaInputError
 
+MAX_NUMBER = 1_000_000_000
+"""The largest number of seconds that the clocks of operating systems and sockets can count with."""
+
 
 def check_whole(
     name: str, value: Any, low: int = 1, high: int | None = None, unit: str = "", *, required: bool = False
@@ -36,14 +39,24 @@ def check_whole(
 def check_number(name: str, value: Any, *, zero: bool = False) -> None:
     """Raise unless ``value`` is an integer or a float above 0; with ``zero``, 0 is allowed as well."""
     valid = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not valid or not (value > 0 or (zero and value == 0)):
-        raise JinaInputError(f"{name} must be a number {'of 0 or more' if zero else 'above 0'}, got {value!r}")
+    if not valid or not (0 < value <= MAX_NUMBER or (zero and value == 0)):
+        low = "of 0 or more" if zero else "above 0"
+        high = f" and at most {MAX_NUMBER:,}" if valid and value > 0 else ""
+        raise JinaInputError(f"{name} must be a number {low}{high}, got {value!r}")
 
 
 def check_flag(name: str, value: Any, *, required: bool = False) -> None:
     """Raise unless ``value`` is ``True`` or ``False``, or ``None`` where that is not ``required``."""
     if not isinstance(value, bool) and (required or value is not None):
         raise JinaInputError(f"{name} must be True or False, got {value!r}")
+
+
+def kind_of_value(value: Any) -> str:
+    """Return the type of a value with its article, such as ``a str`` or ``an int``; ``None`` for ``None``."""
+    if value is None:
+        return "None"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, TypeAlias
 
-from .checks import check_whole
+from .checks import check_whole, kind_of_value
 from .errors import JinaInputError
 from .media import KINDS, Media, is_media, kind_of_string
 from .models import Modality
@@ -57,8 +57,9 @@ def as_list(items: Any, name: str) -> list[Any]:
             (which have no order of their own), something that is not iterable, or an empty iterable.
     """
     if isinstance(items, (str, bytes, Mapping, Set)) or is_media(items) or not isinstance(items, Iterable):
-        kind = "None" if items is None else f"a {type(items).__name__}"
-        raise JinaInputError(f"{name} must be a list, got {kind}; for a single one pass [{_example(items)}]")
+        raise JinaInputError(
+            f"{name} must be a list, got {kind_of_value(items)}; for a single one pass [{_example(items)}]"
+        )
     result = list(items)
     if not result:
         raise JinaInputError(f"{name} is empty: pass at least one")

@@ -187,11 +187,15 @@ def _resolve_key(api_key: Any) -> Secret | None:
     key = (api_key or (os.environ[variable] if variable else "")).strip()
     if not key:
         return None
-    if not key.isascii() or not key.isprintable() or " " in key:
+    secret = Secret(key) if api_key or not variable else Secret(key, f"the environment variable {variable}")
+    if key == LOCAL or "://" in key:
+        raise JinaInputError(f"{secret.source} holds an address and no API key: pass the address as base_url=")
+    if not key.isascii() or not key.isprintable() or set(key) & set(" \"'"):
         raise JinaInputError(
-            "api_key contains a space, a line break or another character that API keys do not have: copy it again"
+            f"{secret.source} contains a space, a quotation mark, a line break or another character that API keys do "
+            "not have: copy it again"
         )
-    return Secret(key) if api_key or not variable else Secret(key, f"the environment variable {variable}")
+    return secret
 
 
 def _resolve_cache(cache: Any) -> EmbeddingCache | None:

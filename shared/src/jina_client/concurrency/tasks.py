@@ -141,10 +141,12 @@ def closed_by_loop(generator: AsyncGenerator[T, None]) -> AsyncIterator[T]:
     Args:
         generator: the generator, not started.
     """
-    return _ClosedByLoop(generator)
+    return AsyncStream(generator)
 
 
-class _ClosedByLoop(AsyncIterator[T]):
+class AsyncStream(AsyncIterator[T]):
+    """The items of an asynchronous generator; see :func:`closed_by_loop`."""
+
     def __init__(self, generator: AsyncGenerator[T, None]) -> None:
         self._generator = generator
         self._started = False

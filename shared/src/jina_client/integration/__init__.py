@@ -15,7 +15,7 @@ from .._sync.agent_tools import WebTools
 from .._sync.components import Embedder, MultiVectorEmbedder, Reranker
 from ..addresses import DEFAULT_BASE_URL, resolve_base_url
 from ..arguments import known_arguments, unknown_argument, warns_of_default_model
-from ..checks import check_choice, check_number, check_whole
+from ..checks import check_choice, check_number, check_whole, kind_of_value
 from ..component_checks import check_connection, check_embedder, check_multi_vector_embedder, check_reranker
 from ..components.agent_tools import (
     DEFAULT_RESULTS,
@@ -145,6 +145,7 @@ __all__ = [
     "input_error_from_pydantic",
     "invalid_query",
     "kind_of_string",
+    "kind_of_value",
     "known_arguments",
     "models_for",
     "passages_text",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from pydantic import PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails
@@ -34,6 +34,7 @@ class ConnectedModel(ConnectionFields):
             raise JinaArgumentError(
                 f"{name} takes keyword arguments only, got {positional[0]!r}: write {name}(model=…), for example"
             )
+        _check_flags(type(self), arguments)
         try:
             super().__init__(**arguments)
         except ValidationError as error:
@@ -84,6 +85,15 @@ class ConnectedModel(ConnectionFields):
         return self._current
 
 
+def _check_flags(model: type[ConnectedModel], arguments: Mapping[str, Any]) -> None:
+    """Raise for True or False as a number, which pydantic would take as 1 or 0."""
+    for name, value in arguments.items():
+        field = model.model_fields.get(name)
+        kinds = {int, float, bool} & {field.annotation, *get_args(field.annotation)} if field else set()
+        if isinstance(value, bool) and kinds and bool not in kinds:
+            raise JinaInputError(f"{model.__name__}: {name} must be a number, got {value}")
+
+
 def input_error_from_pydantic(model: Any, error: ValidationError) -> JinaInputError:
     """Return pydantic's error as the client's, in its words, without a value that may be a key."""
     owner = model.__name__
@@ -117,7 +127,8 @@ _BOUNDS = {
 
 def _sentence(owner: str, name: str, problems: Sequence[ErrorDetails]) -> str:
     if not name:
-        return f"{owner}: {problems[0]['msg']}"
+        # An error of a validator, in the client's own words.
+        return str(problems[0].get("ctx", {}).get("error") or f"{owner}: {problems[0]['msg']}")
     kinds = " or ".join(dict.fromkeys(_allowed(problem) for problem in problems))
     value = problems[0]["input"]
     value_text = type(value).__name__ if "key" in name or "token" in name else f"{value!r:.100}"

@@ -13,6 +13,7 @@ from jina_client.integration import (
     check_client,
     check_connection,
     find_model,
+    kind_of_value,
     resolve_base_url,
     warn_of_conflicts,
 )
@@ -50,6 +51,9 @@ class ComponentConnection:
         self._opened: Connection | None = None
         check_client(client)
         check_connection(options)
+        if client is not None:
+            # The client's settings and these options exclude each other.
+            Connection(client, **options)
 
     @property
     def service(self) -> str | None:
@@ -132,6 +136,6 @@ def _checked_key(api_key: Any) -> Secret:
             raise JinaArgumentError(f"the first argument is api_key, a Secret: pass the model as model={api_key!r}")
         raise JinaArgumentError(
             "api_key must be a Secret, such as Secret.from_env_var('JINA_API_KEY') or Secret.from_token(…), "
-            f"got a {type(api_key).__name__}; leave it out where the service needs none"
+            f"got {kind_of_value(api_key)}; leave it out where the service needs none"
         )
     return api_key

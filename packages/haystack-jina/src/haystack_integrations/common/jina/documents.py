@@ -8,7 +8,7 @@ from typing import Any
 
 from haystack import Document, logging
 from jina_client import Embeddings, JinaArgumentError, JinaError, JinaInputError, MultiVectors, RerankResult
-from jina_client.integration import OnError, as_text
+from jina_client.integration import OnError, as_text, kind_of_value
 
 logger = logging.getLogger(__name__)
 
@@ -99,13 +99,11 @@ def _no_documents(owner: object, value: Any) -> JinaArgumentError:
     expected = f"{type(owner).__name__} expects a list of Documents as input"
     if isinstance(value, list):
         place, wrong = next((place, each) for place, each in enumerate(value) if not isinstance(each, Document))
-        return JinaArgumentError(f"{expected}, and item {place} is {_kind(wrong)}")
-    advice = {str: "; JinaTextEmbedder embeds a string", Document: "; pass [document]"}.get(type(value), "")
-    return JinaArgumentError(f"{expected}, got {_kind(value)}{advice}")
-
-
-def _kind(value: Any) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"
+        return JinaArgumentError(f"{expected}, and item {place} is {kind_of_value(wrong)}")
+    advice = "; pass [document]" if isinstance(value, Document) else ""
+    if isinstance(value, str) and "Embedder" in type(owner).__name__:
+        advice = "; JinaTextEmbedder embeds a string"
+    return JinaArgumentError(f"{expected}, got {kind_of_value(value)}{advice}")
 
 
 def meta_fields(names: list[str] | None) -> list[str]:
@@ -130,7 +128,9 @@ def as_query(owner: object, text: str, prefix: str = "", suffix: str = "") -> st
     """
     if not isinstance(text, str):
         advice = "; for Documents use JinaDocumentEmbedder" if isinstance(text, list) else ""
-        raise JinaArgumentError(f"{type(owner).__name__} expects a string as an input, got {_kind(text)}{advice}")
+        raise JinaArgumentError(
+            f"{type(owner).__name__} expects a string as an input, got {kind_of_value(text)}{advice}"
+        )
     return prefix + text + suffix
 
 

@@ -28,7 +28,8 @@ class JinaEmbeddingOptions(RoleOptions, LlamaIndexOptions, total=False):
 def label(model: str, model_name: str | None) -> str:
     """Return the model's name in events: its id, also if a saved object has LlamaIndex's own default."""
     if model_name is None or model_name == "unknown":
-        return model
+        # What is not a string is an error of ``model``.
+        return model if isinstance(model, str) else "unknown"
     if model == DEFAULT_MODEL != model_name and find_model(model_name):
         raise JinaArgumentError(
             f"model_name= only labels events, and the model would be {model}: pass model={model_name!r}"

@@ -94,7 +94,7 @@ class JinaRerank(LlamaIndexConnection, BaseNodePostprocessor):
         saved_url = arguments.pop("api_url", None)
         if arguments.get("callback_manager") is None:
             arguments.pop("callback_manager", None)
-        base_url = base_url or saved_url
+        base_url = saved_url if base_url is None else base_url
         fields: dict[str, Any] = {"top_n": top_n, "model": model, "base_url": base_url, "api_key": api_key, **arguments}
         super().__init__(**fields)
 
@@ -177,6 +177,8 @@ class JinaRerank(LlamaIndexConnection, BaseNodePostprocessor):
 
 def _checked(nodes: list[NodeWithScore], query_bundle: QueryBundle | None) -> QueryBundle:
     """Return the query. Raise if it is missing, or if an item is not a node with a score."""
+    if not isinstance(nodes, list):
+        raise JinaInputError(f"nodes must be a list of NodeWithScore, got {type(nodes).__name__}")
     for place, node in enumerate(nodes):
         if not isinstance(node, NodeWithScore):
             raise JinaInputError(f"nodes[{place}] must be a NodeWithScore, got {type(node).__name__}")

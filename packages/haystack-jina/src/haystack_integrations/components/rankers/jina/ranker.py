@@ -29,6 +29,7 @@ from jina_client.integration import (
     ConnectionOptions,
     Reranker,
     check_reranker,
+    check_whole,
     follows,
     known_arguments,
     warns_of_default_model,
@@ -196,6 +197,7 @@ def _threshold(value: float | None) -> float | None:
 
 
 def _checked(top_k: int | None) -> int | None:
-    if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
+    if isinstance(top_k, int) and top_k < 1:
         raise JinaInputError(f"top_k must be > 0, but got {top_k}")
+    check_whole("top_k", top_k)
     return top_k
