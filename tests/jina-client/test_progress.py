@@ -104,7 +104,7 @@ def _drain(stream: Any, client: Any) -> None:
             async for _ in stream:
                 pass
 
-        client._runner.run(drain())
+        client.run(drain())
     else:
         for _ in stream:
             pass
