@@ -236,7 +236,10 @@ def test_invalid_input_is_rejected_before_sending(server: Recorder, wrong: str) 
 @pytest.mark.parametrize("way", IMAGE_VECTORS)
 def test_a_file_that_is_not_an_image_is_rejected_before_sending(server: Recorder, tmp_path: Path, way: str) -> None:
     (tmp_path / "notes.png").write_text("a secret")
-    for name, message in {"notes.png": "must be an image", "missing.png": "No such file|no file|does not exist"}.items():
+    for name, message in {
+        "notes.png": "must be an image",
+        "missing.png": "No such file|no file|does not exist",
+    }.items():
         with pytest.raises(JinaInputError, match=message):
             IMAGE_VECTORS[way]([tmp_path / name], model=CLIP, base_url=server.url)
     assert server.sent == []
