@@ -54,7 +54,7 @@ def post(url: str, **fields: Any) -> requests.Response:
 
 def test_requests_per_minute_are_limited() -> None:
     clock = Clock()
-    with running(app=App(default_app().engine, limits=Limits(rpm=2, clock=clock))) as url:
+    with running(app=App(default_app().engine, limits=Limits(requests_per_minute=2, clock=clock))) as url:
         left = [post(url).headers["X-RateLimit-Remaining-Requests"] for _ in range(2)]
         rejection = post(url)
         clock.ahead += 61
@@ -73,7 +73,7 @@ def test_requests_per_minute_are_limited() -> None:
 
 def test_tokens_per_minute_are_limited() -> None:
     clock = Clock()
-    with running(app=App(default_app().engine, limits=Limits(tpm=TOKENS * 2, clock=clock))) as url:
+    with running(app=App(default_app().engine, limits=Limits(tokens_per_minute=TOKENS * 2, clock=clock))) as url:
         first = post(url)
         clock.ahead += 30
         second = post(url, input="one")
@@ -90,7 +90,7 @@ def test_tokens_per_minute_are_limited() -> None:
 
 
 def test_a_request_above_the_token_limit_is_told_to_wait_a_minute() -> None:
-    with running(app=App(default_app().engine, limits=Limits(tpm=TOKENS))) as url:
+    with running(app=App(default_app().engine, limits=Limits(tokens_per_minute=TOKENS))) as url:
         rejection = post(url, input="one two three four")
         # What was refused is not counted: the next one has the whole minute.
         fits = post(url)
@@ -131,21 +131,21 @@ def test_requests_in_flight_are_limited() -> None:
 def test_tokens_of_every_endpoint_count(asking: Any, endpoint: str, fields: Any) -> None:
     fields = {"model": "jina-embeddings-v3", **fields}
     used = asking(App(default_app().engine))("POST", f"/v1/{endpoint}", fields).body["usage"]["total_tokens"]
-    ask = asking(App(default_app().engine, limits=Limits(tpm=used)))
+    ask = asking(App(default_app().engine, limits=Limits(tokens_per_minute=used)))
     first, second = ask("POST", f"/v1/{endpoint}", fields), ask("POST", f"/v1/{endpoint}", fields)
     assert (first.status, first.headers["X-RateLimit-Remaining-Tokens"]) == (200, "0")
     assert (second.status, set(second.body)) == (429, REFUSED_BODY)
 
 
 def test_a_rejected_training_leaves_no_classifier(asking: Any) -> None:
-    ask = asking(App(Engine(), limits=Limits(tpm=1)))
+    ask = asking(App(Engine(), limits=Limits(tokens_per_minute=1)))
     examples = [{"text": "a", "label": "b"}, {"text": "c", "label": "d"}]
     assert ask("POST", "/v1/train", {"model": "jina-embeddings-v3", "input": examples}).status == 429
     assert ask("GET", "/v1/classifiers").body == []
 
 
 def test_an_invalid_request_counts_without_tokens(asking: Any) -> None:
-    ask = asking(App(default_app().engine, limits=Limits(rpm=5, tpm=50)))
+    ask = asking(App(default_app().engine, limits=Limits(requests_per_minute=5, tokens_per_minute=50)))
     wrong = ask("POST", "/v1/embeddings", {"model": "jina-embeddings-v3"})
     assert wrong.status == 422
     assert wrong.headers["X-RateLimit-Remaining-Requests"] == "4"
@@ -158,7 +158,7 @@ def test_no_limits_send_no_limit_headers(asking: Any) -> None:
 
 
 def test_many_threads_get_exactly_the_limit() -> None:
-    limits = Limits(rpm=50, tpm=300)
+    limits = Limits(requests_per_minute=50, tokens_per_minute=300)
 
     def call(_: int) -> bool:
         try:
@@ -188,7 +188,7 @@ def test_the_client_retries_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> N
         if attempt.status_code == 429:
             now = 60.0
 
-    app = App(default_app().engine, limits=Limits(rpm=1, clock=lambda: now))
+    app = App(default_app().engine, limits=Limits(requests_per_minute=1, clock=lambda: now))
     with running(app=app) as url, JinaClient(base_url=url, on_attempt=attempted) as client:
         client.embed(["a"])
         now = 59.5
@@ -208,7 +208,7 @@ def test_the_client_adapts_to_a_concurrency_limit() -> None:
 
 def test_the_clients_error_names_the_exceeded_limit() -> None:
     with (
-        running(app=App(default_app().engine, limits=Limits(tpm=3))) as url,
+        running(app=App(default_app().engine, limits=Limits(tokens_per_minute=3))) as url,
         JinaClient(base_url=url, max_retries=0) as client,
         pytest.raises(RateLimitError, match="Token rate limit exceeded") as caught,
     ):

@@ -38,20 +38,20 @@ class Limits:
     """Rate limits of the engine. Thread-safe.
 
     Args:
-        rpm: Requests per minute; ``None`` disables the limit, here and below.
-        tpm: Tokens per minute, over all requests.
+        requests_per_minute: Maximum number of requests per minute; ``None`` disables the limit, here and below.
+        tokens_per_minute: Maximum number of tokens per minute, over all requests.
         concurrency: Requests in flight.
         clock: Returns seconds that never decrease; for tests.
     """
 
     def __init__(
         self,
-        rpm: int | None = None,
-        tpm: int | None = None,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
         concurrency: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._rpm, self._tpm, self._concurrency = rpm, tpm, concurrency
+        self._rpm, self._tpm, self._concurrency = requests_per_minute, tokens_per_minute, concurrency
         self._clock = clock
         self._lock = threading.Lock()
         self._recent: deque[_RecentRequest] = deque()
