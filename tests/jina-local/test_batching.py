@@ -167,6 +167,37 @@ def test_closing_rejects_waiting_and_new_callers() -> None:
     assert machine.ran == [(4, ["a"])]
 
 
+def test_other_work_runs_between_batches() -> None:
+    machine = Machine(is_held=True)
+    with ThreadPoolExecutor(2) as pool:
+        [batch] = machine.waiting(pool, ((4, "a"),))
+        other = pool.submit(machine.shared.run_alone, lambda: len(machine.ran))
+        assert not other.done()
+        machine.go.set()
+        assert (batch.result(20), other.result(20)) == ({"a": "A"}, 1)
+
+
+def test_stopping_waits_for_other_work() -> None:
+    machine = Machine()
+    began, go = threading.Event(), threading.Event()
+
+    def compute() -> bool:
+        began.set()
+        return go.wait(20)
+
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(machine.shared.run_alone, compute)
+        assert began.wait(20)
+        machine.shared.close()
+        machine.shared.wait_until_idle(0.01)
+        assert not other.done()
+        go.set()
+        machine.shared.wait_until_idle(20)
+        assert other.result(20)
+    with pytest.raises(RequestError):
+        machine.shared.run_alone(compute)
+
+
 def test_many_threads_get_their_own_results() -> None:
     machine = Machine(size=3)
 

@@ -23,6 +23,7 @@ _EXIT_SECONDS = 10.0
 
 Work = TypeVar("Work")
 Result = TypeVar("Result")
+Other = TypeVar("Other")
 Key = TypeVar("Key", bound="int | tuple[str, int]")
 
 
@@ -86,6 +87,28 @@ class SharedBatches(Generic[Key, Work, Result]):
         finally:
             with self._changed:
                 self._callers.remove(caller)
+                self._changed.notify_all()
+
+    def run_alone(self, compute: Callable[[], Other]) -> Other:
+        """Compute something else while no batch runs, and wait for it before the process ends.
+
+        Args:
+            compute: What to compute.
+
+        Raises:
+            FlatError: The engine is stopping, or the request was cancelled (503).
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or not self._busy)
+            current_scope().check()
+            if self._closed:
+                raise stopping()
+            self._busy = True
+        try:
+            return compute()
+        finally:
+            with self._changed:
+                self._busy = False
                 self._changed.notify_all()
 
     def close(self) -> None:

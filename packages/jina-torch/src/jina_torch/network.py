@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +54,6 @@ class Network:
         activate: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._forward, self._pad, self._longest, self._activate = forward, pad, longest, activate
-        self._lock = threading.Lock()
         self._batches: SharedBatches[tuple[str, int], tuple[int, TokenSequence, Pool], Vectors] = SharedBatches(
             self._run, lambda key: max(1, _BATCH_TOKENS // key[1])
         )
@@ -81,8 +79,7 @@ class Network:
 
     def between_batches(self, compute: Callable[[], Vectors]) -> Vectors:
         """Compute something else while no batch runs."""
-        with self._lock:
-            return compute()
+        return self._batches.run_alone(compute)
 
     def close(self) -> None:
         """Stop computing."""
@@ -103,7 +100,7 @@ class Network:
             if each.types is not None:
                 types[row, : len(each.ids)] = torch.tensor(each.types)
         type_input: dict[str, Any] = {} if work[0][1].types is None else {"token_type_ids": types}
-        with self._lock, torch.inference_mode():
+        with torch.inference_mode():
             hidden = self._forward(input_ids=ids, attention_mask=mask, **type_input).float()
             return [
                 np.ascontiguousarray(
