@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
+import requests
 from jina_client import JinaClient
 from jina_local.app import App
 from jina_local.batch_tasks import BatchTaskQueue
 from jina_local.engine import Engine
+from jina_local.server import running
 
 NANO = "jina-embeddings-v5-text-nano"
 
@@ -161,6 +163,11 @@ def waited(engine: Engine, name: str) -> dict[str, Any]:
     return status
 
 
+def output_of(jobs: BatchTaskQueue, name: str) -> bytes:
+    with jobs.output(name) as file:
+        return file.read()
+
+
 def queue_of(engine: Engine, **options: Any) -> BatchTaskQueue:
     return BatchTaskQueue(lambda request: engine.embed(request), engine.request_scope, **options)
 
@@ -179,7 +186,7 @@ def test_a_cancelled_job_stops_within_a_batch() -> None:
     began = time.monotonic()
     assert waited(engine, created(engine, [line("d", "next")]))["status"] == "completed"
     assert time.monotonic() - began < 3
-    assert engine.jobs.output(name).count(b"\n") == 1
+    assert output_of(engine.jobs, name).count(b"\n") == 1
 
 
 def test_every_line_counts_as_soon_as_it_is_embedded() -> None:
@@ -200,7 +207,7 @@ def test_a_job_whose_output_is_too_large_stops_and_keeps_what_it_has() -> None:
     done = status["stats"]["completed"]
     assert (status["status"], 0 < done < 100) == ("failed", True)
     assert f"may have 0.0953674 MB: {done} of 100 lines are kept" in status["error"]
-    output = jobs.output(status["batch_id"])
+    output = output_of(jobs, status["batch_id"])
     assert (output.count(b"\n"), len(output) <= 100_000) == (done, True)
 
 
@@ -221,14 +228,14 @@ def test_a_restart_keeps_finished_jobs_and_names_lost_ones(tmp_path: Path) -> No
     engine.close()
     restarted = Engine(state=tmp_path)
     assert restarted.jobs.status(finished_job["batch_id"]) == finished_job
-    assert restarted.jobs.output(finished_job["batch_id"]).count(b"\n") == 1
+    assert output_of(restarted.jobs, finished_job["batch_id"]).count(b"\n") == 1
     lost = restarted.jobs.status(name)
     assert lost["status"] == "failed"
     assert lost["error"] == (
         "The engine stopped while this job was unfinished: 1 of 3 lines are kept, and 2 are lost. Create a new job for "
         "those."
     )
-    assert b'"short"' in restarted.jobs.output(name)
+    assert b'"short"' in output_of(restarted.jobs, name)
 
 
 def test_a_job_that_cannot_be_written_names_the_path_and_the_reason(tmp_path: Path) -> None:
@@ -240,3 +247,19 @@ def test_a_job_that_cannot_be_written_names_the_path_and_the_reason(tmp_path: Pa
         500,
         f"The batch job cannot be written to {tmp_path / 'jobs'}: Not a directory",
     )
+
+
+def test_an_output_is_sent_whole_if_it_is_removed_meanwhile(tmp_path: Path) -> None:
+    engine = Engine(state=tmp_path)
+    lines = [line(str(number), [f"text {number} {index}" for index in range(100)]) for number in range(10)]
+    with running(app=App(engine)) as url:
+        name = created(engine, lines, dimensions=768)
+        assert waited(engine, name)["status"] == "completed"
+        with requests.get(f"{url}/batch/{name}/output", stream=True, timeout=30) as response:
+            size = int(response.headers["content-length"])
+            assert (response.headers["content-type"], size > 5_000_000) == ("application/jsonl", True)
+            first = next(response.iter_content(1000))
+            (tmp_path / "jobs" / name / "output.jsonl").unlink()
+            content = first + b"".join(response.iter_content(2**20))
+    assert len(content) == size
+    assert [orjson.loads(each)["custom_id"] for each in content.splitlines()] == [str(number) for number in range(10)]

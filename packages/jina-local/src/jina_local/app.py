@@ -13,7 +13,7 @@ import traceback
 import uuid
 from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import Any
+from typing import IO, Any
 from urllib.parse import parse_qsl
 
 import orjson
@@ -26,6 +26,9 @@ from .routes import RouteCall, find_route
 
 AppResponse = tuple[int, dict[str, str], bytes]
 """Status, headers and body."""
+
+StreamedResponse = tuple[int, dict[str, str], bytes | IO[bytes]]
+"""Status, headers and body, which is an open file if it can be large. The receiver closes it."""
 
 logger = logging.getLogger("jina_local")
 
@@ -97,6 +100,22 @@ class App:
             ModelNotFoundError: The model cannot be loaded. Only this error is raised: no request can change it, and in
                 process its message should reach the user unchanged.
         """
+        status, response_headers, content = self.stream(method, path, headers, body, cancellation=cancellation)
+        if not isinstance(content, bytes):
+            with content:
+                content = content.read()
+        return status, response_headers, content
+
+    def stream(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        *,
+        cancellation: CallerCancellation | None = None,
+    ) -> StreamedResponse:
+        """Handle one request as :meth:`handle` does, but return the output of a batch job as an open file."""
         request_id = uuid.uuid4().hex
         url_path, _, query = path.partition("?")
         url_path = re.sub("^https?://[^/]*", "", url_path)

@@ -7,8 +7,10 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator
+from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import orjson
 
@@ -69,10 +71,10 @@ class BatchFiles:
         with (self._path(job_id) / f"{part}.jsonl").open("ab") as file:
             file.write(line)
 
-    def read(self, job_id: str, part: str) -> bytes:
-        """Return a job's ``output`` or ``errors``."""
+    def open(self, job_id: str, part: str) -> IO[bytes]:
+        """Open a job's ``output`` or ``errors``. It stays readable if it is removed meanwhile."""
         path = self._path(job_id) / f"{part}.jsonl"
-        return path.read_bytes() if path.exists() else b""
+        return path.open("rb") if path.exists() else BytesIO()
 
     def recover(self, job_id: str) -> tuple[int, int, int]:
         """Drop the incomplete last lines of an interrupted job.
@@ -82,7 +84,8 @@ class BatchFiles:
         """
         size, counts = 0, []
         for part in ("output", "errors"):
-            content = self.read(job_id, part)
+            with self.open(job_id, part) as file:
+                content = file.read()
             complete = content[: content.rfind(b"\n") + 1]
             if complete != content:
                 (self._path(job_id) / f"{part}.jsonl").write_bytes(complete)
@@ -93,7 +96,9 @@ class BatchFiles:
     def remove_output(self, job_id: str) -> None:
         """Remove a job's output and errors."""
         for part in ("output", "errors"):
-            (self._path(job_id) / f"{part}.jsonl").unlink(missing_ok=True)
+            # Windows does not remove a file that is being sent. It then goes with the job.
+            with suppress(PermissionError):
+                (self._path(job_id) / f"{part}.jsonl").unlink(missing_ok=True)
 
     def remove(self, job_id: str) -> None:
         """Remove all files of a job."""

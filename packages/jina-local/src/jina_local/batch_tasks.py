@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from .batch_files import BatchFiles
 from .batch_task import LIFETIME, BatchTask, checked_lines, encode_line
@@ -132,27 +132,27 @@ class BatchTaskQueue:
                     task.scope.cancel()
             return task.status_body()
 
-    def output(self, job_id: str) -> bytes:
-        """Return a finished job's vectors.
+    def output(self, job_id: str) -> IO[bytes]:
+        """Open a finished job's vectors.
 
         Returns:
-            JSON lines ``{"custom_id", "response": {"status_code", "body"}}``.
+            A file of JSON lines ``{"custom_id", "response": {"status_code", "body"}}``.
 
         Raises:
             RejectedRequestError: No job has this id, its output has expired (404), or it is unfinished (409).
         """
-        return self._read(job_id, "output")
+        return self._open(job_id, "output")
 
-    def errors(self, job_id: str) -> bytes:
-        """Return a finished job's failures.
+    def errors(self, job_id: str) -> IO[bytes]:
+        """Open a finished job's failures.
 
         Returns:
-            JSON lines ``{"custom_id", "error": {"code", "message"}}``.
+            A file of JSON lines ``{"custom_id", "error": {"code", "message"}}``.
 
         Raises:
             RejectedRequestError: As for :meth:`output`.
         """
-        return self._read(job_id, "errors")
+        return self._open(job_id, "errors")
 
     def close(self) -> None:
         """Stop the job that runs within a moment, and drop the pending ones."""
@@ -169,7 +169,7 @@ class BatchTaskQueue:
             raise not_found("Batch job", job_id)
         return self._tasks[job_id]
 
-    def _read(self, job_id: str, part: str) -> bytes:
+    def _open(self, job_id: str, part: str) -> IO[bytes]:
         with self._lock:
             task = self._get(job_id)
             if not task.is_finished:
@@ -177,7 +177,7 @@ class BatchTaskQueue:
                 raise RejectedRequestError(message, "CONFLICT_RESOURCE_BUSY", status=409)
             if task.status == "expired":
                 raise not_found(f"Batch {part}", job_id)
-            return self._files.read(job_id, part)
+            return self._files.open(job_id, part)
 
     def _expire(self, needed: int = 0) -> None:
         """Drop outputs that are too old, and the oldest outputs if all outputs and ``needed`` bytes are too much."""

@@ -53,7 +53,7 @@ class Route:
         method: HTTP method.
         path: Path, with ``{name}`` for a path parameter.
         summary: One line for the OpenAPI description.
-        handler: Returns the response, ready to be encoded as JSON, or bytes if ``lines`` is set.
+        handler: Returns the response, ready to be encoded as JSON, or an open file if ``lines`` is set.
         metered: Whether rate limits apply.
         keyless: Whether it works without a key.
         lines: Whether the response is JSON lines.

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import logging
 import math
+import os
 import socket
 import sys
 import threading
@@ -18,15 +19,16 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
+from typing import IO
 
 import uvicorn
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from starlette.requests import ClientDisconnect
 
 from . import __version__
-from .app import App, AppResponse, default_app
+from .app import App, StreamedResponse, default_app
 from .bodies import RequestBodies
 from .cancellation import RequestScope
 from .connections import ConnectionGuard
@@ -46,6 +48,8 @@ _START_SECONDS = 30.0
 _SENDING_SECONDS = 2.0
 # Threads that wait for results. Batches and media are computed a few at a time, whatever their number.
 _THREADS = 96
+# Bytes of a file that are read and sent at a time.
+_BLOCK = 256 * 1024
 # Handled without a worker thread, so that they respond however many requests are computed.
 _HEALTH_PATHS = ("/health", "/live", "/ready")
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
@@ -196,13 +200,13 @@ def running(
         raise RuntimeError("the server did not stop: a request is still being computed")
 
 
-def _handle(app: App, request: Request, body: bytes, scope: RequestScope) -> AppResponse:
+def _handle(app: App, request: Request, body: bytes, scope: RequestScope) -> StreamedResponse:
     # The raw path, because a slash inside a name is sent as %2F.
     path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1")
     if request.url.query:
         path = f"{path}?{request.url.query}"
     try:
-        return app.handle(request.method, path, request.headers, body, cancellation=scope)
+        return app.stream(request.method, path, request.headers, body, cancellation=scope)
     except ModelNotFoundError as error:
         logger.error("%s", error)
         return app.error_response(FlatError(503, str(error), "SERVICE_UNAVAILABLE"))
@@ -232,9 +236,19 @@ def _sender(request: Request) -> str:
     return f"{address} {hashlib.sha256(key.encode()).hexdigest()}"
 
 
-def _response(response: AppResponse) -> Response:
+def _response(response: StreamedResponse) -> Response:
     status, headers, body = response
-    return Response(body, status, headers)
+    if isinstance(body, bytes):
+        return Response(body, status, headers)
+    return StreamingResponse(_blocks(body), status, headers | {"content-length": str(body.seek(0, os.SEEK_END))})
+
+
+def _blocks(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the content of a file, and close it."""
+    with file:
+        file.seek(0)
+        while block := file.read(_BLOCK):
+            yield block
 
 
 class _Server(uvicorn.Server):
