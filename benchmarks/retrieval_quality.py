@@ -17,6 +17,7 @@ import sysconfig
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,19 +39,35 @@ _WORDS = 20
 _CHARACTERS = 1500
 
 
-def pairs() -> list[tuple[str, str]]:
-    """Return summary and body of every docstring of the standard library that has both, in a fixed order."""
-    root = Path(sysconfig.get_path("stdlib"))
+def pairs(root: Path | None = None) -> list[tuple[str, str]]:
+    """Return summary and body of every docstring below a folder that has both, in a fixed order.
+
+    Args:
+        root: The folder; defaults to the standard library.
+    """
+    root = root or Path(sysconfig.get_path("stdlib"))
     documents: dict[str, str] = {}
+    bodies: set[str] = set()
     for path in sorted(root.rglob("*.py")):
         if _SKIPPED & set(path.relative_to(root).parts[:-1]):
             continue
         for docstring in docstrings(path):
             summary, _, body = docstring.partition("\n")
             body = re.sub(r"\s+", " ", body).strip()[:_CHARACTERS]
-            if len(summary.split()) >= 4 and len(body.split()) >= _WORDS and body not in documents.values():
+            if len(summary.split()) >= 4 and len(body.split()) >= _WORDS and body not in bodies:
+                bodies.add(body)
                 documents.setdefault(summary.strip(), body)
     return list(documents.items())
+
+
+def collections() -> dict[str, list[tuple[str, str]]]:
+    """Return the pairs of the standard library, and of the packages with many docstrings that the tests install."""
+    sets = {"standard library": pairs()}
+    for name in ("numpy", "haystack", "llama_index", "langchain_core", "networkx"):
+        spec = find_spec(name)
+        if spec and spec.submodule_search_locations:
+            sets[name] = pairs(Path(next(iter(spec.submodule_search_locations))))
+    return sets
 
 
 def docstrings(path: Path) -> Iterator[str]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import jina_local
 import pytest
@@ -84,7 +85,8 @@ def test_an_error_names_the_number_out_of_range(option: str, value: str, capsys:
         main(["serve", f"{option}={value}"])
     allowed = "from 0 to 65535" if option == "--port" else "above 0"
     assert ended.value.code == 2
-    assert f"argument {option}: must be a whole number {allowed}, got '{value}'" in capsys.readouterr().err
+    message = f"{option}: must be a whole number {allowed}, got '{value}'"
+    assert message in capsys.readouterr().err
 
 
 def test_a_missing_server_library_names_the_extra(tmp_path: Path) -> None:
@@ -112,6 +114,37 @@ def test_model_options_need_a_model() -> None:
     assert done.returncode == 2
     assert "--model-id requires --model" in done.stderr
     assert "not allowed with argument --model-path" in run("serve", "--model-path", "a", "--model", "b").stderr
+
+
+def test_precision_is_for_the_stand_in_only(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["serve", "--model", "jinaai/jina-embeddings-v3-hf", "--precision", "int8"])
+    assert "--precision applies to the stand-in only" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="precision='int8' applies to the stand-in only"):
+        jina_local.Engine(model="jinaai/jina-embeddings-v3-hf", precision="int8")
+
+
+def test_an_unknown_precision_in_the_environment_prints_one_line() -> None:
+    done = run("serve", "--port", "0", JINA_LOCAL_PRECISION="int4")
+    message = "jina-local: JINA_LOCAL_PRECISION must be one of int8, float32; got 'int4'\n"
+    assert (done.returncode, done.stderr) == (1, message)
+
+
+def test_the_precision_of_an_engine_changes_its_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = {"model": "jina-embeddings-v3", "input": "Bread is made of flour."}
+
+    def vector(**options: Any) -> Any:
+        engine = jina_local.Engine(**options)
+        try:
+            return engine.embed(body)["data"][0]["embedding"]
+        finally:
+            engine.close()
+
+    exact, fast = vector(precision="float32"), vector()
+    assert list(exact) != list(fast)
+    monkeypatch.setenv("JINA_LOCAL_PRECISION", "float32")
+    assert list(vector()) == list(exact)
+    assert list(vector(precision="int8")) == list(fast)
 
 
 def test_fetching_reports_the_error_of_pip(tmp_path: Path) -> None:

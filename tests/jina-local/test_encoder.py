@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jina_local.encoder import Encoder, text_parts
+from jina_local.int8_weights import quantize, smoothing_factors
 from jina_local.weights import find_model_files
 from numpy.typing import NDArray
 
@@ -66,17 +67,52 @@ class PlainBert:
 
 
 @pytest.mark.parametrize("text", ["", "Hello!", "Zürich, 東京 and a 🙂: " + words(25)])
-def test_token_vectors_match_a_plain_implementation(encoder: Encoder, text: str) -> None:
-    ids = encoder.tokenize([text])[0]
-    np.testing.assert_allclose(encoder.token_vectors([ids])[0], PlainBert()([101, *ids, 102]), atol=1e-5)
+def test_float32_token_vectors_match_a_plain_implementation(float_encoder: Encoder, text: str) -> None:
+    ids = float_encoder.tokenize([text])[0]
+    np.testing.assert_allclose(float_encoder.token_vectors([ids])[0], PlainBert()([101, *ids, 102]), atol=1e-5)
 
 
-def test_cosines_match_the_published_ones(encoder: Encoder) -> None:
+def test_float32_cosines_match_the_published_ones(float_encoder: Encoder) -> None:
     """The example that the model's own documentation computes with sentence-transformers."""
     texts = ["The weather is lovely today.", "It's so sunny outside!", "He drove to the stadium."]
-    weather, sunny, stadium = encoder.mean_vectors(encoder.tokenize(texts))
+    weather, sunny, stadium = float_encoder.mean_vectors(float_encoder.tokenize(texts))
     cosines = [cosine(weather, sunny), cosine(weather, stadium), cosine(sunny, stadium)]
     np.testing.assert_allclose(cosines, [0.6660, 0.1046, 0.1411], atol=5e-5)
+
+
+def test_int8_vectors_are_close_to_float32_vectors(encoder: Encoder, float_encoder: Encoder) -> None:
+    sequences = encoder.tokenize(["", "Hello!", "Zürich, 東京 and a 🙂", words(25), words(700), "0 " * 300])
+    pairs = zip(encoder.mean_vectors(sequences), float_encoder.mean_vectors(sequences), strict=True)
+    assert [cosine(*pair) for pair in pairs] == pytest.approx([1.0] * len(sequences), abs=0.008)
+
+
+def test_an_int8_weight_is_within_half_a_scale() -> None:
+    weight = np.random.default_rng(0).normal(size=(7, 30)).astype(np.float32)
+    weight[3] = 0
+    quantized = quantize(weight)
+    error = quantized.codes.T * quantized.scales[:, np.newaxis] - weight
+    assert quantized.codes.dtype == np.int8
+    assert np.all(np.abs(error) <= 0.501 * quantized.scales[:, np.newaxis])
+    assert not quantized.codes[:, 3].any()
+
+
+def test_processors_without_exact_int8_products_compute_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = []
+    for is_exact in (True, False):
+        monkeypatch.setattr("jina_local.encoder.multiplies_exactly", lambda _, is_exact=is_exact: is_exact)
+        other = Encoder(find_model_files())
+        vectors.append(other.mean_vectors(other.tokenize([words(30), "Hello!"])))
+    assert np.array_equal(*vectors)
+
+
+def test_smoothing_factors_do_not_change_the_layer() -> None:
+    random = np.random.default_rng(0)
+    weight, value = (random.normal(size=size).astype(np.float32) for size in ((8, 16), (5, 16)))
+    factors = smoothing_factors(np.abs(value).max(axis=0), [weight])
+    quantized = quantize(weight, factors)
+    product = (value / factors) @ quantized.codes * quantized.scales
+    np.testing.assert_allclose(product, value @ weight.T, atol=0.1)
+    assert np.exp(np.log(factors).mean()) == pytest.approx(1)
 
 
 def test_pooling_is_the_mean_over_all_tokens(encoder: Encoder) -> None:
@@ -85,7 +121,9 @@ def test_pooling_is_the_mean_over_all_tokens(encoder: Encoder) -> None:
     np.testing.assert_allclose(encoder.mean_vectors(sequences), expected, atol=1e-6)
 
 
-def test_vectors_do_not_depend_on_the_batch_size(encoder: Encoder) -> None:
+@pytest.mark.parametrize("name", ["encoder", "float_encoder"])
+def test_vectors_do_not_depend_on_the_batch_size(name: str, request: pytest.FixtureRequest) -> None:
+    encoder: Encoder = request.getfixturevalue(name)
     sequences = encoder.tokenize([words(count) for count in (0, 1, 2, 3, 5, 8, 9, 31, 64, 130, 511, 800, 3, 5, 8)])
     together = encoder.token_vectors(sequences)
     means = encoder.mean_vectors(sequences)

@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 
 from . import __version__
 from .errors import ModelNotFoundError
+from .precision import PRECISION_VARIABLE, PRECISIONS, read_precision
 
 KEY_VARIABLE = "JINA_LOCAL_API_KEY"
 _LIMITS = {
-    "rpm": "simulate a rate limit of N requests per minute",
-    "tpm": "simulate a rate limit of N tokens per minute",
-    "concurrency": "simulate a limit of N requests in flight",
+    ("--requests-per-minute", "--rpm"): "simulate a rate limit of N requests per minute",
+    ("--tokens-per-minute", "--tpm"): "simulate a rate limit of N tokens per minute",
+    ("--concurrency",): "simulate a limit of N requests in flight",
 }
 
 
@@ -32,12 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.command == "serve" and options.model is None and options.model_id:
         parser.error("--model-id requires --model")
+    if options.command == "serve" and options.model is not None and options.precision:
+        parser.error("--precision applies to the stand-in only, not to --model")
     try:
         if options.command == "serve":
             _serve(options)
         else:
             _fetch(options)
-    except (ModelNotFoundError, OSError, _InvalidKeyError, _MissingExtraError) as error:
+    except (ModelNotFoundError, OSError, _InvalidOptionError, _MissingExtraError) as error:
         print(f"jina-local: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -45,8 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-class _InvalidKeyError(Exception):
-    """The API key cannot be used."""
+class _InvalidOptionError(Exception):
+    """An option or a variable of the environment cannot be used."""
 
 
 class _MissingExtraError(Exception):
@@ -82,6 +85,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument(
         "--model-id", metavar="ID", help="id to serve --model under (default: the id in the name of the folder)"
+    )
+    serve.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help=f"numbers that the stand-in's linear layers multiply; {PRECISION_VARIABLE} sets it too (default: int8)",
     )
     serve.add_argument("--threads", type=_whole_number(1), help="threads that compute (default: one per core)")
     serve.add_argument("--state", metavar="DIR", help="folder for trained classifiers (default: in memory only)")
@@ -141,9 +149,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="MB",
         help="memory of one process that reads media (default: %(default)s)",
     )
-    for name, description in _LIMITS.items():
+    for names, description in _LIMITS.items():
         help_text = f"{description}; requests above the limit get a 429"
-        serve.add_argument(f"--{name}", type=_whole_number(1), metavar="N", help=help_text)
+        serve.add_argument(*names, type=_whole_number(1), metavar="N", help=help_text)
     serve.add_argument(
         "--max-body",
         type=_whole_number(1),
@@ -192,6 +200,10 @@ def _serve(options: argparse.Namespace) -> None:
             memory=options.media_memory * 2**20,
         )
     )
+    try:
+        precision = None if options.model else read_precision(options.precision)
+    except ValueError as error:
+        raise _InvalidOptionError(str(error)) from None
     engine = Engine(
         options.model_path,
         options.threads,
@@ -200,14 +212,15 @@ def _serve(options: argparse.Namespace) -> None:
         allow_fetch=options.allow_fetch,
         lenient=options.lenient,
         state=options.state,
+        precision=precision,
     )
-    limits = Limits(options.rpm, options.tpm, options.concurrency)
+    limits = Limits(options.requests_per_minute, options.tokens_per_minute, options.concurrency)
     key = os.environ.get(KEY_VARIABLE) if options.api_key is None else options.api_key
     try:
         app = App(engine, key, limits)
     except ValueError as error:
         source = KEY_VARIABLE if options.api_key is None else "--api-key"
-        raise _InvalidKeyError(f"{source}: {error}") from None
+        raise _InvalidOptionError(f"{source}: {error}") from None
     # Loaded now, so that a missing model is reported here and not in the response to the first request.
     engine.load()
     server_limits = ServerLimits(

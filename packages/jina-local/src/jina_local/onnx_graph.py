@@ -4,8 +4,13 @@ ONNX can store a tensor in another file at an offset (``external_data``), and a 
 tensors after a JSON header. So the graph points into that file, and nothing is converted or copied. A small protobuf
 writer produces the messages, because the ``onnx`` package would be the largest dependency.
 
-Field numbers come from ``onnx.proto``, operators from opset 17. The network is BERT (Devlin et al. 2018,
-https://arxiv.org/abs/1810.04805) with the exact GELU, ``x/2 * (1 + erf(x / sqrt(2)))``.
+With int8 weights the linear layers multiply integers: each token vector is quantized with a scale of its own, so the
+result for a token does not depend on the other tokens of a batch. The attention, GELU and the normalizations stay
+float32.
+
+Field numbers come from ``onnx.proto``, operators from opset 17, and ``MatMulIntegerToFloat`` from onnxruntime's own
+domain. The network is BERT (Devlin et al. 2018, https://arxiv.org/abs/1810.04805) with the exact GELU,
+``x/2 * (1 + erf(x / sqrt(2)))``.
 """
 
 from __future__ import annotations
@@ -13,14 +18,25 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from .int8_weights import Int8Weight
+
 IR_VERSION = 8
 OPSET = 17
-_FLOAT, _INT64 = 1, 7
+_FLOAT, _UINT8, _INT8, _INT64 = 1, 2, 3, 7
+_KINDS = {"float32": _FLOAT, "uint8": _UINT8, "int8": _INT8}
+_RUNTIME_DOMAIN = "com.microsoft"
+# Token vectors are quantized to uint8 around a zero point, because processors multiply uint8 by int8. The outputs of
+# GELU are never below -0.17, so nearly all codes are left for positive numbers.
+_ZERO_POINT, _SMALLEST_SCALE = 128, 1e-12
+_GELU_ZERO_POINT, _GELU_MINIMUM = 24, -0.17
 _LARGEST_HEADER = 10_000_000
 
 
@@ -107,7 +123,12 @@ def read_shape(config: Path, tensors: Mapping[str, Tensor]) -> BertShape:
     return BertShape(layers, heads, dimensions, positions, float(settings["layer_norm_eps"]))
 
 
-def bert_graph(shape: BertShape, tensors: Mapping[str, Tensor], file_name: str) -> bytes:
+def bert_graph(
+    shape: BertShape,
+    tensors: Mapping[str, Tensor],
+    file_name: str,
+    int8_weights: Mapping[str, Int8Weight] | None = None,
+) -> bytes:
     """Return the serialized ONNX model.
 
     Its inputs are ``input_ids`` and ``attention_mask``, int64 of shape ``(batch, sequence)``; all token types are 0.
@@ -117,14 +138,30 @@ def bert_graph(shape: BertShape, tensors: Mapping[str, Tensor], file_name: str) 
         shape: The encoder's sizes.
         tensors: The tensors that :func:`read_header` returned.
         file_name: Name of the weights file without its folder, which is an option of the session.
+        int8_weights: Weights of the linear layers by the name of the layer, which the graph then contains; ``None``
+            computes in float32.
     """
-    graph = _Graph(tensors, file_name)
+    graph = _Graph(tensors, file_name) if int8_weights is None else _Int8Graph(tensors, file_name, int8_weights)
     hidden = _embeddings(graph, shape)
     bias = _attention_bias(graph)
     for layer in range(shape.layers):
         hidden = _block(graph, shape, f"encoder.layer.{layer}", hidden, bias)
     graph.node("Identity", [hidden], output="last_hidden_state")
-    return graph.serialize(shape.dimensions)
+    return graph.serialize(["last_hidden_state"], shape.dimensions)
+
+
+def largest_product_graph(inputs: int) -> bytes:
+    """Return a model that multiplies ``input_ids``, numbers below 256, by a weight of the largest int8 codes.
+
+    Its output is float32 of shape ``(1, batch, 16)``.
+    """
+    graph = _Graph({}, "")
+    codes = graph.node("Unsqueeze", [graph.node("Cast", ["input_ids"], to=_UINT8), graph.ints([0])])
+    weight = graph.array("weight", np.full((inputs, 16), 127, np.int8))
+    scales = graph.array("scales", np.ones(16, np.float32))
+    product = [codes, weight, graph.number(1.0), scales, graph.array("zero_point", np.array(0, np.uint8))]
+    graph.node("MatMulIntegerToFloat", product, output="product", domain=_RUNTIME_DOMAIN)
+    return graph.serialize(["product"], 16)
 
 
 def _embeddings(graph: _Graph, shape: BertShape) -> str:
@@ -177,9 +214,12 @@ class _Graph:
         self._nodes: list[bytes] = []
         self._initializers: dict[str, bytes] = {}
 
-    def node(self, operator: str, inputs: Sequence[str], *, output: str = "", **attributes: Any) -> str:
+    def node(
+        self, operator: str, inputs: Sequence[str], *, output: str = "", domain: str = "", **attributes: Any
+    ) -> str:
         output = output or f"v{len(self._nodes)}"
         message = b"".join(_field(1, name) for name in inputs) + _field(2, output) + _field(4, operator)
+        message += _field(7, domain)
         message += b"".join(_field(5, _attribute(name, value)) for name, value in attributes.items())
         self._nodes.append(message)
         return output
@@ -213,13 +253,72 @@ class _Graph:
         self._initializers[name] = _tensor(name, (), _FLOAT) + _field(9, struct.pack("<f", value))
         return name
 
-    def serialize(self, dimensions: int) -> bytes:
+    def array(self, name: str, values: NDArray[Any]) -> str:
+        """Add a tensor whose values the graph contains, and return its name."""
+        self._initializers[name] = _tensor(name, values.shape, _KINDS[values.dtype.name]) + _field(9, values.tobytes())
+        return name
+
+    def serialize(self, outputs: Iterable[str], dimensions: int) -> bytes:
+        """Return the model whose outputs have the shape ``(batch, sequence, dimensions)``."""
         graph = b"".join(_field(1, node) for node in self._nodes) + _field(2, "bert")
         graph += b"".join(_field(5, initializer) for initializer in self._initializers.values())
         for name in ("input_ids", "attention_mask"):
             graph += _field(11, _value(name, _INT64, ["batch", "sequence"]))
-        graph += _field(12, _value("last_hidden_state", _FLOAT, ["batch", "sequence", dimensions]))
-        return _field(1, IR_VERSION) + _field(8, _field(1, "") + _field(2, OPSET)) + _field(7, graph)
+        for name in outputs:
+            graph += _field(12, _value(name, _FLOAT, ["batch", "sequence", dimensions]))
+        domains = _field(8, _field(1, "") + _field(2, OPSET)) + _field(8, _field(1, _RUNTIME_DOMAIN) + _field(2, 1))
+        return _field(1, IR_VERSION) + domains + _field(7, graph)
+
+
+class _Int8Graph(_Graph):
+    """A graph whose linear layers multiply integers."""
+
+    def __init__(self, tensors: Mapping[str, Tensor], file_name: str, weights: Mapping[str, Int8Weight]) -> None:
+        super().__init__(tensors, file_name)
+        self._weights = weights
+        self._quantized: dict[str, tuple[str, str, str]] = {}
+
+    def linear(self, value: str, name: str) -> str:
+        """Add ``value @ weight.T + bias``, with one scale per row of ``value`` and one per row of ``weight``."""
+        weight = self._weights[name]
+        codes, scale, zero_point = self._quantize(value, name, weight)
+        inputs = [
+            codes,
+            self.array(f"{name}.weight.codes", weight.codes),
+            self.number(1.0),
+            self.array(f"{name}.weight.scales", weight.scales),
+            zero_point,
+            *self._weight_zero_point(weight),
+        ]
+        product = self.node("MatMulIntegerToFloat", inputs, domain=_RUNTIME_DOMAIN)
+        return self.node("Add", [self.node("Mul", [product, scale]), self.weight(f"{name}.bias")])
+
+    def _weight_zero_point(self, weight: Int8Weight) -> list[str]:
+        if weight.zero_point == 0:
+            return []
+        return [self.array("weight_zero_point", np.array(weight.zero_point, np.uint8))]
+
+    def _quantize(self, value: str, name: str, weight: Int8Weight) -> tuple[str, str, str]:
+        """Return the codes of a value's rows, their scales, and the zero point. Layers with one input share them."""
+        if value not in self._quantized:
+            numbers = value
+            if weight.factors is not None:
+                numbers = self.node("Mul", [value, self.array(f"{name}.divisors", 1 / weight.factors)])
+            after_gelu = name.endswith(".output.dense") and ".attention." not in name
+            zero = _GELU_ZERO_POINT if after_gelu else _ZERO_POINT
+            if after_gelu:
+                largest = self.node("ReduceMax", [numbers], axes=[-1], keepdims=1)
+                smallest_scale = -_GELU_MINIMUM / zero
+            else:
+                largest = self.node("ReduceMax", [self.node("Abs", [numbers])], axes=[-1], keepdims=1)
+                smallest_scale = _SMALLEST_SCALE
+            scale = self.node("Mul", [largest, self.number(1 / (255 - zero))])
+            scale = self.node("Max", [scale, self.number(smallest_scale)])
+            zero_point = self.array(f"zero_point_{zero}", np.array(zero, np.uint8))
+            scaled = self.node("Div", [numbers, scale])
+            codes = self.node("QuantizeLinear", [scaled, self.number(1.0), zero_point])
+            self._quantized[value] = codes, scale, zero_point
+        return self._quantized[value]
 
 
 def _field(number: int, value: int | str | bytes) -> bytes:

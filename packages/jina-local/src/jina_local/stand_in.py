@@ -12,6 +12,7 @@ from .backend import Catalog, Charge, EmbeddingOutput, RerankOutput, Vectors, ch
 from .encoder import SPECIAL_TOKENS, Encoder
 from .errors import document_too_long, input_too_long, token_limit_exceeded
 from .media.reader import read_texts
+from .precision import Precision, read_precision
 from .projection import normalize, to_dimensions
 from .rerank import relevance
 from .text_tokens import STAND_IN, Piece
@@ -34,6 +35,11 @@ class StandInFactory:
         model_path: Folder of the stand-in's files; ``None`` searches the places listed in :mod:`jina_local.weights`.
         threads: Threads that compute one batch; ``None`` for one per core that this process may use.
         allow_fetch: Whether media may be fetched from public addresses.
+        precision: Numbers that the linear layers multiply: ``int8`` or ``float32``. ``None`` reads
+            ``JINA_LOCAL_PRECISION``, and defaults to ``int8``.
+
+    Raises:
+        ValueError: ``precision`` is something else.
     """
 
     name = _NAME
@@ -45,7 +51,9 @@ class StandInFactory:
         model_path: str | os.PathLike[str] | None = None,
         threads: int | None = None,
         allow_fetch: bool = False,
+        precision: Precision | None = None,
     ) -> None:
+        self._precision = read_precision(precision)
         self._model_path = model_path
         self._threads = threads
         self._allow_fetch = allow_fetch
@@ -64,7 +72,7 @@ class StandInFactory:
         Raises:
             ModelNotFoundError: The model's files are missing or altered.
         """
-        encoder = Encoder(find_model_files(self._model_path), self._threads)
+        encoder = Encoder(find_model_files(self._model_path), self._threads, self._precision)
         return StandIn(encoder, threads=self._threads, allow_fetch=self._allow_fetch)
 
 
