@@ -426,7 +426,7 @@ def dying(after: int, seconds: float) -> Behavior:
 
 
 @dataclass
-class AtOnce:
+class ConcurrencyLimit:
     """A limit of concurrent requests. Rejections name the limit, only a code, or nothing."""
 
     limit: int

@@ -30,8 +30,8 @@ from jina_client import (
 
 from .server import (
     DIMENSIONS,
-    AtOnce,
     Behavior,
+    ConcurrencyLimit,
     Exchange,
     PerWindow,
     above,
@@ -313,10 +313,10 @@ TAKEN = [
         batch_size=None,
         texts=[f"text number {index}" for index in range(64)],
     ),
-    Fault("a limit of two concurrent requests", lambda: AtOnce(2), Succeeds(at_most=24), batch_size=1),
+    Fault("a limit of two concurrent requests", lambda: ConcurrencyLimit(2), Succeeds(at_most=24), batch_size=1),
     Fault(
         "a limit of two concurrent requests without a number",
-        lambda: AtOnce(2, says="code"),
+        lambda: ConcurrencyLimit(2, says="code"),
         Succeeds(at_most=36),
         batch_size=1,
         options={"max_retries": 6},

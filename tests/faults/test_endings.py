@@ -328,15 +328,15 @@ def test_the_last_attempt_is_reported(name: str) -> None:
 PAID = """
 from jina_client import JinaClient
 
-JinaClient({key!r}, {url!r}, cache={cache!r}, max_concurrency={at_once}).embed(
+JinaClient({key!r}, {url!r}, cache={cache!r}, max_concurrency={concurrency}).embed(
     {texts!r}, batch_size=2, model="jina-embeddings-v3", dimensions={dimensions}
 )
 """
 
 
-def _paying(server: FaultServer, cache: Path, at_once: int = 8, texts: list[str] = TEXTS) -> subprocess.Popen[str]:
+def _paying(server: FaultServer, cache: Path, concurrency: int = 8, texts: list[str] = TEXTS) -> subprocess.Popen[str]:
     program = PAID.format(
-        key=KEY, url=server.url, cache=str(cache), texts=texts, at_once=at_once, dimensions=DIMENSIONS
+        key=KEY, url=server.url, cache=str(cache), texts=texts, concurrency=concurrency, dimensions=DIMENSIONS
     )
     return subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
 
@@ -345,7 +345,7 @@ def test_a_killed_job_resumes_without_paying_again(tmp_path: Path) -> None:
     cache = tmp_path / "vectors"
     # One at a time: when the fourth request stands, the answers of three are kept.
     with FaultServer(on_text("number 6", stall_before)) as server:
-        job = _paying(server, cache, at_once=1)
+        job = _paying(server, cache, concurrency=1)
         try:
             assert server.wait_for(lambda server: len(server.seen) == 4, 60)
         finally:

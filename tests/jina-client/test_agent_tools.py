@@ -205,7 +205,7 @@ def test_a_programming_error_raises_and_is_logged(server: Recorder, caplog: pyte
     for call in _calls(server, "search"):
         with pytest.raises(AuthenticationError, match="Invalid key"):
             call("cats")
-    assert caplog.text.count("A tool cannot work: Invalid key") == len(_calls(server, "search"))
+    assert caplog.text.count("A tool cannot be used: Invalid key") == len(_calls(server, "search"))
 
 
 def test_the_tools_can_be_pickled_and_their_repr_has_no_key(server: Recorder) -> None:

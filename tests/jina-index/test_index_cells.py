@@ -85,9 +85,9 @@ def test_with_all_cells_the_results_equal_those_without_cells(
     sorted_.close()
 
 
-@pytest.mark.parametrize("at_once", [1, 2**22])
-def test_a_few_cells_contain_nearly_all_neighbors(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
-    monkeypatch.setattr("jina_index.nearest._KEYS_PER_STEP", at_once)
+@pytest.mark.parametrize("keys_per_step", [1, 2**22])
+def test_a_few_cells_contain_nearly_all_neighbors(monkeypatch: pytest.MonkeyPatch, keys_per_step: int) -> None:
+    monkeypatch.setattr("jina_index.nearest._KEYS_PER_STEP", keys_per_step)
     monkeypatch.setattr("jina_index.code_table._QUERIES_PER_STEP", 20)
     vectors, queries = clustered(4000), clustered(50, seed=2)
     with BinaryIndex(64) as index:

@@ -320,7 +320,7 @@ def test_a_mistake_is_one_clear_line(
     assert server.sent == []
 
 
-def test_a_wrong_key_ends_the_job_at_once(jobs: RunJob, tmp_path: Path, server: Recorder) -> None:
+def test_a_wrong_key_ends_the_job_immediately(jobs: RunJob, tmp_path: Path, server: Recorder) -> None:
     server.answer = lambda sent: Answer({"detail": "invalid key"}, 401)
     write_lines(tmp_path / "in.jsonl", texts(5000))
     done = jobs("embed", "in.jsonl", "out.parquet")

@@ -346,7 +346,7 @@ def test_one_deadline_bounds_all_fetches_of_a_request(asking: Any, monkeypatch: 
         count = len(server.sent)
     assert status == 422
     assert count <= 3
-    assert "send fewer at once" in body["errors"][-1]["message"]
+    assert "send fewer per request" in body["errors"][-1]["message"]
 
 
 def test_the_input_file_of_a_batch_job_is_fetched(asking: Any, monkeypatch: pytest.MonkeyPatch) -> None:

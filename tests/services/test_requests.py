@@ -263,16 +263,16 @@ def test_a_response_of_another_service_names_its_dialect(make_client: Any, serve
         with pytest.raises(JinaResponseError, match=f"pass dialect='{dialect}'"):
             client.embed(["a"])
     server.answer = lambda sent: Answer([{"index": 0, "score": 0.5}])
-    with pytest.raises(JinaResponseError, match=r"one of text-embeddings-inference.*pass dialect='tei'"):
+    with pytest.raises(JinaResponseError, match=r"comes from text-embeddings-inference.*pass dialect='tei'"):
         client.rerank("q", ["a"])
 
 
 def test_images_sent_to_the_on_prem_server_without_its_dialect_raise(client_of: Any) -> None:
     client = client_of("on-prem", dialect="jina")
     assert client.embed(["a"]).vectors.shape == (1, 1024)
-    with pytest.raises(JinaResponseError, match=r"one of Jina's on-prem server, .* pass dialect='on-prem'"):
+    with pytest.raises(JinaResponseError, match=r"comes from Jina's on-prem server, .* pass dialect='on-prem'"):
         client.rerank("q", ["a", {"image": PNG}], model="jina-reranker-m0")
-    with pytest.raises(BadRequestError, match="one of Jina's on-prem server: pass dialect='on-prem'"):
+    with pytest.raises(BadRequestError, match="comes from Jina's on-prem server: pass dialect='on-prem'"):
         client.embed([PNG], model="jina-clip-v2")
 
 

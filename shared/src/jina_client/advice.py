@@ -33,7 +33,9 @@ def advice_for(error: JinaStatusError, url: str, settings: Settings, *, location
         return f"The client does not follow redirects: pass the new address as base_url= ({location or 'not stated'})"
     for service in DIALECTS.values():
         if service.name != settings.dialect and service.made_error(error.body):
-            return f"The response is one of {service.title}: pass dialect={service.name!r} (it is {settings.dialect!r})"
+            return (
+                f"The response comes from {service.title}: pass dialect={service.name!r} (it is {settings.dialect!r})"
+            )
     if status == 401:
         return _about_the_key(url, settings)
     if status == 402:

@@ -3,7 +3,7 @@
 The key of a vector is a hash of everything that it depends on: the service, the model, every option that is sent (task,
 dimensions, encoding and so on) and the content; for late chunking also the whole document and the chunk's place in it.
 The texts themselves are not stored. The file is an SQLite database in write-ahead mode: several threads and processes
-may use it at once, and a crash loses nothing that was written.
+may use it concurrently, and a crash loses nothing that was written.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _KEYS_PER_QUERY = 500
 
 
 class EmbeddingCache:
-    """A file of vectors. Several threads and processes may use it at once; it can be pickled.
+    """A file of vectors. Several threads and processes may use it concurrently; it can be pickled.
 
     Args:
         path: the file; it and its folder are created on first use.

@@ -18,7 +18,7 @@ class Cancellation:
     """Tells the threads that work for one call that the call has ended.
 
     Every :class:`jina_client.transport.Request` carries one. A transport that registers a function with
-    :meth:`on_cancel` lets Ctrl-C end an exchange at once; without that, Ctrl-C waits for the exchange to finish.
+    :meth:`on_cancel` lets Ctrl-C end an exchange immediately; without that, Ctrl-C waits for the exchange to finish.
     """
 
     def __init__(self) -> None:

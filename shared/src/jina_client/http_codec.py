@@ -96,7 +96,7 @@ class HttpCodec:
         for other in DIALECTS.values():
             if other is not type(self._dialect) and other.made(call, body, headers):
                 raise JinaResponseError(
-                    f"the response is one of {other.title}, which reads such a request differently: "
+                    f"the response comes from {other.title}, which interprets this request differently: "
                     f"pass dialect={other.name!r} (it is {self._dialect.name!r})"
                 )
 

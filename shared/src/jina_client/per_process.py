@@ -13,7 +13,7 @@ class PerProcess(Generic[T]):
     """A value that each process makes for itself on first use.
 
     A forked child must not write into its parent's connections, and a lock that another thread of the parent held at
-    the fork stays locked for ever in the child. Several threads may call :meth:`get` at once.
+    the fork stays locked for ever in the child. Several threads may call :meth:`get`.
 
     Args:
         make: makes the value. If two threads call it at the same time, one of the two results is dropped.

@@ -107,7 +107,7 @@ class RequestBodies:
             self._reserve(body, len(block))
             content += block
         if size > self._largest:
-            detail = f"The request body is larger than {self._largest} bytes. Send fewer items at once."
+            detail = f"The request body is larger than {self._largest} bytes. Send fewer items per request."
             raise FlatError(413, detail, "REQUEST_TOO_LARGE")
         return bytes(content)
 

@@ -82,7 +82,7 @@ class Encoder:
 
     Attributes:
         dimensions: Length of a token vector.
-        window: Tokens of a sequence that the network reads at once, without special tokens.
+        window: Tokens of a sequence that the network reads together, without special tokens.
     """
 
     def __init__(self, files: ModelFiles, threads: int | None = None, precision: Precision = "int8") -> None:

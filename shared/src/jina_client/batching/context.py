@@ -40,7 +40,7 @@ class PlanningContext:
 
     @property
     def service(self) -> str:
-        """What tells apart vectors of services that use the same model names."""
+        """A name of the service, which separates vectors of services that use the same model names."""
         return self.root if type(self.dialect) is Dialect else f"{self.root} {self.dialect.name}"
 
     def check(

@@ -173,7 +173,7 @@ def failed_call(error: JinaError) -> ToolResult:
         error = next(iter(error.failed.values()))
     if isinstance(error, (JinaInputError, AuthenticationError)):
         # Agents of LlamaIndex and Haystack show the error to the model only.
-        logger.error("A tool cannot work: %s", error)
+        logger.error("A tool cannot be used: %s", error)
         raise error
     logger.warning("A tool call failed: %s", error)
     return ToolResult(f"Error: {_reason(error).rstrip('.')}. {_advice(error)}", failed=True)

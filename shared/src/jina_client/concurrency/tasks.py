@@ -24,7 +24,7 @@ class TaskWorkers:
     """The tasks of one call. None of them is left when the block ends, however it ends.
 
     Args:
-        size: how many run at once in :meth:`run`.
+        size: the number of concurrent tasks of :meth:`run`.
     """
 
     def __init__(self, size: int) -> None:

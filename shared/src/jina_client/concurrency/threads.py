@@ -25,7 +25,7 @@ class ThreadWorkers:
     """The threads of one call. None of them is left when the block ends, however it ends.
 
     Args:
-        size: how many run at once.
+        size: the number of concurrent threads.
     """
 
     def __init__(self, size: int) -> None:

@@ -84,13 +84,13 @@ class Response:
 
 @runtime_checkable
 class Transport(Protocol):
-    """Performs HTTP exchanges for a :class:`jina_client.JinaClient`. Several threads may call it at once."""
+    """Performs HTTP exchanges for a :class:`jina_client.JinaClient`. Several threads may call it concurrently."""
 
     def send(self, request: Request) -> Response:
         """Send a request and return the response, whatever its status.
 
         While it waits, it should keep a function registered with ``request.cancellation.on_cancel`` that makes the
-        exchange raise at once.
+        exchange raise immediately.
 
         Raises:
             JinaConnectionError: there was no complete response.

@@ -291,7 +291,7 @@ class _WorkerProcess:
             timer.cancel()
 
     def end(self) -> None:
-        """End the process at once."""
+        """End the process immediately."""
         self.is_ready = False
         self._process.kill()
 

@@ -129,7 +129,9 @@ def read_pictures(items: Sequence[InputItem], model: Model, *, allow_fetch: bool
 
 
 def _too_many_pixels(item: InputItem) -> InvalidFieldsError:
-    message = f"The pictures up to this one have more than {MAX_PIXELS_TOGETHER:,} pixels together: send fewer at once"
+    message = (
+        f"The pictures up to this one have more than {MAX_PIXELS_TOGETHER:,} pixels together: send fewer per request"
+    )
     return InvalidFieldsError([problem(item.field, message, "too_long")])
 
 
@@ -190,7 +192,9 @@ class _MediaSource:
             raise _InvalidItemError(item, _NO_FETCHING, "fetching_not_allowed")
         seconds = self._deadline - time.monotonic()
         if seconds <= 0:
-            message = f"Fetching the URLs before this one took more than {_FETCH_SECONDS:g} seconds: send fewer at once"
+            message = (
+                f"Fetching the URLs before this one took more than {_FETCH_SECONDS:g} seconds: send fewer per request"
+            )
             raise _InvalidItemError(item, message, "fetching_failed")
         try:
             return fetch(url, MAX_BYTES, seconds=min(SECONDS, seconds))

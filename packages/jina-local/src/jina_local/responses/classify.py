@@ -161,7 +161,7 @@ def _check_response_size(inputs: int, groups: Iterable[Sequence[str]]) -> None:
     if size > MAX_LABEL_CHARACTERS:
         message = (
             f"The response would repeat {size:,} characters of labels, more than the limit of "
-            f"{MAX_LABEL_CHARACTERS:,}. Send shorter labels, or fewer inputs at once."
+            f"{MAX_LABEL_CHARACTERS:,}. Send shorter labels, or fewer inputs per request."
         )
         raise FlatError(413, message, "REQUEST_TOO_LARGE")
 
