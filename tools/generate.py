@@ -98,6 +98,9 @@ def client_arguments() -> dict[str, str]:
 NOT_FOR_FRAMEWORKS = ("api_key", "on_attempt", "transport")
 """Arguments of a client that each framework spells in its own way, or cannot save."""
 
+SAVED_AS = {"cache": "str", "ca_bundle": "str", "headers": "dict[str, str]"}
+"""The types of arguments that frameworks save, where the client takes others too."""
+
 POSITIONAL = ("task", "dimensions")
 """Options of embedding calls that some frameworks take as positional arguments, and therefore declare again."""
 
@@ -111,7 +114,7 @@ def connection_options() -> list[tuple[str, str, str]]:
             continue
         if name not in documented:
             raise SystemExit(f"settings.py declares {name}: document it under Args of AsyncJinaClient")
-        kind = "str" if name == "cache" else annotation.removesuffix(" | None")
+        kind = SAVED_AS.get(name) or annotation.removesuffix(" | None")
         options.append((name, f"{kind} | None", capitalized(documented[name])))
     return options
 

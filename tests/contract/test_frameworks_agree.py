@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import certifi
 import numpy as np
 import pytest
 from haystack_integrations.components.embedders.jina import JinaDocumentEmbedder, JinaTextEmbedder
@@ -277,13 +278,18 @@ def test_haystack_reports_the_usage_of_the_client(engine_url: str) -> None:
 @pytest.mark.parametrize("way", DOCUMENT_VECTORS)
 def test_every_framework_supports_every_dialect(server: Recorder, way: str, dialect: str) -> None:
     def answer(sent: Sent) -> Answer:
-        texts = sent.body["input"]
-        data = [{"index": index, "embedding": vector_of(text).tolist()} for index, text in enumerate(texts)]
+        rows = [vector_of(text).tolist() for text in texts_of(sent)]
+        if sent.path == "/embed":
+            return Answer(rows)
+        data = [{"index": index, "embedding": row} for index, row in enumerate(rows)]
         return Answer({"object": "list", "data": data, "usage": {"prompt_tokens": 1, "total_tokens": 1}})
+
+    def texts_of(sent: Sent) -> list[str]:
+        return sent.body["inputs" if dialect == "tei" else "input"]  # type: ignore[no-any-return]
 
     server.answer = answer
     vectors = DOCUMENT_VECTORS[way](["one", "two"], model=EMBEDDER, base_url=server.url, dialect=dialect)
-    assert [sent.body["input"] for sent in server.sent] == [[PASSAGE + "one", PASSAGE + "two"]]
+    assert [texts_of(sent) for sent in server.sent] == [[PASSAGE + "one", PASSAGE + "two"]]
     np.testing.assert_allclose(vectors, [vector_of(PASSAGE + text) for text in ("one", "two")], rtol=1e-6)
 
 
@@ -304,6 +310,9 @@ OPTIONS: dict[str, Any] = {
     "requests_per_minute": 90,
     "tokens_per_minute": 90_000,
     "dialect": "jina",
+    "headers": {"X-Team": "search"},
+    "api_key_header": "api-key",
+    "ca_bundle": certifi.where(),
 }
 
 

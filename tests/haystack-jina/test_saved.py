@@ -7,6 +7,7 @@ import inspect
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 from haystack import Document, Pipeline
 from haystack.dataclasses import ByteStream
@@ -199,6 +200,9 @@ OPTIONS: dict[str, Any] = {
     "requests_per_minute": 90,
     "tokens_per_minute": 90_000,
     "dialect": "jina",
+    "headers": {"X-Team": "search"},
+    "api_key_header": "api-key",
+    "ca_bundle": certifi.where(),
 }
 
 

@@ -13,6 +13,7 @@ from .advice import advice_for
 from .cancellation import Cancellation
 from .dialects import DIALECTS, Dialect
 from .errors import JinaConnectionError, JinaResponseError, error_from_response, masked
+from .gateway import key_header
 from .protocol import Call, parse
 from .protocol.reader import parse_reader_response
 from .protocol.responses import parse_lines
@@ -32,7 +33,12 @@ class HttpCodec:
     def __init__(self, settings: Settings, dialect: Dialect) -> None:
         self._settings = settings
         self._dialect = dialect
-        self._key = settings.key.reveal() if settings.key is not None else ""
+        self._secrets = settings.secrets
+        self._gateway_headers = dict(settings.headers or {})
+        # A header that the caller passes takes the place of the client's own, whatever the environment says.
+        own = {name.lower() for name in self._gateway_headers}
+        if settings.key is not None and (settings.api_key_header or "authorization" not in own):
+            self._gateway_headers |= key_header(settings.key.reveal(), settings.api_key_header)
 
     def encode(self, call: Call, cancellation: Cancellation) -> Request:
         """Return the HTTP request for a call. Reads files and encodes images."""
@@ -43,12 +49,13 @@ class HttpCodec:
             "Accept-Encoding": "gzip, deflate" if encoded.compress else "identity",
             "User-Agent": f"jina-client/{__version__}",
         }
+        if call.url is None or may_receive_key(self._settings.root, call.url):
+            own = {name.lower() for name in self._gateway_headers}
+            headers = {name: headers[name] for name in headers if name.lower() not in own} | self._gateway_headers
         body = b""
         if encoded.payload is not None:
             headers["Content-Type"] = "application/json"
             body = self._dialect.dumps(encoded.payload)
-        if self._key and (call.url is None or may_receive_key(self._settings.root, call.url)):
-            headers["Authorization"] = f"Bearer {self._key}"
         reserved = {name.lower() for name in headers}
         callers = {name: value for name, value in call.headers.items() if name.lower() not in reserved}
         return Request(encoded.method, url, {**callers, **headers}, body, self._settings.timeout, cancellation)
@@ -74,8 +81,7 @@ class HttpCodec:
             if call.method == "DELETE" and not response.body:
                 return {}
             return self._translate(call, parse(response.body), response.headers)
-        secrets = [self._key] if self._key else []
-        error = error_from_response(response.status, response.body, response.headers, secrets=secrets)
+        error = error_from_response(response.status, response.body, response.headers, secrets=self._secrets)
         error.url = url
         error.advice = advice_for(
             error, url, self._settings, location=response.headers.get("location", ""), model=_model_of(call)
@@ -117,7 +123,9 @@ class HttpCodec:
             raise
 
     def _masked(self, text: str) -> str:
-        return masked(text, self._key)
+        for secret in self._secrets:
+            text = masked(text, secret)
+        return text
 
 
 def _model_of(call: Call) -> str:

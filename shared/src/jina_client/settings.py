@@ -23,6 +23,7 @@ from .cache import EmbeddingCache
 from .checks import check_number, check_whole
 from .dialects import DIALECTS, Dialect
 from .errors import JinaInputError
+from .gateway import check_gateway, secret_values
 from .observation import OnAttempt
 from .transport import AsyncTransport, Transport
 
@@ -83,6 +84,9 @@ class Settings:
     cache: str | os.PathLike[str] | EmbeddingCache | None = None
     on_attempt: OnAttempt | None = None
     transport: Transport | AsyncTransport | None = None
+    headers: Mapping[str, str] | None = field(default=None, repr=False)
+    api_key_header: str | None = None
+    ca_bundle: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         _check_numbers({name: getattr(self, name) for name in _NUMBERS})
@@ -93,6 +97,9 @@ class Settings:
         # AWS signs requests with credentials of its own, which boto3 finds.
         self._set(api_key=None if self.is_sagemaker else _resolve_key(self.api_key))
         self._set(cache=_resolve_cache(self.cache))
+        check_gateway(self.headers, self.api_key_header, self.ca_bundle)
+        self._set(headers=dict(self.headers or {}))
+        self._check_gateway_applies()
         self._check_key()
 
     @property
@@ -104,6 +111,12 @@ class Settings:
     def key(self) -> Secret | None:
         """The API key."""
         return cast("Secret | None", self.api_key)
+
+    @property
+    def secrets(self) -> list[str]:
+        """Values that never show: the key, and those of headers that carry one."""
+        key = [] if self.key is None else [self.key.reveal()]
+        return key + secret_values(self.headers or {})
 
     @property
     def vector_cache(self) -> EmbeddingCache | None:
@@ -128,13 +141,22 @@ class Settings:
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
+    def _check_gateway_applies(self) -> None:
+        """Raise if something that is not HTTP would ignore these arguments."""
+        names = {"headers": self.headers, "api_key_header": self.api_key_header, "ca_bundle": self.ca_bundle}
+        passed = ", ".join(f"{name}=" for name, value in names.items() if value)
+        if passed and self.is_sagemaker:
+            raise JinaInputError(f"boto3 sends requests to SageMaker and ignores {passed}: configure AWS instead")
+        if self.ca_bundle is not None and self.transport is not None:
+            raise JinaInputError("transport= sends the requests and ignores ca_bundle=: leave ca_bundle out")
+
     def _check_key(self) -> None:
         if self.key is None and is_jina(self.root) and self.transport is None:
             raise JinaInputError(
                 f"{self.root} needs an API key (from https://jina.ai): pass api_key=… or set {KEY_VARIABLES[0]}. "
                 f"Without a key, base_url={LOCAL!r} or {URL_VARIABLE}={LOCAL} runs the embedded engine on this machine."
             )
-        if self.key is not None and exposes_key(self.root):
+        if self.secrets and exposes_key(self.root):
             host = urlsplit(self.root).hostname
             warnings.warn(f"the API key travels unencrypted to {host}: use https", UserWarning, stacklevel=_CALLER)
 
@@ -162,6 +184,7 @@ def check_settings(options: Mapping[str, Any]) -> None:
     if options.get("api_key") is not None:
         _resolve_key(options["api_key"])
     _check_cache(options.get("cache"))
+    check_gateway(options.get("headers"), options.get("api_key_header"), options.get("ca_bundle"))
 
 
 def _resolve_dialect(dialect: Any, on_sagemaker: bool) -> str:

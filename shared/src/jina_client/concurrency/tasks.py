@@ -200,4 +200,4 @@ def open_transport(settings: Settings) -> AsyncTransport:
     # Imported here and not at the first request, because it takes long enough to be felt in an event loop.
     from ..transport.http_aiohttp import AiohttpTransport
 
-    return AiohttpTransport(settings.max_concurrency)
+    return AiohttpTransport(settings.max_concurrency, settings.ca_bundle)

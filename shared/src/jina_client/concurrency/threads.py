@@ -138,4 +138,4 @@ def open_transport(settings: Settings) -> Transport:
         return SageMakerTransport(settings.root, settings.max_concurrency, settings.timeout)
     from ..transport.http_requests import RequestsTransport
 
-    return RequestsTransport(settings.max_concurrency)
+    return RequestsTransport(settings.max_concurrency, settings.ca_bundle)

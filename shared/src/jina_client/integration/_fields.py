@@ -30,6 +30,14 @@ class ConnectionFields(BaseModel):
     """The protocol that the service speaks, one of :data:`jina_client.dialects.DIALECTS`; by default Jina's."""
     cache: str | None = None
     """Path of a file to keep vectors in, so that none is paid for twice, or an :class:`jina_client.EmbeddingCache`."""
+    headers: dict[str, str] | None = None
+    """Headers to add to every request, such as those that a gateway asks for. Integrations save them, so put no secret
+    there."""
+    api_key_header: str | None = None
+    """The header that carries the key alone, such as ``api-key``; by default the key is sent as ``Authorization:
+    Bearer``."""
+    ca_bundle: str | None = None
+    """Path of a file of certificate authorities to trust, in PEM form; by default the usual ones."""
 
 
 class EmbeddingFields(BaseModel):

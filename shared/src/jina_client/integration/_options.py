@@ -27,6 +27,14 @@ class RequestOptions(TypedDict, total=False):
     """The protocol that the service speaks, one of :data:`jina_client.dialects.DIALECTS`; by default Jina's."""
     cache: str | None
     """Path of a file to keep vectors in, so that none is paid for twice, or an :class:`jina_client.EmbeddingCache`."""
+    headers: dict[str, str] | None
+    """Headers to add to every request, such as those that a gateway asks for. Integrations save them, so put no secret
+    there."""
+    api_key_header: str | None
+    """The header that carries the key alone, such as ``api-key``; by default the key is sent as ``Authorization:
+    Bearer``."""
+    ca_bundle: str | None
+    """Path of a file of certificate authorities to trust, in PEM form; by default the usual ones."""
 
 
 class ConnectionOptions(RequestOptions, total=False):
@@ -65,6 +73,14 @@ class ConnectionAttributes:
     """The protocol that the service speaks, one of :data:`jina_client.dialects.DIALECTS`; by default Jina's."""
     cache: str | None
     """Path of a file to keep vectors in, so that none is paid for twice, or an :class:`jina_client.EmbeddingCache`."""
+    headers: dict[str, str] | None
+    """Headers to add to every request, such as those that a gateway asks for. Integrations save them, so put no secret
+    there."""
+    api_key_header: str | None
+    """The header that carries the key alone, such as ``api-key``; by default the key is sent as ``Authorization:
+    Bearer``."""
+    ca_bundle: str | None
+    """Path of a file of certificate authorities to trust, in PEM form; by default the usual ones."""
 
 
 class RoleOptions(ConnectionOptions, total=False):

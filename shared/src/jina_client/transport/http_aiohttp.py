@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
+import ssl
 import sys
 import weakref
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -23,10 +26,11 @@ class AiohttpTransport:
 
     Args:
         connections: how many connections each pool may open.
+        ca_bundle: path of a file of certificate authorities to trust; by default the system's, or ``SSL_CERT_FILE``.
     """
 
-    def __init__(self, connections: int) -> None:
-        self._connections = connections
+    def __init__(self, connections: int, ca_bundle: str | os.PathLike[str] | None = None) -> None:
+        self._connector = partial(_connector, connections, ca_bundle)
         self._sessions: dict[asyncio.AbstractEventLoop, _LoopSession] = {}
 
     async def asend(self, request: Request) -> Response:
@@ -80,9 +84,9 @@ class AiohttpTransport:
         if sys.get_asyncgen_hooks().finalizer is None:
             # nest_asyncio runs a loop that never closes asynchronous generators. The session is closed with this
             # object or at the end of the program.
-            session = _make_session(self._connections)
+            session = _make_session(self._connector)
             return _LoopSession(None, session, weakref.finalize(self, _close_now, session, loop))
-        generator = _open_session(self._connections)
+        generator = _open_session(self._connector)
         session = await anext(generator)
         # If only this object referred to the generator, the collector of a cycle that holds this object would
         # finalize the session together with it, unclosed. So something outside refers to it as well.
@@ -108,9 +112,14 @@ def _close_now(session: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop) 
     end_in_loop(session.close(), loop)
 
 
-def _make_session(connections: int) -> aiohttp.ClientSession:
+def _connector(connections: int, ca_bundle: str | os.PathLike[str] | None) -> aiohttp.TCPConnector:
+    trusted = True if ca_bundle is None else ssl.create_default_context(cafile=os.fspath(ca_bundle))
+    return aiohttp.TCPConnector(limit=connections, ssl=trusted)
+
+
+def _make_session(connector: Callable[[], aiohttp.TCPConnector]) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=connections),
+        connector=connector(),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
         # aiohttp would read ~/.netrc, and reject our Authorization header if that has an entry for the host.
@@ -120,13 +129,13 @@ def _make_session(connections: int) -> aiohttp.ClientSession:
     )
 
 
-async def _open_session(connections: int) -> AsyncGenerator[aiohttp.ClientSession, None]:
+async def _open_session(connector: Callable[[], aiohttp.TCPConnector]) -> AsyncGenerator[aiohttp.ClientSession, None]:
     """Yield one session and close it with its event loop.
 
     An event loop that ends, as ``asyncio.run`` ends one, closes its asynchronous generators first. So a client that
     was never closed leaves no open connection behind, and no warning.
     """
-    session = _make_session(connections)
+    session = _make_session(connector)
     try:
         yield session
     finally:

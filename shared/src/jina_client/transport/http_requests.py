@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import socket
 import threading
 import time
@@ -26,9 +27,11 @@ class RequestsTransport:
 
     Args:
         connections: how many connections the pool keeps.
+        ca_bundle: path of a file of certificate authorities to trust; by default ``REQUESTS_CA_BUNDLE``, or certifi's.
     """
 
-    def __init__(self, connections: int) -> None:
+    def __init__(self, connections: int, ca_bundle: str | os.PathLike[str] | None = None) -> None:
+        self._ca_bundle = None if ca_bundle is None else os.fspath(ca_bundle)
         self._sessions = PerProcess(lambda: _new_session(connections))
 
     def send(self, request: Request) -> Response:
@@ -61,6 +64,8 @@ class RequestsTransport:
             auth=_keep_headers,
             allow_redirects=False,
             stream=True,
+            # For each request, because requests would take the environment's over the session's.
+            verify=self._ca_bundle,
         ) as response:
             # Read from urllib3, because dividing a body into chunks in requests takes longer than decoding it.
             body = bytearray()

@@ -28,9 +28,12 @@ def reason_of(url: str, error: BaseException) -> str:
         return f"the host name {parts.hostname!r} has no address (DNS): check base_url= and the network"
     certificate = next((each for each in chain if isinstance(each, ssl.SSLCertVerificationError)), None)
     if certificate is not None:
+        # aiohttp's own exception has no message about the verification. It is caused by the one that has.
+        messages = (getattr(each, "verify_message", None) for each in chain)
+        message = next((text for text in messages if text), certificate)
         return (
-            f"its certificate is not trusted ({certificate.verify_message or certificate}): install the certificate of "
-            "its authority, or correct base_url="
+            f"its certificate is not trusted ({message}): pass ca_bundle=, "
+            "the path of a file with the certificate of its authority, or correct base_url="
         )
     secure = next((each for each in chain if isinstance(each, ssl.SSLError)), None)
     if secure is not None and any(sign in str(secure).lower().replace("_", " ") for sign in _PLAIN_PORT):
