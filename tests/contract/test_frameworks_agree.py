@@ -311,7 +311,7 @@ OPTIONS: dict[str, Any] = {
     "tokens_per_minute": 90_000,
     "dialect": "jina",
     "headers": {"X-Team": "search"},
-    "api_key_header": "api-key",
+    "key_header": "api-key",
     "ca_bundle": certifi.where(),
 }
 

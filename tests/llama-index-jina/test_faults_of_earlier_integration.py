@@ -12,6 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import certifi
 import numpy as np
 import pytest
 from jina_client import (
@@ -147,6 +148,9 @@ EVERYTHING: dict[str, Any] = {
     "tokens_per_minute": 90_000,
     "dialect": "jina",
     "cache": "vectors.cache",
+    "headers": {"X-Team": "search"},
+    "key_header": "api-key",
+    "ca_bundle": certifi.where(),
 }
 RERANKING: dict[str, Any] = {
     "top_n": 5,

@@ -76,7 +76,7 @@ def test_a_gateway_may_close_the_connection_after_each_response(make_client: Any
 
 
 def test_the_key_goes_into_the_header_that_the_gateway_reads(make_client: Any, server: Recorder) -> None:
-    client = make_client(base_url=server.url, api_key=KEY, api_key_header="api-key", max_retries=0)
+    client = make_client(base_url=server.url, api_key=KEY, key_header="api-key", max_retries=0)
     client.embed(["a"])
     client.rerank("q", ["a"], model="jina-reranker-v3")
     assert [sent.headers.get("api-key") for sent in server.sent] == [KEY, KEY]
@@ -99,7 +99,7 @@ def test_a_login_of_the_gateway_takes_the_place_of_the_key(
     monkeypatch.setenv("JINA_API_KEY", KEY)
     login = {"authorization": "Basic dXNlcjpwdw=="}
     make_client(base_url=server.url, headers=login, max_retries=0).embed(["a"])
-    make_client(base_url=server.url, headers=login, api_key_header="api-key", max_retries=0).embed(["a"])
+    make_client(base_url=server.url, headers=login, key_header="api-key", max_retries=0).embed(["a"])
     sent = [(each.headers["authorization"], each.headers.get("api-key")) for each in server.sent]
     assert sent == [("Basic dXNlcjpwdw==", None), ("Basic dXNlcjpwdw==", KEY)]
 
@@ -114,14 +114,14 @@ def test_secret_headers_never_show(make_client: Any, server: Recorder) -> None:
 
 
 def test_headers_do_not_go_to_another_host(make_client: Any, server: Recorder) -> None:
-    options = {"api_key": KEY, "api_key_header": "api-key", "headers": {"X-Team": "search"}}
+    options = {"api_key": KEY, "key_header": "api-key", "headers": {"X-Team": "search"}}
     with recorder(lambda sent: Answer({"code": 200, "data": {"content": "a", "url": "u"}})) as other:
         make_client(base_url=server.url, max_retries=0, **options).web.read("https://e.com", endpoint=other.url)
         assert not {"api-key", "x-team"} & other.sent[0].headers.keys()
 
 
 def test_a_pickled_client_keeps_the_arguments_for_a_gateway(server: Recorder) -> None:
-    client = JinaClient(base_url=server.url, api_key=KEY, api_key_header="api-key", headers={"X-Team": "search"})
+    client = JinaClient(base_url=server.url, api_key=KEY, key_header="api-key", headers={"X-Team": "search"})
     with pickle.loads(pickle.dumps(client)) as copy:
         copy.embed(["a"])
     assert (server.sent[0].headers["api-key"], server.sent[0].headers["x-team"]) == (KEY, "search")
@@ -135,10 +135,10 @@ def test_a_pickled_client_keeps_the_arguments_for_a_gateway(server: Recorder) ->
         ({"headers": {"X-Team": "a\r\nX-Other: b"}}, r"headers\['X-Team'\] must be a string of printable ASCII"),
         ({"headers": {"X-Team": 7}}, r"headers\['X-Team'\] must be a string of printable ASCII"),
         ({"headers": {"Content-Type": "text/plain"}}, "'Content-Type', which the client sets itself"),
-        ({"api_key_header": "api key"}, "api_key_header must be the name of a header"),
-        ({"api_key_header": ""}, "api_key_header must be the name of a header"),
-        ({"api_key_header": "Host"}, "'Host', which the client sets itself"),
-        ({"api_key_header": "Api-Key", "headers": {"api-key": "a"}}, "leave one of them out"),
+        ({"key_header": "api key"}, "key_header must be the name of a header"),
+        ({"key_header": ""}, "key_header must be the name of a header"),
+        ({"key_header": "Host"}, "'Host', which the client sets itself"),
+        ({"key_header": "Api-Key", "headers": {"api-key": "a"}}, "leave one of them out"),
         ({"ca_bundle": "/no/such/file.pem"}, "'/no/such/file.pem' holds no certificates .*No such file"),
         ({"ca_bundle": __file__}, "holds no certificates in PEM form"),
         ({"ca_bundle": 7}, "ca_bundle must be the path of a file of certificates, got int"),
@@ -151,8 +151,8 @@ def test_arguments_that_cannot_work_are_rejected(make_client: Any, options: dict
 
 
 def test_arguments_that_nothing_would_read_are_rejected(make_client: Any, tmp_path: Path) -> None:
-    with pytest.raises(JinaInputError, match="boto3 sends requests to SageMaker and ignores headers=, api_key_header="):
-        make_client(base_url="sagemaker://a", headers={"X-Team": "search"}, api_key_header="api-key")
+    with pytest.raises(JinaInputError, match="boto3 sends requests to SageMaker and ignores headers=, key_header="):
+        make_client(base_url="sagemaker://a", headers={"X-Team": "search"}, key_header="api-key")
 
     class Own:
         def send(self, request: Request) -> Response:

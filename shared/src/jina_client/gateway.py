@@ -16,7 +16,7 @@ _OWN = ("accept", "accept-encoding", "connection", "content-length", "content-ty
 _SECRET = re.compile("auth|key|token|secret|password|cookie", re.IGNORECASE)
 
 
-def check_gateway(headers: Any, api_key_header: Any, ca_bundle: Any) -> None:
+def check_gateway(headers: Any, key_header: Any, ca_bundle: Any) -> None:
     """Raise unless these arguments of a client can work; each may be ``None``.
 
     Raises:
@@ -24,19 +24,17 @@ def check_gateway(headers: Any, api_key_header: Any, ca_bundle: Any) -> None:
     """
     if headers is not None:
         _check_headers(headers)
-    if api_key_header is not None:
-        if not isinstance(api_key_header, str) or not _NAME.fullmatch(api_key_header):
-            raise JinaInputError(
-                f"api_key_header must be the name of a header such as 'api-key', got {api_key_header!r}"
-            )
-        _check_name("api_key_header", api_key_header)
-        if any(name.lower() == api_key_header.lower() for name in headers or {}):
-            raise JinaInputError(f"headers= has {api_key_header!r}, which api_key_header= names: leave one of them out")
+    if key_header is not None:
+        if not isinstance(key_header, str) or not _NAME.fullmatch(key_header):
+            raise JinaInputError(f"key_header must be the name of a header such as 'api-key', got {key_header!r}")
+        _check_name("key_header", key_header)
+        if any(name.lower() == key_header.lower() for name in headers or {}):
+            raise JinaInputError(f"headers= has {key_header!r}, which key_header= names: leave one of them out")
     if ca_bundle is not None:
         _check_certificates(ca_bundle)
 
 
-def key_header(key: str, name: str | None) -> dict[str, str]:
+def header_of_key(key: str, name: str | None) -> dict[str, str]:
     """Return the header that carries a key: ``Authorization: Bearer KEY``, or the key alone in another header."""
     return {"Authorization": f"Bearer {key}"} if name is None else {name: key}
 

@@ -13,7 +13,7 @@ from .advice import advice_for
 from .cancellation import Cancellation
 from .dialects import DIALECTS, Dialect
 from .errors import JinaConnectionError, JinaResponseError, error_from_response, masked
-from .gateway import key_header
+from .gateway import header_of_key
 from .protocol import Call, parse
 from .protocol.reader import parse_reader_response
 from .protocol.responses import parse_lines
@@ -37,8 +37,8 @@ class HttpCodec:
         self._gateway_headers = dict(settings.headers or {})
         # A header that the caller passes takes the place of the client's own, whatever the environment says.
         own = {name.lower() for name in self._gateway_headers}
-        if settings.key is not None and (settings.api_key_header or "authorization" not in own):
-            self._gateway_headers |= key_header(settings.key.reveal(), settings.api_key_header)
+        if settings.key is not None and (settings.key_header or "authorization" not in own):
+            self._gateway_headers |= header_of_key(settings.key.reveal(), settings.key_header)
 
     def encode(self, call: Call, cancellation: Cancellation) -> Request:
         """Return the HTTP request for a call. Reads files and encodes images."""

@@ -85,7 +85,7 @@ class Settings:
     on_attempt: OnAttempt | None = None
     transport: Transport | AsyncTransport | None = None
     headers: Mapping[str, str] | None = field(default=None, repr=False)
-    api_key_header: str | None = None
+    key_header: str | None = None
     ca_bundle: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
@@ -97,7 +97,7 @@ class Settings:
         # AWS signs requests with credentials of its own, which boto3 finds.
         self._set(api_key=None if self.is_sagemaker else _resolve_key(self.api_key))
         self._set(cache=_resolve_cache(self.cache))
-        check_gateway(self.headers, self.api_key_header, self.ca_bundle)
+        check_gateway(self.headers, self.key_header, self.ca_bundle)
         self._set(headers=dict(self.headers or {}))
         self._check_gateway_applies()
         self._check_key()
@@ -143,7 +143,7 @@ class Settings:
 
     def _check_gateway_applies(self) -> None:
         """Raise if something that is not HTTP would ignore these arguments."""
-        names = {"headers": self.headers, "api_key_header": self.api_key_header, "ca_bundle": self.ca_bundle}
+        names = {"headers": self.headers, "key_header": self.key_header, "ca_bundle": self.ca_bundle}
         passed = ", ".join(f"{name}=" for name, value in names.items() if value)
         if passed and self.is_sagemaker:
             raise JinaInputError(f"boto3 sends requests to SageMaker and ignores {passed}: configure AWS instead")
@@ -184,7 +184,7 @@ def check_settings(options: Mapping[str, Any]) -> None:
     if options.get("api_key") is not None:
         _resolve_key(options["api_key"])
     _check_cache(options.get("cache"))
-    check_gateway(options.get("headers"), options.get("api_key_header"), options.get("ca_bundle"))
+    check_gateway(options.get("headers"), options.get("key_header"), options.get("ca_bundle"))
 
 
 def _resolve_dialect(dialect: Any, on_sagemaker: bool) -> str:

@@ -69,7 +69,7 @@ class AsyncJinaClient(AsyncClientLifecycle):
         transport: an object that sends requests instead of HTTP; see :mod:`jina_client.transport.contract`.
         headers: headers to add to every request, such as those that a gateway asks for. Integrations save them, so put
             no secret there.
-        api_key_header: the header that carries the key alone, such as ``api-key``; by default the key is sent as
+        key_header: the header that carries the key alone, such as ``api-key``; by default the key is sent as
             ``Authorization: Bearer``.
         ca_bundle: path of a file of certificate authorities to trust, in PEM form; by default the usual ones.
 

@@ -33,7 +33,7 @@ class ConnectionFields(BaseModel):
     headers: dict[str, str] | None = None
     """Headers to add to every request, such as those that a gateway asks for. Integrations save them, so put no secret
     there."""
-    api_key_header: str | None = None
+    key_header: str | None = None
     """The header that carries the key alone, such as ``api-key``; by default the key is sent as ``Authorization:
     Bearer``."""
     ca_bundle: str | None = None

@@ -30,7 +30,7 @@ class RequestOptions(TypedDict, total=False):
     headers: dict[str, str] | None
     """Headers to add to every request, such as those that a gateway asks for. Integrations save them, so put no secret
     there."""
-    api_key_header: str | None
+    key_header: str | None
     """The header that carries the key alone, such as ``api-key``; by default the key is sent as ``Authorization:
     Bearer``."""
     ca_bundle: str | None
@@ -76,7 +76,7 @@ class ConnectionAttributes:
     headers: dict[str, str] | None
     """Headers to add to every request, such as those that a gateway asks for. Integrations save them, so put no secret
     there."""
-    api_key_header: str | None
+    key_header: str | None
     """The header that carries the key alone, such as ``api-key``; by default the key is sent as ``Authorization:
     Bearer``."""
     ca_bundle: str | None
