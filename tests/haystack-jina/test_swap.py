@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -105,10 +106,22 @@ def test_an_overridden_run_is_used_by_async_pipelines(server: Recorder) -> None:
     assert server.sent == []
 
 
-def test_late_chunking_without_a_document_id_warns(server: Recorder) -> None:
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda embedder: embedder.run(documents=DOCUMENTS),
+        lambda embedder: asyncio.run(embedder.run_async(documents=DOCUMENTS)),
+    ],
+    ids=["run", "run_async"],
+)
+def test_late_chunking_without_a_document_id_warns_of_the_callers_line(
+    server: Recorder, run: Callable[[Any], Any]
+) -> None:
     embedder = JinaDocumentEmbedder(base_url=server.url, late_chunking=True, progress_bar=False)
-    with pytest.warns(UserWarning, match=r"2 of 2 Documents have no meta\['source_id'\].*late_chunking_field="):
-        embedder.run(documents=DOCUMENTS)
+    message = r"2 of 2 Documents have no meta\['source_id'\].*late_chunking_field="
+    with pytest.warns(UserWarning, match=message) as caught:
+        run(embedder)
+    assert [warning.filename for warning in caught if "source_id" in str(warning.message)] == [__file__]
 
 
 def test_the_error_for_a_document_without_text_names_raise_on_failure(server: Recorder) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Hashable
+
+from .callers import frames_to_caller
 
 # The defaults of the integrations that this project replaces, with what the documentation recommends for the same.
 _RECOMMENDED = {
@@ -13,16 +14,6 @@ _RECOMMENDED = {
     "jina-clip-v2": "jina-embeddings-v4",
     "jina-reranker-v1-base-en": "jina-reranker-v3",
     "jina-reranker-v2-base-multilingual": "jina-reranker-v3",
-}
-
-_LIBRARIES = {
-    "asyncio",
-    "haystack",
-    "haystack_integrations",
-    "jina_client",
-    "langchain_core",
-    "langchain_jina",
-    "llama_index",
 }
 
 _warned: set[tuple[Hashable, str]] = set()
@@ -49,13 +40,5 @@ def warn_of_default_model(owner: type, model: str, method: str = "") -> None:
         f"{name} uses {model!r} because model= was left out; {recommended!r} is recommended for new "
         f"programs. Vectors and scores of different models cannot be compared: to keep yours, pass model={model!r}",
         JinaDefaultModelWarning,
-        stacklevel=_frames_to_caller(),
+        stacklevel=frames_to_caller(),
     )
-
-
-def _frames_to_caller() -> int:
-    """Return the ``stacklevel`` of the first frame that belongs to the program and not to a library."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _LIBRARIES:
-        level, frame = level + 1, frame.f_back
-    return level

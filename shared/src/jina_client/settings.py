@@ -20,6 +20,7 @@ from .addresses import (
     resolve_base_url,
 )
 from .cache import EmbeddingCache
+from .callers import frames_to_caller
 from .checks import check_number, check_whole
 from .dialects import DIALECTS, Dialect
 from .errors import JinaInputError
@@ -28,9 +29,6 @@ from .observation import OnAttempt
 from .transport import AsyncTransport, Transport
 
 KEY_VARIABLES = ("JINA_API_KEY", "JINAAI_API_KEY", "JINA_AUTH_TOKEN")
-
-# Frames between the caller and the warning: those of this class, of its __init__, and of the client.
-_CALLER = 6
 
 
 class Secret:
@@ -158,7 +156,9 @@ class Settings:
             )
         if self.secrets and exposes_key(self.root):
             host = urlsplit(self.root).hostname
-            warnings.warn(f"the API key travels unencrypted to {host}: use https", UserWarning, stacklevel=_CALLER)
+            warnings.warn(
+                f"the API key travels unencrypted to {host}: use https", UserWarning, stacklevel=frames_to_caller()
+            )
 
 
 _NUMBERS: Mapping[str, Callable[[str, Any], None]] = {

@@ -15,6 +15,7 @@ from .._sync.agent_tools import WebTools
 from .._sync.components import Embedder, MultiVectorEmbedder, Reranker
 from ..addresses import DEFAULT_BASE_URL, resolve_base_url
 from ..arguments import known_arguments, unknown_argument, warns_of_default_model
+from ..callers import frames_to_caller
 from ..checks import check_choice, check_number, check_whole, kind_of_value
 from ..component_checks import check_connection, check_embedder, check_multi_vector_embedder, check_reranker
 from ..components.agent_tools import (
@@ -141,6 +142,7 @@ __all__ = [
     "failed_call",
     "find_model",
     "follows",
+    "frames_to_caller",
     "image_tokens",
     "input_error_from_pydantic",
     "invalid_query",

@@ -17,6 +17,7 @@ from jina_client.integration import (
     as_list,
     check_embedder,
     follows,
+    frames_to_caller,
     progress_of_part,
     replaces,
     warns_of_default_model,
@@ -372,7 +373,7 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
                 "late_chunking needs the document of each chunk, and these texts have none: each of them is embedded "
                 "as a document of its own. Put this object among the transformations of the pipeline or the index.",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=frames_to_caller(),
             )
 
     @contextmanager

@@ -26,6 +26,7 @@ from jina_client.integration import (
     Embedder,
     check_embedder,
     follows,
+    frames_to_caller,
     known_arguments,
     warns_of_default_model,
 )
@@ -188,7 +189,7 @@ class JinaDocumentEmbedder(JinaComponent):
                 f"meta[{self.late_chunking_field!r}]: each of them is embedded as a document of its own. Split with a "
                 "DocumentSplitter, which sets source_id, or name another meta field by late_chunking_field=",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=frames_to_caller(),
             )
         return [None if source is None else repr(source) for source in sources]
 
