@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from .adaptive import AdaptiveConcurrency
 from .errors import RateLimitError
 
 WINDOW = 60.0
@@ -28,10 +29,6 @@ WINDOW = 60.0
 
 # Seconds added to the window: the service counts requests on arrival, and their travel times differ.
 _MARGIN = 0.01
-# Successful responses per request in flight after which one more is allowed: after a rejection for concurrency (doubled
-# after each such rejection), and after a pause for a rate limit.
-_PATIENCE = 8
-_PATIENCE_AFTER_PAUSE = 1
 _LIMIT = re.compile(r"[\d,]+\s*/\s*(\d[\d,]{0,20})\s+(requests per minute|tokens per minute|concurrent requests)")
 
 
@@ -68,7 +65,7 @@ class RateLimiter:
     Args:
         requests_per_minute: ``None`` for as many as the service allows.
         tokens_per_minute: of all requests together; ``None`` for as many as the service allows.
-        max_concurrency: requests in flight.
+        max_concurrency: requests in flight at most; ``None`` to adapt, see :mod:`jina_client.adaptive`.
         window: seconds that rates are counted over; by default :data:`WINDOW`.
         clock: returns seconds and never goes backward.
     """
@@ -77,14 +74,14 @@ class RateLimiter:
         self,
         requests_per_minute: int | None,
         tokens_per_minute: int | None,
-        max_concurrency: int,
+        max_concurrency: int | None,
         *,
         window: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._requests = requests_per_minute
         self._tokens = tokens_per_minute
-        self._max_concurrency = self._concurrency = max_concurrency
+        self._concurrency = AdaptiveConcurrency(max_concurrency)
         self._window = (WINDOW if window is None else window) * (1 + _MARGIN)
         self._clock = clock
         self._lock = threading.Lock()
@@ -93,10 +90,13 @@ class RateLimiter:
         self._recent: deque[Slot] = deque()
         self._in_flight = 0
         self._paused_until = -math.inf
-        self._successes = 0
-        self._patience = self._concurrency_patience = _PATIENCE
         self._lowered_at = -math.inf
         self._rejected_alone = False
+
+    @property
+    def concurrency(self) -> int:
+        """The number of requests that may be in flight now."""
+        return self._concurrency.current
 
     def queue(self, tokens: int, wake: Callable[[], None], *, retry: bool = False) -> Slot:
         """Enter the queue: at its end, or at its front for a retry."""
@@ -115,7 +115,7 @@ class RateLimiter:
             0 if it started; otherwise the seconds after which to try again, infinity if :attr:`Slot.wake` will tell.
         """
         with self._lock:
-            if self._queue[0] is not slot or self._in_flight >= self._concurrency:
+            if self._queue[0] is not slot or self._in_flight >= self._concurrency.current:
                 return math.inf
             now = self._clock()
             wait = max(self._paused_until - now, self._until_free(now, slot.tokens))
@@ -146,16 +146,14 @@ class RateLimiter:
             headers: the response's, by lower-case name; ``x-ratelimit-remaining-requests`` bounds the concurrency.
         """
         with self._lock:
+            seconds = self._clock() - (slot.started or 0.0)
+            busy = self._in_flight >= self._concurrency.current and bool(self._queue)
+            self._concurrency.succeeded(slot.tokens, seconds, busy=busy)
             if tokens is not None:
                 slot.tokens = tokens
-            self._successes += 1
-            if self._concurrency < self._max_concurrency and self._successes >= self._patience * self._concurrency:
-                self._concurrency += 1
-                self._successes = 0
             remaining = headers.get("x-ratelimit-remaining-requests", "")
-            if remaining.isdecimal() and float(remaining) < self._concurrency:
-                self._concurrency = max(1, int(remaining))
-                self._successes = 0
+            if remaining.isdecimal():
+                self._concurrency.bounded(float(remaining))
 
     def rejected(self, slot: Slot, error: RateLimitError) -> None:
         """Learn from a 429: the limit that it names, and that the service has not counted the request."""
@@ -172,21 +170,16 @@ class RateLimiter:
                 # A rejection without a reason while the concurrency is being raised counts as a concurrency limit.
                 # But if a request was rejected while it was alone in flight, the limit is a rate limit.
                 has_reason = bool(kind) or error.retry_after is not None
-                self._rejected_alone |= self._concurrency == 1
-                raising = not has_reason and not self._rejected_alone and self._concurrency < self._max_concurrency
+                self._rejected_alone |= self._concurrency.current == 1
+                raising = not has_reason and not self._rejected_alone and self._concurrency.is_changing
                 self._lower_concurrency(limit, is_concurrency_limit=kind == "concurrent" or raising)
 
     def _lower_concurrency(self, limit: int | None, *, is_concurrency_limit: bool) -> None:
         self._lowered_at = self._clock()
-        self._successes = 0
         if is_concurrency_limit:
-            self._concurrency = max(1, min(limit or self._concurrency // 2, self._max_concurrency))
-            self._concurrency_patience *= 2
-            self._patience = self._concurrency_patience
+            self._concurrency.rejected(limit)
         else:
-            # Send one request at a time after the pause, because the remaining quota is unknown.
-            self._concurrency = 1
-            self._patience = _PATIENCE_AFTER_PAUSE
+            self._concurrency.paused()
 
     def pause(self, seconds: float) -> None:
         """Start no request for some seconds."""
@@ -198,7 +191,7 @@ class RateLimiter:
         with self._lock:
             now = self._clock()
             wait = self._paused_until - now
-            if self._queue and self._in_flight < self._concurrency:
+            if self._queue and self._in_flight < self._concurrency.current:
                 wait = max(wait, self._until_free(now, self._queue[0].tokens))
             return max(0.0, wait)
 

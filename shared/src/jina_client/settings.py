@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+from .adaptive import CEILING
 from .addresses import (
     LOCAL,
     SAGEMAKER,
@@ -75,7 +76,7 @@ class Settings:
     timeout: float = 60.0
     max_retries: int = 4
     retry_timeout: float = 300.0
-    max_concurrency: int = 8
+    max_concurrency: int | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     dialect: str | None = None
@@ -122,6 +123,11 @@ class Settings:
         return cast("EmbeddingCache | None", self.cache)
 
     @property
+    def connections(self) -> int:
+        """The largest number of requests in flight."""
+        return CEILING if self.max_concurrency is None else self.max_concurrency
+
+    @property
     def is_local(self) -> bool:
         """Whether requests go to the embedded engine in this process."""
         return self.root == LOCAL
@@ -165,7 +171,7 @@ _NUMBERS: Mapping[str, Callable[[str, Any], None]] = {
     "timeout": check_number,
     "retry_timeout": partial(check_number, zero=True),
     "max_retries": partial(check_whole, low=0, required=True),
-    "max_concurrency": partial(check_whole, required=True),
+    "max_concurrency": check_whole,
     "requests_per_minute": check_whole,
     "tokens_per_minute": check_whole,
 }

@@ -57,8 +57,9 @@ class AsyncJinaClient(AsyncClientLifecycle):
         max_retries: maximum number of retries after a transient failure.
         retry_timeout: seconds after the first attempt within which retries may start. Time in the rate limiter's queue
             does not count.
-        max_concurrency: requests in flight, over all calls and threads of this client. If the service allows fewer, the
-            client sends fewer.
+        max_concurrency: maximum number of requests in flight, over all calls and threads of this client. If the service
+            allows fewer, the client sends fewer. By default the number adapts to the service: it starts at 8 and grows
+            up to 64 while throughput grows with it, see :mod:`jina_client.adaptive`.
         requests_per_minute: client-side limit; by default the limit that the service states when it rejects a request.
         tokens_per_minute: client-side limit; by default the limit that the service states when it rejects a request.
         dialect: the protocol that the service speaks, one of :data:`jina_client.dialects.DIALECTS`; by default Jina's.
@@ -139,8 +140,8 @@ class AsyncJinaClient(AsyncClientLifecycle):
     ) -> AsyncIterator[tuple[int, Embeddings]]:
         """Embed inputs as they arrive, in bounded memory and in order, such as a generator of millions of texts.
 
-        The client takes inputs only when it has room for them: at most twice as many requests as ``max_concurrency``
-        are in flight or wait to be taken. It sends nothing before the first result is requested.
+        The client takes inputs only when it has room for them: at most twice as many requests as may be in flight
+        have been sent or wait to be taken. It sends nothing before the first result is requested.
 
         Args:
             inputs: any iterable; for the asynchronous client also an asynchronous one.

@@ -80,15 +80,17 @@ class Runner:
         partial: bool = False,
     ) -> Generator[tuple[int, Embeddings], None, None]:
         """Send requests as inputs arrive, and yield their results in order."""
-        limit, wait = self._settings.max_concurrency, self._limiters.get().remaining_wait
+        limiter = self._limiters.get()
         # Jobs whose result the caller does not have yet, in order.
         pending: dict[EmbedJob, Any] = {}
         total = len(inputs) if isinstance(inputs, Sized) else None
         progress = progress_of_call(show_progress, total)
-        with progress, progress.waiting(wait), attaching_results(pending):
-            with closing(self._jobs(plan, inputs)) as jobs, ThreadWorkers(limit) as workers:
+        with progress, progress.waiting(limiter.remaining_wait), attaching_results(pending):
+            with closing(self._jobs(plan, inputs)) as jobs, ThreadWorkers(self._settings.connections) as workers:
                 while True:
                     running = sum(not handle.done() for handle in pending.values())
+                    # One more than may be in flight, so that the limiter sees that requests wait.
+                    limit = min(limiter.concurrency + 1, self._settings.connections)
                     has_room = running < limit and len(pending) < 2 * limit
                     if has_room and (job := next(jobs, None)) is not None:
                         pending[job] = workers.start(self._send_job, job, workers)
@@ -120,7 +122,7 @@ class Runner:
 
     def _send_all(self, job: Job[Any], show_progress: bool) -> None:
         batches = iter(job.batches)
-        size = max(1, min(len(job.batches), self._settings.max_concurrency))
+        size = max(1, min(len(job.batches), self._settings.connections))
         progress = progress_of_call(show_progress, sum(map(len, job.batches)))
         with progress, progress.waiting(self._limiters.get().remaining_wait), attaching_results([job]):
             with ThreadWorkers(size) as workers:

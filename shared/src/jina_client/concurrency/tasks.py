@@ -196,8 +196,8 @@ def open_transport(settings: Settings) -> AsyncTransport:
     if settings.is_sagemaker:
         from ..transport.sagemaker import SageMakerTransport
 
-        return SageMakerTransport(settings.root, settings.max_concurrency, settings.timeout)
+        return SageMakerTransport(settings.root, settings.connections, settings.timeout)
     # Imported here and not at the first request, because it takes long enough to be felt in an event loop.
     from ..transport.http_aiohttp import AiohttpTransport
 
-    return AiohttpTransport(settings.max_concurrency, settings.ca_bundle)
+    return AiohttpTransport(settings.connections, settings.ca_bundle)

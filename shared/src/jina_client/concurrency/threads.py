@@ -135,7 +135,7 @@ def open_transport(settings: Settings) -> Transport:
     if settings.is_sagemaker:
         from ..transport.sagemaker import SageMakerTransport
 
-        return SageMakerTransport(settings.root, settings.max_concurrency, settings.timeout)
+        return SageMakerTransport(settings.root, settings.connections, settings.timeout)
     from ..transport.http_requests import RequestsTransport
 
-    return RequestsTransport(settings.max_concurrency, settings.ca_bundle)
+    return RequestsTransport(settings.connections, settings.ca_bundle)

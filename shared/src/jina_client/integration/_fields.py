@@ -20,8 +20,9 @@ class ConnectionFields(BaseModel):
     """Seconds after the first attempt within which retries may start. Time in the rate limiter's queue does not
     count."""
     max_concurrency: int | None = None
-    """Requests in flight, over all calls and threads of this client. If the service allows fewer, the client sends
-    fewer."""
+    """Maximum number of requests in flight, over all calls and threads of this client. If the service allows fewer, the
+    client sends fewer. By default the number adapts to the service: it starts at 8 and grows up to 64 while throughput
+    grows with it, see :mod:`jina_client.adaptive`."""
     requests_per_minute: int | None = None
     """Client-side limit; by default the limit that the service states when it rejects a request."""
     tokens_per_minute: int | None = None
