@@ -160,7 +160,6 @@ def _keys_of_cells(
     ends = np.cumsum(probed * np.diff(bounds), axis=1)
     keys = np.full((len(queries), ends[:, -1].max()), np.iinfo(np.int64).max)
     cells = np.flatnonzero(probed.any(axis=0))
-    library = faiss()
 
     def search(numbers: NDArray[np.int64]) -> None:
         # Read a cell once for all queries that probe it. Compute all its distances without selecting among them:
@@ -169,17 +168,24 @@ def _keys_of_cells(
             members = np.flatnonzero(probed[:, number])
             part = slice(bounds[number], bounds[number + 1])
             query_codes, cell_codes = queries[members], codes[part]
-            distances = np.empty((len(query_codes), len(cell_codes)), np.int32)
-            pointers = map(library.swig_ptr, (query_codes, cell_codes))
-            sizes = len(query_codes), len(cell_codes), codes.shape[1]
-            library.hammings(*pointers, *sizes, library.swig_ptr(distances))
-            cell_keys = _keys(distances, rows[part])
+            cell_keys = _keys(_all_distances(query_codes, cell_codes), rows[part])
             for query, end, key in zip(members.tolist(), ends[members, number].tolist(), cell_keys, strict=True):
                 keys[query, end - len(cell_codes) : end] = key
 
     threads = thread_count(int(ends[:, -1].sum()))
     list(pool().map(search, (cells[number::threads] for number in range(threads))))
     return keys
+
+
+def _all_distances(queries: NDArray[np.uint8], codes: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Return the Hamming distances of all pairs: ``(q, n)``."""
+    if codes.shape[1] % 8:
+        # faiss before 1.15.1 rejects rows that are not a multiple of eight bytes long.
+        return np.stack([np.bitwise_count(codes ^ query).sum(axis=1, dtype=np.int32) for query in queries])
+    library, distances = faiss(), np.empty((len(queries), len(codes)), np.int32)
+    pointers = map(library.swig_ptr, (queries, codes))
+    library.hammings(*pointers, len(queries), len(codes), codes.shape[1], library.swig_ptr(distances))
+    return distances
 
 
 def _keys(distances: NDArray[np.int32], rows: NDArray[Any]) -> NDArray[np.int64]:
