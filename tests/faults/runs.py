@@ -150,14 +150,13 @@ def langchain(url: str, batch_size: int | None, options: dict[str, Any]) -> Jina
 
 
 def llama_index(url: str, batch_size: int | None, options: dict[str, Any]) -> JinaEmbedding:
-    return JinaEmbedding(api_key=KEY, base_url=url, **MODEL, **options)
+    size = {} if batch_size is None else {"embed_batch_size": batch_size}
+    return JinaEmbedding(api_key=KEY, base_url=url, **size, **MODEL, **options)
 
 
 def haystack(url: str, batch_size: int | None, options: dict[str, Any]) -> JinaDocumentEmbedder:
     secret = Secret.from_token(KEY)
-    return JinaDocumentEmbedder(
-        secret, base_url=url, batch_size=batch_size or 128, progress_bar=False, **MODEL, **options
-    )
+    return JinaDocumentEmbedder(secret, base_url=url, batch_size=batch_size, progress_bar=False, **MODEL, **options)
 
 
 def documents(texts: list[str]) -> list[Document]:

@@ -22,7 +22,7 @@ HOST = "https://api.jina.ai/v1"
 # Name and default, in order. ``embed_batch_size`` is 10 there, and the size of a request; see the migration guide.
 EMBEDDING: dict[str, Any] = {
     "model": "jina-embeddings-v3",
-    "embed_batch_size": 1024,
+    "embed_batch_size": 512,
     "api_key": None,
     "callback_manager": None,
     "encoding_queries": None,

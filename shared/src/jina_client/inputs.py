@@ -138,6 +138,9 @@ def as_items(
     """Return any iterable of inputs as a list; see :func:`as_list` and :func:`as_item`."""
     values = as_list(items, name)
     check_whole("max_image_side", max_image_side, unit="pixels")
+    if "image" not in allowed and all(type(value) is str and value.isascii() for value in values):
+        # Nothing else can be wrong with them.
+        return values
     return [as_item(value, f"{name}[{index}]", allowed, model, max_image_side) for index, value in enumerate(values)]
 
 

@@ -80,7 +80,7 @@ class JinaEmbeddings(EmbeddingFields, LangChainConnection, Embeddings):
                 model: the model's id, also accepted as ``model_name``.
                 api_key: the key, also accepted as ``jina_api_key``; by default ``JINA_API_KEY``.
                 embedding_type: ``float``, or ``binary`` or ``ubinary`` for one bit per dimension.
-                batch_size: texts in one request, at most 512; 128 by default.
+                batch_size: texts in one request, at most 512; by default the client chooses.
                 show_progress: show a progress bar while documents and images are embedded.
                 **options: how to embed, and where and how to call.
             """

@@ -112,7 +112,9 @@ class JinaClient(ClientLifecycle):
                 ``ubinary`` uint8 with one bit per dimension.
             normalized: scale vectors to length 1; by default yes, if the model takes the option.
             truncate: cut inputs longer than the model's context; by default the service rejects them.
-            batch_size: inputs per request, at most 512; by default 128, and fewer if they are large.
+            batch_size: inputs per request, at most 512. By default the client makes requests of one size: as many as
+                may be in flight if each gets at least 32 inputs, and more if one would get more than 512 or be too
+                large.
             max_image_side: longer side in pixels above which an image is made smaller before it is sent, because images
                 are billed by tile. Needs Pillow, the extra ``images``. By default images are sent unchanged.
             show_progress: show a progress bar.

@@ -10,9 +10,11 @@ from ..checks import check_whole
 from ..inputs import Item, kind_of, size_of, tokens_of
 from ..models import LIST_LIMIT
 
-# Large enough that latency hardly counts with eight requests in flight, small enough that long texts stay far below
-# the size limits of gateways and that one failure costs little.
+# Inputs per request where their number is not known, or where responses are large: large enough that latency hardly
+# counts with eight requests in flight, small enough that one failure costs little.
 BATCH_SIZE = 128
+# Inputs that are not divided further in order to fill free slots: each request has a price in requests per minute.
+_SMALLEST_BATCH = 32
 MAX_REQUEST_BYTES = 16 * 2**20
 """Bytes of the inputs of one request; a single input may have more."""
 REQUEST_TOKENS = 50_000
@@ -27,11 +29,12 @@ class Batcher:
     """Decides for one input after another whether it starts a new request.
 
     Args:
-        batch_size: inputs per request; by default 128.
+        batch_size: inputs per request; by default ``default``.
         limit: the most inputs per request that the service accepts.
         request_tokens: estimated tokens per request; a single input may have more.
         one_kind: whether a request may hold inputs of one kind only.
-        sizes: by kind of input, the inputs per request without ``batch_size``, if fewer than 128.
+        default: inputs per request without ``batch_size``.
+        sizes: by kind of input, the inputs per request without ``batch_size``, if fewer than ``default``.
 
     Raises:
         JinaInputError: a batch size that is not an integer from 1 to ``limit``.
@@ -44,15 +47,32 @@ class Batcher:
         *,
         request_tokens: float,
         one_kind: bool = False,
+        default: int = BATCH_SIZE,
         sizes: Mapping[str, int] | None = None,
     ) -> None:
         check_whole("batch_size", batch_size, 1, limit)
-        self._max_count = min(BATCH_SIZE, limit) if batch_size is None else batch_size
+        self._max_count = min(default, limit) if batch_size is None else batch_size
         self._sizes = sizes if sizes and batch_size is None else {}
         self._max_tokens = request_tokens
         self._one_kind = one_kind
         self._count = self._bytes = self._tokens = 0
         self._kind = ""
+
+    def texts(self, items: Sequence[Item]) -> list[range] | None:
+        """Return the batches of texts that are all short, and ``None`` for other inputs.
+
+        The result is what :meth:`add` leads to, at a fifth of its time.
+        """
+        if not all(type(item) is str for item in items):
+            return None
+        count, lengths = self._count_limit("text"), [len(item) for item in items]  # type: ignore[arg-type]
+        batches = [range(start, min(start + count, len(items))) for start in range(0, len(items), count)]
+        for batch in batches:
+            characters = sum(lengths[batch.start : batch.stop])
+            # No text has more tokens than characters, besides its two special tokens.
+            if characters > MAX_REQUEST_BYTES or characters + 2 * len(batch) > self._max_tokens:
+                return None
+        return batches
 
     def add(self, item: Item) -> bool:
         """Count an input, and return whether it starts a new request."""
@@ -61,7 +81,7 @@ class Batcher:
         separate = "pdf" in (kind, self._kind) or (self._one_kind and kind != self._kind)
         starts_new = self._count > 0 and (
             separate
-            or self._count >= min(self._max_count, self._sizes.get(kind, self._max_count))
+            or self._count >= self._count_limit(kind)
             or self._bytes + size > MAX_REQUEST_BYTES
             or self._tokens + tokens > self._max_tokens
         )
@@ -73,6 +93,9 @@ class Batcher:
         self._tokens += tokens
         return starts_new
 
+    def _count_limit(self, kind: str) -> int:
+        return min(self._max_count, self._sizes.get(kind, self._max_count))
+
 
 def split(
     items: Sequence[Item],
@@ -81,12 +104,29 @@ def split(
     *,
     request_tokens: float,
     one_kind: bool = False,
+    default: int = BATCH_SIZE,
     sizes: Mapping[str, int] | None = None,
 ) -> list[range]:
     """Return the batches of a list of inputs: consecutive ranges that cover all of it; see :class:`Batcher`."""
-    batcher = Batcher(batch_size, limit, request_tokens=request_tokens, one_kind=one_kind, sizes=sizes)
-    starts = [index for index, item in enumerate(items) if batcher.add(item)]
-    return [range(start, stop) for start, stop in pairwise((0, *starts, len(items)))]
+    batcher = Batcher(batch_size, limit, request_tokens=request_tokens, one_kind=one_kind, default=default, sizes=sizes)
+    batches = batcher.texts(items)
+    if batches is None:
+        starts = [index for index, item in enumerate(items) if batcher.add(item)]
+        batches = [range(start, stop) for start, stop in pairwise((0, *starts, len(items)))]
+    return batches
+
+
+def even_batch_size(count: int, slots: int | None, limit: int = LIST_LIMIT) -> int:
+    """Return how many inputs a request should have, so that requests are of one size and few slots stay free.
+
+    Args:
+        count: inputs of the call.
+        slots: requests that may be in flight; ``None`` to make as few requests as possible.
+        limit: the most inputs per request that the service accepts.
+    """
+    fewest = -(-count // limit)
+    requests = max(fewest, min(slots or 1, count // _SMALLEST_BATCH))
+    return -(-count // requests)
 
 
 @dataclass(frozen=True, slots=True)

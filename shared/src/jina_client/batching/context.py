@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ..adaptive import START
 from ..cache import EmbeddingCache
 from ..dialects import Dialect
 from ..inputs import Item, tokens_of
 from ..models import LIST_LIMIT, Model
 from ..protocol import Call
 from ..settings import Settings
-from .batcher import REQUEST_TOKENS, Batcher, split
+from .batcher import REQUEST_TOKENS, Batcher, even_batch_size, split
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +25,23 @@ class PlanningContext:
         root: the service's address.
         dialect: the protocol that it speaks.
         request_tokens: estimated tokens per request.
+        slots: requests that a call may have in flight when it starts; ``None`` if few requests are better than many,
+            because the caller limits them.
         cache: the vectors that need not be requested.
     """
 
     root: str
     dialect: Dialect
     request_tokens: int
+    slots: int | None
     cache: EmbeddingCache | None
 
     @classmethod
     def of(cls, settings: Settings, dialect: Dialect) -> PlanningContext:
         """Return the context of a client's settings."""
         request_tokens = min(REQUEST_TOKENS, settings.tokens_per_minute or REQUEST_TOKENS)
-        return cls(settings.root, dialect, request_tokens, settings.vector_cache)
+        slots = None if settings.requests_per_minute else settings.max_concurrency or START
+        return cls(settings.root, dialect, request_tokens, slots, settings.vector_cache)
 
     @property
     def service(self) -> str:
@@ -76,6 +81,11 @@ class PlanningContext:
     def split(self, items: Sequence[Item], batch_size: int | None, row: Model | None) -> list[range]:
         """Return the batches of a list of inputs."""
         return split(items, batch_size, list_limit(row), **self._limits())
+
+    def divide(self, items: Sequence[Item], row: Model | None) -> list[range]:
+        """Return the batches of a list of inputs, in even numbers that fill the free slots."""
+        limit = list_limit(row)
+        return split(items, None, limit, default=even_batch_size(len(items), self.slots, limit), **self._limits())
 
     def _limits(self) -> dict[str, Any]:
         dialect = self.dialect

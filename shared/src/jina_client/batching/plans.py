@@ -34,7 +34,13 @@ def plan_embed(
     items = as_items(inputs, "inputs", request.modalities, request.model, options.get("max_image_side"))
     context.check(request, "embeddings", items)
     if not late_chunking:
-        return _embed_job(context, request, items, lambda part: context.split(part, batch_size, request.row))
+
+        def batches(part: Sequence[Item]) -> list[range]:
+            if batch_size is None:
+                return context.divide(part, request.row)
+            return context.split(part, batch_size, request.row)
+
+        return _embed_job(context, request, items, batches)
     if batch_size is not None:
         raise JinaInputError(
             f"batch_size={batch_size} has no effect with late_chunking=True, which sends all inputs as one document in "

@@ -42,8 +42,8 @@ __all__ = ["DEFAULT_JINA_AI_API_URL", "JinaEmbedding"]
 Encoding = Literal["float", "binary", "ubinary"]
 Embedding = list[float]
 
-# Texts per batch of LlamaIndex. The client sends them in requests of 128 texts, with eight requests in flight.
-EMBED_BATCH_SIZE = 1024
+# The largest request that Jina accepts. The client chooses the size of requests up to it.
+EMBED_BATCH_SIZE = 512
 
 dispatcher = get_dispatcher(__name__)
 
@@ -63,7 +63,8 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
 
     Args:
         model: the model's id.
-        embed_batch_size: inputs per batch of LlamaIndex; the client divides a batch into requests.
+        embed_batch_size: maximum number of inputs per request, at most 512 whatever its value; by default the client
+            chooses, see :meth:`jina_client.JinaClient.embed`.
         api_key: the API key; by default the one from the environment, read on first use.
         callback_manager: LlamaIndex's callbacks.
         encoding_queries, encoding_documents: ``float``, ``binary`` or ``ubinary``. With the last two the service sends
@@ -216,8 +217,14 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
         return [embedding for part in parts for embedding in part]
 
     def _batches(self, texts: Any) -> list[list[str]]:
-        """Return texts in the batches that LlamaIndex reports. A single string raises."""
+        """Return texts in the parts that are embedded by one call each: all together if possible.
+
+        The client divides them into requests that run at the same time. LlamaIndex's rate limiter, its workers, and a
+        subclass that embeds texts itself get parts of ``embed_batch_size``. A single string raises.
+        """
         items = texts if isinstance(texts, list) else as_list(texts, "texts")
+        if self.rate_limiter is None and not (self.num_workers or 0) > 1 and not self._replaces_texts():
+            return [items] if items else []
         return [items[start : start + self.embed_batch_size] for start in range(0, len(items), self.embed_batch_size)]
 
     def _report(self, texts: list[str], role: Role, embed: Callable[[list[str]], list[Embedding]]) -> list[Embedding]:
@@ -354,7 +361,8 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
         return AsyncEmbedder(self._connection(), self.model, **self._options())
 
     def _options(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in EmbeddingFields.model_fields}
+        batch_size = self.embed_batch_size if self.embed_batch_size < EMBED_BATCH_SIZE else None
+        return {"batch_size": batch_size, **{name: getattr(self, name) for name in EmbeddingFields.model_fields}}
 
     def _encoding(self, role: Role) -> dict[str, Any]:
         return {"embedding_type": self.encoding_queries if role == "query" else self.encoding_documents}

@@ -72,7 +72,7 @@ class JinaDocumentEmbedder(JinaComponent):
         model: str = "jina-embeddings-v3",
         prefix: str = "",
         suffix: str = "",
-        batch_size: int = 128,
+        batch_size: int | None = None,
         progress_bar: bool = True,
         meta_fields_to_embed: list[str] | None = None,
         embedding_separator: str = "\n",
@@ -93,7 +93,8 @@ class JinaDocumentEmbedder(JinaComponent):
         :param model: The model's id.
         :param prefix: A string to put before each text.
         :param suffix: A string to put after each text.
-        :param batch_size: Documents per request, at most 512. With late chunking, each source document is one request.
+        :param batch_size: Documents per request, at most 512; by default the client chooses. With late chunking, each
+            source document is one request.
         :param progress_bar: Show a progress bar.
         :param meta_fields_to_embed: Meta fields to put before the content.
         :param embedding_separator: The separator between the meta fields and the content.
