@@ -186,6 +186,7 @@ def test_input_indices_is_none_without_a_pdf(client: Any, media_server: Recorder
         ({"image": b""}, {"model": "jina-embeddings-v3"}, "is an image, and jina-embeddings-v3 takes text only"),
         (b"", {"model": "jina-embeddings-v3"}, "must be a string, got bytes"),
         (7, {}, "must be a string, got int"),
+        ([1, 2], {}, "must be a string, got list of token ids, .*: pass the text itself"),
         ("a", {"max_image_side": 0}, "max_image_side must be a whole number of 1 or more \\(pixels\\)"),
         ({"image": TOO_LARGE}, {}, "has 8.0 MB; an image may have at most 8 MB; pass max_image_side"),
     ],

@@ -85,7 +85,10 @@ def as_text(item: Any, name: str) -> str:
     """
     text = item["text"] if isinstance(item, Mapping) and set(item) == {"text"} else item
     if not isinstance(text, str):
-        raise JinaInputError(f"{name} must be a string, got {'None' if item is None else type(item).__name__}")
+        kind = "None" if item is None else type(item).__name__
+        if isinstance(item, (list, tuple)) and item and all(type(each) is int for each in item):
+            kind += " of token ids, which no service of this API reads: pass the text itself"
+        raise JinaInputError(f"{name} must be a string, got {kind}")
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from ..adaptive import START
 from ..cache import EmbeddingCache
+from ..callers import frames_to_caller
 from ..dialects import Dialect
 from ..inputs import Item, tokens_of
 from ..models import LIST_LIMIT, Model
@@ -70,9 +71,9 @@ class PlanningContext:
             for index, item in enumerate(items, first):
                 self.dialect.check_item(endpoint, item, f"{name}[{index}]", request.row)
         self.dialect.encode(request.encode(items[:1]))
-        is_told = request.fields.get("truncate") or request.fields.get("truncation")
-        if self.dialect.truncates_silently and request.row is not None and not is_told:
-            _warn_of_truncation(self.dialect, request.row, items, name, first)
+        option = "truncation" if endpoint == "rerank" else "truncate"
+        if self.dialect.truncates_silently and request.row is not None and not request.fields.get(option):
+            _warn_of_truncation(self.dialect, request.row, items, name, first, option)
 
     def batcher(self, batch_size: int | None, row: Model | None) -> Batcher:
         """Return a batcher for inputs that come one by one."""
@@ -107,7 +108,9 @@ class EncodesItems(Protocol):
         """Return the call for some of the items."""
 
 
-def _warn_of_truncation(dialect: Dialect, row: Model, items: Sequence[Item], name: str, first: int) -> None:
+def _warn_of_truncation(
+    dialect: Dialect, row: Model, items: Sequence[Item], name: str, first: int, option: str
+) -> None:
     """Warn of texts that are probably longer than the model reads. A service does not say that it truncates them."""
     tokens = {
         index: tokens_of(item)
@@ -121,9 +124,9 @@ def _warn_of_truncation(dialect: Dialect, row: Model, items: Sequence[Item], nam
         others = f" (and {len(long) - 1} more)" if len(long) > 1 else ""
         warnings.warn(
             f"{name}[{index}]{others} has about {count:,} tokens, more than the {row.context:,} of {row.id}, and "
-            f"{dialect.title} truncates long texts without an error: pass shorter texts, or truncate=True to accept it",
+            f"{dialect.title} truncates long texts without an error: pass shorter texts, or {option}=True to accept it",
             UserWarning,
-            stacklevel=2,
+            stacklevel=frames_to_caller(),
         )
 
 

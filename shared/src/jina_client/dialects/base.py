@@ -35,7 +35,7 @@ _INSTEAD: Mapping[str, str] = {
     "input_type": "call Jina's API for multi-vectors",
     "max_doc_length": "shorten the documents",
     "pdf": "pass its pages as images",
-    "image": "call Jina's API for images",
+    "image": "call a service that does, such as Jina's API",
     "video": "pass frames as images",
     "content": "embed the parts by themselves",
     "sparse": "call Jina's API for sparse vectors",
@@ -145,7 +145,8 @@ class Dialect:
         accepted, kind = self.kinds.get(endpoint, ALL_KINDS), kind_of(item)
         if kind not in accepted:
             kinds = ", ".join(sorted(accepted))
-            raise self._unsupported(f"{name} of kind {kind}", f"{endpoint} accepts {kinds} only", kind)
+            advice = kind if "image" in accepted else "image"
+            raise self._unsupported(f"{name} of kind {kind}", f"{endpoint} accepts {kinds} only", advice)
 
     def item(self, item: Any) -> Any:
         """Return the JSON value of an input that is not a text."""

@@ -75,8 +75,9 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
             ingestion pipeline or call this object. A text without a node is treated as a document of one chunk.
         **arguments: ``query_task``, ``document_task``, ``normalized``, ``truncate``, ``max_image_side``; the connection
             options ``base_url``, ``timeout``, ``max_retries``, ``retry_timeout``, ``max_concurrency``,
-            ``requests_per_minute``, ``tokens_per_minute``, ``dialect``, ``cache``, ``transport`` and ``client``, as for
-            :class:`jina_client.JinaClient`; and LlamaIndex's own ``num_workers``, ``embeddings_cache``,
+            ``requests_per_minute``, ``tokens_per_minute``, ``dialect``, ``cache``, ``headers``, ``key_header``,
+            ``ca_bundle``, ``transport`` and ``client``, as for :class:`jina_client.JinaClient`; and LlamaIndex's own
+            ``num_workers``, ``embeddings_cache``,
             ``rate_limiter`` and ``model_name`` (a label in events; by default the model's id).
 
     Raises:

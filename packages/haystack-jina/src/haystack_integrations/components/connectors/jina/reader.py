@@ -47,8 +47,8 @@ class JinaReaderConnector(JinaComponent):
             which becomes one Document.
         :param client: A ready client to use instead of key and connection options.
         :param options: Connection options: `base_url` (the address of a reader of your own), `timeout`, `max_retries`,
-            `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, as for
-            `jina_client.JinaClient`; `dialect` and `cache` have no effect here.
+            `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `headers`, `key_header` and
+            `ca_bundle`, as for `jina_client.JinaClient`; `dialect` and `cache` have no effect here.
         :raises JinaInputError: An unknown argument or mode.
         """
         self.mode = mode if isinstance(mode, JinaReaderMode) else JinaReaderMode.from_str(mode)

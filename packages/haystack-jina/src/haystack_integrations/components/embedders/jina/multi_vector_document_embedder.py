@@ -97,8 +97,8 @@ class JinaMultiVectorDocumentEmbedder(JinaComponent):
             without vectors, a warning is logged, and `meta["failed"]` contains the reason by the id of the Document.
         :param client: A ready client to use instead of key and connection options.
         :param options: Connection options: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
-            `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
-            `cache`, as for `jina_client.JinaClient`.
+            `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect`,
+            `cache`, `headers`, `key_header` and `ca_bundle`, as for `jina_client.JinaClient`.
         :raises JinaInputError: An unknown argument, or an `image_size` that is not a pair of numbers.
         """
         self.api_key = api_key

@@ -77,8 +77,8 @@ class JinaTextEmbedder(JinaComponent):
         :param truncate: Cut a text longer than the model's context; by default the service rejects it.
         :param client: A ready client to use instead of key and connection options.
         :param options: Connection options: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
-            `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
-            `cache`, as for `jina_client.JinaClient`.
+            `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect`,
+            `cache`, `headers`, `key_header` and `ca_bundle`, as for `jina_client.JinaClient`.
         :raises JinaInputError: An unknown argument, or a value that cannot work.
         """
         self.api_key = api_key

@@ -95,8 +95,8 @@ class JinaRanker(JinaComponent):
         :param image_size: Width and height in pixels; larger images are scaled down to fit before they are sent.
         :param client: A ready client to use instead of key and connection options.
         :param options: Connection options: `base_url` (the API's root; `"local"` is the embedded engine), `timeout`,
-            `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect` and
-            `cache`, as for `jina_client.JinaClient`.
+            `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`, `dialect`,
+            `cache`, `headers`, `key_header` and `ca_bundle`, as for `jina_client.JinaClient`.
         :raises JinaInputError: An unknown argument, a `top_k` below 1, a `score_threshold` that is not a number, or an
             `image_size` that is not a pair of numbers (also a ValueError).
         """

@@ -78,7 +78,7 @@ class JinaLateInteractionWriter(LateInteractionComponent):
         :param client: A ready client to use instead of a key and connection options.
         :param options: Connection options: `base_url` (the root of the API; `"local"` is the embedded engine),
             `timeout`, `max_retries`, `retry_timeout`, `max_concurrency`, `requests_per_minute`, `tokens_per_minute`,
-            `dialect` and `cache`, as for `jina_client.JinaClient`.
+            `dialect`, `cache`, `headers`, `key_header` and `ca_bundle`, as for `jina_client.JinaClient`.
         :raises JinaInputError: An unknown argument, or an `image_size` that is not a pair of integers.
         """
         self.stored = stored
