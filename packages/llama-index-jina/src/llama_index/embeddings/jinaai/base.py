@@ -73,12 +73,9 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
         dimensions: the length of the vectors (Matryoshka); by default the model's full length.
         late_chunking: embed the nodes of one source document in each other's context. This needs nodes: use an
             ingestion pipeline or call this object. A text without a node is treated as a document of one chunk.
-        **arguments: ``query_task``, ``document_task``, ``normalized``, ``truncate``, ``max_image_side``; the connection
-            options ``base_url``, ``timeout``, ``max_retries``, ``retry_timeout``, ``max_concurrency``,
-            ``requests_per_minute``, ``tokens_per_minute``, ``dialect``, ``cache``, ``headers``, ``key_header``,
-            ``ca_bundle``, ``transport`` and ``client``, as for :class:`jina_client.JinaClient`; and LlamaIndex's own
-            ``num_workers``, ``embeddings_cache``,
-            ``rate_limiter`` and ``model_name`` (a label in events; by default the model's id).
+        **arguments: ``query_task``, ``document_task``, ``normalized``, ``truncate``, ``max_image_side``; the options of
+            :class:`jina_client.JinaClient` except ``on_attempt``, and ``client``; and LlamaIndex's own ``num_workers``,
+            ``embeddings_cache``, ``rate_limiter`` and ``model_name`` (a label in events; by default the model's id).
 
     Raises:
         JinaInputError: an unknown argument or a value that cannot work; a missing key when it is first needed.

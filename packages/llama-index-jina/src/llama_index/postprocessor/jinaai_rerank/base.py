@@ -66,12 +66,9 @@ class JinaRerank(LlamaIndexConnection, BaseNodePostprocessor):
         model: the model's id.
         base_url: the API's root; ``"local"`` is the embedded engine.
         api_key: the API key; by default the one from the environment, read on first use.
-        **arguments: ``truncation``, ``max_doc_length``, ``max_image_side``, ``callback_manager``; the connection
-            options ``timeout``, ``max_retries``, ``retry_timeout``, ``max_concurrency``, ``requests_per_minute``,
-            ``tokens_per_minute``, ``dialect``, ``cache``, ``headers``, ``key_header``,
-            ``ca_bundle``, ``transport`` and ``client``, as for :class:`jina_client.JinaClient`; and
-            ``api_url``, another name of ``base_url`` that
-            ``llama-index-postprocessor-jinaai-rerank`` saves.
+        **arguments: ``truncation``, ``max_doc_length``, ``max_image_side``, ``callback_manager``; the options of
+            :class:`jina_client.JinaClient` except ``on_attempt``, and ``client``; and ``api_url``, another name of
+            ``base_url`` that ``llama-index-postprocessor-jinaai-rerank`` saves.
 
     Raises:
         JinaInputError: an unknown argument or a value that cannot work; a missing key when it is first needed.
