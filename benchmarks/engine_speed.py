@@ -272,14 +272,14 @@ def quality(count: int) -> None:
     encoders = {precision: Encoder(find_model_files(), precision=precision) for precision in PRECISIONS}
     print(f"\n| nDCG@10 | pairs | {' | '.join(encoders)} | difference |\n|---|---|---|---|---|")
     for name, everything in collections().items():
-        chosen = everything[:: max(1, len(everything) // count)][:count]
+        sample = everything[:: max(1, len(everything) // count)][:count]
         values = []
         for encoder in encoders.values():
-            sides = [encoder.mean_vectors(encoder.tokenize(side)) for side in zip(*chosen, strict=True)]
+            sides = [encoder.mean_vectors(encoder.tokenize(side)) for side in zip(*sample, strict=True)]
             queries, documents = (side / np.linalg.norm(side, axis=1, keepdims=True) for side in sides)
             values.append(ndcg(best(queries @ documents.T, 10)))
         columns = " | ".join(f"{value:.4f}" for value in values)
-        print(f"| {name} | {len(chosen)} | {columns} | {values[0] - values[1]:+.4f} |", flush=True)
+        print(f"| {name} | {len(sample)} | {columns} | {values[0] - values[1]:+.4f} |", flush=True)
 
 
 def peer_environment(folder: Path) -> str:

@@ -47,15 +47,15 @@ print(json.dumps(list(_run(json.loads(sys.argv[1])))))
 NUMBER = r"-?\d+\.\d*(?:e[+-]\d+)?"
 
 
-def _matches(shown: str, printed: str) -> bool:
+def _matches(expected: str, printed: str) -> bool:
     """Return whether the printed text is the shown one.
 
     ``…`` stands for any text. Numbers with a decimal point may differ by 3 %, or by 0.03, and spaces in number.
     """
-    shown, printed = (
-        "\n".join(" ".join(line.split()) for line in text.strip().splitlines()) for text in (shown, printed)
+    expected, printed = (
+        "\n".join(" ".join(line.split()) for line in text.strip().splitlines()) for text in (expected, printed)
     )
-    parts = re.split(f"(…|{NUMBER})", shown)
+    parts = re.split(f"(…|{NUMBER})", expected)
     patterns = (
         ".*?" if part == "…" else f"({NUMBER})" if re.fullmatch(NUMBER, part) else re.escape(part) for part in parts
     )
@@ -79,9 +79,9 @@ def test_the_examples_print_what_the_page_shows(page: Path, tmp_path: Path) -> N
     )
     assert run.returncode == 0, run.stderr
     assert "JinaDefaultModelWarning" not in run.stderr
-    for (example, shown), printed in zip(EXAMPLES[page], json.loads(run.stdout), strict=True):
-        if shown:
-            assert _matches(shown, printed), f"{example}printed:\n{printed}"
+    for (example, expected), printed in zip(EXAMPLES[page], json.loads(run.stdout), strict=True):
+        if expected:
+            assert _matches(expected, printed), f"{example}printed:\n{printed}"
         for comment in re.findall(r"^ *print\(.*\)  # (.+)$", example, re.MULTILINE):
             assert any(_matches(comment, line) for line in printed.splitlines()), f"{comment!r} not in:\n{printed}"
 

@@ -23,6 +23,6 @@ TEXTS = [
 
 @pytest.mark.parametrize("name", EXTRAS)
 def test_an_extra_that_is_named_exists(name: str) -> None:
-    named = {(found[1], found[2]) for path in TEXTS for found in NAMED.finditer(path.read_text())}
+    named = {(match[1], match[2]) for path in TEXTS for match in NAMED.finditer(path.read_text())}
     assert named
     assert {extra for package, extras in named if package == name for extra in extras.split(",")} <= EXTRAS[name]

@@ -24,7 +24,7 @@ def rows_to_send(source: Source, task: Task, progress: Progressed) -> Iterator[R
     """
     checkpoints = iter(progress.checkpoints)
     checkpoint, before = next(checkpoints, None), 0
-    held: list[Row] = []
+    held_rows: list[Row] = []
     # The journal changes while rows are read.
     next_row, failed = progress.next_row, frozenset(progress.failed)
     number = 0
@@ -36,13 +36,13 @@ def rows_to_send(source: Source, task: Task, progress: Progressed) -> Iterator[R
         if record.number in failed:
             row = task.row(record)
             row.again = True
-            held.append(row)
+            held_rows.append(row)
         if checkpoint is not None and number == checkpoint[0]:
             if record.checksum != checkpoint[1]:
                 raise _changed(f"a row from {before} to {record.number}, up to {record.place}, differs")
             before, checkpoint = number, next(checkpoints, None)
-            yield from held
-            held.clear()
+            yield from held_rows
+            held_rows.clear()
     if number < next_row:
         raise _changed(f"it has {number} rows, and {next_row} were read before")
 

@@ -208,14 +208,14 @@ class Journal:
         if not rows:
             return None
         done = [row for row in outcome.rows if not row.error]
-        wanted = [index for index, row in enumerate(done) if row.again == again]
+        indices = [index for index, row in enumerate(done) if row.again == again]
         if outcome.repeats is None:
-            results = {name: column.take(pa.array(wanted, pa.int64())) for name, column in outcome.results.items()}
+            results = {name: column.take(pa.array(indices, pa.int64())) for name, column in outcome.results.items()}
             return Outcome(rows, results, None, 0 if again else outcome.tokens)
-        places = {old: new for new, old in enumerate(wanted)}
-        taken = [index for index, row in enumerate(outcome.repeats) if row in places]
-        results = {name: column.take(pa.array(taken, pa.int64())) for name, column in outcome.results.items()}
-        return Outcome(rows, results, [places[outcome.repeats[i]] for i in taken], 0 if again else outcome.tokens)
+        places = {old: new for new, old in enumerate(indices)}
+        positions = [index for index, row in enumerate(outcome.repeats) if row in places]
+        results = {name: column.take(pa.array(positions, pa.int64())) for name, column in outcome.results.items()}
+        return Outcome(rows, results, [places[outcome.repeats[i]] for i in positions], 0 if again else outcome.tokens)
 
     def _append_results(self, batch: pa.RecordBatch) -> list[int]:
         sink = pa.BufferOutputStream()

@@ -89,9 +89,9 @@ def find_files(spec: str) -> list[InputFile]:
             f"the input {spec} does not exist: pass a file, a folder, a quoted pattern such as 'data/*.jsonl', or -"
         )
     if not named:
-        found = f"{len(paths)} files, such as {paths[0].name}" if paths else "no file"
+        contents = f"{len(paths)} files, such as {paths[0].name}" if paths else "no file"
         raise JobError(
-            f"the input {spec} has {found}, but none of a known format: "
+            f"the input {spec} has {contents}, but none of a known format: "
             f"{', '.join((*TABLE_SUFFIXES, *MEDIA_SUFFIXES))}, also with {', '.join(_COMPRESSED)}"
         )
     tables = [file for file in named if file.kind in TABLE_SUFFIXES.values()]

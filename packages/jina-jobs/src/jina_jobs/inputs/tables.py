@@ -141,8 +141,8 @@ def _separated(stream: IO[bytes], kind: str, file: InputFile) -> Iterator[RawRow
         if len(fields) == len(names):
             yield dict(zip(names, fields, strict=True)), "", reader.line_num
         else:
-            shown = _shown(",".join(fields).encode("utf-8", "replace"))
-            yield None, f"the line has {len(fields)} fields and the header {len(names)}: {shown}", reader.line_num
+            line_text = _shown(",".join(fields).encode("utf-8", "replace"))
+            yield None, f"the line has {len(fields)} fields and the header {len(names)}: {line_text}", reader.line_num
     text.detach()
 
 
