@@ -30,7 +30,7 @@ def test_errors_warnings_logs_and_help_are_found() -> None:
         "error": "base_url must be a string, got {type(base_url).__name__}",
         "warning": "the API key travels unencrypted to {host}",
         "log": "Ignored %s, which is not a classifier of this engine",
-        "help": "Serve Jina AI's API on this machine.",
+        "help": "Serve Jina AI's API on this machine, with a small stand-in model.",
     }.items():
         assert text in _list(kind).stdout, kind
 

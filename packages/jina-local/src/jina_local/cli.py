@@ -57,7 +57,9 @@ class _MissingExtraError(Exception):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="jina-local", description="Serve Jina AI's API on this machine.")
+    parser = argparse.ArgumentParser(
+        prog="jina-local", description="Serve Jina AI's API on this machine, with a small stand-in model."
+    )
     parser.add_argument("--version", action="version", version=f"jina-local {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="serve the API over HTTP")
@@ -80,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     backend.add_argument(
         "--model",
         metavar="PATH_OR_ID",
-        help="serve one of Jina's open models and not the stand-in: a folder, or an id on the hub; "
+        help="serve one of Jina's open models instead of the stand-in: a folder, or an id on the hub; "
         "needs the package jina-torch",
     )
     serve.add_argument(
@@ -89,17 +91,19 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--precision",
         choices=PRECISIONS,
-        help=f"numbers that the stand-in's linear layers multiply; {PRECISION_VARIABLE} sets it too (default: int8)",
+        help=f"number format of the stand-in's linear layers; {PRECISION_VARIABLE} sets it too (default: int8)",
     )
     serve.add_argument("--threads", type=_whole_number(1), help="threads that compute (default: one per core)")
-    serve.add_argument("--state", metavar="DIR", help="folder for trained classifiers (default: in memory only)")
+    serve.add_argument(
+        "--state", metavar="DIR", help="folder in which trained classifiers and batch jobs outlive the server"
+    )
     serve.add_argument(
         "--allow-fetch", action="store_true", help="fetch images, PDFs and batch files by URL, from public addresses"
     )
     serve.add_argument(
         "--lenient",
         action="store_true",
-        help="ignore fields that Jina's API does not have, such as OpenAI's user, and not reject them with a 422",
+        help="ignore fields that Jina's API does not have, such as OpenAI's user, instead of rejecting them with a 422",
     )
     serve.add_argument(
         "--max-connections",
@@ -120,14 +124,14 @@ def _parser() -> argparse.ArgumentParser:
         type=_whole_number(1),
         default=60,
         metavar="N",
-        help="time limit for receiving a request body (default: %(default)s)",
+        help="time limit in seconds for receiving a request body (default: %(default)s)",
     )
     serve.add_argument(
         "--stop-seconds",
         type=_whole_number(0),
         default=3,
         metavar="N",
-        help="time for the accepted requests when the server stops (default: %(default)s)",
+        help="seconds in which a stopping server finishes accepted requests (default: %(default)s)",
     )
     serve.add_argument(
         "--media-workers",
@@ -140,14 +144,15 @@ def _parser() -> argparse.ArgumentParser:
         type=_whole_number(1),
         default=40,
         metavar="N",
-        help="processor time for one picture or page; a file may take three times that in all (default: %(default)s)",
+        help="seconds of processor time for one picture or page; a file may take three times as long in all "
+        "(default: %(default)s)",
     )
     serve.add_argument(
         "--media-memory",
         type=_whole_number(128),
         default=640,
         metavar="MB",
-        help="memory of one process that reads media (default: %(default)s)",
+        help="megabytes of memory for one process that reads media (default: %(default)s)",
     )
     for names, description in _LIMITS.items():
         help_text = f"{description}; requests above the limit get a 429"

@@ -75,7 +75,7 @@ class Encoder:
     Args:
         files: The model's files.
         threads: Threads that compute one batch; defaults to one per core that this process may use.
-        precision: Numbers that the linear layers multiply: ``int8``, which is about twice as fast, or ``float32``.
+        precision: Number format of the linear layers: ``int8``, which is about twice as fast, or ``float32``.
 
     Raises:
         ModelNotFoundError: A file is not the expected one.

@@ -71,7 +71,7 @@ class Engine:
         lenient: Whether fields that Jina's API does not have, such as OpenAI's ``user``, are ignored; by default they
             are errors. Fields of other models stay errors.
         state: Folder for trained classifiers and batch jobs. By default they are kept only as long as the engine.
-        precision: Numbers that the stand-in's linear layers multiply: ``int8``, which is about twice as fast, or
+        precision: Number format of the stand-in's linear layers: ``int8``, which is about twice as fast, or
             ``float32``. Defaults to ``JINA_LOCAL_PRECISION``, and else to ``int8``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Choose the numbers that the stand-in's linear layers multiply."""
+"""Choose the number format of the stand-in's linear layers."""
 
 from __future__ import annotations
 

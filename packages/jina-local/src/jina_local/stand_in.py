@@ -35,7 +35,7 @@ class StandInFactory:
         model_path: Folder of the stand-in's files; ``None`` searches the places listed in :mod:`jina_local.weights`.
         threads: Threads that compute one batch; ``None`` for one per core that this process may use.
         allow_fetch: Whether media may be fetched from public addresses.
-        precision: Numbers that the linear layers multiply: ``int8`` or ``float32``. ``None`` reads
+        precision: Number format of the linear layers: ``int8`` or ``float32``. ``None`` reads
             ``JINA_LOCAL_PRECISION``, and defaults to ``int8``.
 
     Raises:
