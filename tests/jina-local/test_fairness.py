@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,11 +15,29 @@ from typing import Any
 import orjson
 import pytest
 import requests
+import uvicorn
 from jina_local.app import App
 from jina_local.server import running
 from jina_local.server_limits import ServerLimits
 
 BODY = {"model": "jina-embeddings-v3", "input": "a text"}
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def event_loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Serve on one of the two event loops. The server uses uvloop where another package has installed it."""
+    if request.param == "uvloop":
+        pytest.importorskip("uvloop")
+    else:
+        monkeypatch.setitem(sys.modules, "uvloop", None)
+    factory = uvicorn.Config("").get_loop_factory()
+    assert factory is not None
+    loop = factory()
+    assert type(loop).__module__.startswith(request.param)
+    loop.close()
+
+
+on_both_event_loops = pytest.mark.usefixtures("event_loop")
 
 
 @contextmanager
@@ -47,6 +68,7 @@ def post(url: str, timeout: float = 30, **fields: Any) -> requests.Response:
     return requests.post(f"{url}/embeddings", json={**BODY, **fields}, timeout=timeout)
 
 
+@on_both_event_loops
 def test_the_key_is_checked_before_the_body_is_read() -> None:
     with running(api_key="right") as url, connected(url, head(10_000_000)) as connection:
         # The body never comes.
@@ -57,6 +79,7 @@ def test_the_key_is_checked_before_the_body_is_read() -> None:
         assert time.monotonic() - began < 5
 
 
+@on_both_event_loops
 def test_stalled_bodies_do_not_block_others() -> None:
     """Eight connections that each withhold the last byte used to make every other request a 503."""
     size = 100_000
@@ -68,6 +91,7 @@ def test_stalled_bodies_do_not_block_others() -> None:
         assert connections[0].recv(100).startswith(b"HTTP/1.1 503")
 
 
+@on_both_event_loops
 def test_a_stalled_body_gets_a_408() -> None:
     limits = ServerLimits(stall_seconds=0.5)
     with running(limits=limits) as url, connected(url, head(100) + b"x") as connection:
@@ -76,6 +100,7 @@ def test_a_stalled_body_gets_a_408() -> None:
         assert time.monotonic() - began < 3
 
 
+@on_both_event_loops
 def test_a_slow_body_gets_a_408() -> None:
     limits = ServerLimits(body_seconds=1, stall_seconds=0.5)
     with running(limits=limits) as url, connected(url, head(100)) as connection:
@@ -90,6 +115,7 @@ def test_a_slow_body_gets_a_408() -> None:
         assert time.monotonic() - began < 6
 
 
+@on_both_event_loops
 @pytest.mark.parametrize("sent", [b"", b"POST /v1/embeddings HTTP/1.1\r\nHo"], ids=["nothing", "half a head"])
 def test_incomplete_headers_end_the_connection(sent: bytes) -> None:
     with running(limits=ServerLimits(header_seconds=0.5)) as url, connected(url, sent) as connection:
@@ -98,6 +124,29 @@ def test_incomplete_headers_end_the_connection(sent: bytes) -> None:
         assert time.monotonic() - began < 5
 
 
+def test_the_server_needs_neither_uvloop_nor_httptools() -> None:
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(['uvloop', 'httptools'])); from jina_local.cli import main; "
+        "sys.exit(main(['serve', '--port', '0', '--body-seconds', '1', '--max-body', '1000']))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        announcement = re.search(r"JINA_BASE_URL=(\S+);", server.stdout.readline())
+        assert announcement
+        url = announcement[1]
+        with requests.Session() as session:
+            statuses = [
+                session.post(f"{url}/embeddings", data=orjson.dumps({**BODY, **fields}), timeout=30).status_code
+                for fields in ({}, {"input": 3}, {"input": "x" * 2000}, {})
+            ]
+        with connected(url, head(100) + b"x") as connection:
+            assert received(connection).startswith(b"HTTP/1.1 408")
+        server.terminate()
+        assert server.wait(20) == 0
+    assert statuses == [200, 422, 413, 200]
+
+
+@on_both_event_loops
 def test_a_connection_above_the_limit_gets_a_503() -> None:
     with running(limits=ServerLimits(connections=3)) as url:
         with ExitStack() as stack:
