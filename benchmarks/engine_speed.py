@@ -29,18 +29,27 @@ from typing import Any
 
 PEER = "sentence-transformers"
 CLIENTS = 16
+CHUNK_TOKENS = 240
 MODEL = "jina-embeddings-v3"
 BODY = {"model": MODEL, "embedding_type": "base64"}
 
 
 def texts() -> dict[str, list[str]]:
-    """Return first lines of docstrings, and chunks of 150 words, which every program reads to their end."""
+    """Return first lines of docstrings, and chunks that sentence-transformers does not truncate."""
+    from jina_local.weights import find_model_files
     from retrieval_quality import pairs
+    from tokenizers import Tokenizer
 
     everything = pairs()
-    words = " ".join(body for _, body in everything).split()
-    chunks = [" ".join(words[start : start + 150]) for start in range(0, 32 * 150, 150)]
-    return {"short texts": [summary for summary, _ in everything[:512]], "chunks of 150 words": chunks}
+    text = " ".join(body for _, body in everything[:100])
+    tokenizer = Tokenizer.from_file(str(find_model_files().tokenizer))
+    tokenizer.no_truncation()
+    offsets = tokenizer.encode(text, add_special_tokens=False).offsets[: 32 * CHUNK_TOKENS]
+    pieces = [offsets[start : start + CHUNK_TOKENS] for start in range(0, len(offsets), CHUNK_TOKENS)]
+    return {
+        "short texts": [summary for summary, _ in everything[:512]],
+        "chunks of 240 tokens": [text[piece[0][0] : piece[-1][1]] for piece in pieces],
+    }
 
 
 def run_worker(name: str, threads: int, path: Path) -> None:
