@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
 from typing import IO
@@ -26,6 +26,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from . import __version__
 from .app import App, StreamedResponse, default_app
@@ -52,6 +53,7 @@ _THREADS = 96
 _BLOCK = 256 * 1024
 # Handled without a worker thread, so that they respond however many requests are computed.
 _HEALTH_PATHS = ("/health", "/live", "/ready")
+_DESCRIPTION_PATHS = ("/docs", "/openapi.json")
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 
@@ -70,9 +72,31 @@ def create_fastapi(
         limits: Limits against slow clients, and the accepted hosts.
         host: Address that the server listens on, for the check of the ``Host`` header. ``None`` accepts every name.
     """
-    limits = limits or ServerLimits()
+    hosts = accepted_hosts(host, (limits or ServerLimits()).hosts)
     api = FastAPI(title="jina-local", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     api.openapi = lru_cache(lambda: openapi_document(app.engine.served, stand_in=app.engine.stand_in is not None))  # type: ignore[method-assign]
+
+    def described(request: Request) -> Response:
+        if rejection := check_host(request.headers.get("host"), hosts):
+            return _response(app.error_response(rejection))
+        if request.url.path == "/docs":
+            return HTMLResponse(docs_page(api.openapi()))
+        return JSONResponse(api.openapi())
+
+    for path in _DESCRIPTION_PATHS:
+        api.add_route(path, described, methods=["GET"], include_in_schema=False)
+
+    # All paths and methods: the app itself returns 404 and 405, with the headers of every response.
+    respond = _responder(app, max_body, limits, host)
+    api.add_api_route("/{path:path}", respond, methods=_METHODS, include_in_schema=False)
+    return api
+
+
+def _responder(
+    app: App, max_body: int, limits: ServerLimits | None, host: str | None
+) -> Callable[[Request], Awaitable[Response]]:
+    """Return the function that responds to requests, with the arguments of :func:`create_fastapi`."""
+    limits = limits or ServerLimits()
     bodies = RequestBodies(max_body, limits.body_seconds, limits.stall_seconds)
     hosts = accepted_hosts(host, limits.hosts)
     threads: list[CapacityLimiter] = []
@@ -80,14 +104,15 @@ def create_fastapi(
     async def respond(request: Request) -> Response:
         if rejection := check_host(request.headers.get("host"), hosts):
             return _response(app.error_response(rejection))
-        if request.url.path in _HEALTH_PATHS:
+        path = request.scope["path"]
+        if path in _HEALTH_PATHS:
             return _response(_handle(app, request, b"", RequestScope()))
         if not threads:
             # Create the limiter here, because it belongs to the running event loop.
             threads.append(CapacityLimiter(_THREADS))
         try:
             # Check the key before the body is read, so that a client without a key cannot send a body.
-            if rejected := app.reject(request.method, request.url.path, request.headers):
+            if rejected := app.reject(request.method, path, request.headers):
                 await bodies.drain(request)
                 return _response(rejected)
             async with bodies.reading(request, _sender(request)) as body, _cancelled_with(request) as scope:
@@ -97,19 +122,7 @@ def create_fastapi(
         except ClientDisconnect:
             return Response(status_code=400)
 
-    def described(request: Request) -> Response:
-        if rejection := check_host(request.headers.get("host"), hosts):
-            return _response(app.error_response(rejection))
-        if request.url.path == "/docs":
-            return HTMLResponse(docs_page(api.openapi()))
-        return JSONResponse(api.openapi())
-
-    api.add_route("/docs", described, methods=["GET"], include_in_schema=False)
-    api.add_route("/openapi.json", described, methods=["GET"], include_in_schema=False)
-
-    # All paths and methods: the app itself returns 404 and 405, with the headers of every response.
-    api.add_api_route("/{path:path}", respond, methods=_METHODS, include_in_schema=False)
-    return api
+    return respond
 
 
 def serve(
@@ -202,9 +215,9 @@ def running(
 
 def _handle(app: App, request: Request, body: bytes, scope: RequestScope) -> StreamedResponse:
     # The raw path, because a slash inside a name is sent as %2F.
-    path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1")
-    if request.url.query:
-        path = f"{path}?{request.url.query}"
+    path = request.scope.get("raw_path", request.scope["path"].encode()).decode("latin-1")
+    if query := request.scope["query_string"]:
+        path = f"{path}?{query.decode('latin-1')}"
     try:
         return app.stream(request.method, path, request.headers, body, cancellation=scope)
     except ModelNotFoundError as error:
@@ -276,7 +289,17 @@ class _Server(uvicorn.Server):
             message = f"The server has {limits.connections} connections already. Please retry with exponential backoff."
             return FlatError(503, message, "SERVICE_UNAVAILABLE").body(uuid.uuid4().hex)
 
-        api = create_fastapi(app, max_body, limits, host)
+        described = create_fastapi(app, max_body, limits, host)
+        respond = _responder(app, max_body, limits, host)
+
+        async def api(scope: Scope, receive: Receive, send: Send) -> None:
+            # FastAPI serves the descriptions only: its layers cost as much as the rest of a request without vectors.
+            if scope["path"] in _DESCRIPTION_PATHS:
+                await described(scope, receive, send)
+                return
+            response = await respond(Request(scope, receive))
+            await response(scope, receive, send)
+
         guard = ConnectionGuard(api, limits.connections, limits.header_seconds, too_many)
         self._grace_seconds = limits.stop_seconds
         self.stop_seconds = limits.stop_seconds + _SENDING_SECONDS
@@ -286,6 +309,8 @@ class _Server(uvicorn.Server):
                 http=guard.protocol,  # type: ignore[arg-type]
                 ws="none",
                 log_level="warning",
+                # A header must not change the address by which the guard knows a connection.
+                proxy_headers=False,
                 access_log=False,
                 lifespan="off",
                 timeout_graceful_shutdown=math.ceil(self.stop_seconds),
