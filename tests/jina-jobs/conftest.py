@@ -21,9 +21,9 @@ def jobs(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("JINA_BASE_URL", server.url)
 
-    def run(*arguments: object, stdin: bytes | None = None, **options: Any) -> Done:
+    def run(*arguments: object, stdin: bytes | None = None, own_process: bool = False, **options: Any) -> Done:
         words = [str(argument) for argument in arguments]
-        if stdin is None and not options:
+        if stdin is None and not own_process and not options:
             capfd.readouterr()
             code = main(words)
             return Done(code, *capfd.readouterr())

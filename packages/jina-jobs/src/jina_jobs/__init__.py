@@ -9,16 +9,19 @@ Example:
     >>> summary = run(task, source, open_output("vectors.parquet"), JobOptions(client={"base_url": "local"}))
 """
 
+from .classification import ClassifyTask
 from .embedding import EmbedTask, Encoding
 from .errors import JobError, JobStoppedError, JobUsageError
 from .inputs import Record, Source, TableSource, open_source
 from .job import JobOptions, OnError, Summary, Watcher, run
 from .outputs import Output, open_output
+from .reranking import RerankTask
 from .rows import Outcome, Row
 from .tasks import Task
 from .version import __version__
 
 __all__ = [
+    "ClassifyTask",
     "EmbedTask",
     "Encoding",
     "JobError",
@@ -29,6 +32,7 @@ __all__ = [
     "Outcome",
     "Output",
     "Record",
+    "RerankTask",
     "Row",
     "Source",
     "Summary",

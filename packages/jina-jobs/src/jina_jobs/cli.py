@@ -13,6 +13,9 @@ import typer
 from jina_client import JinaArgumentError, JinaError, JinaInputError
 
 from .commands.embed import embed
+from .commands.estimate import estimate
+from .commands.models import models
+from .commands.rerank import classify, rerank
 from .errors import JobError, JobUsageError
 from .version import __version__
 
@@ -25,7 +28,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(embed)
+for _command in (embed, rerank, classify, estimate, models):
+    app.command()(_command)
 
 
 def _print_version(value: bool) -> None:

@@ -6,19 +6,18 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
 from jina_client import AsyncJinaClient, Embeddings, JinaError
-from jina_client.integration import find_model, kind_of_string, takes_images
+from jina_client.integration import find_model, takes_images
 
 from .errors import JobError, JobUsageError
 from .inputs import Record
 from .outputs.files import VECTOR
 from .rows import Outcome, Row
-from .tasks import FailureCount, in_order, reason, text_error
+from .tasks import FailureCount, check_kept, in_order, input_of, new_row, reason
 
 Encoding = Literal["float32", "float16", "int8", "binary"]
 ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
@@ -72,9 +71,7 @@ class EmbedTask:
             raise JobUsageError(f"--image-column needs a model that takes images, and {self.model} takes texts only")
         if self.group_column is not None and self.image_column is not None:
             raise JobUsageError("--group-column is for texts: leave --image-column out")
-        reserved = {"row", "id", VECTOR, SCALE} & set(self.keep)
-        if reserved:
-            raise JobUsageError(f"--keep {min(reserved)}: the output has a column of this name; rename yours")
+        check_kept(self.keep, VECTOR, SCALE)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -89,23 +86,11 @@ class EmbedTask:
 
     def row(self, record: Record) -> Row:
         """Return a record as a row."""
-        values = record.values
-        row_id = record.number if self.id_column is None else values.get(self.id_column)
-        row = Row(
-            record.number,
-            row_id,
-            None,
-            {name: values.get(name) for name in self.keep},
-            record.place,
-            record.checksum,
-            error=record.error,
-        )
-        if not row.error and row_id is None:
-            row.error = f"{self.id_column} is null"
+        row = new_row(record, self.id_column, self.keep)
         if not row.error:
-            row.value, row.error = self._value(values, record.place)
+            row.value, row.error = input_of(record, self.model, self.text_column, self.image_column)
         if self.group_column is not None:
-            row.group = values.get(self.group_column)
+            row.group = record.values.get(self.group_column)
             if not row.error and row.group is None:
                 row.error = f"{self.group_column} is null"
         return row
@@ -123,20 +108,6 @@ class EmbedTask:
         if self.encoding == "binary":
             options["embedding_type"] = "ubinary"
         return options
-
-    def _value(self, values: dict[str, Any], place: str) -> tuple[Any, str]:
-        text = values.get(self.text_column) if self.text_column else None
-        image = values.get(self.image_column) if self.image_column else None
-        if image is None:
-            if self.text_column is None:
-                return None, f"{self.image_column} is null"
-            error = text_error(text, self.text_column)
-            if not error and takes_images(self.model) and kind_of_string(text or ""):
-                error = f"{self.text_column} holds the data of an image or PDF: use --image-column"
-            return text, error
-        if text is not None:
-            return None, f"{self.text_column} and {self.image_column} both have a value: a row has a text or an image"
-        return _image(image, Path(place.rpartition(":")[0] or place).parent)
 
     async def _independent(self, client: AsyncJinaClient, rows: AsyncIterator[Row]) -> AsyncIterator[Outcome]:
         waiting: deque[Row] = deque()
@@ -249,21 +220,3 @@ def _take(waiting: deque[Row], count: int) -> list[Row]:
         taken.append(row)
         count -= not row.error
     return taken
-
-
-def _image(value: Any, folder: Path) -> tuple[Any, str]:
-    if isinstance(value, dict) and "bytes" in value:  # as datasets of the Hugging Face hub store images
-        value = value["bytes"] or value.get("path")
-    if isinstance(value, bytes):
-        return (value, "") if value else (None, "the image is empty")
-    if isinstance(value, str) and not value.startswith(("http://", "https://", "data:")):
-        value = folder / value
-        if not value.is_file() and Path(value.name if not value.is_absolute() else value).is_file():
-            value = Path(value.name)
-    if isinstance(value, Path):
-        if not value.is_file():
-            return None, f"there is no file {value}"
-        return ({"pdf": value} if value.suffix.lower() == ".pdf" else {"image": value}), ""
-    if not isinstance(value, str):
-        return None, f"the image must be a path, URL, data URI or bytes, got {type(value).__name__}"
-    return {"image": value}, ""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from jina_client import (
@@ -15,10 +16,11 @@ from jina_client import (
     JinaResponseError,
     RequestTooLargeError,
 )
-from jina_client.integration import as_text
+from jina_client.integration import as_text, kind_of_string, takes_images
 
+from .errors import JobUsageError
 from .inputs import Record
-from .rows import Outcome, Row
+from .rows import ID, ROW, Outcome, Row
 
 # Errors of one row's content. Any other would be that of all rows.
 _OF_ROWS = (BadRequestError, JinaInputError, JinaResponseError, RequestTooLargeError)
@@ -46,6 +48,41 @@ class Task(Protocol):
         """Send rows, and yield what became of them, in order and without a gap."""
 
 
+def new_row(record: Record, id_column: str | None, keep: Sequence[str]) -> Row:
+    """Return a record as a row that has no value yet; with an error if it is broken or has no id."""
+    row_id = record.number if id_column is None else record.values.get(id_column)
+    kept = {name: record.values.get(name) for name in keep}
+    error = record.error or ("" if row_id is not None else f"{id_column} is null")
+    return Row(record.number, row_id, None, kept, record.place, record.checksum, error=error)
+
+
+def check_kept(keep: Sequence[str], *reserved: str) -> None:
+    """Reject kept columns that have a name of the output's own.
+
+    Raises:
+        JobUsageError: such a name.
+    """
+    for name in keep:
+        if name in (ROW, ID, *reserved):
+            raise JobUsageError(f"--keep {name}: the output has a column of this name; rename yours")
+
+
+def input_of(record: Record, model: str, text_column: str | None, image_column: str | None) -> tuple[Any, str]:
+    """Return the text or the image of a record in the form of the client, and why it cannot be sent, if so."""
+    text = record.values.get(text_column) if text_column else None
+    image = record.values.get(image_column) if image_column else None
+    if image is None:
+        if text_column is None:
+            return None, f"{image_column} is null"
+        error = text_error(text, text_column)
+        if not error and takes_images(model) and kind_of_string(text or ""):
+            error = f"{text_column} holds the data of an image or PDF: use --image-column"
+        return text, error
+    if text is not None:
+        return None, f"{text_column} and {image_column} both have a value: a row has a text or an image"
+    return _image(image, Path(record.place.rpartition(":")[0] or record.place).parent)
+
+
 def text_error(value: Any, column: str) -> str:
     """Return why a value cannot be sent as a text; empty if it can."""
     if value is None:
@@ -67,9 +104,14 @@ def reason(error: JinaError) -> str:
 
 
 class FailureCount:
-    """Decides whether an error of one call belongs to its rows or to all, as that of a wrong option or key does."""
+    """Decides whether an error of one call belongs to its rows or to all, as that of a wrong option or key does.
 
-    def __init__(self) -> None:
+    Args:
+        checked: whether the inputs are texts that were checked, so that an input error is that of an option.
+    """
+
+    def __init__(self, *, checked: bool = True) -> None:
+        self._checked = checked
         self._failures = 0
         self._succeeded = False
 
@@ -80,7 +122,8 @@ class FailureCount:
     def check(self, error: JinaError) -> None:
         """Raise the error if other rows would get it too."""
         self._failures += 1
-        if not isinstance(error, _OF_ROWS) or (not self._succeeded and self._failures >= _ENOUGH_FAILURES):
+        of_option = self._checked and isinstance(error, JinaInputError)
+        if of_option or not isinstance(error, _OF_ROWS) or (not self._succeeded and self._failures >= _ENOUGH_FAILURES):
             raise error
 
 
@@ -108,3 +151,39 @@ async def in_order(
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+async def singly(rows: AsyncIterator[Row]) -> AsyncIterator[list[Row]]:
+    """Yield each row as a list of its own."""
+    async for row in rows:
+        yield [row]
+
+
+async def in_groups(rows: AsyncIterator[Row], size: int) -> AsyncIterator[list[Row]]:
+    """Yield rows in lists of a size; the last may be smaller."""
+    group: list[Row] = []
+    async for row in rows:
+        group.append(row)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _image(value: Any, folder: Path) -> tuple[Any, str]:
+    if isinstance(value, dict) and "bytes" in value:  # as datasets of the Hugging Face hub store images
+        value = value["bytes"] or value.get("path")
+    if isinstance(value, bytes):
+        return (value, "") if value else (None, "the image is empty")
+    if isinstance(value, str) and not value.startswith(("http://", "https://", "data:")):
+        value = folder / value
+        if not value.is_file() and Path(value.name if not value.is_absolute() else value).is_file():
+            value = Path(value.name)
+    if isinstance(value, Path):
+        if not value.is_file():
+            return None, f"there is no file {value}"
+        return ({"pdf": value} if value.suffix.lower() == ".pdf" else {"image": value}), ""
+    if not isinstance(value, str):
+        return None, f"the image must be a path, URL, data URI or bytes, got {type(value).__name__}"
+    return {"image": value}, ""

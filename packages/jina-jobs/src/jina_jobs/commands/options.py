@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
 from ..display import ProgressLine
-from ..errors import JobUsageError
-from ..job import JobOptions, OnError
+from ..job import JobOptions
 
 Input = Annotated[
     str,
@@ -53,20 +55,21 @@ Encodings = Literal["float32", "float16", "int8", "binary"]
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """The options of how a job runs, of every command that reads rows."""
+    """The options of how a job runs. :func:`running_options` gives them to every command that reads rows."""
 
-    base_url: str | None = None
-    dialect: str | None = None
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
-    max_concurrency: int | None = None
-    on_error: OnError = "skip"
-    errors: Path | None = None
-    resume: bool = False
-    overwrite: bool = False
-    price: float | None = None
-    quiet: bool = False
-    as_json: bool = False
+    base_url: BaseUrl = None
+    dialect: DialectName = None
+    requests_per_minute: RequestsPerMinute = None
+    tokens_per_minute: TokensPerMinute = None
+    max_concurrency: MaxConcurrency = None
+    on_error: OnErrorOption = "skip"
+    errors: Errors = None
+    resume: Resume = False
+    overwrite: Overwrite = False
+    limit: Limit = None
+    price_per_million_tokens: Price = None
+    quiet: Quiet = False
+    json: Json = False
 
     def client(self) -> dict[str, Any]:
         """Return the arguments of the client."""
@@ -80,7 +83,7 @@ class Running:
             overwrite=self.overwrite,
             on_error=self.on_error,
             errors=self.errors,
-            price_per_million_tokens=self.price,
+            price_per_million_tokens=self.price_per_million_tokens,
             client=self.client(),
             watcher=watcher,
         )
@@ -90,12 +93,24 @@ class Running:
         return ProgressLine(not self.quiet)
 
 
-def default_text_column(text: str | None, image: str | None) -> str | None:
-    """Return the text column: ``text``, unless there is an image column."""
-    return "text" if text is None and image is None else text
+def running_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Give a command the options of :class:`Running`, and pass them to its parameter ``running``."""
+    own = inspect.signature(command, eval_str=True)
+    hints = get_type_hints(Running, include_extras=True)
+    added = {
+        each.name: inspect.Parameter(
+            each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name]
+        )
+        for each in fields(Running)
+    }
 
+    @wraps(command)
+    def wrapper(**values: Any) -> int:
+        running = Running(**{name: values.pop(name) for name in added})
+        return command(**values, running=running)
 
-def check_positive(name: str, value: int | None) -> None:
-    """Reject 0 and numbers below it."""
-    if value is not None and value < 1:
-        raise JobUsageError(f"{name} must be at least 1, got {value}")
+    parameters = [each for each in own.parameters.values() if each.name != "running"]
+    wrapper.__signature__ = own.replace(parameters=[*parameters, *added.values()])  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {each.name: each.annotation for each in (*parameters, *added.values())}
+    del wrapper.__wrapped__
+    return wrapper

@@ -16,7 +16,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..errors import JobError
+from ..errors import JobError, JobUsageError
 from ..rows import converted
 from .choice import without_row
 
@@ -55,6 +55,8 @@ class FileOutput:
     def start(self, facts: Mapping[str, Any]) -> None:
         """Check that the folder can be written."""
         self._facts = {name: value for name, value in facts.items() if value is not None}
+        if self.state.suffix == ".npy" and "encoding" not in facts:
+            raise JobUsageError(f"the output {self.state} is for vectors: choose .parquet or .jsonl")
         if self.state.is_dir():
             raise JobError(f"the output {self.state} is a folder: pass the name of a file")
         try:

@@ -1,0 +1,111 @@
+"""The rerank task: the candidates of each row, sorted by their relevance to its query."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+import pyarrow as pa
+from jina_client import AsyncJinaClient, JinaError
+
+from .errors import JobUsageError
+from .inputs import Record
+from .rows import Outcome, Row
+from .tasks import FailureCount, check_kept, in_order, new_row, reason, singly, text_error
+
+RESULTS = "results"
+_TYPE = pa.list_(pa.struct([("index", pa.int32()), ("score", pa.float64())]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RerankTask:
+    """Sort the candidates of each row.
+
+    The column ``results`` has, best first, the ``index`` of each candidate and its ``score``.
+
+    Args:
+        model: the reranker's id.
+        query_column: the column with the query.
+        documents_column: the column with the candidates: a list of texts, or a text with a JSON list.
+        id_column: the column with ids; by default the number of the row.
+        keep: columns to copy to the output.
+        top_n: results per row; by default all.
+        batch_size: candidates per request.
+        concurrency: the most rows in flight.
+    """
+
+    model: str
+    query_column: str = "query"
+    documents_column: str = "documents"
+    id_column: str | None = None
+    keep: tuple[str, ...] = ()
+    top_n: int | None = None
+    batch_size: int | None = None
+    concurrency: int = 8
+    name = "rerank"
+
+    def __post_init__(self) -> None:
+        check_kept(self.keep, RESULTS)
+        if self.query_column == self.documents_column:
+            raise JobUsageError(f"--query-column and --documents-column are both {self.query_column!r}")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the job reads."""
+        named = (self.query_column, self.documents_column, self.id_column, *self.keep)
+        return tuple(dict.fromkeys(name for name in named if name is not None))
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the results depend on."""
+        return {name: value for name, value in asdict(self).items() if name not in ("batch_size", "concurrency")}
+
+    def row(self, record: Record) -> Row:
+        """Return a record as a row."""
+        row = new_row(record, self.id_column, self.keep)
+        if not row.error:
+            query, documents = record.values.get(self.query_column), record.values.get(self.documents_column)
+            row.error = text_error(query, self.query_column)
+            if not row.error:
+                documents, row.error = self._documents(documents)
+            row.value = (query, documents)
+        return row
+
+    async def outcomes(self, client: AsyncJinaClient, rows: AsyncIterator[Row]) -> AsyncIterator[Outcome]:
+        """Rerank each row with a call of its own."""
+        counted = FailureCount()
+
+        async def call(unit: list[Row]) -> Outcome:
+            (row,) = unit
+            if row.error:
+                return Outcome(unit)
+            query, documents = row.value
+            options: dict[str, Any] = {"top_n": self.top_n, "batch_size": self.batch_size, "return_documents": False}
+            try:
+                result = await client.rerank(query, documents, model=self.model, **options)
+            except JinaError as error:
+                counted.check(error)
+                row.error = reason(error)
+                return Outcome(unit)
+            counted.succeeded()
+            ranked = [{"index": each.index, "score": each.relevance_score} for each in result]
+            return Outcome(unit, {RESULTS: pa.array([ranked], _TYPE)}, None, result.usage.total_tokens)
+
+        async for outcome in in_order(singly(rows), call, self.concurrency):
+            yield outcome
+
+    def _documents(self, value: Any) -> tuple[list[str], str]:
+        name = self.documents_column
+        if isinstance(value, str):
+            try:
+                value = orjson.loads(value)
+            except ValueError:
+                return [], f"{name} must be a list of texts, or a text with a JSON list"
+        if not isinstance(value, list) or not value:
+            kind = "an empty list" if value == [] else type(value).__name__
+            return [], f"{name} must be a list of texts with at least one, got {kind}"
+        for number, document in enumerate(value):
+            if error := text_error(document, f"{name}[{number}]"):
+                return [], error
+        return value, ""
