@@ -120,7 +120,7 @@ def recorder(answer: Callable[[Sent], Answer] = right_answer) -> Iterator[Record
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_DELETE = do_POST
+        do_GET = do_DELETE = do_PUT = do_POST
 
         def log_message(self, format: str, *args: Any) -> None:
             pass

@@ -10,11 +10,11 @@ Example:
 """
 
 from .classification import ClassifyTask
-from .embedding import EmbedTask, Encoding
+from .embedding import EmbedTask
 from .errors import JobError, JobStoppedError, JobUsageError
 from .inputs import Record, Source, TableSource, open_source
 from .job import JobOptions, OnError, Summary, Watcher, run
-from .outputs import Output, open_output
+from .outputs import Encoding, Output, open_output
 from .reranking import RerankTask
 from .rows import Outcome, Row
 from .tasks import Task

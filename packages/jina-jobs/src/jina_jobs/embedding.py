@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -15,15 +15,17 @@ from jina_client.integration import find_model, takes_images
 
 from .errors import JobError, JobUsageError
 from .inputs import Record
+from .outputs.choice import Encoding
 from .outputs.files import VECTOR
 from .rows import Outcome, Row
-from .tasks import FailureCount, check_kept, in_order, input_of, new_row, reason
+from .tasks import FailureCount, check_kept, in_groups, in_order, input_of, new_row, reason
 
-Encoding = Literal["float32", "float16", "int8", "binary"]
 ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
 SCALE = "scale"
 # Documents among which one that comes back is noticed.
 _REMEMBERED = 100_000
+# Rows of one call for multi-vectors, which are large.
+_GROUP = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +73,11 @@ class EmbedTask:
             raise JobUsageError(f"--image-column needs a model that takes images, and {self.model} takes texts only")
         if self.group_column is not None and self.image_column is not None:
             raise JobUsageError("--group-column is for texts: leave --image-column out")
+        if self.gives_multi_vectors and (self.group_column or self.task or self.encoding not in ("float32", "float16")):
+            raise JobUsageError(
+                f"{self.model} gives one vector per token: leave --task and --group-column out, and choose --encoding "
+                "float32 or float16"
+            )
         check_kept(self.keep, VECTOR, SCALE)
 
     @property
@@ -82,7 +89,8 @@ class EmbedTask:
     def facts(self) -> dict[str, Any]:
         """Return what the vectors depend on."""
         names = ("model", "text_column", "image_column", "id_column", "group_column", "keep", "task", "dimensions")
-        return {name: getattr(self, name) for name in names} | {"encoding": self.encoding}
+        facts = {name: getattr(self, name) for name in names}
+        return facts | {"encoding": self.encoding, "multi_vectors": self.gives_multi_vectors}
 
     def row(self, record: Record) -> Row:
         """Return a record as a row."""
@@ -97,10 +105,19 @@ class EmbedTask:
 
     async def outcomes(self, client: AsyncJinaClient, rows: AsyncIterator[Row]) -> AsyncIterator[Outcome]:
         """Embed rows, and yield their vectors."""
-        stream = self._independent(client, rows) if self.group_column is None else self._documents(client, rows)
+        if self.gives_multi_vectors:
+            stream = self._multi_vectors(client, rows)
+        else:
+            stream = self._independent(client, rows) if self.group_column is None else self._documents(client, rows)
         async with aclosing(stream) as outcomes:  # type: ignore[type-var]
             async for outcome in outcomes:
                 yield outcome
+
+    @property
+    def gives_multi_vectors(self) -> bool:
+        """Whether the model gives one vector per token, and not one per row."""
+        known = find_model(self.model)
+        return known is not None and "embeddings" not in known.endpoints and "multi-vector" in known.endpoints
 
     @property
     def _options(self) -> dict[str, Any]:
@@ -140,6 +157,39 @@ class EmbedTask:
             if repeats == list(range(len(done))):
                 repeats = None
         return Outcome(rows, self._columns(embeddings.vectors), repeats, embeddings.usage.total_tokens)
+
+    async def _multi_vectors(self, client: AsyncJinaClient, rows: AsyncIterator[Row]) -> AsyncIterator[Outcome]:
+        counted = FailureCount()
+        options: dict[str, Any] = {"model": self.model, "dimensions": self.dimensions, "batch_size": self.batch_size}
+
+        async def call(unit: list[Row]) -> Outcome:
+            sent = [row for row in unit if not row.error]
+            if not sent:
+                return Outcome(unit)
+            try:
+                result = await client.embed_multi_vector([row.value for row in sent], on_error="return", **options)
+            except JinaError as error:
+                counted.check(error)
+                for row in sent:
+                    row.error = reason(error)
+                return Outcome(unit)
+            for index, cause in result.failed.items():
+                if len(result.failed) == len(sent):
+                    counted.check(cause)
+                sent[index].error = reason(cause)
+            if len(result):
+                counted.succeeded()
+            return Outcome(unit, self._matrices(result.vectors), None, result.usage.total_tokens)
+
+        async for outcome in in_order(in_groups(rows, self.batch_size or _GROUP), call, self.concurrency):
+            yield outcome
+
+    def _matrices(self, matrices: Sequence[np.ndarray[Any, Any]]) -> dict[str, pa.Array]:
+        if not len(matrices):
+            return {}
+        tokens = encoded(np.concatenate(matrices), self.encoding)[VECTOR]
+        starts = np.cumsum([0, *map(len, matrices)])
+        return {VECTOR: pa.ListArray.from_arrays(pa.array(starts, pa.int32()), tokens)}
 
     async def _documents(self, client: AsyncJinaClient, rows: AsyncIterator[Row]) -> AsyncIterator[Outcome]:
         counted = FailureCount()

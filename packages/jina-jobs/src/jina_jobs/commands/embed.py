@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ..embedding import EmbedTask
+from ..outputs import open_output
 from . import options as given
 from .running import run_job
 
@@ -34,6 +35,7 @@ def embed(
 
     After an interruption or a crash, the same command with --resume goes on. It pays for no finished row again.
     """
+    target = open_output(output)
     job = EmbedTask(
         model=model,
         text_column="text" if text_column is None and image_column is None else text_column,
@@ -43,8 +45,8 @@ def embed(
         keep=tuple(keep or ()),
         task=task,
         dimensions=dimensions,
-        encoding=encoding,
+        encoding=target.accept(encoding),
         batch_size=batch_size,
         concurrency=running.max_concurrency or 8,
     )
-    return run_job(job, input, output, running)
+    return run_job(job, input, target, running)

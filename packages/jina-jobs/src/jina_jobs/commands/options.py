@@ -18,7 +18,12 @@ Input = Annotated[
     str,
     typer.Argument(help="A file (JSON lines, CSV, TSV or Parquet, also compressed), a folder, a quoted pattern, or -."),
 ]
-OutputAddress = Annotated[str, typer.Argument(help="A file: .parquet, .npy, .jsonl or .jsonl.gz.")]
+OutputAddress = Annotated[
+    str,
+    typer.Argument(
+        help="A file (.parquet, .npy, .jsonl or .jsonl.gz), or a database such as qdrant+http://HOST:6333/NAME."
+    ),
+]
 Model = Annotated[str, typer.Option("--model", help="The model's id; see jina-jobs models.")]
 TextColumn = Annotated[str | None, typer.Option("--text-column", help="The column with texts (default: text).")]
 ImageColumn = Annotated[

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ..classification import ClassifyTask
+from ..outputs import open_output
 from ..reranking import RerankTask
 from . import options as given
 from .running import run_job
@@ -39,7 +40,7 @@ def rerank(
         batch_size=batch_size,
         concurrency=running.max_concurrency or 8,
     )
-    return run_job(job, input, output, running)
+    return run_job(job, input, open_output(output), running)
 
 
 @given.running_options
@@ -71,4 +72,4 @@ def classify(
         batch_size=batch_size,
         concurrency=running.max_concurrency or 8,
     )
-    return run_job(job, input, output, running)
+    return run_job(job, input, open_output(output), running)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
 from ..errors import JobUsageError
 from ..rows import ROW
+
+Encoding = Literal["float32", "float16", "int8", "binary"]
 
 FILE_SUFFIXES = (".parquet", ".npy", ".jsonl", ".jsonl.gz", ".ndjson")
 
@@ -18,12 +20,21 @@ class Output(Protocol):
     """Where the results of a job go.
 
     Attributes:
-        state: the path whose name, with endings, the manifest and the journal get.
         takes_parts: whether results are delivered as they come; otherwise all at the end.
     """
 
-    state: Path
     takes_parts: bool
+
+    @property
+    def state(self) -> Path:
+        """The path whose name, with endings, the manifest and the journal get."""
+
+    def accept(self, encoding: Encoding) -> Encoding:
+        """Return the encoding to embed with: another one if the output quantizes vectors itself.
+
+        Raises:
+            JobUsageError: the output cannot store it.
+        """
 
     def describe(self) -> str:
         """Return the address without secrets, for the manifest and the summary."""
@@ -65,9 +76,17 @@ def open_output(address: str) -> Output:
     """
     from .files import FileOutput
 
+    if "://" in address:
+        # Here, because databases build on files.
+        from ..databases import open_database
+
+        return open_database(address)
     path = Path(address).expanduser()
     if not path.name.lower().endswith(FILE_SUFFIXES) or path.name.lower() in FILE_SUFFIXES:
-        raise JobUsageError(f"the output {address} must end with {', '.join(FILE_SUFFIXES)}")
+        raise JobUsageError(
+            f"the output {address} must end with {', '.join(FILE_SUFFIXES)}, or be the address of a database, such as "
+            "qdrant+http://…, qdrant+file://…, postgresql://…, lancedb+file://… or milvus+http://…"
+        )
     return FileOutput(path)
 
 

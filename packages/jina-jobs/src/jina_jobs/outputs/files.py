@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from ..errors import JobError, JobUsageError
 from ..rows import converted
-from .choice import without_row
+from .choice import Encoding, without_row
 
 VECTOR = "embedding"
 # Bytes of one row group.
@@ -39,6 +39,10 @@ class FileOutput:
         self.state = path
         self._facts: dict[str, Any] = {}
 
+    def accept(self, encoding: Encoding) -> Encoding:
+        """Return the encoding: files store each."""
+        return encoding
+
     def describe(self) -> str:
         """Return the path."""
         return str(self.state)
@@ -57,6 +61,8 @@ class FileOutput:
         self._facts = {name: value for name, value in facts.items() if value is not None}
         if self.state.suffix == ".npy" and "encoding" not in facts:
             raise JobUsageError(f"the output {self.state} is for vectors: choose .parquet or .jsonl")
+        if self.state.suffix == ".npy" and facts.get("multi_vectors"):
+            raise JobUsageError(f"the output {self.state} has one vector per row: choose .parquet or .jsonl")
         if self.state.is_dir():
             raise JobError(f"the output {self.state} is a folder: pass the name of a file")
         try:
