@@ -1,4 +1,4 @@
-"""What people see of a job: a line of progress while it runs, and a summary at its end."""
+"""The display of a job: a line of progress while it runs, and a summary at its end."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ OnError = Literal["stop", "skip"]
 
 @dataclass
 class Summary:
-    """What a job has done.
+    """The results of a job in numbers.
 
     Attributes:
         status: as in the manifest.

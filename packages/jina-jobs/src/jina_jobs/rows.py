@@ -1,4 +1,4 @@
-"""Rows: what a job makes of the records of its input, and what became of them."""
+"""Rows: the records of a job's input, and their outcome."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Row:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of consecutive rows.
+    """The outcome of consecutive rows.
 
     Attributes:
         rows: in the order of the input. Those that failed have an error.

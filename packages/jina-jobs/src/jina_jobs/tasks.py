@@ -28,7 +28,7 @@ _ENOUGH_FAILURES = 8
 
 
 class Task(Protocol):
-    """What a job does with each row."""
+    """The operation of a job on each row."""
 
     @property
     def name(self) -> str:

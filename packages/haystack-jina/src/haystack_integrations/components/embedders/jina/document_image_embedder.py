@@ -37,7 +37,7 @@ JINA_API_URL = f"{DEFAULT_BASE_URL}/embeddings"
 class JinaDocumentImageEmbedder(JinaComponent):
     """Embed the images of Documents: files, blobs, and pages of PDFs.
 
-    They can be compared with the vectors of a JinaTextEmbedder with the same model.
+    The vectors can be compared with those of a JinaTextEmbedder with the same model.
 
     Usage example:
     ```python
