@@ -189,6 +189,7 @@ def jina(content: Callable[[Any], str] = published_content) -> Callable[[Sent], 
 
 
 def _jina_embeddings(body: Mapping[str, Any], content: Callable[[Any], str]) -> Any:
+    expect(body["model"] in MODELS, f"Model '{body['model']}' not found.", 400)
     row, inputs = MODELS[body["model"]], body["input"]
     only(body, *_EMBED, "return_multivector", "input_type")
     has_pdf = isinstance(inputs, list) and any(isinstance(item, dict) and "pdf" in item for item in inputs)

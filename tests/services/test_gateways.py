@@ -104,10 +104,11 @@ def test_a_login_of_the_gateway_takes_the_place_of_the_key(
     assert sent == [("Basic dXNlcjpwdw==", None), ("Basic dXNlcjpwdw==", KEY)]
 
 
-def test_secret_headers_never_show(make_client: Any, server: Recorder) -> None:
+@pytest.mark.parametrize("scheme", ["", "Basic "])
+def test_secret_headers_never_show(make_client: Any, server: Recorder, scheme: str) -> None:
     secret = "a-secret-of-the-gateway"
-    server.answer = lambda sent: Answer({"detail": f"wrong token {sent.headers['x-gateway-token']}"}, 401)
-    client = make_client(base_url=server.url, headers={"X-Gateway-Token": secret}, max_retries=0)
+    server.answer = lambda sent: Answer({"detail": f"wrong token {sent.headers['x-gateway-token'].split()[-1]}"}, 401)
+    client = make_client(base_url=server.url, headers={"X-Gateway-Token": scheme + secret}, max_retries=0)
     with pytest.raises(AuthenticationError) as raised:
         client.embed(["a"])
     assert secret not in f"{raised.value!r} {raised.value} {raised.value.body} {client!r} {client.settings!r}"

@@ -289,9 +289,21 @@ def test_a_response_without_lost_options_needs_no_dialect(make_client: Any, serv
     assert client.embed(["a"], model="my-model").vectors.tolist() == [[1.0, 0.0]]
 
 
+@pytest.mark.parametrize("service", ["infinity", "tei"])
+def test_a_service_without_v1_is_not_told_to_add_it(client_of: Any, server: Recorder, service: str) -> None:
+    client = client_of(service)
+    server.answer = lambda sent: Answer({"detail": "Not Found"}, 404)
+    with pytest.raises(NotFoundError, match="check base_url=") as raised:
+        client.embed(["a"])
+    assert "end in /v1" not in str(raised.value)
+
+
 def test_an_unknown_dialect_lists_the_known_ones(make_client: Any, server: Recorder) -> None:
-    with pytest.raises(JinaInputError, match="dialect must be one of jina, on-prem, vllm, infinity, tei, sagemaker"):
-        make_client(base_url=server.url, dialect="openai")
+    for dialect in ("openai", "vLLM", ["vllm"], 7):
+        with pytest.raises(
+            JinaInputError, match="dialect must be one of jina, on-prem, vllm, infinity, tei, sagemaker"
+        ):
+            make_client(base_url=server.url, dialect=dialect)
 
 
 @pytest.mark.parametrize("service", ["on-prem", *OPEN_WEIGHTS])

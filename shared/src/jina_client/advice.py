@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from .addresses import URL_VARIABLE, has_catalog_models, is_jina
-from .dialects import DIALECTS
+from .dialects import DIALECTS, Dialect
 from .errors import JinaStatusError, ServerError
 from .models import find_model, similar_model
 from .settings import KEY_VARIABLES, Settings
@@ -70,7 +70,9 @@ def _place(url: str) -> str:
 
 def _about_the_address(url: str, settings: Settings) -> str:
     root = settings.root
-    if urlsplit(url).scheme in ("http", "https") and url.startswith(root) and not root.endswith("/v1"):
+    root_ends_in_v1 = DIALECTS[settings.dialect or Dialect.name].root_ends_in_v1
+    is_below = urlsplit(url).scheme in ("http", "https") and url.startswith(root)
+    if root_ends_in_v1 and is_below and not root.endswith("/v1"):
         return f"Does base_url end in /v1? It is {root!r}; most services need {root + '/v1'!r}"
     path = urlsplit(url).path or "/"
     return (

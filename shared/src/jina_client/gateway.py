@@ -40,8 +40,12 @@ def header_of_key(key: str, name: str | None) -> dict[str, str]:
 
 
 def secret_values(headers: Mapping[str, str]) -> list[str]:
-    """Return the values of headers whose name says that they are secret, such as ``X-Api-Key``."""
-    return [value for name, value in headers.items() if _SECRET.search(name)]
+    """Return the values of headers whose name says that they are secret, such as ``X-Api-Key``.
+
+    A value such as ``Basic dXNlcjpwdw==`` is secret as a whole, and so is its last word.
+    """
+    values = [value for name, value in headers.items() if _SECRET.search(name) and value.strip()]
+    return [*values, *(value.split()[-1] for value in values if len(value.split()) > 1)]
 
 
 def _check_headers(headers: Any) -> None:

@@ -196,7 +196,7 @@ def check_settings(options: Mapping[str, Any]) -> None:
 def _resolve_dialect(dialect: Any, on_sagemaker: bool) -> str:
     if dialect is None:
         return SAGEMAKER if on_sagemaker else Dialect.name
-    if dialect not in DIALECTS:
+    if not isinstance(dialect, str) or dialect not in DIALECTS:
         raise JinaInputError(f"dialect must be one of {', '.join(DIALECTS)}, got {dialect!r}")
     if (dialect == SAGEMAKER) != on_sagemaker:
         raise JinaInputError(

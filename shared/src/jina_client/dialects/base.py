@@ -35,7 +35,7 @@ _INSTEAD: Mapping[str, str] = {
     "input_type": "call Jina's API for multi-vectors",
     "max_doc_length": "shorten the documents",
     "pdf": "pass its pages as images",
-    "image": "call a service that does, such as Jina's API",
+    "image": "use a service that reads it, such as Jina's API",
     "video": "pass frames as images",
     "content": "embed the parts by themselves",
     "sparse": "call Jina's API for sparse vectors",
@@ -48,6 +48,7 @@ class Dialect:
     Attributes:
         name: the value of ``dialect=``.
         title: the service's name in messages.
+        root_ends_in_v1: whether the API's root usually ends in ``/v1``.
         fields: by endpoint, the fields of Jina's protocol that the service supports; ``None`` for all of them.
         kinds: by endpoint, the kinds of input that the service accepts; other endpoints accept all.
         packs_bits: whether the service returns binary vectors; otherwise the client makes them from floats.
@@ -60,6 +61,7 @@ class Dialect:
 
     name: ClassVar[str] = "jina"
     title: ClassVar[str] = "Jina's API"
+    root_ends_in_v1: ClassVar[bool] = True
     fields: ClassVar[ByEndpoint | None] = None
     kinds: ClassVar[ByEndpoint] = {}
     packs_bits: ClassVar[bool] = True

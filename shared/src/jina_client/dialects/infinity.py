@@ -20,6 +20,7 @@ class Infinity(OpenAIForm):
 
     name = "infinity"
     title = "Infinity"
+    root_ends_in_v1 = False
     fields: ClassVar[ByEndpoint] = {
         "embeddings": frozenset({"model", "input", "embedding_type", "task", "dimensions", "normalized", "truncate"}),
         "rerank": frozenset({"model", "query", "documents", "top_n", "truncation"}),

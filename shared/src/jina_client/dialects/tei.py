@@ -24,6 +24,7 @@ class TextEmbeddingsInference(OpenAIForm):
 
     name = "tei"
     title = "text-embeddings-inference"
+    root_ends_in_v1 = False
     fields: ClassVar[ByEndpoint] = {
         "embeddings": frozenset({"model", "input", "embedding_type", "task", "dimensions", "normalized", "truncate"}),
         "rerank": frozenset({"model", "query", "documents", "top_n", "truncation"}),
