@@ -1,4 +1,4 @@
-"""How many requests run at the same time, learned from responses and rejections.
+"""The concurrency that a service allows, learned from responses and rejections.
 
 A caller's ``max_concurrency=`` is a ceiling. Without one, the number starts at 8 and grows with each response, up to
 64, while more concurrency brings more throughput: latency may rise only with the square root of the number in flight,
@@ -52,7 +52,7 @@ class _Latency:
 
     @property
     def ratio(self) -> float:
-        """How much longer requests take than at first; 1 before there is a baseline."""
+        """The duration of requests relative to the first ones; 1 before there is a baseline."""
         return self.recent / self.baseline if self.baseline > 0 else 1.0
 
 

@@ -60,7 +60,7 @@ class RerankOptions(InputOptions, total=False):
     """The options of ``rerank``."""
 
     top_n: int | None
-    """How many documents to return; by default all."""
+    """The number of documents to return; by default all."""
     return_documents: bool
     """Put the caller's own documents into the result."""
     truncation: bool | None

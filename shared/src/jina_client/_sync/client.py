@@ -269,7 +269,7 @@ class JinaClient(ClientLifecycle):
             query: a text; for ``jina-reranker-m0`` also an image.
             documents: texts; for ``jina-reranker-m0`` also images, see :mod:`jina_client.inputs`.
             model: the reranker's id.
-            top_n: how many documents to return; by default all.
+            top_n: the number of documents to return; by default all.
             return_documents: put the caller's own documents into the result; the service is never asked to send them
                 back.
             truncation: cut documents longer than the model's context.

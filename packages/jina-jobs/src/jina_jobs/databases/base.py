@@ -1,4 +1,4 @@
-"""What the outputs of all databases have in common."""
+"""The parts that the outputs of all databases share."""
 
 from __future__ import annotations
 
