@@ -15,6 +15,7 @@ from .dialects import DIALECTS, Dialect
 from .errors import JinaConnectionError, JinaResponseError, error_from_response, masked
 from .gateway import header_of_key
 from .protocol import Call, parse
+from .protocol.base64_vectors import parse_vectors
 from .protocol.reader import parse_reader_response
 from .protocol.responses import parse_lines
 from .settings import Settings
@@ -80,7 +81,8 @@ class HttpCodec:
                 return parse_lines(response.body)
             if call.method == "DELETE" and not response.body:
                 return {}
-            return self._translate(call, parse(response.body), response.headers)
+            body = parse_vectors(response.body) if call.vectors else parse(response.body)
+            return self._translate(call, body, response.headers)
         error = error_from_response(response.status, response.body, response.headers, secrets=self._secrets)
         error.url = url
         error.advice = advice_for(

@@ -116,6 +116,12 @@ class EmbedJob(Job[Embeddings]):
         else:
             self._put(piece, places, self._request.decode(body, places, invalid=invalid))
         assert self._vectors is not None
+        if not invalid and not self._context and isinstance(places, range):
+            rows = slice(places.start - self._first, places.stop - self._first)
+            self._has_row[rows] = True
+            if self._save is not None:
+                self._save(places, self._vectors[rows])
+            return
         own = [(index, place) for index, place in zip(piece, places, strict=True) if index not in self._context]
         valid = [place for _, place in own if place not in invalid]
         self.failed.update((index, invalid[place]) for index, place in own if place in invalid)

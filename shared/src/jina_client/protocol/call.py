@@ -21,6 +21,7 @@ class Call:
         url: the whole address of a service with a host of its own; ``None`` for one below the API's root.
         headers: those of the call itself; the client's own headers take precedence.
         plain: whether the response is plain text.
+        vectors: whether the response holds vectors, probably in base64.
     """
 
     path: str
@@ -32,3 +33,4 @@ class Call:
     url: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     plain: bool = False
+    vectors: bool = False

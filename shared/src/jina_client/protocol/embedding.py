@@ -21,6 +21,7 @@ from ..models import EmbeddingType, Modality, Model
 from ..options import sent_options
 from ..quantization import quantize
 from ..quantization.matryoshka import scaled
+from .base64_vectors import fill_rows
 from .call import Call
 from .model_options import (
     check_dimensions,
@@ -124,7 +125,7 @@ class EmbedRequest:
         alone = len(inputs) == 1 and isinstance(inputs[0], Media) and inputs[0].kind == "pdf"
         body = {"model": self.model, "embedding_type": self._wire_type, **self.fields}
         # gzip hardly shrinks base64 of float32, and inflating it costs more than decoding it.
-        return Call("embeddings", {**body, "input": inputs[0] if alone else inputs}, compress=False)
+        return Call("embeddings", {**body, "input": inputs[0] if alone else inputs}, compress=False, vectors=True)
 
     def decode(
         self,
@@ -152,10 +153,13 @@ class EmbedRequest:
         items = in_order(body.get("data"), None if pages else len(batch), "data", "vectors")
         places = [batch[0]] * len(items) if pages else batch
         errors: dict[int, JinaError] = {}
-        for row, (index, item) in enumerate(zip(places, items, strict=True)):
+        filled = 0
+        if out is not None and self.embedding_type in FLOATS and not self.scaled_here:
+            filled = fill_rows(items, out)
+        for row, index in enumerate(places[filled:], filled):
             name = f"the vector of input {index}"
             try:
-                values = self._read(item.get("embedding"), name)
+                values = self._read(items[row].get("embedding"), name)
                 if out is None:
                     out = np.empty((len(items), self.width or len(values)), self.dtype)
                 if values.shape != out.shape[1:]:

@@ -141,7 +141,7 @@ def vector(value: Any, embedding_type: EmbeddingType, name: str) -> NDArray[Any]
     """Return one vector: float32 from base64 or JSON numbers, or bytes from the JSON numbers of a binary layout."""
     try:
         if embedding_type in FLOATS:
-            if isinstance(value, str):
+            if isinstance(value, (str, memoryview)):
                 return np.frombuffer(pybase64.b64decode(value, validate=True), "<f4")
             return _numbers(value).astype(np.float32)
         return _codes(_numbers(value), embedding_type)
@@ -152,7 +152,7 @@ def vector(value: Any, embedding_type: EmbeddingType, name: str) -> NDArray[Any]
 def matrix(value: Any, embedding_type: EmbeddingType, width: int | None, name: str) -> NDArray[Any]:
     """Return one vector per token, from a list of vectors or from one base64 string that holds all of them."""
     try:
-        if isinstance(value, str) and embedding_type in FLOATS and width:
+        if isinstance(value, (str, memoryview)) and embedding_type in FLOATS and width:
             rows = np.frombuffer(pybase64.b64decode(value, validate=True), "<f4").reshape(-1, width)
         elif not isinstance(value, list) or not value:
             raise ValueError(f"expected a list of vectors, got {type(value).__name__}")

@@ -115,6 +115,11 @@ class AsyncTransport(Protocol):
         """Close the connections of this event loop."""
 
 
+def origin_of(url: str) -> str:
+    """Return the scheme, host and port of an address, such as ``https://api.jina.ai``."""
+    return "/".join(url.split("/", 3)[:3])
+
+
 def check_response_size(size: int) -> None:
     """Raise JinaResponseError if a response body grows above :data:`MAX_RESPONSE_BYTES`."""
     if size > MAX_RESPONSE_BYTES:

@@ -18,7 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from ..concurrency.tasks import end_in_loop
-from .contract import CHUNK_BYTES, Request, Response, check_response_size, connection_error, timeout_error
+from .contract import CHUNK_BYTES, Request, Response, check_response_size, connection_error, origin_of, timeout_error
 
 
 class AiohttpTransport:
@@ -32,6 +32,7 @@ class AiohttpTransport:
     def __init__(self, connections: int, ca_bundle: str | os.PathLike[str] | None = None) -> None:
         self._connector = partial(_connector, connections, ca_bundle)
         self._sessions: dict[asyncio.AbstractEventLoop, _LoopSession] = {}
+        self._proxies: dict[str, str | None] = {}
 
     async def asend(self, request: Request) -> Response:
         """Send a request over the pool of the running event loop. Redirects are not followed."""
@@ -46,21 +47,29 @@ class AiohttpTransport:
                     # A large body is written piece by piece, because one write would block the event loop.
                     data=io.BytesIO(request.body) if len(request.body) > CHUNK_BYTES else request.body or None,
                     allow_redirects=False,
-                    proxy=_proxy(request.url),
+                    proxy=self._proxy(request.url),
                 ) as response,
             ):
-                body = bytearray()
-                async for chunk in response.content.iter_chunked(CHUNK_BYTES):
-                    body += chunk
-                    check_response_size(len(body))
+                chunks, size = list[bytes](), 0
+                async for chunk in response.content.iter_any():
+                    chunks.append(chunk)
+                    size += len(chunk)
+                    check_response_size(size)
                 headers = {name.lower(): value for name, value in response.headers.items()}
-                return Response(response.status, headers, bytes(body))
+                return Response(response.status, headers, b"".join(chunks))
         except TimeoutError as error:
             if limit.expired() or isinstance(error, aiohttp.ServerTimeoutError):
                 raise timeout_error(request.timeout, request.url) from None
             raise connection_error(request.url, error) from error
         except (aiohttp.ClientError, OSError) as error:
             raise connection_error(request.url, error) from error
+
+    def _proxy(self, url: str) -> str | None:
+        """Return the proxy that the environment names for an address, read once for each origin."""
+        origin = origin_of(url)
+        if origin not in self._proxies:
+            self._proxies[origin] = _proxy(origin)
+        return self._proxies[origin]
 
     async def aclose(self) -> None:
         """Close the pool of the running event loop."""

@@ -19,7 +19,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from ..per_process import PerProcess
-from .contract import CHUNK_BYTES, Request, Response, check_response_size, connection_error, timeout_error
+from .contract import CHUNK_BYTES, Request, Response, check_response_size, connection_error, origin_of, timeout_error
 
 
 class RequestsTransport:
@@ -33,6 +33,8 @@ class RequestsTransport:
     def __init__(self, connections: int, ca_bundle: str | os.PathLike[str] | None = None) -> None:
         self._ca_bundle = None if ca_bundle is None else os.fspath(ca_bundle)
         self._sessions = PerProcess(lambda: _new_session(connections))
+        # By origin: the proxies and certificates that the environment names. Reading them takes half a millisecond.
+        self._environment: dict[str, dict[str, Any]] = {}
 
     def send(self, request: Request) -> Response:
         """Send a request over this process's pool. Redirects are not followed."""
@@ -55,25 +57,26 @@ class RequestsTransport:
             session.close()
 
     def _send(self, request: Request) -> Response:
-        with self._sessions.get().request(
-            request.method,
-            request.url,
-            headers=request.headers,
-            data=request.body or None,
-            timeout=request.timeout,
-            auth=_keep_headers,
-            allow_redirects=False,
-            stream=True,
-            # For each request, because requests would take the environment's over the session's.
-            verify=self._ca_bundle,
-        ) as response:
+        session = self._sessions.get()
+        origin = origin_of(request.url)
+        if origin not in self._environment:
+            settings = session.merge_environment_settings(origin, {}, True, self._ca_bundle, None)
+            self._environment[origin] = dict(settings)
+        prepared = session.prepare_request(
+            requests.Request(
+                request.method, request.url, request.headers, data=request.body or None, auth=_keep_headers
+            )
+        )
+        options = self._environment[origin]
+        with session.send(prepared, timeout=request.timeout, allow_redirects=False, **options) as response:
             # Read from urllib3, because dividing a body into chunks in requests takes longer than decoding it.
-            body = bytearray()
+            chunks, size = list[bytes](), 0
             while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
-                body += chunk
-                check_response_size(len(body))
+                chunks.append(chunk)
+                size += len(chunk)
+                check_response_size(size)
             headers = {name.lower(): value for name, value in response.headers.items()}
-            return Response(response.status_code, headers, bytes(body))
+            return Response(response.status_code, headers, b"".join(chunks))
 
 
 class _Exchange:
