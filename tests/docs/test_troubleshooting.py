@@ -14,11 +14,14 @@ from jina_index import BinaryIndex
 from jina_local import Engine
 from langchain_core.documents import Document
 from langchain_jina import JinaEmbeddings, JinaRetriever
+from loopback import Answer, recorder
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "troubleshooting.md"
 QUOTES = re.findall(r'"([^"]+)"', "\n".join(re.findall(r"^### (.+)$", PAGE.read_text(), re.MULTILINE)))
 OF_OTHERS = {
-    # Messages of Python and of vector stores, and those about packages and models that the tests have.
+    # Messages of Python and of vector stores, those about packages and models that the tests have, and that of a server
+    # with TLS, which `tests/services/test_gateways.py` provokes.
+    "its certificate is not trusted",
     "cannot import name 'JinaEmbedding'",
     "embedding has length …, expected …",
     "needs the embedded engine, which is not installed",
@@ -51,11 +54,20 @@ def _open_twice(folder: Path) -> None:
         BinaryIndex.load(folder / "index")
 
 
+def _other_protocol(folder: Path) -> None:
+    with recorder(lambda sent: Answer([[0.0] * 1024])) as server:  # the form of text-embeddings-inference
+        JinaClient(base_url=server.url).embed(["a"], model=V3)
+
+
 CAUSES: dict[str, Callable[[Path], object]] = {
     "no key": lambda folder: JinaClient().embed(["a"], model=V3),
     "a key with a space": lambda folder: JinaClient(api_key="Bearer jina_0123456789"),
     "a folder without a model": lambda folder: Engine(folder).embed({"model": V3, "input": ["a"]}),
     "no server": lambda folder: JinaClient(base_url="http://127.0.0.1:9/v1", max_retries=0).embed(["a"], model=V3),
+    "an option that a server lacks": lambda folder: JinaClient(base_url="http://127.0.0.1:9/v1", dialect="vllm").embed(
+        ["a"], model=V3, late_chunking=True
+    ),
+    "a server with another protocol": _other_protocol,
     "a long text": lambda folder: _embed("word " * 9000),
     "http to another machine": _unencrypted,
     "a misspelled argument": lambda folder: JinaEmbeddings(model=V3, dimensoins=256),  # type: ignore[call-arg]
