@@ -28,9 +28,13 @@ Key = TypeVar("Key", bound="int | tuple[str, int]")
 
 
 class _Caller(Generic[Key, Work, Result]):
-    """One thread that waits for results: its pending work by length, and the results so far."""
+    """One thread that waits for results: its pending work by length, and the results so far.
 
-    def __init__(self, work: Iterable[tuple[Key, Work]]) -> None:
+    Each has a condition of its own, because waking all threads for each batch costs more than a short text.
+    """
+
+    def __init__(self, work: Iterable[tuple[Key, Work]], lock: threading.RLock) -> None:
+        self.changed = threading.Condition(lock)
         self.pending: dict[Key, deque[Work]] = {}
         self.unfinished = 0
         for length, item in work:
@@ -53,7 +57,9 @@ class SharedBatches(Generic[Key, Work, Result]):
 
     def __init__(self, run: Callable[[list[Work], Key], list[Result]], size: Callable[[Key], int]) -> None:
         self._run, self._size = run, size
-        self._changed = threading.Condition()
+        # Reentrant, because the garbage collector can close an engine at any place.
+        self._lock = threading.RLock()
+        self._idle = threading.Condition(self._lock)
         self._callers: list[_Caller[Key, Work, Result]] = []
         self._queue: deque[_Caller[Key, Work, Result]] = deque()
         self._busy = False
@@ -69,14 +75,14 @@ class SharedBatches(Generic[Key, Work, Result]):
         Raises:
             FlatError: The engine is stopping, or the request was cancelled (503).
         """
-        caller = _Caller[Key, Work, Result](work)
-        with self._changed:
+        caller = _Caller[Key, Work, Result](work, self._lock)
+        with self._lock:
             self._callers.append(caller)
 
         def cancel() -> None:
-            with self._changed:
+            with self._lock:
                 caller.failure = stopping()
-                self._changed.notify_all()
+                caller.changed.notify()
 
         try:
             with current_scope().on_cancel(cancel):
@@ -85,9 +91,8 @@ class SharedBatches(Generic[Key, Work, Result]):
                     caller.unfinished -= len(results)
                     yield from results
         finally:
-            with self._changed:
+            with self._lock:
                 self._callers.remove(caller)
-                self._changed.notify_all()
 
     def run_alone(self, compute: Callable[[], Other]) -> Other:
         """Compute something else while no batch runs, and wait for it before the process ends.
@@ -98,8 +103,8 @@ class SharedBatches(Generic[Key, Work, Result]):
         Raises:
             FlatError: The engine is stopping, or the request was cancelled (503).
         """
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or not self._busy)
+        with self._lock:
+            self._idle.wait_for(lambda: self._closed or not self._busy)
             current_scope().check()
             if self._closed:
                 raise stopping()
@@ -107,33 +112,34 @@ class SharedBatches(Generic[Key, Work, Result]):
         try:
             return compute()
         finally:
-            with self._changed:
-                self._busy = False
-                self._changed.notify_all()
+            with self._lock:
+                self._end_batch()
 
     def close(self) -> None:
         """Stop after the current batch. Callers that still wait get a 503."""
-        with self._changed:
+        with self._lock:
             self._closed = True
-            self._changed.notify_all()
+            self._idle.notify_all()
+            for caller in self._callers:
+                caller.changed.notify()
 
     def wait_until_idle(self, seconds: float) -> None:
         """Wait until no batch runs, after :meth:`close`."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._busy, seconds)
+        with self._lock:
+            self._idle.wait_for(lambda: not self._busy, seconds)
 
     def _next(self, caller: _Caller[Key, Work, Result]) -> list[tuple[Work, Result]]:
         """Return some of a caller's results; an empty list means that the caller has just run a batch."""
-        with self._changed:
+        with self._lock:
             self._queue.append(caller)
             try:
-                self._changed.wait_for(
+                caller.changed.wait_for(
                     lambda: self._closed or caller.failure or caller.results or self._runs_next(caller)
                 )
             finally:
                 self._queue.remove(caller)
                 # Another thread may have waited for this caller to run the next batch.
-                self._changed.notify_all()
+                self._wake_next()
             if self._closed:
                 raise stopping()
             if caller.failure:
@@ -172,7 +178,7 @@ class SharedBatches(Generic[Key, Work, Result]):
             results = self._run([work for _, work in batch], length)
         except BaseException as error:
             failure = error
-        with self._changed:
+        with self._lock:
             for place, (other, work) in enumerate(batch):
                 if failure is None:
                     other.results.append((work, results[place]))
@@ -181,8 +187,21 @@ class SharedBatches(Generic[Key, Work, Result]):
                 else:
                     # An interrupt concerns only the thread that it reached: other threads' work stays pending.
                     other.pending.setdefault(length, deque()).append(work)
-            self._busy = False
-            self._changed.notify_all()
+                other.changed.notify()
+            self._end_batch()
+
+    def _end_batch(self) -> None:
+        self._busy = False
+        self._idle.notify_all()
+        self._wake_next()
+
+    def _wake_next(self) -> None:
+        """Wake the thread that runs the next batch."""
+        if not self._busy:
+            for caller in self._queue:
+                if caller.pending:
+                    caller.changed.notify()
+                    return
 
 
 # Each is weak, so that an engine that nobody uses is freed.
