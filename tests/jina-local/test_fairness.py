@@ -17,6 +17,8 @@ import pytest
 import requests
 import uvicorn
 from jina_local.app import App
+from jina_local.media.pool import MediaLimits
+from jina_local.media.workers import set_media_limits
 from jina_local.server import running
 from jina_local.server_limits import ServerLimits
 
@@ -217,3 +219,14 @@ def test_repeated_labels_are_bounded() -> None:
     body = {"model": "jina-embeddings-v3", "input": ["a"] * 512, "labels": ["x" * 100_000, "y"]}
     status, _, content = App().handle("POST", "/v1/classify", {}, orjson.dumps(body))
     assert (status, orjson.loads(content)["code"]) == (413, "REQUEST_TOO_LARGE")
+
+
+def test_a_file_is_not_decoded_when_too_many_files_wait() -> None:
+    body = orjson.dumps({"model": "jina-clip-v2", "input": {"image": "data:image/png;base64,???"}})
+    set_media_limits(MediaLimits(waiting=0))
+    try:
+        status, headers, _ = App().handle("POST", "/v1/embeddings", {}, body)
+    finally:
+        set_media_limits(MediaLimits())
+    assert (status, headers["retry-after"]) == (503, "1")
+    assert App().handle("POST", "/v1/embeddings", {}, body)[0] == 422

@@ -122,6 +122,16 @@ class MediaPool:
                     yield picture
                     picture = None
 
+    def check_room(self) -> None:
+        """Check that another file may wait. A caller does this before it decodes or fetches the file.
+
+        Raises:
+            FlatError: Too many files wait (503).
+        """
+        if self._waiting >= self._limits.waiting:
+            message = f"{self._waiting} images and PDFs wait to be read. Please retry with exponential backoff."
+            raise FlatError(503, message, "SERVICE_UNAVAILABLE", {"retry-after": "1"})
+
     def close(self) -> None:
         """Kill all workers."""
         with self._changed:
@@ -168,9 +178,7 @@ class MediaPool:
 
     def _take(self, scope: RequestScope) -> _WorkerProcess:
         with scope.on_cancel(self._notify), self._changed:
-            if self._waiting >= self._limits.waiting:
-                message = f"{self._waiting} images and PDFs wait to be read. Please retry with exponential backoff."
-                raise FlatError(503, message, "SERVICE_UNAVAILABLE", {"retry-after": "1"})
+            self.check_room()
             self._waiting += 1
             try:
                 self._changed.wait_for(lambda: self._closed or scope.is_cancelled or self._is_free())

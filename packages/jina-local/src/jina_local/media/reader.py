@@ -139,9 +139,11 @@ def _images(item: InputItem, source: _MediaSource) -> Iterator[Any]:
     if item.kind not in ("image", "pdf"):
         message = f"The loaded model does not read items with '{item.kind}'"
         raise _InvalidItemError(item, message, "unsupported_modality")
+    pool = media_pool()
+    pool.check_room()
     data = source.data(item)
     try:
-        yield from media_pool().pictures(item.kind, data)
+        yield from pool.pictures(item.kind, data)
     except ImportError:
         raise _InvalidItemError(item, _INSTALL, "unsupported_modality") from None
 
@@ -208,9 +210,11 @@ def _texts(item: InputItem, source: _MediaSource, threads: int | None) -> Iterab
     if item.kind == "content":
         # A group gets one vector, so its parts are read as one text.
         return ("\n".join(text for part in item.parts for text in _texts(part, source, threads)),)
+    pool = media_pool(threads)
+    pool.check_room()
     data = source.data(item)
     try:
-        return media_pool(threads).texts(item.kind, data)
+        return pool.texts(item.kind, data)
     except UnreadableMediumError as error:
         raise _InvalidItemError(item, str(error), "unreadable_medium") from None
     except ImportError:
