@@ -14,6 +14,7 @@ from jina_client import JinaArgumentError, JinaError, JinaInputError
 
 from .commands.embed import embed
 from .commands.estimate import estimate
+from .commands.evaluate import evaluate_command
 from .commands.models import models
 from .commands.rerank import classify, rerank
 from .errors import JobError, JobUsageError
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 for _command in (embed, rerank, classify, estimate, models):
     app.command()(_command)
+app.command("evaluate")(evaluate_command)
 
 
 def _print_version(value: bool) -> None:
