@@ -228,3 +228,15 @@ def test_a_program_runs_a_job_without_the_command_line(tmp_path: Path, server: R
     output = open_output(str(tmp_path / "out.parquet"))
     summary: Any = run(task, source, output, JobOptions(client={"base_url": server.url}))
     assert (summary.status, summary.results, summary.tokens) == ("complete", 50, 150)
+
+
+async def test_a_job_runs_beside_an_event_loop(tmp_path: Path, server: Recorder) -> None:
+    from jina_jobs import EmbedTask, JobOptions, arun, open_output, open_source, run
+
+    write_lines(tmp_path / "in.jsonl", texts(50))
+    task = EmbedTask(model="jina-embeddings-v3", text_column="text", dimensions=32)
+    options = JobOptions(client={"base_url": server.url})
+    for function in (run, arun):
+        source = open_source(str(tmp_path / "in.jsonl"), task.columns)
+        summary: Any = function(task, source, open_output(str(tmp_path / f"{function.__name__}.parquet")), options)
+        assert (summary if function is run else await summary).results == 50

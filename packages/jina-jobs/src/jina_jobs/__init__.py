@@ -13,7 +13,7 @@ from .classification import ClassifyTask
 from .embedding import EmbedTask
 from .errors import JobError, JobStoppedError, JobUsageError
 from .inputs import Record, Source, TableSource, open_source
-from .job import JobOptions, OnError, Summary, Watcher, run
+from .job import JobOptions, OnError, Summary, Watcher, arun, run
 from .outputs import Encoding, Output, open_output
 from .reranking import RerankTask
 from .rows import Outcome, Row
@@ -40,6 +40,7 @@ __all__ = [
     "Task",
     "Watcher",
     "__version__",
+    "arun",
     "open_output",
     "open_source",
     "run",

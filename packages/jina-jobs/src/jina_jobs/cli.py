@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from jina_client import JinaArgumentError, JinaError, JinaInputError
 
+from .commands.doctor import doctor
 from .commands.embed import embed
 from .commands.estimate import estimate
 from .commands.evaluate import evaluate_command
@@ -29,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (embed, rerank, classify, estimate, models):
+for _command in (embed, rerank, classify, estimate, models, doctor):
     app.command()(_command)
 app.command("evaluate")(evaluate_command)
 

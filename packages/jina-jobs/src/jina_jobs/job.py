@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -120,7 +121,32 @@ def run(task: Task, source: Source, output: Output, options: JobOptions | None =
         JinaError: an error of the service that all rows would get. ``resume`` goes on after any of these.
         KeyboardInterrupt: the job was interrupted; ``resume`` goes on.
     """
-    return asyncio.run(JobRun(task, source, output, options or JobOptions()).run())
+    job = arun(task, source, output, options)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(job)
+    return _run_in_thread(job)
+
+
+async def arun(task: Task, source: Source, output: Output, options: JobOptions | None = None) -> Summary:
+    """Run a job as :func:`run` does, in a program with an event loop of its own."""
+    return await JobRun(task, source, output, options or JobOptions()).run()
+
+
+def _run_in_thread(job: Coroutine[Any, Any, Summary]) -> Summary:
+    """Run a job beside an event loop that runs in this thread, as in a notebook. Ctrl-C interrupts it."""
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(job)
+    with ThreadPoolExecutor(1, thread_name_prefix="jina-jobs") as pool:
+        done = pool.submit(loop.run_until_complete, task)
+        try:
+            return done.result()
+        except KeyboardInterrupt:
+            loop.call_soon_threadsafe(task.cancel)
+            raise
+        finally:
+            pool.submit(loop.close)
 
 
 class JobRun:

@@ -1,0 +1,186 @@
+"""Embed passages with ``jina-jobs embed`` from end to end: rows per second and peak memory, then killed and resumed.
+
+The passages are paragraphs of the Python files that are installed on this machine. A server on loopback answers at once
+with vectors of 1024 dimensions whose first numbers come from the text, so that every row of the output can be checked.
+
+    uv run benchmarks/jobs.py                            # 200,000 passages, killed 10 times: about five minutes
+    uv run benchmarks/jobs.py --rows 5000 --kills 2      # a small run
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+DIMENSIONS = 1024
+# Base64 of all but the first three numbers: twelve bytes are sixteen characters, without padding.
+TAIL = base64.b64encode(np.full(DIMENSIONS - 3, 0.03, "<f4").tobytes()).decode()
+
+
+def head_of(text: str) -> np.ndarray:
+    """Return the first numbers of a text's vector."""
+    checksum = zlib.crc32(text.encode())
+    return np.array([checksum & 0xFFFF, checksum >> 16, len(text)], "<f4")
+
+
+async def serve(latency: float) -> None:
+    """Serve embeddings, and print the port. A GET returns the number of texts that were embedded."""
+    texts = 0
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal texts
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).lower()
+                if head.startswith(b"get"):
+                    body = str(texts).encode()
+                else:
+                    length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
+                    inputs = json.loads(await reader.readexactly(length))["input"]
+                    await asyncio.sleep(latency)
+                    texts += len(inputs)
+                    heads = (base64.b64encode(head_of(text).tobytes()).decode() for text in inputs)
+                    items = ",".join(
+                        f'{{"object":"embedding","index":{index},"embedding":"{own}{TAIL}"}}'
+                        for index, own in enumerate(heads)
+                    )
+                    tokens = sum(map(len, inputs)) // 4
+                    usage = f'"usage":{{"total_tokens":{tokens}}}'
+                    body = f'{{"model":"m","object":"list",{usage},"data":[{items}]}}'.encode()
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body))
+                writer.write(body)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=2**24)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.sleep(7200)  # a bound, should nobody end it
+
+
+def passages() -> Iterator[str]:
+    """Yield paragraphs of 200 to 1,500 characters of the installed Python files, again and again."""
+    folders = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib")]
+    files = sorted(path for folder in folders for path in folder.rglob("*.py"))
+    for turn in range(1000):
+        for path in files:
+            for part in path.read_text(encoding="utf-8", errors="replace").split("\n\n"):
+                text = " ".join(part.split())
+                if len(text) >= 200:
+                    yield f"{text[:1500]} {turn}" if turn else text[:1500]
+
+
+def run(folder: Path, port: int, output: str, *, kill_after: float | None = None) -> tuple[int, float, int]:
+    """Run the command, and return its exit code, its seconds and its peak memory in megabytes."""
+    command = [sys.executable, "-m", "jina_jobs.cli", "embed", "passages.jsonl", output, "--id-column", "id"]
+    environment = {**os.environ, "JINA_BASE_URL": f"http://127.0.0.1:{port}/v1"}
+    started, peak = time.perf_counter(), 0
+    process = subprocess.Popen([*command, "--resume", "--quiet"], cwd=folder, env=environment)
+    status = Path(f"/proc/{process.pid}/status")
+    while process.poll() is None:
+        # ru_maxrss would count the memory of this process too, which the child shares until it starts Python.
+        peak = max([peak, *map(int, re.findall(r"VmHWM:\s+(\d+)", status.read_text()))])
+        if kill_after is not None and time.perf_counter() - started > kill_after:
+            process.send_signal(signal.SIGKILL)
+        time.sleep(0.02)
+    return process.returncode, time.perf_counter() - started, peak // 1024
+
+
+def embedded(port: int) -> int:
+    """Return how many texts the server has embedded."""
+    import urllib.request
+
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as response:
+        return int(response.read())
+
+
+def check(folder: Path, output: str, rows: int) -> tuple[int, int, int]:
+    """Return how many rows of the output are lost, repeated, or have another vector than their own."""
+    seen = np.zeros(rows, np.int64)
+    wrong = 0
+    heads = np.load(folder / "heads.npy")
+    for batch in pq.ParquetFile(folder / output).iter_batches(4096):
+        ids = np.asarray(batch.column("id"))
+        vectors = batch.column("embedding").flatten().to_numpy().reshape(len(ids), DIMENSIONS)
+        np.add.at(seen, ids, 1)
+        wrong += int((vectors[:, :3] != heads[ids]).any(axis=1).sum())
+    return int((seen == 0).sum()), int((seen > 1).sum()), wrong
+
+
+def main() -> int:
+    """Run the benchmark. Returns 1 if a row is lost, repeated or wrong."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each response")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        asyncio.run(serve(options.latency))
+        return 0
+    command = [sys.executable, __file__, "--serve", "--latency", str(options.latency)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        with tempfile.TemporaryDirectory() as name:
+            return measure(Path(name), port, options)
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def measure(folder: Path, port: int, options: argparse.Namespace) -> int:
+    """Run the job once without and once with kills, and print what came out."""
+    heads = np.empty((options.rows, 3), np.float32)
+    with (folder / "passages.jsonl").open("w", encoding="utf-8") as stream:
+        for number, text in zip(range(options.rows), passages(), strict=False):
+            stream.write(json.dumps({"id": number, "text": text}) + "\n")
+            heads[number] = head_of(text)
+    np.save(folder / "heads.npy", heads)
+    size = (folder / "passages.jsonl").stat().st_size / 1e6
+    print(f"{options.rows:,} passages, {size:,.0f} MB; vectors of {DIMENSIONS} dimensions into Parquet\n")
+    code, seconds, peak = run(folder, port, "once.parquet")
+    lost, repeated, wrong = check(folder, "once.parquet", options.rows)
+    print(f"without kills: exit code {code}, {seconds:.1f} s, {options.rows / seconds:,.0f} rows/s, peak {peak} MB")
+    print(f"  {lost} lost, {repeated} repeated, {wrong} wrong")
+    (folder / "once.parquet").unlink()
+    before, kills, chance, total = embedded(port), 0, random.Random(options.seed), 0.0
+    while kills < options.kills:
+        # Each run starts Python, then gets about its share of the work done.
+        code, took, _ = run(
+            folder, port, "killed.parquet", kill_after=chance.uniform(0.5, 1.0 + 1.2 * seconds / options.kills)
+        )
+        total += took
+        kills += code == -signal.SIGKILL
+        if code == 0:
+            break
+    code, took, peak = run(folder, port, "killed.parquet")
+    all_lost, all_repeated, all_wrong = check(folder, "killed.parquet", options.rows)
+    again = embedded(port) - before - options.rows
+    print(f"killed {kills} times: exit code {code}, {total + took:.1f} s in all, peak of the last run {peak} MB")
+    print(f"  {all_lost} lost, {all_repeated} repeated, {all_wrong} wrong; {again:,} rows were embedded twice")
+    print(f"  ({again / max(1, kills):,.0f} per kill; the bound is 2,048: 16 requests of 128 rows)")
+    return int(any((lost, repeated, wrong, all_lost, all_repeated, all_wrong)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
