@@ -89,7 +89,18 @@ def passages() -> Iterator[str]:
 
 def run(folder: Path, port: int, output: str, *, kill_after: float | None = None) -> tuple[int, float, int]:
     """Run the command, and return its exit code, its seconds and its peak memory in megabytes."""
-    command = [sys.executable, "-m", "jina_jobs.cli", "embed", "passages.jsonl", output, "--id-column", "id"]
+    command = [
+        sys.executable,
+        "-m",
+        "jina_jobs.cli",
+        "embed",
+        "passages.jsonl",
+        output,
+        "--id-column",
+        "id",
+        "--max-concurrency",
+        "8",
+    ]
     environment = {**os.environ, "JINA_BASE_URL": f"http://127.0.0.1:{port}/v1"}
     started, peak = time.perf_counter(), 0
     process = subprocess.Popen([*command, "--resume", "--quiet"], cwd=folder, env=environment)

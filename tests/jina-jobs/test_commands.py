@@ -54,7 +54,7 @@ def test_rerank_resumes_and_keeps_the_order(jobs: RunJob, tmp_path: Path, server
     server.answer = lambda sent: Answer(ranking(sent))
     server.sent.clear()
     assert jobs("rerank", "in.jsonl", "out.parquet", "--resume").code == 0
-    assert 70 <= len(server.sent) <= 70 + 16
+    assert 70 <= len(server.sent) <= 70 + 32
     assert pq.read_table(tmp_path / "out.parquet")["id"].to_pylist() == list(range(100))
 
 

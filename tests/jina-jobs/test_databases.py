@@ -25,7 +25,7 @@ from qdrant_edge import CountRequest, EdgeShard, ScrollRequest
 ROWS = texts(300)
 Read = Callable[[], dict[Any, tuple[np.ndarray, dict[str, Any]]]]
 WIDTH = 32
-OPTIONS = ["--id-column", "key", "--keep", "more", "--dimensions", str(WIDTH)]
+OPTIONS = ["--id-column", "key", "--keep", "more", "--dimensions", str(WIDTH), "--max-concurrency", "8"]
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from jina_client import AsyncJinaClient, Classification, JinaError, PartialFailu
 from .errors import JobUsageError
 from .inputs import Record
 from .rows import Outcome, Row
-from .tasks import FailureCount, check_kept, in_groups, in_order, input_of, new_row, reason
+from .tasks import CALLS, FailureCount, check_kept, in_groups, in_order, input_of, new_row, reason
 
 _GROUP = 128
 
@@ -44,7 +44,7 @@ class ClassifyTask:
     id_column: str | None = None
     keep: tuple[str, ...] = ()
     batch_size: int | None = None
-    concurrency: int = 8
+    concurrency: int = CALLS
     name = "classify"
 
     def __post_init__(self) -> None:

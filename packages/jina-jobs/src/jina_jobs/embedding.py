@@ -18,7 +18,7 @@ from .inputs import Record
 from .outputs.choice import Encoding
 from .outputs.files import VECTOR
 from .rows import Outcome, Row
-from .tasks import FailureCount, check_kept, in_groups, in_order, input_of, new_row, reason
+from .tasks import CALLS, FailureCount, check_kept, in_groups, in_order, input_of, new_row, reason
 
 ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
 SCALE = "scale"
@@ -61,7 +61,7 @@ class EmbedTask:
     dimensions: int | None = None
     encoding: Encoding = "float32"
     batch_size: int | None = None
-    concurrency: int = 8
+    concurrency: int = CALLS
     name = "embed"
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ from jina_client import AsyncJinaClient, JinaError
 from .errors import JobUsageError
 from .inputs import Record
 from .rows import Outcome, Row
-from .tasks import FailureCount, check_kept, in_order, new_row, reason, singly, text_error
+from .tasks import CALLS, FailureCount, check_kept, in_order, new_row, reason, singly, text_error
 
 RESULTS = "results"
 _TYPE = pa.list_(pa.struct([("index", pa.int32()), ("score", pa.float64())]))
@@ -43,7 +43,7 @@ class RerankTask:
     keep: tuple[str, ...] = ()
     top_n: int | None = None
     batch_size: int | None = None
-    concurrency: int = 8
+    concurrency: int = CALLS
     name = "rerank"
 
     def __post_init__(self) -> None:

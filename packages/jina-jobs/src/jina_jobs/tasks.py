@@ -26,6 +26,9 @@ from .rows import ID, ROW, Outcome, Row
 _OF_ROWS = (BadRequestError, JinaInputError, JinaResponseError, RequestTooLargeError)
 _ENOUGH_FAILURES = 8
 
+CALLS = 32
+"""Calls that run together by default. The client decides how many of their requests are in flight."""
+
 
 class Task(Protocol):
     """The operation of a job on each row."""

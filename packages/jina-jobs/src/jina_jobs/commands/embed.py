@@ -8,6 +8,7 @@ import typer
 
 from ..embedding import EmbedTask
 from ..outputs import open_output
+from ..tasks import CALLS
 from . import options as given
 from .running import run_job
 
@@ -47,6 +48,6 @@ def embed(
         dimensions=dimensions,
         encoding=target.accept(encoding),
         batch_size=batch_size,
-        concurrency=running.max_concurrency or 8,
+        concurrency=running.max_concurrency or CALLS,
     )
     return run_job(job, input, target, running)

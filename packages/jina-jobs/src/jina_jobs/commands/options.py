@@ -39,7 +39,7 @@ BatchSize = Annotated[int | None, typer.Option("--batch-size", min=1, max=512, h
 RequestsPerMinute = Annotated[int | None, typer.Option("--requests-per-minute", min=1, help="Limit of this job.")]
 TokensPerMinute = Annotated[int | None, typer.Option("--tokens-per-minute", min=1, help="Limit of this job.")]
 MaxConcurrency = Annotated[
-    int | None, typer.Option("--max-concurrency", min=1, help="Requests in flight (default: 8).")
+    int | None, typer.Option("--max-concurrency", min=1, help="Requests in flight (default: as many as help).")
 ]
 OnErrorOption = Annotated[
     Literal["stop", "skip"], typer.Option("--on-error", help="Stop at the first failed row, or count it and go on.")

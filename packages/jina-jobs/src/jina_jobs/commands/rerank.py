@@ -9,6 +9,7 @@ import typer
 from ..classification import ClassifyTask
 from ..outputs import open_output
 from ..reranking import RerankTask
+from ..tasks import CALLS
 from . import options as given
 from .running import run_job
 
@@ -38,7 +39,7 @@ def rerank(
         keep=tuple(keep or ()),
         top_n=top_n,
         batch_size=batch_size,
-        concurrency=running.max_concurrency or 8,
+        concurrency=running.max_concurrency or CALLS,
     )
     return run_job(job, input, open_output(output), running)
 
@@ -70,6 +71,6 @@ def classify(
         id_column=id_column,
         keep=tuple(keep or ()),
         batch_size=batch_size,
-        concurrency=running.max_concurrency or 8,
+        concurrency=running.max_concurrency or CALLS,
     )
     return run_job(job, input, open_output(output), running)
