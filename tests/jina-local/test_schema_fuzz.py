@@ -11,6 +11,9 @@ from jina_local.app import App, default_app
 from jina_local.server import create_fastapi
 from schemathesis import checks
 
+# The test settings load no plugins by themselves, and only this file needs this one.
+pytest_plugins = ("schemathesis.pytest.plugin",)
+
 schema = schemathesis.openapi.from_asgi("/openapi.json", create_fastapi(App(default_app().engine)))
 # Requests that fit the description, and requests that break it in one place. Those need not be refused: like the
 # service, the engine reads "true" as true, and lets an item hold an id.
