@@ -26,6 +26,7 @@ _PUBLIC = (
     "jina_client.quantization",
     "jina_index",
     "jina_jobs",
+    "jina_jobs.evaluation",
     "jina_local",
     "langchain_jina",
     "llama_index.embeddings.jinaai",

@@ -267,3 +267,10 @@ def test_qdrant_counts_what_an_earlier_job_wrote(jobs: RunJob, tmp_path: Path) -
     shard = EdgeShard.load(str(tmp_path / "points"))
     assert shard.count(CountRequest(exact=True)) == 5
     shard.close()
+
+
+def test_ids_that_repeat_are_reported(jobs: RunJob, tmp_path: Path) -> None:
+    write_lines(tmp_path / "in.jsonl", [{**row, "key": f"k{number % 5}"} for number, row in enumerate(ROWS[:20])])
+    done = jobs("embed", "in.jsonl", "lancedb+file://data/docs", *OPTIONS, "--encoding", "float16")
+    assert done.code == 0, done.err
+    assert "the database has 5 rows for 20 results" in done.err

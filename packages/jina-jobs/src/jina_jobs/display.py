@@ -116,6 +116,8 @@ def summary_lines(summary: Summary) -> list[str]:
         f"{summary.requests:,} requests{retries}{waits}",
         f"output: {summary.output} (manifest: {summary.manifest})",
     ]
+    if summary.note:
+        lines.append(summary.note)
     if summary.errors:
         lines.append(f"failed rows: {summary.errors}. Pass --resume to try them again")
     return lines

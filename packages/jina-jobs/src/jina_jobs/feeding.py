@@ -22,7 +22,8 @@ def rows_to_send(source: Source, task: Task, progress: Progressed) -> Iterator[R
     Raises:
         JobError: the rows that are done differ from those that the earlier run read.
     """
-    checkpoints = iter(progress.checkpoints)
+    numbers = iter(progress.checkpoints)
+    checkpoints = zip(numbers, numbers, strict=True)
     checkpoint, before = next(checkpoints, None), 0
     held_rows: list[Row] = []
     # The journal changes while rows are read.

@@ -52,6 +52,7 @@ class Summary:
         seconds: of this run.
         output: its address.
         errors: the file with the failed rows; empty without any.
+        note: what else to know, such as ids that repeat in a database.
         manifest: the file with the manifest.
     """
 
@@ -68,6 +69,7 @@ class Summary:
     seconds: float = 0.0
     output: str = ""
     errors: str = ""
+    note: str = ""
     manifest: str = ""
 
 
@@ -222,6 +224,11 @@ class JobRun:
         schema = unified(schemas) if (schemas := journal.schemas()) else None
         batches = () if self._output.takes_parts else journal.in_order()
         manifest.files = await asyncio.to_thread(self._output.finish, schema, batches, progress.results)
+        stored = manifest.files[0].get("rows") if manifest.files else None
+        if stored is not None and stored < progress.results:
+            self.summary.note = (
+                f"the database has {stored:,} rows for {progress.results:,} results: it keeps the last row of each id"
+            )
         self._record(journal, manifest, "complete with failed rows" if progress.failed else "complete")
 
     async def _deliver(self, journal: Journal, *, all_of_them: bool = False) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import fcntl
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,32 +20,15 @@ import orjson
 import pyarrow as pa
 
 from .errors import JobError
+from .parts import Part, PartList
 from .rows import ROW, Outcome, as_batch
 
 LOG = "log"
 RESULTS = "results"
 # Bytes after which the results are forced to the disk, for the case that the machine loses power.
 _SYNC = 64 * 2**20
-# A part starts with its schema. This is more than any schema needs.
-_SCHEMA = 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Where the results of some rows are.
-
-    Attributes:
-        offset, length: in the file of results.
-        checksum: of its bytes.
-        count: the number of results.
-        run: 0 for rows that were sent for the first time; otherwise the number of the run that sent them again.
-    """
-
-    offset: int
-    length: int
-    checksum: int
-    count: int
-    run: int
+# A part starts with its schema, which rarely needs more than this.
+_SCHEMA = 2**13
 
 
 @dataclass
@@ -54,7 +38,7 @@ class Progressed:
     Attributes:
         next_row: the rows before this one are done or failed.
         checksum: of the input before it.
-        checkpoints: the checksum of the input before certain rows.
+        checkpoints: rows that earlier runs stopped at, each followed by the checksum of the input before it.
         failed: the rows that failed for good.
         tokens: as the service counted them, in all runs.
         results: the number of results.
@@ -65,11 +49,11 @@ class Progressed:
 
     next_row: int = 0
     checksum: int = 0
-    checkpoints: list[tuple[int, int]] = field(default_factory=list)
+    checkpoints: array[int] = field(default_factory=lambda: array("q"))
     failed: set[int] = field(default_factory=set)
     tokens: int = 0
     results: int = 0
-    parts: list[Part] = field(default_factory=list)
+    parts: PartList = field(default_factory=PartList)
     delivered: int = 0
     run: int = 0
 
@@ -99,8 +83,10 @@ class Journal:
             ) from None
         self._results = os.open(folder / RESULTS, os.O_RDWR | os.O_CREAT, 0o644)
         self.progress = Progressed()
+        self._replayed = False
         self._end = self._log_end = self._synced = 0
         self._replay()
+        self._replayed = True
         if self.progress.next_row:
             self.progress.run += 1
 
@@ -143,7 +129,7 @@ class Journal:
             self._append_line({"emptied": True})
             os.ftruncate(self._results, 0)
 
-    def batches(self, parts: Sequence[Part]) -> Iterator[pa.RecordBatch]:
+    def batches(self, parts: Iterable[Part]) -> Iterator[pa.RecordBatch]:
         """Yield the results of some parts.
 
         Raises:
@@ -158,17 +144,18 @@ class Journal:
         schemas: list[pa.Schema] = []
         for part in self.progress.parts:
             head = os.pread(self._results, min(part.length, _SCHEMA), part.offset)
-            with pa.ipc.open_stream(head) as stream:
-                if not any(stream.schema.equals(known) for known in schemas):
-                    schemas.append(stream.schema)
+            try:
+                schema = pa.ipc.read_schema(pa.BufferReader(head))
+            except (pa.ArrowException, OSError):
+                schema = pa.ipc.read_schema(pa.BufferReader(self._read(part)))
+            if not any(schema.equals(known) for known in schemas):
+                schemas.append(schema)
         return schemas
 
     def in_order(self) -> Iterator[pa.RecordBatch]:
         """Yield all results in the order of the input: those of each run are, and are merged."""
-        runs: dict[int, list[Part]] = {}
-        for part in self.progress.parts:
-            runs.setdefault(part.run, []).append(part)
-        streams = [self.batches(parts) for parts in runs.values()]
+        runs = sorted({part.run for part in self.progress.parts})
+        streams = [self.batches(self._parts_of(run)) for run in runs]
         heads = [next(stream) for stream in streams]
         while heads:
             firsts = [head.column(ROW)[0].as_py() for head in heads]
@@ -184,6 +171,9 @@ class Journal:
                 del heads[index], streams[index]
             else:
                 heads[index] = following
+
+    def _parts_of(self, run: int) -> Iterator[Part]:
+        return (part for part in self.progress.parts if part.run == run)
 
     def failures(self) -> Iterator[dict[str, Any]]:
         """Yield ``row``, ``id``, ``place`` and ``error`` of each row that failed, by the time of its last try."""
@@ -271,7 +261,8 @@ class Journal:
         progress.tokens += line["tokens"]
         if "next" in line:
             progress.next_row, progress.checksum = line["next"], line["checksum"]
-            progress.checkpoints.append((progress.next_row, progress.checksum))
+            if not self._replayed:
+                progress.checkpoints.extend((progress.next_row, progress.checksum))
         else:
             progress.failed.difference_update(line["again"])
             progress.run = max(progress.run, line["run"])

@@ -116,6 +116,10 @@ class DatabaseOutput(ABC):
     def write(self, batch: pa.RecordBatch) -> None:
         """Upsert results."""
         with self._reporting():
+            last = {row_id: number for number, row_id in enumerate(batch.column(ID).to_pylist())}
+            if len(last) < len(batch):
+                # Of rows with the same id the last one counts, in one upsert as in several.
+                batch = batch.take(pa.array(sorted(last.values())))
             self.upsert(batch.drop_columns([ROW]))
 
     def finish(self, schema: pa.Schema | None, batches: Iterable[pa.RecordBatch], count: int) -> list[dict[str, Any]]:

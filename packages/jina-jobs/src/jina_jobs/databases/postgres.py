@@ -67,11 +67,10 @@ class PostgresTable(DatabaseOutput):
                 for row_id, vector, other in zip(ids, vectors, others, strict=True):
                     values = (self._value(value) for value in other.values())
                     copy.write_row((row_id, self._text(vector), *values))
-            # An id that comes twice counts once: the last.
             connection.execute(
                 sql.SQL(
-                    "INSERT INTO {table} ({columns}) SELECT DISTINCT ON (id) {columns} FROM incoming "
-                    "ORDER BY id, ctid DESC ON CONFLICT (id) DO UPDATE SET {updates}"
+                    "INSERT INTO {table} ({columns}) SELECT {columns} FROM incoming "
+                    "ON CONFLICT (id) DO UPDATE SET {updates}"
                 ).format(table=table, columns=columns, updates=updates)
             )
 
