@@ -29,31 +29,31 @@ _LONGEST_PATIENCE = 256
 _BASELINE = 8
 _WEIGHT = 0.25
 # Latencies of one service differ by this factor without any congestion.
-_NOISE = 1.5
+_NOISE = 1.3
 
 
 @dataclass(slots=True)
 class _Latency:
-    """Latencies of requests of a similar size, in seconds: the mean of the first ones, and a moving average."""
+    """Latencies of requests of a similar size.
+
+    Attributes:
+        baseline: mean of the first ones, in seconds.
+        ratio: moving average of the later ones, each divided by what its concurrency allows.
+        count: number of latencies.
+    """
 
     baseline: float = 0.0
-    recent: float = 0.0
+    ratio: float = 0.0
     count: int = 0
 
-    def add(self, seconds: float) -> None:
+    def add(self, seconds: float, growth: float) -> None:
+        """Add the latency of a request that started at ``growth`` times the first concurrency."""
         if self.count < _BASELINE:
             self.baseline += (seconds - self.baseline) / (self.count + 1)
-            self.recent = self.baseline
         else:
-            self.recent += _WEIGHT * (seconds - self.recent)
-            # The service has become faster.
-            self.baseline = min(self.baseline, self.recent * _NOISE)
+            allowed = self.baseline * _NOISE * math.sqrt(growth)
+            self.ratio += _WEIGHT * (seconds / max(allowed, 1e-9) - self.ratio)
         self.count += 1
-
-    @property
-    def ratio(self) -> float:
-        """The duration of requests relative to the first ones; 1 before there is a baseline."""
-        return self.recent / self.baseline if self.baseline > 0 else 1.0
 
 
 class AdaptiveConcurrency:
@@ -79,18 +79,19 @@ class AdaptiveConcurrency:
         """Whether the number is being raised, so that a rejection without a reason probably means one too many."""
         return self.current != self._start
 
-    def succeeded(self, tokens: int, seconds: float, *, busy: bool) -> None:
+    def succeeded(self, tokens: int, seconds: float, in_flight: int, *, busy: bool) -> None:
         """Learn from a successful response.
 
         Args:
             tokens: the estimated tokens of the request.
             seconds: from the start of the request to its response.
+            in_flight: the requests in flight when it started, itself included.
             busy: whether other requests wait because as many as allowed are in flight.
         """
         self._successes += 1
         if self._is_probing:
             latency = self._latencies.setdefault(tokens.bit_length(), _Latency())
-            latency.add(seconds)
+            latency.add(seconds, max(1.0, in_flight / self._start))
             if busy:
                 self._probe(latency)
         elif self.current < self._ceiling and self._successes >= self._patience * self.current:
@@ -120,7 +121,7 @@ class AdaptiveConcurrency:
         self._learn_slowly()
 
     def _probe(self, latency: _Latency) -> None:
-        if latency.ratio > _NOISE * math.sqrt(self.current / self._start):
+        if latency.ratio > 1:
             self.current = min(self.current, self._start)
             self._stop_probing()
             self._patience = min(2 * self._patience, _LONGEST_PATIENCE)

@@ -52,11 +52,13 @@ class Slot:
         tokens: the request's tokens: an estimate, until the response says.
         wake: called from any thread when it is worth trying :meth:`RateLimiter.acquire` again.
         started: when the request got its slot; ``None`` while it waits.
+        in_flight: the requests in flight then, itself included.
     """
 
     tokens: int
     wake: Callable[[], None]
     started: float | None = None
+    in_flight: int = 0
 
 
 class RateLimiter:
@@ -118,13 +120,14 @@ class RateLimiter:
             if self._queue[0] is not slot or self._in_flight >= self._concurrency.current:
                 return math.inf
             now = self._clock()
-            wait = max(self._paused_until - now, self._until_free(now, slot.tokens))
+            wait = self._until_allowed(now, slot.tokens)
             if wait > 0:
                 return wait
             self._queue.popleft()
             slot.started = now
             self._recent.append(slot)
             self._in_flight += 1
+            slot.in_flight = self._in_flight
             self._wake_first()
             return 0.0
 
@@ -146,9 +149,11 @@ class RateLimiter:
             headers: the response's, by lower-case name; ``x-ratelimit-remaining-requests`` bounds the concurrency.
         """
         with self._lock:
-            seconds = self._clock() - (slot.started or 0.0)
-            busy = self._in_flight >= self._concurrency.current and bool(self._queue)
-            self._concurrency.succeeded(slot.tokens, seconds, busy=busy)
+            now = self._clock()
+            # Requests wait, and not because of a rate: the number in flight is what holds them up.
+            busy = bool(self._queue) and self._until_allowed(now, self._queue[0].tokens) <= 0
+            seconds = 0.0 if slot.started is None else now - slot.started
+            self._concurrency.succeeded(slot.tokens, seconds, slot.in_flight, busy=busy)
             if tokens is not None:
                 slot.tokens = tokens
             remaining = headers.get("x-ratelimit-remaining-requests", "")
@@ -194,6 +199,10 @@ class RateLimiter:
             if self._queue and self._in_flight < self._concurrency.current:
                 wait = max(wait, self._until_free(now, self._queue[0].tokens))
             return max(0.0, wait)
+
+    def _until_allowed(self, now: float, tokens: int) -> float:
+        """Return the seconds until pauses and rates allow one more request; 0 or less if they do."""
+        return max(self._paused_until - now, self._until_free(now, tokens))
 
     def _until_free(self, now: float, tokens: int) -> float:
         """Return the seconds until the window has room for one more request of so many tokens."""
