@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from job_runs import RunJob, texts, write_lines
 from loopback import Answer, Recorder, Sent, embeddings, vector_of
+from pictures import encoded, of_media
 
 ROWS = texts(300)
 
@@ -265,12 +266,16 @@ def test_images_of_a_column_are_sent_as_images(jobs: RunJob, tmp_path: Path, ser
 
     server.answer = answer
     Image.new("RGB", (8, 8), "red").save(tmp_path / "red.png")
-    rows = [{"image": "red.png"}, {"image": "none.png"}, {"image": "https://example.org/a.png"}, {"image": None}]
+    (tmp_path / "bad.png").write_text("nothing")
+    names = ["red.png", "none.png", "https://example.org/a.png", None, "bad.png"]
+    rows = [{"image": name} for name in names]
     write_lines(tmp_path / "in.jsonl", rows)
     done = jobs("embed", "in.jsonl", "out.parquet", "--image-column", "image", "--model", "jina-clip-v2")
     assert done.code == 3, done.err
     assert pq.read_table(tmp_path / "out.parquet")["id"].to_pylist() == [0, 2]
-    assert "there is no file none.png" in (tmp_path / "out.parquet.errors.jsonl").read_text()
+    errors = (tmp_path / "out.parquet.errors.jsonl").read_text()
+    assert "there is no file none.png" in errors
+    assert "its content is of an unknown type" in errors
 
 
 def test_kept_columns_of_mixed_types_become_strings(jobs: RunJob, tmp_path: Path) -> None:
@@ -348,3 +353,29 @@ def test_limit_reads_only_the_first_rows(jobs: RunJob, tmp_path: Path) -> None:
     _parquet(ROWS, tmp_path / "in.parquet")
     done = jobs("embed", "in.parquet", "out.parquet", "--limit", 5, "--price-per-million-tokens", "1000000", "--json")
     assert (done.json["results"], done.json["tokens"], done.json["price"]) == (5, 15, 15.0)
+
+
+def test_a_folder_of_pictures_has_a_row_for_each(jobs: RunJob, tmp_path: Path, server: Recorder) -> None:
+    server.answer = of_media
+    (tmp_path / "pictures" / "deep").mkdir(parents=True)
+    (tmp_path / "pictures" / "a.png").write_bytes(encoded("red"))
+    (tmp_path / "pictures" / "deep" / "b.jpg").write_bytes(encoded("blue", kind="JPEG"))
+    command = ["embed", "pictures", "out.parquet", "--image-column", "image", "--id-column", "path"]
+    done = jobs(*command, "--model", "jina-clip-v2")
+    assert done.code == 0, done.err
+    assert pq.read_table(tmp_path / "out.parquet")["id"].to_pylist() == ["pictures/a.png", "pictures/deep/b.jpg"]
+
+
+def test_a_job_that_has_done_nothing_needs_no_resume(jobs: RunJob, tmp_path: Path, server: Recorder) -> None:
+    write_lines(tmp_path / "in.jsonl", ROWS[:3])
+    server.answer = lambda sent: Answer({"detail": "no balance"}, 402)
+    assert jobs("embed", "in.jsonl", "out.parquet").code == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+    server.answer = lambda sent: Answer(embeddings(sent))
+    assert jobs("embed", "in.jsonl", "out.parquet").code == 0
+
+
+def test_without_arguments_the_help_is_shown(jobs: RunJob) -> None:
+    done = jobs()
+    assert done.code == 0
+    assert "evaluate" in done.out

@@ -25,7 +25,6 @@ OK, ERROR, USAGE, FAILED_ROWS, INTERRUPTED = 0, 1, 2, 3, 130
 
 app = typer.Typer(
     name="jina-jobs",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -76,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     command: Any = typer.main.get_command(app)
-    own = None if arguments is None else list(arguments)
+    own = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning

@@ -88,7 +88,7 @@ def _parts(summary: Summary, left: float | None) -> Iterable[str]:
     if summary.failed:
         yield f"{summary.failed:,} failed"
     if summary.waited >= 1:
-        yield f"waited {summary.waited:,.0f} s for limits"
+        yield f"queued {summary.waited:,.0f} s"
     if left is not None:
         yield f"{duration(left)} left"
 
@@ -107,7 +107,7 @@ def summary_lines(summary: Summary) -> list[str]:
     """Return the summary as lines."""
     price = "" if summary.price is None else f", price {summary.price:,.4f}"
     rate = summary.rows_done / summary.seconds if summary.seconds else 0
-    waits = f", {summary.waited:,.0f} s of waiting for limits" if summary.waited >= 1 else ""
+    waits = f", which queued {summary.waited:,.0f} s for limits" if summary.waited >= 1 else ""
     retries = f", {summary.retries:,} retries" if summary.retries else ""
     lines = [
         f"{summary.status}: {summary.rows:,} rows read, {summary.results:,} results, {summary.failed:,} failed",

@@ -48,7 +48,7 @@ class Summary:
         rows_done: rows that this run has finished.
         requests: that this run sent.
         retries: requests of this run that were repeats.
-        waited: seconds that requests of this run waited for the rate limits, summed.
+        waited: seconds that requests of this run waited for the limits of rate and concurrency, summed.
         seconds: of this run.
         output: its address.
         errors: the file with the failed rows; empty without any.
@@ -193,6 +193,10 @@ class JobRun:
                 interrupted = isinstance(error, (KeyboardInterrupt, asyncio.CancelledError))
                 with suppress(JobError):
                     self._record(journal, manifest, "interrupted" if interrupted else "stopped")
+                if not journal.progress.next_row:
+                    # Nothing to resume: the same command may start again.
+                    self._manifest_path.unlink(missing_ok=True)
+                    shutil.rmtree(self._journal_path, ignore_errors=True)
                 raise
             finally:
                 journal.close()
@@ -315,8 +319,7 @@ class JobRun:
     def _show(self, journal: Journal) -> None:
         if self._options.watcher:
             summary = self._counted(journal)
-            share = summary.rows / self._source.total if self._source.total else self._source.share_read() or None
-            self._options.watcher.update(summary, share)
+            self._options.watcher.update(summary, self._source.share(summary.rows))
 
     def _count_attempt(self, attempt: Attempt) -> None:
         # Called from the event loop's thread only.

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from jina_client import (
     AsyncJinaClient,
@@ -16,7 +16,7 @@ from jina_client import (
     JinaResponseError,
     RequestTooLargeError,
 )
-from jina_client.integration import as_text, kind_of_string, takes_images
+from jina_client.integration import Media, as_text, kind_of_string, takes_images
 
 from .errors import JobUsageError
 from .inputs import Record
@@ -178,15 +178,23 @@ def _image(value: Any, folder: Path) -> tuple[Any, str]:
     if isinstance(value, dict) and "bytes" in value:  # as datasets of the Hugging Face hub store images
         value = value["bytes"] or value.get("path")
     if isinstance(value, bytes):
-        return (value, "") if value else (None, "the image is empty")
+        return _checked(value, None)
     if isinstance(value, str) and not value.startswith(("http://", "https://", "data:")):
-        value = folder / value
-        if not value.is_file() and Path(value.name if not value.is_absolute() else value).is_file():
-            value = Path(value.name)
+        # Relative to the file that names it, or else to the current folder.
+        value = next((path for path in (folder / value, Path(value)) if path.is_file()), Path(value))
     if isinstance(value, Path):
         if not value.is_file():
             return None, f"there is no file {value}"
-        return ({"pdf": value} if value.suffix.lower() == ".pdf" else {"image": value}), ""
+        return _checked(value, "pdf" if value.suffix.lower() == ".pdf" else "image")
     if not isinstance(value, str):
         return None, f"the image must be a path, URL, data URI or bytes, got {type(value).__name__}"
-    return {"image": value}, ""
+    return _checked(value, "image")
+
+
+def _checked(value: Any, kind: Literal["image", "pdf"] | None) -> tuple[Any, str]:
+    """Return a medium in the form of the client, and what is wrong with its content."""
+    try:
+        Media(value, kind, "the image")
+    except JinaInputError as error:
+        return None, str(error)
+    return (value if kind is None else {kind: value}), ""

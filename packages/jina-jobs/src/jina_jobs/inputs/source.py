@@ -53,8 +53,8 @@ class Source(Protocol):
     def fingerprint(self) -> dict[str, Any]:
         """Return facts that are different for another input, as JSON."""
 
-    def share_read(self) -> float:
-        """Return the part of the input that was read, from 0 to 1."""
+    def share(self, rows: int) -> float | None:
+        """Return the part of the input that its first rows are, from 0 to 1; ``None`` if its size is unknown."""
 
 
 @dataclass
@@ -82,7 +82,7 @@ class TableSource:
     def __post_init__(self) -> None:
         self.files = find_files(self.spec)
         self.is_folder = self.files[0].kind in ("text", "image", "pdf")
-        self._read = 0
+        self._read = self._records = 0
         self._bytes = sum(file.size for file in self.files)
         if self.is_folder:
             self._check({PATH_COLUMN, "text", "image"}, self.spec)
@@ -102,10 +102,11 @@ class TableSource:
 
     def records(self) -> Iterator[Record]:
         """Yield the records."""
-        checksum = self._read = 0
+        checksum = self._read = self._records = 0
         for number, (values, error, place) in enumerate(self._rows()):
             if number == self.limit:
                 return
+            self._records = number + 1
             if values is None:
                 checksum = zlib.crc32(error.encode("utf-8", "surrogateescape"), checksum)
                 yield Record(number, {}, place, error, checksum)
@@ -122,9 +123,14 @@ class TableSource:
             return {"folder": self.spec, "count": len(self.files), "bytes": self._bytes}
         return {"files": {str(file.path): content_digest(file.path) for file in self.files}}
 
-    def share_read(self) -> float:
-        """Return the part of the input that was read, from 0 to 1; 0 if its size is unknown."""
-        return min(1.0, self._read / self._bytes) if self._bytes else 0.0
+    def share(self, rows: int) -> float | None:
+        """Return the part of the input that its first rows are, from 0 to 1; ``None`` if its size is unknown."""
+        if self.total is not None:
+            return rows / max(1, self.total)
+        if not self._bytes or not self._records or self.limit is not None:
+            return None if self.limit is None else rows / self.limit
+        # Reading is ahead of the rows that are done.
+        return min(1.0, self._read / self._bytes) * min(1.0, rows / self._records)
 
     def _rows(self) -> Iterator[tuple[dict[str, Any] | None, str, str]]:
         for file in self.files:
