@@ -379,3 +379,33 @@ def test_without_arguments_the_help_is_shown(jobs: RunJob) -> None:
     done = jobs()
     assert done.code == 0
     assert "evaluate" in done.out
+
+
+def test_pictures_in_a_parquet_file_are_sent(jobs: RunJob, tmp_path: Path, server: Recorder) -> None:
+    server.answer = of_media
+    pictures = [{"image": {"bytes": encoded(color), "path": None}} for color in ("red", "blue", "green")] * 30
+    pq.write_table(pa.Table.from_pylist([*pictures, {"image": None}]), tmp_path / "in.parquet")
+    done = jobs("embed", "in.parquet", "out.parquet", "--image-column", "image", "--model", "jina-clip-v2", "--json")
+    assert (done.code, done.json["results"], done.json["failed"]) == (3, 90, 1)
+    vectors = _vectors(pq.read_table(tmp_path / "out.parquet"))
+    np.testing.assert_array_equal(vectors[:3], vectors[87:])
+
+
+def test_group_rows_that_the_service_rejects_are_tried_again_together(
+    jobs: RunJob, tmp_path: Path, server: Recorder
+) -> None:
+    rows = [{"d": f"d{number // 4}", "text": f"chunk {number}"} for number in range(80)]
+    write_lines(tmp_path / "in.jsonl", rows)
+    server.answer = lambda sent: (
+        Answer({"detail": "an input cannot be encoded"}, 422)
+        if "chunk 21" in sent.body["input"]
+        else Answer(embeddings(sent))
+    )
+    command = ["embed", "in.jsonl", "out.parquet", "--group-column", "d", "--json"]
+    done = jobs(*command)
+    assert (done.code, done.json["failed"]) == (3, 4), done.err
+    server.answer = lambda sent: Answer(embeddings(sent))
+    server.sent.clear()
+    assert jobs(*command, "--resume").code == 0
+    assert [sent.body["input"] for sent in server.sent] == [[f"chunk {number}" for number in range(20, 24)]]
+    np.testing.assert_array_equal(_vectors(pq.read_table(tmp_path / "out.parquet")), _expected(rows))

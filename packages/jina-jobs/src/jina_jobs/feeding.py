@@ -13,6 +13,7 @@ from .rows import Row
 from .tasks import Task
 
 _BLOCK = 128
+_BLOCK_BYTES = 4 * 2**20
 _BLOCKS = 4
 
 
@@ -69,12 +70,14 @@ async def read_ahead(rows: Iterator[Row]) -> AsyncIterator[Row]:
     def read() -> None:
         try:
             block: list[Row] = []
+            size = 0
             for row in rows:
                 block.append(row)
-                if len(block) == _BLOCK:
+                size += len(row.value) if isinstance(row.value, (str, bytes)) else 0
+                if len(block) == _BLOCK or size > _BLOCK_BYTES:
                     if not put(block):
                         return
-                    block = []
+                    block, size = [], 0
             put(block)
             put(None)
         except BaseException as error:

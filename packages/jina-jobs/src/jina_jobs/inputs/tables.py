@@ -17,6 +17,8 @@ from .files import DAMAGED, STDIN, InputFile, opened
 # A quote that is never closed would otherwise read the rest of the file as one field.
 _LONGEST_FIELD = 32 * 2**20
 _PARQUET_ROWS = 512
+# Of files whose columns may hold pictures.
+_LARGE_ROWS = 32
 _SHOWN = 80
 
 Values = dict[str, Any]
@@ -70,11 +72,17 @@ def _parquet(file: InputFile, columns: Sequence[str], on_read: Callable[[int], N
     place = 0
     with pq.ParquetFile(file.path) as content:
         share = file.size / max(1, content.metadata.num_rows)
-        for batch in content.iter_batches(_PARQUET_ROWS, columns=list(columns) or None):
+        fields = content.schema_arrow
+        large = any(_may_be_large(fields.field(name).type) for name in columns or fields.names)
+        for batch in content.iter_batches(_LARGE_ROWS if large else _PARQUET_ROWS, columns=list(columns) or None):
             on_read(int(share * len(batch)))
             for values in batch.to_pylist():
                 place += 1
                 yield values, "", place
+
+
+def _may_be_large(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_struct(kind))
 
 
 def _text_rows(file: InputFile, on_read: Callable[[int], None]) -> Iterator[RawRow]:
