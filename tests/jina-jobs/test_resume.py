@@ -212,11 +212,20 @@ def test_two_processes_cannot_run_one_job(jobs: RunJob, tmp_path: Path, server: 
     server.answer = lambda sent: (time.sleep(0.2), Answer(embeddings(sent)))[1]
     process = _start(tmp_path, server, "embed", "in.jsonl", "out.parquet", *OPTIONS)
     _wait_for(server, 2, process)
-    done = jobs("embed", "in.jsonl", "out.parquet", *OPTIONS, "--resume")
+    for option in ("--resume", "--overwrite"):
+        done = jobs("embed", "in.jsonl", "out.parquet", *OPTIONS, option)
+        assert done.code == 1
+        assert "another process is running this job" in done.err
+    assert (tmp_path / "out.parquet.journal" / "log").exists()
     process.kill()
     process.communicate()
-    assert done.code == 1
-    assert "another process is running this job" in done.err
+
+
+def test_a_file_of_the_user_is_not_removed_as_an_errors_file(jobs: RunJob, tmp_path: Path) -> None:
+    write_lines(tmp_path / "in.jsonl", texts(3))
+    (tmp_path / "notes.txt").write_text("mine")
+    assert jobs("embed", "in.jsonl", "out.parquet", "--errors", "notes.txt").code == 0
+    assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_a_program_runs_a_job_without_the_command_line(tmp_path: Path, server: Recorder) -> None:

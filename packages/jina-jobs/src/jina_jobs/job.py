@@ -25,7 +25,7 @@ from jina_client.integration import resolve_base_url
 from .errors import JobError, JobStoppedError, JobUsageError
 from .feeding import read_ahead, rows_to_send
 from .inputs import Source
-from .journal import Journal
+from .journal import Journal, remove_journal
 from .manifest import Manifest, Status
 from .outputs import Output
 from .rows import converted, unified
@@ -261,10 +261,10 @@ class JobRun:
         }
         source = self._source.fingerprint()
         if self._options.overwrite:
+            remove_journal(self._journal_path)
             self._output.remove()
-            for path in (self._manifest_path, self._errors_path):
-                path.unlink(missing_ok=True)
-            shutil.rmtree(self._journal_path, ignore_errors=True)
+            for ending in (".manifest.json", ".errors.jsonl"):
+                _beside(self._output.state, ending).unlink(missing_ok=True)
         manifest = Manifest.read(self._manifest_path)
         if manifest is None:
             if self._output.exists():
@@ -288,7 +288,8 @@ class JobRun:
         if journal.progress.failed:
             self._write_errors(journal)
             self.summary.errors = str(self._errors_path)
-        else:
+        elif manifest.counts.get("failed"):
+            # The rows of an earlier run, which are done now.
             self._errors_path.unlink(missing_ok=True)
         manifest.seconds = round(manifest.seconds + self.summary.seconds, 3)
         manifest.counts = {name: getattr(self.summary, name) for name in ("rows", "results", "failed", "tokens")}

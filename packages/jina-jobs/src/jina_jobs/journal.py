@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import zlib
 from array import array
 from collections.abc import Iterable, Iterator
@@ -73,14 +74,7 @@ class Journal:
         self._types = types
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self._log = os.open(folder / LOG, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._log)
-            raise JobError(
-                f"another process is running this job (it holds {folder / LOG}): wait for it to end"
-            ) from None
+        self._log = _locked(folder / LOG)
         self._results = os.open(folder / RESULTS, os.O_RDWR | os.O_CREAT, 0o644)
         self.progress = Progressed()
         self._replayed = False
@@ -272,6 +266,29 @@ class Journal:
             progress.parts.append(Part(offset, length, checksum, count, line.get("run", 0)))
             progress.results += count
             self._end = offset + length
+
+
+def remove_journal(folder: Path) -> None:
+    """Remove a journal, if there is one.
+
+    Raises:
+        JobError: a process has it open.
+    """
+    if (folder / LOG).exists():
+        log = _locked(folder / LOG)
+        shutil.rmtree(folder)
+        os.close(log)
+
+
+def _locked(path: Path) -> int:
+    """Open a file that one process at a time may have open. The lock ends with the process."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise JobError(f"another process is running this job (it holds {path}): wait for it to end") from None
+    return descriptor
 
 
 def _write(descriptor: int, content: Any, offset: int, path: Path) -> None:
