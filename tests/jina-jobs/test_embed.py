@@ -409,3 +409,24 @@ def test_group_rows_that_the_service_rejects_are_tried_again_together(
     assert jobs(*command, "--resume").code == 0
     assert [sent.body["input"] for sent in server.sent] == [[f"chunk {number}" for number in range(20, 24)]]
     np.testing.assert_array_equal(_vectors(pq.read_table(tmp_path / "out.parquet")), _expected(rows))
+
+
+@pytest.mark.parametrize("output", ["out.parquet", "out.jsonl"])
+def test_a_pdf_has_a_result_for_each_page(jobs: RunJob, tmp_path: Path, server: Recorder, output: str) -> None:
+    def pages(sent: Sent) -> Answer:
+        count = 3 if "cGFnZXM" in json.dumps(sent.body["input"]) else 1
+        return Answer(embeddings(Sent(sent.path, {}, {**sent.body, "input": [f"page {n}" for n in range(count)]})))
+
+    server.answer = pages
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers" / "a.pdf").write_bytes(b"%PDF-1.4 one %%EOF")
+    (tmp_path / "papers" / "b.pdf").write_bytes(b"%PDF-1.4 pages" + b"pagespages" * 3 + b" %%EOF")
+    command = ["embed", "papers", output, "--image-column", "image", "--id-column", "path"]
+    done = jobs(*command, "--model", "jina-embeddings-v4", "--dimensions", 1024)
+    assert done.code == 0, done.err
+    if output == "out.parquet":
+        ids = pq.read_table(tmp_path / output)["id"].to_pylist()
+    else:
+        ids = [json.loads(line)["id"] for line in (tmp_path / output).read_text().splitlines()]
+    assert ids[0] == "papers/a.pdf"
+    assert ids[1:] == [f"papers/b.pdf#{page}" for page in (1, 2, 3)]
