@@ -388,7 +388,8 @@ class JinaEmbedding(EmbeddingFields, LlamaIndexConnection, MultiModalEmbedding):
         embeddings: list[Embedding] = []
         dispatcher.event(EmbeddingStartEvent(model_dict=self.to_payload()))
         yield embeddings
-        dispatcher.event(EmbeddingEndEvent(chunks=chunks, embeddings=embeddings))
+        # Without validation, which would copy every vector.
+        dispatcher.event(EmbeddingEndEvent.model_construct(chunks=chunks, embeddings=embeddings))
 
     @contextmanager
     def _callback(self, chunks: list[str], embeddings: list[Embedding]) -> Iterator[None]:
