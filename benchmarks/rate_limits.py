@@ -95,13 +95,13 @@ def backoff_alone(url: str, texts: list[str], limit: int) -> None:
 def told_the_limit(url: str, texts: list[str], limit: int) -> None:
     """Run JinaClient with ``requests_per_minute``."""
     with JinaClient(base_url=url, requests_per_minute=limit) as client:
-        client.embed(texts, batch_size=1)
+        client.embed(texts, model="jina-embeddings-v3", batch_size=1)
 
 
 def not_told(url: str, texts: list[str], limit: int) -> None:
     """Run JinaClient, which learns the limit from the service's 429 responses."""
     with JinaClient(base_url=url) as client:
-        client.embed(texts, batch_size=1)
+        client.embed(texts, model="jina-embeddings-v3", batch_size=1)
 
 
 def told_the_limit_async(url: str, texts: list[str], limit: int) -> None:
@@ -109,7 +109,7 @@ def told_the_limit_async(url: str, texts: list[str], limit: int) -> None:
 
     async def run() -> None:
         async with AsyncJinaClient(base_url=url, requests_per_minute=limit) as client:
-            await client.embed(texts, batch_size=1)
+            await client.embed(texts, model="jina-embeddings-v3", batch_size=1)
 
     asyncio.run(run())
 
@@ -119,7 +119,7 @@ def not_told_async(url: str, texts: list[str], limit: int) -> None:
 
     async def run() -> None:
         async with AsyncJinaClient(base_url=url) as client:
-            await client.embed(texts, batch_size=1)
+            await client.embed(texts, model="jina-embeddings-v3", batch_size=1)
 
     asyncio.run(run())
 
@@ -127,7 +127,7 @@ def not_told_async(url: str, texts: list[str], limit: int) -> None:
 def from_a_silent_service(url: str, texts: list[str], limit: int) -> None:
     """Run JinaClient against a service whose 429 responses name neither a limit nor a time."""
     with JinaClient(base_url=url.replace("/v1", "/silent"), max_retries=12) as client:
-        client.embed(texts, batch_size=1)
+        client.embed(texts, model="jina-embeddings-v3", batch_size=1)
 
 
 WAYS: dict[str, Callable[[str, list[str], int], None]] = {
