@@ -212,13 +212,13 @@ def main() -> None:
     began = time.perf_counter()
     with JinaClient(base_url="local", timeout=600) as client:
         vectors = Vectors(
-            client.embed(queries, task="retrieval.query").vectors,
-            client.embed(documents, task="retrieval.passage").vectors,
+            client.embed(queries, model="jina-embeddings-v3", task="retrieval.query").vectors,
+            client.embed(documents, model="jina-embeddings-v3", task="retrieval.passage").vectors,
         )
         single = time.perf_counter() - began
         tokens = (
-            list(client.embed_multi_vector(queries, input_type="query")),
-            list(client.embed_multi_vector(documents, input_type="document")),
+            list(client.embed_multi_vector(queries, model="jina-colbert-v2", input_type="query")),
+            list(client.embed_multi_vector(documents, model="jina-colbert-v2", input_type="document")),
         )
     if options.first_stages:
         print(f"{count:,} queries, {count:,} documents")
