@@ -21,7 +21,7 @@ from .vectors import Embedded, SearchIndex, embed_collection, search_index
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationPlan:
-    """What to compare. All combinations are measured.
+    """The variants that an evaluation compares: all combinations of these options.
 
     Args:
         models: embedding models.
