@@ -105,8 +105,8 @@ async def attack(url: str, connections: int, seconds: float) -> None:
     print(f"hostile statuses: {dict(statuses)}", flush=True)
 
 
-async def measure(url: str, process: psutil.Process, seconds: float, connections: int, rounds: int) -> bool:
-    """Print the measurement, and return whether honest clients kept 80 % of their throughput."""
+async def measure(url: str, process: psutil.Process, seconds: float, connections: int, rounds: int) -> None:
+    """Print the measurement, and the share of their throughput that honest clients kept."""
     await honest(url, 1)
     totals = [0.0, 0.0]
     command = [sys.executable, __file__, "--attack", url, "--connections", str(connections)]
@@ -129,11 +129,10 @@ async def measure(url: str, process: psutil.Process, seconds: float, connections
             flush=True,
         )
     print(f"kept: {totals[1] / totals[0]:.0%}")
-    return totals[1] >= 0.8 * totals[0]
 
 
-def main() -> int:
-    """Run the benchmark, and return the exit status."""
+def main() -> None:
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each measurement")
     parser.add_argument("--connections", type=int, default=200, help="hostile connections")
@@ -143,7 +142,7 @@ def main() -> int:
     if options.attack:
         os.nice(19)
         asyncio.run(attack(options.attack, options.connections, options.seconds))
-        return 0
+        return
     command = [sys.executable, "-m", "jina_local.cli", "serve", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path.cwd()) as server:
         try:
@@ -151,7 +150,7 @@ def main() -> int:
             announcement = re.search(r"JINA_BASE_URL=(\S+);", server.stdout.readline())
             assert announcement
             limit = options.rounds * (3 * options.seconds + 20)
-            succeeded = asyncio.run(
+            asyncio.run(
                 asyncio.wait_for(
                     measure(
                         announcement[1],
@@ -163,11 +162,10 @@ def main() -> int:
                     limit,
                 )
             )
-            return 0 if succeeded else 1
         finally:
             server.terminate()
             server.wait(20)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
