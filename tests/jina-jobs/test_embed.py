@@ -325,7 +325,8 @@ def test_a_mistake_is_one_clear_line(
     (tmp_path / "broken.parquet").write_text("PAR1 nothing")
     done = jobs("embed", *arguments)
     assert done.code == code, done.err
-    assert words in done.err
+    # Versions of Typer spell the names of arguments in different cases.
+    assert words.lower() in done.err.lower()
     assert len(done.err.splitlines()) == 1
     assert server.sent == []
 

@@ -51,7 +51,7 @@ class AiohttpTransport:
                 ) as response,
             ):
                 chunks, size = list[bytes](), 0
-                async for chunk in response.content.iter_any():
+                async for chunk in response.content.iter_chunked(CHUNK_BYTES):
                     chunks.append(chunk)
                     size += len(chunk)
                     check_response_size(size)
