@@ -76,15 +76,15 @@ def checks(base_url: str | None, dialect: str | None, *, spend: bool) -> Iterato
 
 
 def _versions() -> Check:
-    found = [f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"]
+    versions = [f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"]
     for name in (*OURS, *FRAMEWORKS, *LIBRARIES):
         try:
-            found.append(f"{name} {version(name)}")
+            versions.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             continue
-    ours = {version(name) for name in OURS if f"{name} " in " ".join(found)}
+    ours = {version(name) for name in OURS if f"{name} " in " ".join(versions)}
     remedy = "" if len(ours) == 1 else "install the same version of all Jina packages: they are released together"
-    return Check("versions", not remedy, ", ".join(found), remedy)
+    return Check("versions", not remedy, ", ".join(versions), remedy)
 
 
 def _duplicates() -> Check:
@@ -113,11 +113,11 @@ def _overwritten() -> Check:
     for name, files in listed:
         if name in (*OURS, *INTEGRATIONS):
             owners.update({file: name for file in files if file.endswith(".py")})
-    found = {(name, owners[file]) for name, files in listed for file in files if owners.get(file, name) != name}
-    if not found:
+    overwritten = {(name, owners[file]) for name, files in listed for file in files if owners.get(file, name) != name}
+    if not overwritten:
         return Check("overwritten files", True, "none")
-    other, own = min(found)
-    shown = ", ".join(f"{a} and {b}" for a, b in sorted(found))
+    other, own = min(overwritten)
+    shown = ", ".join(f"{a} and {b}" for a, b in sorted(overwritten))
     return Check(
         "overwritten files",
         False,
@@ -145,12 +145,12 @@ def _key(root: str) -> Check:
 
 def _engine() -> Check:
     try:
-        found = version("jina-local")
+        installed = version("jina-local")
     except PackageNotFoundError:
         return Check(
             "engine", False, "jina-local is not installed", "pip install jina-local, then jina-local fetch-model"
         )
-    return Check("engine", True, f"jina-local {found}, inside this process")
+    return Check("engine", True, f"jina-local {installed}, inside this process")
 
 
 def _proxy(scheme: str, host: str) -> Check:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +12,18 @@ from jina_client import AsyncJinaClient, Classification, JinaError, PartialFailu
 from .errors import JobUsageError
 from .inputs import Record
 from .rows import Outcome, Row
-from .tasks import CALLS, FailureCount, check_kept, in_groups, in_order, input_of, new_row, reason
+from .tasks import (
+    CALLS,
+    FailureCount,
+    check_kept,
+    distinct_columns,
+    facts_of,
+    in_groups,
+    in_order,
+    input_of,
+    new_row,
+    reason,
+)
 
 _GROUP = 128
 
@@ -57,12 +68,11 @@ class ClassifyTask:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that the job reads."""
-        named = (self.text_column, self.image_column, self.id_column, *self.keep)
-        return tuple(dict.fromkeys(name for name in named if name is not None))
+        return distinct_columns(self.text_column, self.image_column, self.id_column, *self.keep)
 
     def facts(self) -> dict[str, Any]:
         """Return what the results depend on."""
-        return {name: value for name, value in asdict(self).items() if name not in ("batch_size", "concurrency")}
+        return facts_of(self)
 
     def row(self, record: Record) -> Row:
         """Return a record as a row."""

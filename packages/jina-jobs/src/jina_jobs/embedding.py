@@ -18,7 +18,7 @@ from .inputs import Record
 from .outputs.choice import Encoding
 from .outputs.files import VECTOR
 from .rows import Outcome, Row
-from .tasks import CALLS, FailureCount, check_kept, in_groups, in_order, input_of, new_row, reason
+from .tasks import CALLS, FailureCount, check_kept, distinct_columns, in_groups, in_order, input_of, new_row, reason
 
 ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
 SCALE = "scale"
@@ -83,8 +83,7 @@ class EmbedTask:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that the job reads."""
-        named = (self.text_column, self.image_column, self.id_column, self.group_column, *self.keep)
-        return tuple(dict.fromkeys(name for name in named if name is not None))
+        return distinct_columns(self.text_column, self.image_column, self.id_column, self.group_column, *self.keep)
 
     def facts(self) -> dict[str, Any]:
         """Return what the vectors depend on."""
@@ -140,11 +139,11 @@ class EmbedTask:
             async for start, embeddings in results:
                 own = embeddings.input_indices
                 count = len(embeddings if own is None else set(own.tolist())) + len(embeddings.failed)
-                taken = _take(waiting, count)
-                sent = [row for row in taken if not row.error]
+                rows_done = _take(waiting, count)
+                sent = [row for row in rows_done if not row.error]
                 for index, error in embeddings.failed.items():
                     sent[index - start].error = reason(error)
-                yield self._outcome(taken, sent, start, embeddings)
+                yield self._outcome(rows_done, sent, start, embeddings)
         if waiting:
             yield Outcome(list(waiting))
 
@@ -264,9 +263,9 @@ async def documents_of(rows: AsyncIterator[Row]) -> AsyncIterator[list[Row]]:
 
 def _take(waiting: deque[Row], count: int) -> list[Row]:
     """Take rows until so many of them were sent; broken ones between them come along."""
-    taken: list[Row] = []
+    rows: list[Row] = []
     while count:
         row = waiting.popleft()
-        taken.append(row)
+        rows.append(row)
         count -= not row.error
-    return taken
+    return rows

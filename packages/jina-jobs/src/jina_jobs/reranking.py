@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -13,7 +13,18 @@ from jina_client import AsyncJinaClient, JinaError
 from .errors import JobUsageError
 from .inputs import Record
 from .rows import Outcome, Row
-from .tasks import CALLS, FailureCount, check_kept, in_order, new_row, reason, singly, text_error
+from .tasks import (
+    CALLS,
+    FailureCount,
+    check_kept,
+    distinct_columns,
+    facts_of,
+    in_order,
+    new_row,
+    reason,
+    singly,
+    text_error,
+)
 
 RESULTS = "results"
 _TYPE = pa.list_(pa.struct([("index", pa.int32()), ("score", pa.float64())]))
@@ -54,12 +65,11 @@ class RerankTask:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that the job reads."""
-        named = (self.query_column, self.documents_column, self.id_column, *self.keep)
-        return tuple(dict.fromkeys(name for name in named if name is not None))
+        return distinct_columns(self.query_column, self.documents_column, self.id_column, *self.keep)
 
     def facts(self) -> dict[str, Any]:
         """Return what the results depend on."""
-        return {name: value for name, value in asdict(self).items() if name not in ("batch_size", "concurrency")}
+        return facts_of(self)
 
     def row(self, record: Record) -> Row:
         """Return a record as a row."""

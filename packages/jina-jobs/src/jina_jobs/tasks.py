@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -49,6 +50,16 @@ class Task(Protocol):
 
     def outcomes(self, client: AsyncJinaClient, rows: AsyncIterator[Row]) -> AsyncIterator[Outcome]:
         """Send rows, and yield what became of them, in order and without a gap."""
+
+
+def distinct_columns(*names: str | None) -> tuple[str, ...]:
+    """Return the columns that a job reads, each once; ``None`` is a column that the job does not use."""
+    return tuple(dict.fromkeys(name for name in names if name is not None))
+
+
+def facts_of(task: Any) -> dict[str, Any]:
+    """Return the fields of a task that its results depend on: all but those that only divide the work."""
+    return {name: value for name, value in asdict(task).items() if name not in ("batch_size", "concurrency")}
 
 
 def new_row(record: Record, id_column: str | None, keep: Sequence[str]) -> Row:

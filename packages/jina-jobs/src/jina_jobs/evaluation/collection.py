@@ -86,8 +86,8 @@ def _judgments(folder: Path, split: str, documents: Any, queries: Any) -> dict[s
     path = folder / "qrels" / f"{split}.tsv"
     if not path.is_file():
         if (folder / "qrels").is_dir():
-            found = ", ".join(sorted(each.stem for each in (folder / "qrels").glob("*.tsv"))) or "none"
-            raise JobError(f"{path} does not exist. The splits of the collection are: {found}")
+            splits = ", ".join(sorted(each.stem for each in (folder / "qrels").glob("*.tsv"))) or "none"
+            raise JobError(f"{path} does not exist. The splits of the collection are: {splits}")
         return None
     graded: dict[str, dict[str, float]] = {}
     with path.open(newline="", encoding="utf-8") as stream:

@@ -156,7 +156,7 @@ def evaluate(
                 tokens, milliseconds = tokens + used, milliseconds + extra
             scores = np.array([ndcg(each, grades, 10) for each, grades in zip(ranked, judgments, strict=True)])
             low, high = interval(scores)
-            found = [recall(each, grades, plan.k) for each, grades in zip(ranked, judgments, strict=True)]
+            recalls = [recall(each, grades, plan.k) for each, grades in zip(ranked, judgments, strict=True)]
             price = plan.price_per_million_tokens
             per_query.append(scores)
             report.variants.append(
@@ -171,7 +171,7 @@ def evaluate(
                     ndcg=float(scores.mean()),
                     ndcg_low=low,
                     ndcg_high=high,
-                    recall=float(np.mean(found)),
+                    recall=float(np.mean(recalls)),
                     memory_bytes=index.bytes,
                     disk_bytes=index.bytes + (index.vector_bytes if rescoring else 0),
                     milliseconds=milliseconds,

@@ -63,8 +63,8 @@ def embed_collection(
         vectors = np.concatenate([each.vectors for each in chunked])
         starts = np.cumsum([0, *(len(each.vectors) for each in chunked[:-1])])
         tokens = chunked[0].usage.total_tokens
-    asked = client.embed(queries, model=model, task=query_task)
-    return Embedded(vectors, starts, asked.vectors, tokens + asked.usage.total_tokens)
+    query_embeddings = client.embed(queries, model=model, task=query_task)
+    return Embedded(vectors, starts, query_embeddings.vectors, tokens + query_embeddings.usage.total_tokens)
 
 
 def chunks(text: str, characters: int) -> list[str]:
