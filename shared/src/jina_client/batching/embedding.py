@@ -110,14 +110,15 @@ class EmbedJob(Job[Embeddings]):
 
     def _read_rows(self, piece: range, places: Sequence[int], body: Mapping[str, Any]) -> None:
         invalid: dict[int, JinaError] = {}
-        if self._vectors is not None and isinstance(places, range) and not self._context:
+        rows = None
+        if isinstance(places, range) and not self._context:
             rows = slice(places.start - self._first, places.stop - self._first)
+        if self._vectors is not None and rows is not None:
             self._request.decode(body, places, out=self._vectors[rows], invalid=invalid)
         else:
             self._put(piece, places, self._request.decode(body, places, invalid=invalid))
         assert self._vectors is not None
-        if not invalid and not self._context and isinstance(places, range):
-            rows = slice(places.start - self._first, places.stop - self._first)
+        if rows is not None and not invalid:
             self._has_row[rows] = True
             if self._save is not None:
                 self._save(places, self._vectors[rows])

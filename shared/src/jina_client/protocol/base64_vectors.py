@@ -38,9 +38,9 @@ def parse_vectors(body: bytes) -> Any:
     key, view = match.group(), memoryview(body)
     pieces: list[bytes] = []
     vectors: dict[str, memoryview] = {}
-    position, found = 0, match.start()
-    while found >= 0:
-        start = found + len(key)
+    position, key_start = 0, match.start()
+    while key_start >= 0:
+        start = key_start + len(key)
         end = body.find(b'"', start)
         if end < 0:
             return parse(body)
@@ -48,7 +48,7 @@ def parse_vectors(body: bytes) -> Any:
         vectors[name] = view[start:end]
         pieces += (body[position:start], name.encode())
         position = end
-        found = body.find(key, end)
+        key_start = body.find(key, end)
     pieces.append(body[position:])
     try:
         value = parse(b"".join(pieces))
