@@ -95,7 +95,7 @@ def client_arguments() -> dict[str, str]:
     return {name: " ".join(text.split()) for name, text in entries}
 
 
-NOT_FOR_FRAMEWORKS = ("api_key", "on_attempt", "transport")
+NOT_FOR_FRAMEWORKS = ("api_key", "limiter", "on_attempt", "transport")
 """Arguments of a client that each framework spells in its own way, or cannot save."""
 
 SAVED_AS = {"cache": "str", "ca_bundle": "str", "headers": "dict[str, str]"}

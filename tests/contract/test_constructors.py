@@ -11,6 +11,7 @@ import pytest
 from haystack_integrations.components.embedders.jina import JinaDocumentEmbedder, JinaTextEmbedder
 from haystack_integrations.components.rankers.jina import JinaRanker
 from jina_client import JinaArgumentError, JinaClient, JinaInputError
+from jina_client.limiter import RateLimiter
 from jina_client.transport import Request, Response
 from llama_index.embeddings.jinaai import JinaEmbedding
 from llama_index.postprocessor.jinaai_rerank import JinaRerank
@@ -90,6 +91,12 @@ class OwnTransport:
         raise AssertionError(request)
 
     def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("kind", [*EMBEDDERS, *RERANKERS])
+def test_an_argument_that_only_a_client_takes_is_rejected_with_the_way_to_pass_it(kind: Any) -> None:
+    with pytest.raises(JinaInputError, match="pass client=JinaClient"):
+        kind(base_url="local", limiter=RateLimiter())
 
 
 @pytest.mark.parametrize("kind", [*EMBEDDERS, *RERANKERS])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import math
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
-from jina_client import AsyncJinaClient, JinaClient, RateLimitError
+from jina_client import AsyncJinaClient, JinaClient, JinaInputError, RateLimitError
 from jina_client.limiter import RateLimiter, Slot
 from loopback import vector_of
 
@@ -306,3 +308,27 @@ def test_a_document_is_not_split_because_others_were_too_large() -> None:
         sizes = [len(seen.texts) for seen in server.seen]
     assert [len(result) for result in results] == [8, 8, 8]
     assert sizes[-1] == 8
+
+
+def test_clients_that_share_a_limiter_keep_its_limit_together() -> None:
+    limiter = RateLimiter(max_concurrency=2)
+    with FaultServer(ConcurrencyLimit(2)) as server, ThreadPoolExecutor(4) as pool:
+        clients = [JinaClient(base_url=server.url, limiter=limiter, max_retries=0) for _ in range(4)]
+        results = pool.map(lambda client: client.embed(["a"] * 12, **MODEL, batch_size=2), clients)
+        assert [len(result) for result in results] == [12] * 4
+
+
+@pytest.mark.parametrize("kind", [JinaClient, AsyncJinaClient])
+def test_a_limiter_that_cannot_work_is_rejected(kind: Any) -> None:
+    with pytest.raises(JinaInputError, match=r"limiter= must have the methods of .*, got an int"):
+        kind(base_url="local", limiter=5)
+    with pytest.raises(JinaInputError, match="limiter= has its own limits and would ignore requests_per_minute="):
+        kind(base_url="local", limiter=RateLimiter(), requests_per_minute=5)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, lambda limiter: pickle.loads(pickle.dumps(limiter))])
+def test_a_copied_limiter_has_the_same_limits_and_an_empty_queue(copied: Any) -> None:
+    limiter = RateLimiter(max_concurrency=1)
+    limiter.acquire(limiter.queue(1, lambda: None))
+    fresh = copied(limiter)
+    assert [fresh.acquire(fresh.queue(1, lambda: None)) for _ in range(2)] == [0, math.inf]

@@ -18,6 +18,9 @@ P = ParamSpec("P")
 Init = TypeVar("Init", bound=Callable[..., None])
 Method = TypeVar("Method", bound=Callable[..., Any])
 
+_OF_CLIENTS = ("limiter", "on_attempt", "transport")
+"""Objects that a client takes, and a component of a framework may not."""
+
 
 def known_arguments(*others: str) -> Callable[[Init], Init]:
     """Decorate an ``__init__``: an unknown argument raises an error that lists the valid ones.
@@ -129,6 +132,8 @@ def unknown_argument(owner: str, name: str, allowed: Iterable[str]) -> JinaArgum
     names = list(allowed)
     near = get_close_matches(name, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
+    if name in _OF_CLIENTS and "client" in names:
+        hint = f"; it is one of the client: pass client=JinaClient({name}=…)"
     return JinaArgumentError(f"{owner} has no argument {name!r}{hint} (it has: {', '.join(names)})")
 
 

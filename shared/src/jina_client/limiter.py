@@ -19,7 +19,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 from .adaptive import AdaptiveConcurrency
 from .errors import RateLimitError
@@ -50,7 +50,7 @@ class Slot:
 
     Attributes:
         tokens: the request's tokens: an estimate, until the response says.
-        wake: called from any thread when it is worth trying :meth:`RateLimiter.acquire` again.
+        wake: called from any thread when it is worth trying :meth:`Limiter.acquire` again.
         started: when the request got its slot; ``None`` while it waits.
         in_flight: the requests in flight then, itself included.
     """
@@ -61,8 +61,65 @@ class Slot:
     in_flight: int = 0
 
 
+@runtime_checkable
+class Limiter(Protocol):
+    """Decides when a client may send a request. Any object with these methods can be passed as ``limiter=``.
+
+    For each request the client calls :meth:`queue`, and then :meth:`acquire` until it returns 0. It sends the request,
+    reports :meth:`succeeded` or :meth:`rejected`, and always calls :meth:`release` at the end. So a limiter may ask
+    another process: it asks in :meth:`queue`, returns infinity from :meth:`acquire`, and calls ``wake`` when the reply
+    has come.
+
+    The client calls every method from any of its threads or event loops, and none may block. A forked or pickled client
+    takes a copy of its limiter, as :func:`copy.copy` and :mod:`pickle` make it.
+    """
+
+    @property
+    def concurrency(self) -> int:
+        """The number of requests that may be in flight now."""
+
+    def queue(self, tokens: int, wake: Callable[[], None], *, retry: bool = False) -> Slot:
+        """Enter the queue: at its end, or at its front for a retry.
+
+        Args:
+            tokens: the estimated tokens of the request.
+            wake: to be called from any thread when it is worth calling :meth:`acquire` again.
+            retry: whether the request was sent before.
+        """
+
+    def acquire(self, slot: Slot) -> float:
+        """Start the request if it may start now.
+
+        Returns:
+            0 if it started; otherwise the seconds after which to try again, infinity if :attr:`Slot.wake` will tell.
+        """
+
+    def release(self, slot: Slot) -> None:
+        """Give a slot back, whether the request was sent or still waited."""
+
+    def succeeded(self, slot: Slot, tokens: int | None, headers: Mapping[str, str]) -> None:
+        """Learn from a successful response.
+
+        Args:
+            slot: the request's.
+            tokens: as the service counted them; ``None`` if it does not say.
+            headers: the response's, by lower-case name.
+        """
+
+    def rejected(self, slot: Slot, error: RateLimitError) -> None:
+        """Learn from a 429: the limit that it names, and that the service has not counted the request."""
+
+    def pause(self, seconds: float) -> None:
+        """Start no request for some seconds, because the service asked for it."""
+
+    def remaining_wait(self) -> float:
+        """Return the seconds for which no request may start because of a rate; 0 if none is held up by one."""
+
+
 class RateLimiter:
-    """Decides when a request may be sent. Every method may be called from any thread, and none blocks.
+    """The limiter of one process. Several clients may share one, such as those of one key.
+
+    A copy, also a pickled one, has the same limits and an empty queue.
 
     Args:
         requests_per_minute: ``None`` for as many as the service allows.
@@ -74,13 +131,14 @@ class RateLimiter:
 
     def __init__(
         self,
-        requests_per_minute: int | None,
-        tokens_per_minute: int | None,
-        max_concurrency: int | None,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+        max_concurrency: int | None = None,
         *,
         window: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._arguments = (requests_per_minute, tokens_per_minute, max_concurrency)
         self._requests = requests_per_minute
         self._tokens = tokens_per_minute
         self._concurrency = AdaptiveConcurrency(max_concurrency)
@@ -94,6 +152,9 @@ class RateLimiter:
         self._paused_until = -math.inf
         self._lowered_at = -math.inf
         self._rejected_alone = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._arguments
 
     @property
     def concurrency(self) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -17,11 +19,12 @@ class PerProcess(Generic[T]):
 
     Args:
         make: makes the value. If two threads call it at the same time, one of the two results is dropped.
+        first: the value of this process, if there is one already. Other processes then take a copy of it.
     """
 
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make = make
-        self._values: dict[int, T] = {}
+    def __init__(self, make: Callable[[], T], first: T | None = None) -> None:
+        self._make = make if first is None else partial(copy.copy, first)
+        self._values: dict[int, T] = {} if first is None else {os.getpid(): first}
 
     def get(self) -> T:
         """Return this process's value."""

@@ -15,7 +15,7 @@ from tenacity.wait import wait_base, wait_random_exponential
 
 from .batching.bisection import named_inputs
 from .errors import JinaConnectionError, JinaError, JinaInputError, JinaStatusError, RateLimitError
-from .limiter import RateLimiter, exceeded_limit
+from .limiter import Limiter, exceeded_limit
 from .observation import Attempt, report
 from .protocol import Call
 from .settings import Settings
@@ -69,9 +69,7 @@ class Attempts:
         tokens: of the response, as the service counted them; 0 before it came.
     """
 
-    def __init__(
-        self, call: Call, inputs: Sequence[int], settings: Settings, limiter: RateLimiter, *, retry: bool
-    ) -> None:
+    def __init__(self, call: Call, inputs: Sequence[int], settings: Settings, limiter: Limiter, *, retry: bool) -> None:
         self._call = call
         self._inputs = inputs
         self._settings = settings

@@ -22,12 +22,16 @@ from .addresses import (
 )
 from .cache import EmbeddingCache
 from .callers import frames_to_caller
-from .checks import check_number, check_whole
+from .checks import check_number, check_whole, kind_of_value
 from .dialects import DIALECTS, Dialect
 from .errors import JinaInputError
 from .gateway import check_gateway, secret_values
+from .limiter import Limiter, RateLimiter
 from .observation import OnAttempt
 from .transport import AsyncTransport, Transport
+
+LIMITS = ("requests_per_minute", "tokens_per_minute", "max_concurrency")
+"""The arguments that a limiter of the caller's replaces."""
 
 KEY_VARIABLES = ("JINA_API_KEY", "JINAAI_API_KEY", "JINA_AUTH_TOKEN")
 
@@ -86,9 +90,11 @@ class Settings:
     headers: Mapping[str, str] | None = field(default=None, repr=False)
     key_header: str | None = None
     ca_bundle: str | os.PathLike[str] | None = None
+    limiter: Limiter | None = None
 
     def __post_init__(self) -> None:
         _check_numbers({name: getattr(self, name) for name in _NUMBERS})
+        self._check_limiter()
         if self.on_attempt is not None and not callable(self.on_attempt):
             raise JinaInputError(f"on_attempt must be a function, got {type(self.on_attempt).__name__}")
         self._set(base_url=resolve_base_url(self.base_url))
@@ -137,6 +143,10 @@ class Settings:
         """Whether requests go to an endpoint of AWS SageMaker, by boto3."""
         return is_sagemaker(self.root)
 
+    def new_limiter(self) -> RateLimiter:
+        """Return a limiter with the limits of these settings."""
+        return RateLimiter(self.requests_per_minute, self.tokens_per_minute, self.max_concurrency)
+
     def new_dialect(self) -> Dialect:
         """Return the protocol that the service speaks."""
         return DIALECTS[cast(str, self.dialect)]()
@@ -153,6 +163,16 @@ class Settings:
             raise JinaInputError(f"boto3 sends requests to SageMaker and ignores {passed}: configure AWS instead")
         if self.ca_bundle is not None and self.transport is not None:
             raise JinaInputError("transport= sends the requests and ignores ca_bundle=: leave ca_bundle out")
+
+    def _check_limiter(self) -> None:
+        if self.limiter is None:
+            return
+        if not isinstance(self.limiter, Limiter):
+            raise JinaInputError(
+                f"limiter= must have the methods of jina_client.limiter.Limiter, got {kind_of_value(self.limiter)}"
+            )
+        if names := ", ".join(f"{name}=" for name in LIMITS if getattr(self, name) is not None):
+            raise JinaInputError(f"limiter= has its own limits and would ignore {names}: pass one or the other")
 
     def _check_key(self) -> None:
         if self.key is None and is_jina(self.root) and self.transport is None:

@@ -62,6 +62,8 @@ class AsyncJinaClient(AsyncClientLifecycle):
             up to 64 while throughput grows with it, see :mod:`jina_client.adaptive`.
         requests_per_minute: client-side limit; by default the limit that the service states when it rejects a request.
         tokens_per_minute: client-side limit; by default the limit that the service states when it rejects a request.
+        limiter: an object that decides when a request may be sent, instead of these three limits, such as one that
+            several clients or processes share; see :class:`jina_client.limiter.Limiter`.
         dialect: the protocol that the service speaks, one of :data:`jina_client.dialects.DIALECTS`; by default Jina's.
         cache: path of a file to keep vectors in, so that none is paid for twice, or an
             :class:`jina_client.EmbeddingCache`.

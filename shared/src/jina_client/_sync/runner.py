@@ -16,7 +16,7 @@ from ..batching.embedding import EmbedJob
 from ..concurrency.threads import ThreadWorkers, in_thread, iterate, open_transport, to_completion
 from ..errors import JinaError
 from ..http_codec import HttpCodec
-from ..limiter import RateLimiter
+from ..limiter import Limiter
 from ..per_process import PerProcess
 from ..progress import progress_of_call
 from ..protocol import usage_of
@@ -43,9 +43,7 @@ class Runner:
         self._transport = open_transport(settings)
         self._codec = HttpCodec(settings, dialect)
         # A forked child starts with an empty queue of its own.
-        self._limiters = PerProcess(
-            lambda: RateLimiter(settings.requests_per_minute, settings.tokens_per_minute, settings.max_concurrency)
-        )
+        self._limiters: PerProcess[Limiter] = PerProcess(settings.new_limiter, settings.limiter)
         self._counting = threading.Lock()
 
     def plan(self, make: Callable[..., J], *arguments: Any, **options: Any) -> J:

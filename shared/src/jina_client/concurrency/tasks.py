@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 from ..cancellation import Cancellation
 from ..errors import JinaInputError, RateLimitError
 from ..inputs import checked_iterable
-from ..limiter import RateLimiter, Slot
+from ..limiter import Limiter, Slot
 from ..settings import Settings
 from ..transport import AsyncTransport, LocalTransport
 
@@ -62,7 +62,7 @@ class TaskWorkers:
         await asyncio.sleep(seconds)
 
     @asynccontextmanager
-    async def slot(self, limiter: RateLimiter, tokens: int, *, retry: bool) -> AsyncIterator[Slot]:
+    async def slot(self, limiter: Limiter, tokens: int, *, retry: bool) -> AsyncIterator[Slot]:
         """Wait for a slot of the limiter, hold it for the block, and report a rejection to the limiter."""
         loop, ready = asyncio.get_running_loop(), asyncio.Event()
 

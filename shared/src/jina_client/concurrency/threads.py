@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 from ..cancellation import Cancellation
 from ..errors import JinaInputError, RateLimitError
 from ..inputs import checked_iterable
-from ..limiter import RateLimiter, Slot
+from ..limiter import Limiter, Slot
 from ..settings import Settings
 from ..transport import LocalTransport, Transport
 
@@ -72,7 +72,7 @@ class ThreadWorkers:
         self.cancellation.sleep(seconds)
 
     @contextmanager
-    def slot(self, limiter: RateLimiter, tokens: int, *, retry: bool) -> Iterator[Slot]:
+    def slot(self, limiter: Limiter, tokens: int, *, retry: bool) -> Iterator[Slot]:
         """Wait for a slot of the limiter, hold it for the block, and report a rejection to the limiter."""
         ready = threading.Event()
         slot = limiter.queue(tokens, ready.set, retry=retry)
