@@ -318,6 +318,13 @@ def test_clients_that_share_a_limiter_keep_its_limit_together() -> None:
         assert [len(result) for result in results] == [12] * 4
 
 
+def test_no_request_is_larger_than_the_token_limit_of_a_shared_limiter() -> None:
+    limiter = RateLimiter(tokens_per_minute=100, window=0.1)
+    with FaultServer() as server:
+        JinaClient(base_url=server.url, limiter=limiter).embed(["one word"] * 90, **MODEL)
+    assert len(server.seen) > 1
+
+
 @pytest.mark.parametrize("kind", [JinaClient, AsyncJinaClient])
 def test_a_limiter_that_cannot_work_is_rejected(kind: Any) -> None:
     with pytest.raises(JinaInputError, match=r"limiter= must have the methods of .*, got an int"):

@@ -75,6 +75,14 @@ class Limiter(Protocol):
     """
 
     @property
+    def requests_per_minute(self) -> int | None:
+        """The limit, if it is known: the client then makes few large requests."""
+
+    @property
+    def tokens_per_minute(self) -> int | None:
+        """The limit, if it is known: the client makes no request that is larger."""
+
+    @property
     def concurrency(self) -> int:
         """The number of requests that may be in flight now."""
 
@@ -155,6 +163,16 @@ class RateLimiter:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self._arguments
+
+    @property
+    def requests_per_minute(self) -> int | None:
+        """The limit of the caller or of the service; ``None`` if neither has named one."""
+        return self._requests
+
+    @property
+    def tokens_per_minute(self) -> int | None:
+        """The limit of the caller or of the service; ``None`` if neither has named one."""
+        return self._tokens
 
     @property
     def concurrency(self) -> int:

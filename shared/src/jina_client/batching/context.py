@@ -40,8 +40,9 @@ class PlanningContext:
     @classmethod
     def of(cls, settings: Settings, dialect: Dialect) -> PlanningContext:
         """Return the context of a client's settings."""
-        request_tokens = min(REQUEST_TOKENS, settings.tokens_per_minute or REQUEST_TOKENS)
-        slots = None if settings.requests_per_minute else settings.max_concurrency or START
+        limits = settings.limiter or settings
+        request_tokens = min(REQUEST_TOKENS, limits.tokens_per_minute or REQUEST_TOKENS)
+        slots = None if limits.requests_per_minute else settings.max_concurrency or START
         return cls(settings.root, dialect, request_tokens, slots, settings.vector_cache)
 
     @property
