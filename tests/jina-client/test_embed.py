@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import re
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 import pytest
 from jina_client import (
+    JinaClient,
     JinaConnectionError,
     JinaInputError,
     JinaResponseError,
@@ -259,3 +261,18 @@ def test_a_status_error_lists_the_inputs_of_its_request(client: Any, server: Rec
         client.embed(TEXTS, batch_size=100)
     assert len(caught.value.__notes__) == 1
     assert re.fullmatch(r"in the request for inputs \d+ to \d*99 \(counted from 0\)", caught.value.__notes__[0])
+
+
+REQUEST_OF_THE_PROGRAM = ContextVar("REQUEST_OF_THE_PROGRAM", default="")
+
+
+def test_threads_see_the_context_variables_of_the_caller(server: Recorder) -> None:
+    seen = []
+    options: dict[str, Any] = {"on_attempt": lambda attempt: seen.append(REQUEST_OF_THE_PROGRAM.get())}
+    with JinaClient(base_url=server.url, **options) as client:
+        token = REQUEST_OF_THE_PROGRAM.set("7")
+        client.embed(TEXTS[:3], batch_size=1)
+        list(client.embed_stream(TEXTS[:2], batch_size=1))
+        REQUEST_OF_THE_PROGRAM.reset(token)
+        client.embed(TEXTS[:2], batch_size=1)
+    assert seen == ["7"] * 5 + [""] * 2

@@ -16,9 +16,10 @@ from tenacity.wait import wait_base, wait_random_exponential
 from .batching.bisection import named_inputs
 from .errors import JinaConnectionError, JinaError, JinaInputError, JinaStatusError, RateLimitError
 from .limiter import Limiter, exceeded_limit
-from .observation import Attempt, report
+from .observation import Attempt, ObservedExchange, observed_exchange, report
 from .protocol import Call
 from .settings import Settings
+from .transport import Request
 
 RETRIED_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504})
 UNTOUCHED_STATUSES = frozenset({409, 429, 503})
@@ -101,6 +102,10 @@ class Attempts:
         """Note that the attempt has its slot."""
         self._sent = time.monotonic()
         self._time_in_queue += self._sent - self._queued
+
+    def exchange(self, request: Request) -> ObservedExchange:
+        """Observe the HTTP exchange of the attempt."""
+        return observed_exchange(request, self._number, len(self._inputs), self._sent - self._queued)
 
     def succeeded(self, tokens: int, request_id: str) -> None:
         """Report an attempt whose result was stored."""

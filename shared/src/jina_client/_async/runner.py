@@ -16,6 +16,7 @@ from ..concurrency.tasks import TaskWorkers, in_thread, iterate, open_transport,
 from ..errors import JinaError
 from ..http_codec import HttpCodec
 from ..limiter import Limiter
+from ..observation import observed_call
 from ..per_process import PerProcess
 from ..progress import progress_of_call
 from ..protocol import usage_of
@@ -57,6 +58,14 @@ class AsyncRunner:
             show_progress: show a progress bar.
             partial: whether failed inputs are part of the result; otherwise they raise.
         """
+        with observed_call(self._settings, job) as call, call.current():
+            try:
+                return await self._run_rounds(job, show_progress, partial)
+            finally:
+                call.finished(job)
+
+    async def _run_rounds(self, job: Job[T], show_progress: bool, partial: bool) -> T:
+        """Send a job, and the jobs that follow from its results."""
         while True:
             try:
                 await self._send_all(job, show_progress)
@@ -82,7 +91,8 @@ class AsyncRunner:
         pending: dict[EmbedJob, Any] = {}
         total = len(inputs) if isinstance(inputs, Sized) else None
         progress = progress_of_call(show_progress, total)
-        with progress, progress.waiting(limiter.remaining_wait), attaching_results(pending):
+        observed = observed_call(self._settings, plan)
+        with observed as call, progress, progress.waiting(limiter.remaining_wait), attaching_results(pending):
             async with aclosing(self._jobs(plan, inputs)) as jobs, TaskWorkers(self._settings.connections) as workers:
                 while True:
                     running = sum(not handle.done() for handle in pending.values())
@@ -90,13 +100,16 @@ class AsyncRunner:
                     limit = min(limiter.concurrency + 1, self._settings.connections)
                     has_room = running < limit and len(pending) < 2 * limit
                     if has_room and (job := await anext(jobs, None)) is not None:
-                        pending[job] = workers.start(self._send_job, job, workers)
+                        # Only the workers see the call as the current one: the caller's code runs between results.
+                        with call.current():
+                            pending[job] = workers.start(self._send_job, job, workers)
                         continue
                     if not pending:
                         return
                     job = next(iter(pending))
                     await workers.result(pending[job])
                     self._count(job.usage)
+                    call.finished(job)
                     job.check(partial=partial and job.stopped is None)
                     result = job.result()
                     del pending[job]
@@ -166,7 +179,9 @@ class AsyncRunner:
                         request = await in_thread(
                             self._codec.encode, call, workers.cancellation, blocks=job.reads_media
                         )
-                        response = self._codec.hide_key(await self._transport.asend(request))
+                        with attempts.exchange(request) as exchange:
+                            response = await self._transport.asend(exchange.prepared(request))
+                            response = exchange.received(self._codec.hide_key(response))
                         result = self._codec.decode(call, response, request.url)
                         tokens = usage_of(result).total_tokens if isinstance(result, dict) else 0
                         limiter.succeeded(slot, tokens or None, response.headers)

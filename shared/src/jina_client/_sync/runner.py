@@ -17,6 +17,7 @@ from ..concurrency.threads import ThreadWorkers, in_thread, iterate, open_transp
 from ..errors import JinaError
 from ..http_codec import HttpCodec
 from ..limiter import Limiter
+from ..observation import observed_call
 from ..per_process import PerProcess
 from ..progress import progress_of_call
 from ..protocol import usage_of
@@ -58,6 +59,14 @@ class Runner:
             show_progress: show a progress bar.
             partial: whether failed inputs are part of the result; otherwise they raise.
         """
+        with observed_call(self._settings, job) as call, call.current():
+            try:
+                return self._run_rounds(job, show_progress, partial)
+            finally:
+                call.finished(job)
+
+    def _run_rounds(self, job: Job[T], show_progress: bool, partial: bool) -> T:
+        """Send a job, and the jobs that follow from its results."""
         while True:
             try:
                 self._send_all(job, show_progress)
@@ -83,7 +92,8 @@ class Runner:
         pending: dict[EmbedJob, Any] = {}
         total = len(inputs) if isinstance(inputs, Sized) else None
         progress = progress_of_call(show_progress, total)
-        with progress, progress.waiting(limiter.remaining_wait), attaching_results(pending):
+        observed = observed_call(self._settings, plan)
+        with observed as call, progress, progress.waiting(limiter.remaining_wait), attaching_results(pending):
             with closing(self._jobs(plan, inputs)) as jobs, ThreadWorkers(self._settings.connections) as workers:
                 while True:
                     running = sum(not handle.done() for handle in pending.values())
@@ -91,13 +101,16 @@ class Runner:
                     limit = min(limiter.concurrency + 1, self._settings.connections)
                     has_room = running < limit and len(pending) < 2 * limit
                     if has_room and (job := next(jobs, None)) is not None:
-                        pending[job] = workers.start(self._send_job, job, workers)
+                        # Only the workers see the call as the current one: the caller's code runs between results.
+                        with call.current():
+                            pending[job] = workers.start(self._send_job, job, workers)
                         continue
                     if not pending:
                         return
                     job = next(iter(pending))
                     workers.result(pending[job])
                     self._count(job.usage)
+                    call.finished(job)
                     job.check(partial=partial and job.stopped is None)
                     result = job.result()
                     del pending[job]
@@ -163,7 +176,9 @@ class Runner:
                     with workers.slot(limiter, job.tokens(piece), retry=attempts.queued()) as slot:
                         attempts.started()
                         request = in_thread(self._codec.encode, call, workers.cancellation, blocks=job.reads_media)
-                        response = self._codec.hide_key(self._transport.send(request))
+                        with attempts.exchange(request) as exchange:
+                            response = self._transport.send(exchange.prepared(request))
+                            response = exchange.received(self._codec.hide_key(response))
                         result = self._codec.decode(call, response, request.url)
                         tokens = usage_of(result).total_tokens if isinstance(result, dict) else 0
                         limiter.succeeded(slot, tokens or None, response.headers)

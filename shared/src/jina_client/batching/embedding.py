@@ -65,6 +65,7 @@ class EmbedJob(Job[Embeddings]):
         self._parts: dict[int, NDArray[Any]] = {}
         self._vectors: NDArray[Any] | None = None
         cached = cached or {}
+        self.cached_count = len(cached)
         # The rows of the result are the caller's whole list.
         self._first = min((*self._places[:1], *cached), default=0)
         self._has_row = np.zeros(len(inputs) - len(context) + len(cached), bool)

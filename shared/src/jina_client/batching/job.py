@@ -26,6 +26,7 @@ class Job(ABC, Generic[T]):
 
     Attributes:
         batches: the planned pieces: ranges of the job's own inputs.
+        cached_count: the number of inputs whose results come from the cache.
         usage: the tokens of the responses so far.
         failed: the inputs that failed for good, by the job's own index.
         stopped: why nothing more is to be sent, or ``None``.
@@ -36,6 +37,7 @@ class Job(ABC, Generic[T]):
     """
 
     batches: Sequence[range]
+    cached_count = 0
     reads_media = False
     writes_cache = False
     divisible: Set[Fault] = frozenset()
@@ -52,6 +54,16 @@ class Job(ABC, Generic[T]):
     @abstractmethod
     def call(self, piece: range) -> Call:
         """Return the request for some of the inputs."""
+
+    @property
+    def sample(self) -> Call:
+        """The call without its inputs, which shows its endpoint, model and options."""
+        return self.call(range(0))
+
+    @property
+    def length(self) -> int:
+        """The number of inputs, including those whose results come from the cache."""
+        return sum(map(len, self.batches))
 
     @abstractmethod
     def read(self, piece: range, response: Any) -> None:

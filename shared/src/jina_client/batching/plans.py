@@ -10,7 +10,7 @@ from ..cache import cache_keys
 from ..checks import check_flag
 from ..errors import JinaInputError
 from ..inputs import Item, as_item, as_items, as_list, as_texts, kind_of
-from ..protocol import ClassifyRequest, EmbedRequest, MultiVectorRequest, RerankRequest, SparseRequest
+from ..protocol import Call, ClassifyRequest, EmbedRequest, MultiVectorRequest, RerankRequest, SparseRequest
 from ..protocol.embedding import check_single_document
 from ..protocol.rerank import document_modalities
 from ..results import Classifications, MultiVectors, SparseEmbeddings
@@ -82,6 +82,11 @@ class StreamPlan:
         self.pending: list[Item] = []
         self._first = 0
         self._size_limits = SizeLimits()
+
+    @property
+    def sample(self) -> Call:
+        """The call without its inputs, which shows its endpoint, model and options."""
+        return self._request.encode([])
 
     def add(self, value: Any) -> list[Item]:
         """Take one more input, and return the inputs before it if they fill a request.

@@ -1,4 +1,7 @@
-"""Threads. :mod:`jina_client.concurrency.tasks` has the same names for the tasks of an event loop."""
+"""Threads. :mod:`jina_client.concurrency.tasks` has the same names for the tasks of an event loop.
+
+As tasks do, a thread starts with a copy of the caller's context variables, such as the current span of a tracer.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from contextvars import copy_context
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -56,12 +60,12 @@ class ThreadWorkers:
             work()
             return
         pool = self._threads()
-        for future in as_completed([pool.submit(work) for _ in range(self._size)]):
+        for future in as_completed([pool.submit(copy_context().run, work) for _ in range(self._size)]):
             future.result()
 
     def start(self, function: Callable[..., T], *arguments: Any) -> Future[T]:
         """Start a function in a thread."""
-        return self._threads().submit(function, *arguments)
+        return self._threads().submit(copy_context().run, function, *arguments)
 
     def result(self, future: Future[T]) -> T:
         """Wait for a function of :meth:`start` and return its result."""
