@@ -10,7 +10,8 @@ from .addresses import has_catalog_models
 from .checks import check_flag, check_whole
 from .errors import JinaInputError
 from .models import LIST_LIMIT, Endpoint, Role, find_model, models_for, similar_model, task_by_role
-from .protocol import EmbedRequest, MultiVectorRequest, RerankRequest
+from .protocol import ClassifyRequest, EmbedRequest, MultiVectorRequest, RerankRequest
+from .protocol.classification import Labels
 from .protocol.model_options import known_model
 from .settings import check_settings
 
@@ -95,6 +96,22 @@ def check_reranker(model: str, service: str | None, classes: Mapping[str, str], 
     """Raise JinaInputError for a model or an option of a reranker that cannot work; ``None`` is a default."""
     check_model(model, "rerank", service, classes)
     RerankRequest.build(model, _without_list_options(options))
+
+
+def check_classifier(
+    model: str,
+    service: str | None,
+    classes: Mapping[str, str],
+    *,
+    labels: Labels | None = None,
+    classifier_id: str | None = None,
+    **options: Any,
+) -> None:
+    """Raise JinaInputError for a model, labels or a classifier that cannot work; ``None`` is a default."""
+    if classifier_id is None:
+        check_model(model, "classify", service, classes)
+    _without_list_options(options)
+    ClassifyRequest.build(model=model, labels=labels, classifier_id=classifier_id)
 
 
 def check_image_side(value: Any) -> None:

@@ -8,12 +8,14 @@ from typing import Any
 
 import pyarrow as pa
 from jina_client import AsyncJinaClient, Classification, JinaError, PartialFailureError
+from jina_client.integration import check_classifier
 
 from .errors import JobUsageError
 from .inputs import Record
 from .rows import Outcome, Row
 from .tasks import (
     CALLS,
+    METHODS,
     FailureCount,
     check_kept,
     distinct_columns,
@@ -26,6 +28,7 @@ from .tasks import (
 )
 
 _GROUP = 128
+_TYPES = {"prediction": pa.string(), "score": pa.float64()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +77,15 @@ class ClassifyTask:
         """Return what the results depend on."""
         return facts_of(self)
 
+    def check(self, service: str | None) -> None:
+        """Raise JinaInputError for a model or an option that cannot work; ``service`` is the API's root."""
+        check_classifier(service=service, classes=METHODS, **{"model": self.model, **self._options})
+
+    @property
+    def result_types(self) -> dict[str, pa.DataType]:
+        """The result columns and their types."""
+        return dict(_TYPES)
+
     def row(self, record: Record) -> Row:
         """Return a record as a row."""
         row = new_row(record, self.id_column, self.keep)
@@ -116,7 +128,4 @@ class ClassifyTask:
 
 
 def _columns(done: list[Classification]) -> dict[str, pa.Array]:
-    return {
-        "prediction": pa.array([each.prediction for each in done], pa.string()),
-        "score": pa.array([each.score for each in done], pa.float64()),
-    }
+    return {name: pa.array([getattr(each, name) for each in done], kind) for name, kind in _TYPES.items()}

@@ -11,14 +11,26 @@ from typing import Any, get_args
 import numpy as np
 import pyarrow as pa
 from jina_client import AsyncJinaClient, Embeddings, JinaError
-from jina_client.integration import find_model, takes_images
+from jina_client.integration import Role, check_embedder, check_multi_vector_embedder, find_model, takes_images
 
 from .errors import JobError, JobUsageError
 from .inputs import Record
 from .outputs.choice import Encoding
 from .outputs.files import VECTOR
 from .rows import Outcome, Row
-from .tasks import CALLS, FailureCount, check_kept, distinct_columns, in_groups, in_order, input_of, new_row, reason
+from .tasks import (
+    CALLS,
+    METHODS,
+    FailureCount,
+    check_kept,
+    distinct_columns,
+    facts_of,
+    in_groups,
+    in_order,
+    input_of,
+    new_row,
+    reason,
+)
 
 ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
 SCALE = "scale"
@@ -42,6 +54,9 @@ class EmbedTask:
         keep: columns to copy to the output.
         task: the adapter, such as ``retrieval.query``; by default the model's own for documents.
         dimensions: the length of the vectors; by default the model's full length.
+        truncate: cut texts longer than the model's context; by default the service rejects them.
+        multi_vectors: ask for one vector per token, of a model that gives either kind.
+        input_type: ``query`` or ``document``, for multi-vectors.
         encoding: ``float32``; ``float16``; ``int8``, to be multiplied by ``scale``, a column of its own; or
             ``binary``, one bit per dimension in bytes.
         batch_size: rows per request.
@@ -59,6 +74,9 @@ class EmbedTask:
     keep: tuple[str, ...] = ()
     task: str | None = None
     dimensions: int | None = None
+    truncate: bool | None = None
+    multi_vectors: bool = False
+    input_type: Role = "document"
     encoding: Encoding = "float32"
     batch_size: int | None = None
     concurrency: int = CALLS
@@ -73,11 +91,14 @@ class EmbedTask:
             raise JobUsageError(f"--image-column needs a model that takes images, and {self.model} takes texts only")
         if self.group_column is not None and self.image_column is not None:
             raise JobUsageError("--group-column is for texts: leave --image-column out")
-        if self.gives_multi_vectors and (self.group_column or self.task or self.encoding not in ("float32", "float16")):
+        if self.gives_multi_vectors and (self.group_column or self.encoding not in ("float32", "float16")):
             raise JobUsageError(
-                f"{self.model} gives one vector per token: leave --task and --group-column out, and choose --encoding "
-                "float32 or float16"
+                f"{self.model} gives one vector per token: leave --group-column out, and choose --encoding float32 or "
+                "float16"
             )
+        known = find_model(self.model)
+        if self.gives_multi_vectors and self.task and known and not known.tasks:
+            raise JobUsageError(f"{self.model} has no tasks: leave --task out")
         check_kept(self.keep, VECTOR, SCALE)
 
     @property
@@ -87,9 +108,31 @@ class EmbedTask:
 
     def facts(self) -> dict[str, Any]:
         """Return what the vectors depend on."""
-        names = ("model", "text_column", "image_column", "id_column", "group_column", "keep", "task", "dimensions")
-        facts = {name: getattr(self, name) for name in names}
-        return facts | {"encoding": self.encoding, "multi_vectors": self.gives_multi_vectors}
+        return facts_of(self) | {"multi_vectors": self.gives_multi_vectors}
+
+    def check(self, service: str | None) -> None:
+        """Raise JinaInputError for a model or an option that cannot work; ``service`` is the API's root."""
+        options = self._multi_vector_options if self.gives_multi_vectors else self._options
+        options = {**options, "batch_size": self.batch_size}
+        model, task = options.pop("model"), options.pop("task")
+        if self.gives_multi_vectors:
+            check_multi_vector_embedder(model, service, METHODS, task=task, **options)
+        else:
+            late_chunking = self.group_column is not None
+            check_embedder(model, service, METHODS, document_task=task, late_chunking=late_chunking, **options)
+
+    @property
+    def result_types(self) -> dict[str, pa.DataType]:
+        """The result columns and their types. Vectors have a fixed size if the model's is known."""
+        number = {"float16": pa.float16(), "int8": pa.int8()}.get(self.encoding, pa.float32())
+        if self.gives_multi_vectors:
+            return {VECTOR: pa.list_(pa.list_(number))}
+        known = find_model(self.model)
+        width = self.dimensions or (known.dimensions if known else -1)
+        if self.encoding == "binary":
+            return {VECTOR: pa.binary(-(-width // 8) if width > 0 else -1)}
+        scale = {SCALE: pa.float32()} if self.encoding == "int8" else {}
+        return {VECTOR: pa.list_(number, width), **scale}
 
     def row(self, record: Record) -> Row:
         """Return a record as a row."""
@@ -114,16 +157,26 @@ class EmbedTask:
 
     @property
     def gives_multi_vectors(self) -> bool:
-        """Whether the model gives one vector per token, and not one per row."""
+        """Whether the job makes one vector per token, and not one per row."""
         known = find_model(self.model)
-        return known is not None and "embeddings" not in known.endpoints and "multi-vector" in known.endpoints
+        only = known is not None and "embeddings" not in known.endpoints and "multi-vector" in known.endpoints
+        return only or self.multi_vectors
 
     @property
     def _options(self) -> dict[str, Any]:
-        options: dict[str, Any] = {"model": self.model, "task": self.task, "dimensions": self.dimensions}
+        options: dict[str, Any] = {
+            "model": self.model,
+            "task": self.task,
+            "dimensions": self.dimensions,
+            "truncate": self.truncate,
+        }
         if self.encoding == "binary":
             options["embedding_type"] = "ubinary"
         return options
+
+    @property
+    def _multi_vector_options(self) -> dict[str, Any]:
+        return {**self._options, "input_type": self.input_type}
 
     async def _independent(self, client: AsyncJinaClient, rows: AsyncIterator[Row]) -> AsyncIterator[Outcome]:
         waiting: deque[Row] = deque()
@@ -159,7 +212,7 @@ class EmbedTask:
 
     async def _multi_vectors(self, client: AsyncJinaClient, rows: AsyncIterator[Row]) -> AsyncIterator[Outcome]:
         counted = FailureCount()
-        options: dict[str, Any] = {"model": self.model, "dimensions": self.dimensions, "batch_size": self.batch_size}
+        options = {**self._multi_vector_options, "batch_size": self.batch_size}
 
         async def call(unit: list[Row]) -> Outcome:
             sent = [row for row in unit if not row.error]

@@ -9,12 +9,14 @@ from typing import Any
 import orjson
 import pyarrow as pa
 from jina_client import AsyncJinaClient, JinaError
+from jina_client.integration import check_reranker
 
 from .errors import JobUsageError
 from .inputs import Record
 from .rows import Outcome, Row
 from .tasks import (
     CALLS,
+    METHODS,
     FailureCount,
     check_kept,
     distinct_columns,
@@ -43,6 +45,8 @@ class RerankTask:
         id_column: the column with ids; by default the number of the row.
         keep: columns to copy to the output.
         top_n: results per row; by default all.
+        truncation: cut documents longer than the model's context.
+        max_doc_length: tokens per document that the model reads (``jina-reranker-v3`` and later).
         batch_size: candidates per request.
         concurrency: the most rows in flight.
     """
@@ -53,6 +57,8 @@ class RerankTask:
     id_column: str | None = None
     keep: tuple[str, ...] = ()
     top_n: int | None = None
+    truncation: bool | None = None
+    max_doc_length: int | None = None
     batch_size: int | None = None
     concurrency: int = CALLS
     name = "rerank"
@@ -71,6 +77,15 @@ class RerankTask:
         """Return what the results depend on."""
         return facts_of(self)
 
+    def check(self, service: str | None) -> None:
+        """Raise JinaInputError for a model or an option that cannot work; ``service`` is the API's root."""
+        check_reranker(self.model, service, METHODS, **self._options)
+
+    @property
+    def result_types(self) -> dict[str, pa.DataType]:
+        """The result column and its type."""
+        return {RESULTS: _TYPE}
+
     def row(self, record: Record) -> Row:
         """Return a record as a row."""
         row = new_row(record, self.id_column, self.keep)
@@ -84,16 +99,15 @@ class RerankTask:
 
     async def outcomes(self, client: AsyncJinaClient, rows: AsyncIterator[Row]) -> AsyncIterator[Outcome]:
         """Rerank each row with a call of its own."""
-        counted = FailureCount()
+        counted, options = FailureCount(), self._options
 
         async def call(unit: list[Row]) -> Outcome:
             (row,) = unit
             if row.error:
                 return Outcome(unit)
             query, documents = row.value
-            options: dict[str, Any] = {"top_n": self.top_n, "batch_size": self.batch_size, "return_documents": False}
             try:
-                result = await client.rerank(query, documents, model=self.model, **options)
+                result = await client.rerank(query, documents, model=self.model, return_documents=False, **options)
             except JinaError as error:
                 counted.check(error)
                 row.error = reason(error)
@@ -104,6 +118,11 @@ class RerankTask:
 
         async for outcome in in_order(singly(rows), call, self.concurrency):
             yield outcome
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        names = ("top_n", "truncation", "max_doc_length", "batch_size")
+        return {name: getattr(self, name) for name in names}
 
     def _documents(self, value: Any) -> tuple[list[str], str]:
         name = self.documents_column

@@ -27,6 +27,9 @@ from .rows import ID, ROW, Outcome, Row
 _OF_ROWS = (BadRequestError, JinaInputError, JinaResponseError, RequestTooLargeError)
 _ENOUGH_FAILURES = 8
 
+METHODS = {"embedder": "embed()", "ranker": "rerank()", "retriever": "embed_multi_vector()"}
+"""The functions that the errors about a wrong model name."""
+
 CALLS = 32
 """Calls that run together by default. The client decides how many of their requests are in flight."""
 

@@ -17,7 +17,13 @@ from ..addresses import DEFAULT_BASE_URL, resolve_base_url
 from ..arguments import known_arguments, unknown_argument, warns_of_default_model
 from ..callers import frames_to_caller
 from ..checks import check_choice, check_number, check_whole, kind_of_value
-from ..component_checks import check_connection, check_embedder, check_multi_vector_embedder, check_reranker
+from ..component_checks import (
+    check_classifier,
+    check_connection,
+    check_embedder,
+    check_multi_vector_embedder,
+    check_reranker,
+)
 from ..components.agent_tools import (
     DEFAULT_RESULTS,
     DOCUMENTS_TOOL,
@@ -130,6 +136,7 @@ __all__ = [
     "as_vectors",
     "canonical_id",
     "check_choice",
+    "check_classifier",
     "check_client",
     "check_connection",
     "check_embedder",
