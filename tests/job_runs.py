@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-COMMAND = [sys.executable, "-m", "jina_jobs.cli"]
+COMMAND = ["-m", "jina_jobs.cli"]
+"""For warm.start and warm.run."""
 
 
 @dataclass

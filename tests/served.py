@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import signal
 import subprocess
-import sys
 import threading
 from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
 import requests
+import warm
 
 MODEL = "jina-clip-v2"
 
@@ -20,7 +19,7 @@ MODEL = "jina-clip-v2"
 class Served:
     """A server in a process of its own, whose memory is watched."""
 
-    process: subprocess.Popen[str]
+    process: warm.Process
     url: str
     peak: int = 0
     stop: threading.Event = field(default_factory=threading.Event)
@@ -50,14 +49,9 @@ class Served:
         return self.post("embeddings", timeout, model=MODEL, input=value)
 
 
-def _take_signals() -> None:
-    """Restore the handlers that a background job of a script does not have."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 def start(*options: str, stderr: int | None = None) -> Served:
-    command = [sys.executable, "-m", "jina_local.cli", "serve", "--port", "0", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, preexec_fn=_take_signals)
+    command = ["-m", "jina_local.cli", "serve", "--port", "0", *options]
+    process = warm.start(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
     assert process.stdout
     announcement = re.search(r"JINA_BASE_URL=(\S+);", process.stdout.readline())
     assert announcement

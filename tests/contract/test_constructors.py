@@ -8,6 +8,7 @@ from typing import Any
 
 import langchain_jina
 import pytest
+import warm
 from haystack_integrations.components.embedders.jina import JinaDocumentEmbedder, JinaTextEmbedder
 from haystack_integrations.components.rankers.jina import JinaRanker
 from jina_client import JinaArgumentError, JinaClient, JinaInputError
@@ -177,7 +178,7 @@ for warning in caught:
 
 
 def test_the_default_model_warns_once() -> None:
-    run = subprocess.run([sys.executable, "-c", DEFAULTS], capture_output=True, text=True, timeout=120, check=True)
+    run = warm.run(["-c", DEFAULTS], text=True, timeout=120, check=True)
     texts = run.stdout.splitlines()
     left_out = "because model= was left out;"
     v2, v3, v5 = "jina-embeddings-v2-base-en", "jina-embeddings-v3", "jina-embeddings-v5-text-small"

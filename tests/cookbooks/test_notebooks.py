@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
+from kernels import execute
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "cookbooks").glob("*.ipynb"))
 
@@ -17,9 +17,8 @@ def notebook(request: pytest.FixtureRequest) -> nbformat.NotebookNode:
 
 
 def test_a_notebook_runs(notebook: nbformat.NotebookNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    client = NotebookClient(notebook, timeout=400, kernel_name="python3", resources={"metadata": {"path": tmp_path}})
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    client.execute()
+    execute(notebook, tmp_path)
 
 
 def test_a_committed_notebook_has_outputs_and_a_plot(notebook: nbformat.NotebookNode) -> None:

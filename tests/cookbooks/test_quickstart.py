@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def _quickstart(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "cookbooks/quickstart.py", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+    return warm.run(["cookbooks/quickstart.py", *arguments], cwd=ROOT, text=True, timeout=240)
 
 
 @pytest.fixture(scope="module")

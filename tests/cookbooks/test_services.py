@@ -9,15 +9,15 @@ from pathlib import Path
 import nbformat
 import pytest
 from jina_local.server import running
+from kernels import execute
 from loopback import Answer, Recorder, Sent, recorder
-from nbclient import NotebookClient
 
 COOKBOOKS = Path(__file__).resolve().parents[2] / "cookbooks"
 
 
 def _printed(name: str, folder: Path) -> str:
     notebook = nbformat.read(COOKBOOKS / f"{name}.ipynb", as_version=4)
-    NotebookClient(notebook, timeout=280, kernel_name="python3", resources={"metadata": {"path": folder}}).execute()
+    execute(notebook, folder)
     outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
     return "".join(output.text for output in outputs if output.output_type == "stream")
 

@@ -7,14 +7,12 @@ comment after a ``print(…)`` is one of the lines that the example prints.
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -32,7 +30,9 @@ NOT_RUN = [
     for number, example in enumerate(re.findall(r"```python not-run\n(.*?)```", page.read_text(), re.DOTALL))
 ]
 RUNNER = """
-import contextlib, io, json, sys
+import contextlib, io, json, sys, warnings
+
+warnings.simplefilter("error", ResourceWarning)
 
 def _run(examples):
     for example in examples:
@@ -69,14 +69,7 @@ def _matches(expected: str, printed: str) -> bool:
 )
 def test_the_examples_print_what_the_page_shows(page: Path, tmp_path: Path) -> None:
     examples = [example for example, _ in EXAMPLES[page]]
-    run = subprocess.run(
-        [sys.executable, "-c", RUNNER, json.dumps(examples)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "PYTHONWARNINGS": "error::ResourceWarning"},
-        cwd=tmp_path,
-    )
+    run = warm.run(["-c", RUNNER, json.dumps(examples)], text=True, timeout=120, cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     assert "JinaDefaultModelWarning" not in run.stderr
     for (example, expected), printed in zip(EXAMPLES[page], json.loads(run.stdout), strict=True):

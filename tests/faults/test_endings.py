@@ -11,7 +11,6 @@ import pickle
 import signal
 import sqlite3
 import subprocess
-import sys
 import textwrap
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import warm
 from jina_client import (
     AsyncJinaClient,
     Attempt,
@@ -87,8 +87,7 @@ def _interrupted(
         **options: of its client.
     """
     program = program.format(key=KEY, url=server.url, texts=texts, dimensions=DIMENSIONS, options=options)
-    command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as job:
+    with warm.start(["-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as job:
         try:
             assert job.stdout is not None
             assert [job.stdout.readline() for _ in range(responses)] == ["answered\n"] * responses
@@ -194,7 +193,10 @@ def test_closing_a_stream_early_stops_all_work() -> None:
             starts.append(number)
             yield f"text number {number}"
 
-    with FaultServer(on_text("number 4", stall_before)) as server, JinaClient(KEY, server.url) as client:
+    with (
+        FaultServer(on_text("number 4", stall_before)) as server,
+        JinaClient(KEY, server.url, max_concurrency=8) as client,
+    ):
         stream = client.embed_stream(source(), batch_size=2, **MODEL)
         start, results = next(stream)
         stream.close()  # type: ignore[attr-defined]
@@ -209,7 +211,7 @@ def test_closing_a_stream_early_stops_all_work() -> None:
 
 async def test_closing_an_async_stream_early_stops_all_work() -> None:
     with FaultServer(on_text("number 4", stall_before)) as server:
-        async with AsyncJinaClient(KEY, server.url) as client:
+        async with AsyncJinaClient(KEY, server.url, max_concurrency=8) as client:
             stream = client.embed_stream(
                 (f"text number {number}" for number in range(1_000_000)), batch_size=2, **MODEL
             )
@@ -334,11 +336,11 @@ JinaClient({key!r}, {url!r}, cache={cache!r}, max_concurrency={concurrency}).emb
 """
 
 
-def _paying(server: FaultServer, cache: Path, concurrency: int = 8, texts: list[str] = TEXTS) -> subprocess.Popen[str]:
+def _paying(server: FaultServer, cache: Path, concurrency: int = 8, texts: list[str] = TEXTS) -> warm.Process:
     program = PAID.format(
         key=KEY, url=server.url, cache=str(cache), texts=texts, concurrency=concurrency, dimensions=DIMENSIONS
     )
-    return subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
+    return warm.start(["-c", program], stderr=subprocess.PIPE, text=True)
 
 
 def test_a_killed_job_resumes_without_paying_again(tmp_path: Path) -> None:

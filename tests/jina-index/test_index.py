@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import warm
 from jina_client import JinaInputError
 from jina_client.late_interaction import maxsim
 from jina_index import BinaryIndex, IndexFileError, IndexFolder, MultiVectorIndex
@@ -207,7 +208,7 @@ def test_a_process_that_is_killed_while_adding_loses_nothing_that_was_acknowledg
     vectors = np.random.default_rng(0).standard_normal((100_000, DIMENSIONS)).astype(np.float32)
     chance = random.Random(0)
     for _ in range(4):
-        child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        child = warm.start(["-c", CHILD, tmp_path], stdout=subprocess.PIPE, text=True)
         assert child.stdout is not None
         lines = [child.stdout.readline() for _ in range(chance.randint(3, 30))]
         threading.Event().wait(chance.random() / 50)

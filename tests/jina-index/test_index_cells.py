@@ -7,13 +7,13 @@ import random
 import signal
 import sqlite3
 import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import warm
 from jina_client import JinaInputError
 from jina_index import BinaryIndex, IndexFileError, IndexFolder, MultiVectorIndex, store
 from jina_index.cells import Clustering
@@ -194,7 +194,7 @@ def test_a_process_that_is_killed_while_clustering_leaves_a_whole_index(tmp_path
         index.add(range(3000), vectors)
     chance = random.Random(0)
     for _ in range(5):
-        child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        child = warm.start(["-c", CHILD, tmp_path], stdout=subprocess.PIPE, text=True)
         assert child.stdout is not None
         child.stdout.readline()
         child.stdout.readline()

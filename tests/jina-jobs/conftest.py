@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
+import warm
 from jina_jobs.cli import main
 from job_runs import COMMAND, Done, RunJob
 from loopback import Recorder
@@ -21,14 +19,14 @@ def jobs(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("JINA_BASE_URL", server.url)
 
-    def run(*arguments: object, stdin: bytes | None = None, own_process: bool = False, **options: Any) -> Done:
+    def run(*arguments: object, stdin: bytes | None = None, own_process: bool = False) -> Done:
         words = [str(argument) for argument in arguments]
-        if stdin is None and not own_process and not options:
+        if stdin is None and not own_process:
             capfd.readouterr()
             code = main(words)
             return Done(code, *capfd.readouterr())
         command = [*COMMAND, *words]
-        done = subprocess.run(command, input=stdin, capture_output=True, timeout=250, env=os.environ, **options)
+        done = warm.run(command, input=stdin, timeout=250)
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     return run

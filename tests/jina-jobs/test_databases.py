@@ -18,6 +18,7 @@ import numpy as np
 import psycopg
 import pyarrow.parquet as pq
 import pytest
+import warm
 from job_runs import COMMAND, RunJob, texts, write_lines
 from loopback import Answer, Recorder, Sent, embeddings, recorder, vector_of
 from qdrant_edge import CountRequest, EdgeShard, ScrollRequest
@@ -149,7 +150,7 @@ def test_killed_at_random_a_database_has_every_row_once(
     server.answer = lambda sent: (time.sleep(chance.random() * 0.02), Answer(embeddings(sent)))[1]
     kills = 0
     for _ in range(3):
-        process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
+        process = warm.start(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
         target = len(server.sent) + chance.randrange(5, 30)
         deadline = time.monotonic() + 100
         while len(server.sent) < target and process.poll() is None and time.monotonic() < deadline:
@@ -159,7 +160,7 @@ def test_killed_at_random_a_database_has_every_row_once(
         process.communicate()
         kills += process.returncode == -signal.SIGKILL
     assert kills >= 2
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
+    process = warm.start(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
     _, errors = process.communicate(timeout=250)
     assert process.returncode == 0, errors
     if kind == "qdrant":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import resource
 import signal
 import subprocess
 import time
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import warm
 from job_runs import COMMAND, RunJob, texts, write_lines
 from loopback import Answer, Recorder, Sent, embeddings, vector_of
 
@@ -25,12 +25,12 @@ IN_FLIGHT = BATCH * CONCURRENCY * 2
 """Rows whose response may be lost: the client holds back responses that overtook another."""
 
 
-def _start(folder: Path, server: Recorder, *arguments: str) -> subprocess.Popen[bytes]:
+def _start(folder: Path, server: Recorder, *arguments: str) -> warm.Process:
     environment = {**os.environ, "JINA_BASE_URL": server.url}
-    return subprocess.Popen([*COMMAND, *arguments], cwd=folder, env=environment, stderr=subprocess.PIPE)
+    return warm.start([*COMMAND, *arguments], cwd=folder, env=environment, stderr=subprocess.PIPE)
 
 
-def _wait_for(server: Recorder, requests: int, process: subprocess.Popen[bytes]) -> None:
+def _wait_for(server: Recorder, requests: int, process: warm.Process) -> None:
     deadline = time.monotonic() + 120
     while len(server.sent) < requests and process.poll() is None:
         assert time.monotonic() < deadline
@@ -189,18 +189,22 @@ def test_an_output_that_exists_is_not_touched(jobs: RunJob, tmp_path: Path, serv
     assert "was started before and is complete" in done.err
 
 
+SMALL_DISK = """
+import resource, signal, sys
+from jina_jobs.cli import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 def test_a_full_disk_is_a_clear_error_and_loses_nothing(jobs: RunJob, tmp_path: Path, server: Recorder) -> None:
     write_lines(tmp_path / "in.jsonl", texts(400))
     command = ["embed", "in.jsonl", "out.parquet", *OPTIONS]
-
-    def small_disk() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-
-    done = jobs(*command, preexec_fn=small_disk)
-    assert done.code == 1
-    assert "cannot write out.parquet.journal/results" in done.err
-    assert "make room, then run with --resume" in done.err
+    on_a_small_disk = warm.run(["-c", SMALL_DISK, *command], text=True, timeout=60)
+    assert on_a_small_disk.returncode == 1
+    assert "cannot write out.parquet.journal/results" in on_a_small_disk.stderr
+    assert "make room, then run with --resume" in on_a_small_disk.stderr
     done = jobs(*command, "--resume", "--json")
     assert done.code == 0, done.err
     assert done.json["rows_done"] < 400

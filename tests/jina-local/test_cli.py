@@ -13,28 +13,20 @@ from typing import Any
 import jina_local
 import pytest
 import requests
+import warm
 from jina_local.cli import main
 from jina_local.weights import find_model_files
 
-COMMAND = [sys.executable, "-m", "jina_local.cli"]
+COMMAND = ["-m", "jina_local.cli"]
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return warm.run([*COMMAND, *arguments], env={**os.environ, **environment}, text=True, timeout=60)
 
 
 def test_serve_prints_its_url_and_answers() -> None:
     environment = {**os.environ, "JINA_LOCAL_API_KEY": "right"}
-    with subprocess.Popen(
-        [*COMMAND, "serve", "--port", "0"], env=environment, stdout=subprocess.PIPE, text=True
-    ) as server:
+    with warm.start([*COMMAND, "serve", "--port", "0"], env=environment, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
         line = server.stdout.readline()
         match = re.search(r"JINA_BASE_URL=(http://127\.0\.0\.1:\d+/v1)", line)
@@ -91,7 +83,15 @@ def test_an_error_names_the_number_out_of_range(option: str, value: str, capsys:
 
 def test_a_missing_server_library_names_the_extra(tmp_path: Path) -> None:
     (tmp_path / "fastapi.py").write_text("raise ModuleNotFoundError('none', name='fastapi')")
-    done = run("serve", PYTHONPATH=os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, *COMMAND, "serve"],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 1
     assert done.stderr == (
         'jina-local: serving needs fastapi, which is not installed: pip install "jina-local[server]", '
@@ -167,7 +167,7 @@ def test_listening_on_the_network_without_a_key_warns() -> None:
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_right_after_the_first_line_stops_silently(how: signal.Signals) -> None:
     command = [*COMMAND, "serve", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+    with warm.start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         assert server.stdout
         assert "JINA_BASE_URL" in server.stdout.readline()
         server.send_signal(how)

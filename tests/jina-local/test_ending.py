@@ -6,7 +6,6 @@ import contextlib
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import orjson
 import pytest
 import requests
+import warm
 from jina_client.cancellation import Cancellation
 from jina_local.app import App
 from jina_local.cancellation import RequestScopes
@@ -54,7 +54,7 @@ def ended(server: Served, sent: signal.Signals) -> tuple[int, float, str]:
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT], ids=lambda sent: sent.name)
 @pytest.mark.parametrize("activity", ACTIVITIES)
 def test_a_signal_stops_the_server(activity: str, sent: signal.Signals) -> None:
-    server = start("--stop-seconds", "1", stderr=subprocess.PIPE)
+    server = start("--threads", "1", "--stop-seconds", "1", stderr=subprocess.PIPE)
     endpoint, fields = ACTIVITIES[activity]
 
     def post() -> None:
@@ -63,7 +63,7 @@ def test_a_signal_stops_the_server(activity: str, sent: signal.Signals) -> None:
 
     poster = threading.Thread(target=post)
     poster.start()
-    time.sleep(0.7)
+    time.sleep(0.4)
     status, took, stderr = ended(server, sent)
     poster.join()
     assert status == (0 if sent is signal.SIGTERM else 130), stderr
@@ -113,7 +113,7 @@ import jina_local, orjson
 from jina_local.app import App
 from jina_local.cancellation import RequestScopes
 from jina_local.engine import Engine
-app = App(Engine())
+app = App(Engine(threads=1))
 long = [f"word {number} " * 250 for number in range(400)]
 def send(path, fields):
     return app.handle("POST", "/v1/" + path, {}, orjson.dumps(fields))
@@ -140,7 +140,7 @@ send("embeddings", {"model": "jina-embeddings-v3", "input": "a"})
 )
 def test_a_program_can_exit_while_the_engine_computes(code: str, status: int) -> None:
     began = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", PROGRAM + code], capture_output=True, text=True, timeout=60)
+    done = warm.run(["-c", PROGRAM + code], text=True, timeout=60)
     assert (done.returncode, done.stderr) == (status, "")
     assert time.monotonic() - began < 20
 
@@ -162,13 +162,7 @@ else:
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_one_ctrl_c_ends_a_client_call(kind: str) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", CALL, kind],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+    process = warm.start(["-c", CALL, kind], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stdout
         process.stdout.readline()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import socket
 import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+import warm
 from jina_client import Attempt, JinaClient, RateLimitError, RequestTooLargeError
 from jina_local.app import App, default_app
 from jina_local.engine import Engine
@@ -283,9 +283,9 @@ def test_the_total_size_of_bodies_is_bounded() -> None:
 # The command.
 
 
-def served(*options: str) -> tuple[subprocess.Popen[str], str]:
-    command = [sys.executable, "-m", "jina_local.cli", "serve", "--port", "0", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+def served(*options: str) -> tuple[warm.Process, str]:
+    command = ["-m", "jina_local.cli", "serve", "--port", "0", *options]
+    process = warm.start(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     match = re.search(r"JINA_BASE_URL=(\S+);", process.stdout.readline())
     assert match

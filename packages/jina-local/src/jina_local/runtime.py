@@ -27,7 +27,7 @@ def open_session(graph: bytes, weights_folder: Path, threads: int | None = None)
     Returns:
         The session.
     """
-    if os.environ["ORT_DISABLE_TELEMETRY"] != "0":
+    if os.environ.get("ORT_DISABLE_TELEMETRY") != "0":
         # Covers programs that imported onnxruntime before this module set the variable.
         onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
