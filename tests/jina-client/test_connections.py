@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import pickle
+import socket
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from jina_client import AsyncJinaClient, JinaClient, JinaInputError
+from jina_client import AsyncJinaClient, AuthenticationError, JinaClient, JinaInputError
 from jina_client.concurrency.threads import open_transport
 from jina_client.settings import Settings
 from jina_client.transport import LocalTransport, Request, Response
@@ -130,6 +131,25 @@ def test_connections_are_reused(client: Any, server: Recorder) -> None:
 def _slowly(sent: Sent) -> Answer:
     time.sleep(0.05)
     return right_answer(sent)
+
+
+def test_a_small_request_is_one_write(make_client: Callable[..., Any]) -> None:
+    pieces = []
+
+    def respond() -> None:
+        connected, _ = listening.accept()
+        with connected:
+            pieces.append(connected.recv(2**16))
+            connected.sendall(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\n{}")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = threading.Thread(target=respond)
+        server.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        with pytest.raises(AuthenticationError):
+            make_client(base_url=url, max_retries=0).embed(["a", "b"], model=MODEL)
+        server.join()
+    assert pieces[0].endswith(b'"input":["a","b"]}')
 
 
 def test_cookies_are_ignored(client: Any, server: Recorder) -> None:

@@ -48,9 +48,6 @@ from .reasons import reason_of
 MAX_RESPONSE_BYTES = 512 * 2**20
 """Largest response body in bytes, after decompression. 512 vectors of 2,048 dimensions as JSON numbers are 22 MB."""
 
-CHUNK_BYTES = 2**18
-"""Bytes of a response body per read."""
-
 
 @dataclass(frozen=True, slots=True)
 class Request:

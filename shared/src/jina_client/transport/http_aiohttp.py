@@ -18,7 +18,12 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from ..concurrency.tasks import end_in_loop
-from .contract import CHUNK_BYTES, Request, Response, check_response_size, connection_error, origin_of, timeout_error
+from .contract import Request, Response, check_response_size, connection_error, origin_of, timeout_error
+
+# Bytes of a response body that may arrive before they are read. aiohttp stops reading at twice as many.
+_READ_BYTES = 2**22
+# Bytes of a request body above which it is written piece by piece, because one write would block the event loop.
+_LARGE_BODY = 2**18
 
 
 class AiohttpTransport:
@@ -44,14 +49,13 @@ class AiohttpTransport:
                     request.method,
                     request.url,
                     headers=request.headers,
-                    # A large body is written piece by piece, because one write would block the event loop.
-                    data=io.BytesIO(request.body) if len(request.body) > CHUNK_BYTES else request.body or None,
+                    data=io.BytesIO(request.body) if len(request.body) > _LARGE_BODY else request.body or None,
                     allow_redirects=False,
                     proxy=self._proxy(request.url),
                 ) as response,
             ):
                 chunks, size = list[bytes](), 0
-                async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+                async for chunk in response.content.iter_any():
                     chunks.append(chunk)
                     size += len(chunk)
                     check_response_size(size)
@@ -133,8 +137,8 @@ def _make_session(connector: Callable[[], aiohttp.TCPConnector]) -> aiohttp.Clie
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
         # aiohttp would read ~/.netrc, and reject our Authorization header if that has an entry for the host.
         trust_env=False,
-        # Larger than aiohttp's default of 64 KiB, so that large responses arrive in fewer pieces.
-        read_bufsize=CHUNK_BYTES,
+        # The transport reads every body whole, so stopping the server in the middle of a large one saves nothing.
+        read_bufsize=_READ_BYTES,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import socket
 import threading
@@ -19,7 +20,14 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from ..per_process import PerProcess
-from .contract import CHUNK_BYTES, Request, Response, check_response_size, connection_error, origin_of, timeout_error
+from .contract import Request, Response, check_response_size, connection_error, origin_of, timeout_error
+
+# Bytes of a response body per read, if it has as many.
+_READ_BYTES = 2**22
+# Bytes of a request body that are sent together with the headers.
+_SMALL_BODY = 2**16
+# Seconds by which a read may end too late, because the timeout of a socket is not set anew for each.
+_TOLERANCE = 0.05
 
 
 class RequestsTransport:
@@ -70,8 +78,9 @@ class RequestsTransport:
         options = self._environment[origin]
         with session.send(prepared, timeout=request.timeout, allow_redirects=False, **options) as response:
             # Read from urllib3, because dividing a body into chunks in requests takes longer than decoding it.
-            chunks, size = list[bytes](), 0
-            while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
+            # Most bodies are one chunk, which is read into its place and copied no more.
+            chunks, size, is_compressed = list[bytes](), 0, "content-encoding" in response.headers
+            while chunk := response.raw.read(_READ_BYTES, decode_content=is_compressed):
                 chunks.append(chunk)
                 size += len(chunk)
                 check_response_size(size)
@@ -126,6 +135,7 @@ class _DeadlineReader(io.RawIOBase):
     def __init__(self, connected: Any, deadline: float) -> None:
         self._socket = connected
         self._deadline = deadline
+        self._timeout = math.inf
         # This file keeps the socket open until the response is read, even if the connection is closed earlier.
         self._file = connected.makefile("rb", buffering=0)
 
@@ -136,12 +146,14 @@ class _DeadlineReader(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int | None:
+    def readinto(self, buffer: Any) -> int:
         remaining = self._deadline - time.monotonic()
         if remaining <= 0:
             raise TimeoutError("timed out")
-        self._socket.settimeout(remaining)
-        count: int | None = self._file.readinto(buffer)
+        if remaining < self._timeout - _TOLERANCE:
+            self._socket.settimeout(remaining)
+            self._timeout = remaining
+        count: int = self._socket.recv_into(buffer)
         return count
 
     def close(self) -> None:
@@ -151,6 +163,8 @@ class _DeadlineReader(io.RawIOBase):
 
 class _Endable:
     """A urllib3 connection that the exchange of its thread can end, and that keeps its deadline."""
+
+    _parts: list[bytes] | None = None
 
     def connect(self) -> None:
         _current.exchange.use(self)
@@ -162,7 +176,22 @@ class _Endable:
         if self.sock is not None:  # type: ignore[attr-defined]
             # The socket may still have the timeout of the last read of an earlier response.
             self.sock.settimeout(self.timeout)  # type: ignore[attr-defined]
-        super().request(*args, **options)  # type: ignore[misc]
+        self._parts = []
+        try:
+            super().request(*args, **options)  # type: ignore[misc]
+            parts = self._parts
+        finally:
+            self._parts = None
+        # One write for a small request, which then travels in one packet.
+        for part in [b"".join(parts)] if sum(map(len, parts)) < _SMALL_BODY else parts:
+            self.send(part)
+
+    def send(self, data: Any) -> None:
+        """Send data, or keep it until the request is complete."""
+        if self._parts is None:
+            super().send(data)  # type: ignore[misc]
+        else:
+            self._parts.append(data)
 
     def response_class(self, connected: Any, *args: Any, **options: Any) -> HTTPResponse:
         """Return a response of http.client that is read until the deadline."""
