@@ -44,6 +44,7 @@ from ..conflicts import warn_of_conflicts
 from ..default_models import warn_of_default_model
 from ..estimates import image_tokens
 from ..inputs import as_list, as_text, text_tokens
+from ..limiter import Limiter, RateLimiter, Slot
 from ..media import LARGEST, PDFIUM, Media, kind_of_string
 from ..models import (
     BATCH_TASKS,
@@ -116,6 +117,7 @@ __all__ = [
     "EmbeddingOptions",
     "EmbeddingType",
     "Endpoint",
+    "Limiter",
     "Media",
     "Modality",
     "Model",
@@ -123,11 +125,13 @@ __all__ = [
     "OnError",
     "Passage",
     "Progress",
+    "RateLimiter",
     "ReadPageArguments",
     "RequestOptions",
     "Reranker",
     "Role",
     "RoleOptions",
+    "Slot",
     "ToolResult",
     "WebSearchArguments",
     "WebTools",
