@@ -329,7 +329,7 @@ def test_importing_the_client_loads_no_http_library_and_no_framework() -> None:
     program = (
         "import sys, jina_client\n"
         "heavy = {'aiohttp', 'requests', 'tqdm', 'torch', 'PIL', 'onnxruntime', 'jina_local', 'haystack',"
-        " 'langchain_core', 'llama_index', 'pydantic'}\n"
+        " 'langchain_core', 'llama_index', 'opentelemetry', 'pydantic'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
