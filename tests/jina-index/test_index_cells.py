@@ -45,7 +45,8 @@ def test_with_all_cells_the_results_equal_those_without_cells(
 ) -> None:
     """The order is equal too, after any additions, replacements, removals and openings."""
     monkeypatch.setattr("jina_index.threads.ROWS_PER_THREAD", rows_for_a_thread)
-    monkeypatch.setattr("jina_index.nearest._TIE_MARGIN", 0)
+    monkeypatch.setattr("jina_index.nearest._ROWS_OF_FIRST_BLOCK", 8)
+    monkeypatch.setattr("jina_index.nearest._DISTANCES_PER_BLOCK", 64)
     chance = random.Random(seed)
     vectors, queries = few_signs(400, seed), few_signs(7, seed + 100)
     there: set[int] = set()

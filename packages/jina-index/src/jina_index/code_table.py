@@ -163,7 +163,7 @@ class CodeTable:
         bits = np.packbits(queries > 0, axis=1)
         cells = self._cells
         if cells is None or rows is None or nprobe is None or nprobe >= len(cells):
-            return nearest_bits(bits, codes, count, rows, ascending=cells is None)
+            return nearest_bits(bits, codes, count, rows)
         tail = self._count - int(cells.bounds[-1])
         results = []
         for start in range(0, len(queries), _QUERIES_PER_STEP):
