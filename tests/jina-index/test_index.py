@@ -239,6 +239,18 @@ def test_a_batch_that_fails_leaves_the_index_as_it_was() -> None:
         assert ids_of(index.search(vectors[2], k=1)) == [3]
 
 
+def test_a_large_batch_has_several_checksums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jina_index.store.ROWS_PER_BATCH", 8)
+    documents = [unit(1 + number % 3, seed=number) for number in range(20)]
+    with MultiVectorIndex(DIMENSIONS, tmp_path) as index:
+        index.add(range(20), documents)
+    with sqlite3.connect(tmp_path / "index.sqlite3") as database:
+        batches = database.execute("SELECT first_row, rows, first_vector, vectors FROM batches").fetchall()
+    assert batches == [(0, 8, 0, 15), (8, 8, 15, 16), (16, 4, 31, 8)]
+    with MultiVectorIndex.load(tmp_path, verify=True) as index:
+        assert index.search(documents[17], k=1)[0].id == 17
+
+
 def _flip(path: Path, place: int) -> None:
     content = bytearray(path.read_bytes())
     content[place] ^= 1

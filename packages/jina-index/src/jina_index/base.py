@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import tempfile
 import threading
 import weakref
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from .checks import as_count, check_oversampling
 from .code_table import CodeTable
 from .errors import IndexFileError
+from .files import DATABASE, damaged
 from .generations import Batch, publish_generation, write_generation
 from .hits import Hit
 from .items import Id, StoredItem, check_ids, to_json
@@ -258,23 +260,33 @@ class BaseIndex:
         distinct = check_ids(ids)
         if isinstance(payloads, (str, bytes, dict)):
             raise JinaInputError(f"payloads must be a list, one for each id, got a {type(payloads).__name__}")
-        values = [None] * len(distinct) if payloads is None else list(payloads)
-        if not len(distinct) == len(lengths) == len(values):
+        values = None if payloads is None else list(payloads)
+        count = len(distinct) if values is None else len(values)
+        if not len(distinct) == len(lengths) == count:
             raise JinaInputError(
-                f"{len(distinct)} ids, {len(lengths)} vectors and {len(values)} payloads: pass one of each per item"
+                f"{len(distinct)} ids, {len(lengths)} vectors and {count} payloads: pass one of each per item"
             )
         if not distinct:
             return
-        contents = [to_json(payload, f"payloads[{place}]") for place, payload in enumerate(values)]
+        contents = (
+            [None] * count
+            if values is None
+            else [to_json(payload, f"payloads[{place}]") for place, payload in enumerate(values)]
+        )
         with self._lock.write():
             self._check_open()
-            rows = self._store.rows_of(distinct)
-            if rows and not replace:
+            first_row = self._store.rows
+            replaced = list(self._store.rows_of(distinct).values()) if replace else []
+            try:
+                self._store.add(distinct, contents, codes, vectors, lengths, replaced)
+            except sqlite3.IntegrityError:
+                # Looking for the ids before adding them would take as long as adding them.
+                present = self._store.rows_of(distinct)
+                if not present:
+                    raise damaged(self._store.folder, DATABASE) from None
                 raise JinaInputError(
-                    f"the index has the id {next(iter(rows))!r} already; choose another id, or pass replace=True"
-                )
-            first_row, replaced = self._store.rows, list(rows.values())
-            self._store.add(distinct, contents, codes, vectors, lengths, replaced)
+                    f"the index has the id {next(iter(present))!r} already; choose another id, or pass replace=True"
+                ) from None
             if replaced:
                 self._codes.remove(replaced)
             self._codes.append(codes, first_row)

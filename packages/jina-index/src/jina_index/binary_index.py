@@ -16,7 +16,7 @@ from .base import BaseIndex
 from .checks import as_count
 from .hits import Hit
 from .items import Id
-from .nearest import best
+from .nearest import as_bits, best
 from .settings import OVERSAMPLING, Kind, StoredPrecision
 from .threads import for_each_number
 
@@ -73,7 +73,7 @@ class BinaryIndex(BaseIndex):
             JinaInputError: an invalid shape, id or payload, or the index is read-only.
         """
         floats = self._as_floats(vectors, "vectors", rows=True)
-        codes = np.packbits(floats > 0, axis=1)
+        codes = as_bits(floats)
         self._append(
             ids, payloads, codes, stored_vectors.encode(floats, self.stored), [1] * len(floats), replace=replace
         )

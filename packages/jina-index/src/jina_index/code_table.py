@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cells import Cells, Clustering
-from .nearest import nearest_bits, nearest_bits_in_cells, nearest_floats
+from .nearest import as_bits, nearest_bits, nearest_bits_in_cells, nearest_floats
 from .store import IndexStore
 
 # Rows that are moved together when rows are removed.
@@ -160,7 +160,7 @@ class CodeTable:
         if self._settings.first_stage == "float":
             places = nearest_floats(queries, codes.view("<f4"), count)
             return places if rows is None else rows[places]
-        bits = np.packbits(queries > 0, axis=1)
+        bits = as_bits(queries)
         cells = self._cells
         if cells is None or rows is None or nprobe is None or nprobe >= len(cells):
             return nearest_bits(bits, codes, count, rows)

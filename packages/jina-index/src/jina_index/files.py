@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -83,13 +84,22 @@ def check_file(path: Path, generation: str, content: int, folder: Path) -> None:
         )
 
 
-def append(path: Path, offset: int, content: Any) -> None:
-    """Write bytes after the header, starting at ``offset``, and flush them to the disk."""
-    with path.open("r+b") as file:
+def append(path: Path, offset: int, parts: Iterable[Any]) -> list[int]:
+    """Write arrays after the header, starting at ``offset``, and flush them to the disk.
+
+    Returns:
+        The CRC-32 of each array.
+    """
+    checksums = []
+    with path.open("r+b", buffering=0) as file:
         file.seek(HEADER_LENGTH + offset)
-        file.write(as_bytes(content))
-        file.flush()
+        for part in parts:
+            content = as_bytes(part)
+            checksums.append(crc(content))
+            while content:
+                content = content[file.write(content) :]
         os.fsync(file.fileno())
+    return checksums
 
 
 def flush_folder(folder: Path) -> None:

@@ -55,8 +55,10 @@ def write_generation(
             for items, codes, vectors in batches:
                 codes_file.write(as_bytes(codes))
                 vectors_file.write(as_bytes(vectors))
-                batch = (items[0].row, len(items), crc(codes), items[0].first_vector, len(vectors), crc(vectors))
-                tables.insert_batch(database, batch, items)
+                first = items[0]
+                batch = tables.Batch(first.row, len(items), crc(codes), first.first_vector, len(vectors), crc(vectors))
+                tables.insert_batch(database, batch)
+                tables.insert_items(database, items)
             if clustering is not None:
                 tables.insert_cells(database, clustering, create=True)
             for file in (codes_file, vectors_file):

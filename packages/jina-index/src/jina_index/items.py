@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
 import orjson
@@ -12,6 +12,10 @@ from jina_client import JinaInputError
 
 Id = str | int
 """The id of an item: a string, or an integer of 64 bits."""
+
+
+ItemFields = tuple[int, Id, bytes | None, int, int]
+"""The fields of :class:`StoredItem`."""
 
 
 class StoredItem(NamedTuple):
@@ -32,21 +36,14 @@ class StoredItem(NamedTuple):
     vectors: int
 
     @property
-    def crc(self) -> int:
-        """The checksum of all fields."""
-        row, id, payload, first_vector, vectors = self
-        text = repr((row, id, first_vector, vectors)).encode()
-        return zlib.crc32(payload or b"", zlib.crc32(text))
-
-    @property
-    def columns(self) -> tuple[Any, ...]:
-        """The values of the table's columns."""
-        return (*self, self.crc)
-
-    @property
     def value(self) -> Any:
         """The payload as a Python value."""
         return None if self.payload is None else orjson.loads(self.payload)
+
+
+def item_crc(row: int, id: Id, payload: bytes | None, first_vector: int, vectors: int) -> int:
+    """Return the checksum of all fields of an item."""
+    return crc32(payload or b"", crc32(repr((row, id, first_vector, vectors)).encode()))
 
 
 def to_json(payload: Any, name: str) -> bytes | None:
@@ -81,20 +78,29 @@ def check_ids(ids: Any, name: str = "ids") -> list[Id]:
     """
     if isinstance(ids, (str, bytes)) or not isinstance(ids, Iterable):
         raise JinaInputError(f"{name} must be a list, got {ids!r}; for a single id pass [{ids!r}]")
-    items: list[Id] = [id.item() if isinstance(id, np.generic) else id for id in ids]
-    for place, id in enumerate(items):
-        is_number = isinstance(id, int) and not isinstance(id, bool) and -(2**63) <= id < 2**63
-        if not is_number and not (isinstance(id, str) and _is_utf8(id)):
-            raise JinaInputError(f"{name}[{place}] must be a string or a whole number of 64 bits, got {id!r}")
+    items: list[Id] = list(ids.tolist() if isinstance(ids, np.ndarray) else ids)
+    if not _are_ids(items):
+        items = [id.item() if isinstance(id, np.generic) else id for id in items]
+        for place, id in enumerate(items):
+            if not _are_ids([id]):
+                raise JinaInputError(f"{name}[{place}] must be a string or a whole number of 64 bits, got {id!r}")
     if len(set(items)) < len(items):
         duplicate = next(id for place, id in enumerate(items) if id in items[:place])
         raise JinaInputError(f"{name} holds {duplicate!r} twice; each id may occur once in a call")
     return items
 
 
-def _is_utf8(text: str) -> bool:
+def _are_ids(items: list[Any]) -> bool:
+    """Return whether all items are strings of valid Unicode or integers of 64 bits."""
+    kinds = set(map(type, items))
+    numbers = (
+        items if kinds == {int} else [item for item in items if isinstance(item, int) and not isinstance(item, bool)]
+    )
+    texts = items if kinds == {str} else [item for item in items if isinstance(item, str)]
+    if len(numbers) + len(texts) < len(items) or (numbers and not -(2**63) <= min(numbers) <= max(numbers) < 2**63):
+        return False
     try:
-        text.encode()
+        "".join(texts).encode()
     except UnicodeEncodeError:
         return False
     return True

@@ -16,7 +16,7 @@ from . import stored_vectors
 from .base import BaseIndex
 from .hits import Hit
 from .items import Id
-from .nearest import best
+from .nearest import as_bits, best
 from .settings import OVERSAMPLING, FirstStage, Kind, StoredPrecision
 
 
@@ -73,7 +73,7 @@ class MultiVectorIndex(BaseIndex):
             return
         pooled = mean_pool(matrices)
         bits = self._store.settings.first_stage == "bits"
-        codes = np.packbits(pooled > 0, axis=1) if bits else pooled.astype("<f4").view(np.uint8)
+        codes = as_bits(pooled) if bits else pooled.astype("<f4").view(np.uint8)
         encoded = stored_vectors.encode(np.concatenate(matrices), self.stored)
         self._append(ids, payloads, codes, encoded, [len(matrix) for matrix in matrices], replace=replace)
 

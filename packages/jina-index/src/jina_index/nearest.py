@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .threads import faiss, for_each_part, pool, thread_count
+from .threads import BLOCK_ROWS, faiss, for_each_block, for_each_part, pool, thread_count
 
 # A sort key is a distance of 17 bits, shifted by this, plus a row number. Above them is the number of a query.
 _DISTANCE_SHIFT = 40
@@ -23,6 +23,17 @@ _ROWS_OF_FIRST_BLOCK = 4096
 _KEPT_PER_RESULT = 8
 # The keys that one step over cells may hold: 32 MB.
 _KEYS_PER_STEP = 2**22
+
+
+def as_bits(vectors: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return the ``ubinary`` codes of vectors: ``(n, dims)`` to ``(n, bytes)``."""
+    codes = np.empty((len(vectors), -(-vectors.shape[1] // 8)), np.uint8)
+
+    def pack(block: slice) -> None:
+        codes[block] = np.packbits(vectors[block] > 0, axis=1)
+
+    for_each_block(pack, len(vectors), BLOCK_ROWS)
+    return codes
 
 
 def nearest_bits(
@@ -154,14 +165,11 @@ class _SmallestKeys:
         seed = max(self._count, min(_ROWS_OF_FIRST_BLOCK, self._step))
         self._compare(slice(0, seed))
         self._discard()
-        # The threads take blocks from one iterator, so that one that is slowed down does not delay the others.
-        starts = iter(range(seed, len(self._codes), self._step))
 
-        def work(_: int) -> None:
-            for start in starts:
-                self._compare(slice(start, start + self._step))
+        def compare(block: slice) -> None:
+            self._compare(slice(seed + block.start, seed + block.stop))
 
-        list(pool().map(work, range(thread_count(len(self._codes)))))
+        for_each_block(compare, len(self._codes) - seed, self._step, thread_count(len(self._codes)))
         return self._discard()
 
     def _compare(self, block: slice) -> None:

@@ -13,6 +13,8 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import wait
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +28,13 @@ from .database import PARAMETERS_PER_STATEMENT, SELECT_ITEMS, insert_cells
 from .errors import IndexFileError
 from .files import DATABASE, HEADER_LENGTH, append, check_file, crc, damaged, reject_links
 from .generations import publish_generation, remove_other_generations, write_generation
-from .items import Id, StoredItem
+from .items import Id, StoredItem, item_crc
 from .settings import IndexSettings
 from .stored_vectors import vector_width
+from .threads import writers
+
+# Rows that have one checksum: several threads can compare those of a large batch.
+ROWS_PER_BATCH = 16_384
 
 
 class IndexStore:
@@ -115,17 +121,35 @@ class IndexStore:
             JinaInputError: the index is read-only.
         """
         self.check_writable()
-        append(self._codes_path, self.rows * self.settings.code_width, codes)
-        append(self._vectors_path, self.vectors * self._vector_width, vectors)
-        starts = np.cumsum([self.vectors, *lengths]).tolist()
-        items = [
-            StoredItem(self.rows + place, *fields)
-            for place, fields in enumerate(zip(ids, payloads, starts[:-1], map(int, lengths), strict=True))
-        ]
+        starts = np.cumsum([0, *lengths])
+        edges = [*range(0, len(ids), ROWS_PER_BATCH), len(ids)]
+        row_parts = list(pairwise(edges))
+        vector_parts = [(int(starts[first]), int(starts[end])) for first, end in row_parts]
         with tables.transaction(self._database):
             tables.delete_items(self._database, replaced)
-            batch = (self.rows, len(ids), crc(codes), self.vectors, len(vectors), crc(vectors))
-            tables.insert_batch(self._database, batch, items)
+            # The disk and SQLite work at the same time. Only the commit makes the new bytes part of the index.
+            writes = [
+                writers().submit(append, path, offset, [array[first:end] for first, end in parts])
+                for path, offset, array, parts in (
+                    (self._codes_path, self.rows * self.settings.code_width, codes, row_parts),
+                    (self._vectors_path, self.vectors * self._vector_width, vectors, vector_parts),
+                )
+            ]
+            try:
+                rows = range(self.rows, self.rows + len(ids))
+                first_vectors = (starts[:-1] + self.vectors).tolist()
+                tables.insert_items(
+                    self._database, zip(rows, ids, payloads, first_vectors, map(int, lengths), strict=True)
+                )
+            finally:
+                wait(writes)
+            codes_crcs, vectors_crcs = (write.result() for write in writes)
+            for (row, row_end), codes_crc, (vector, vector_end), vectors_crc in zip(
+                row_parts, codes_crcs, vector_parts, vectors_crcs, strict=True
+            ):
+                first, first_vector = self.rows + row, self.vectors + vector
+                batch = tables.Batch(first, row_end - row, codes_crc, first_vector, vector_end - vector, vectors_crc)
+                tables.insert_batch(self._database, batch)
         self.rows += len(ids)
         self.vectors += len(vectors)
 
@@ -267,7 +291,7 @@ class IndexStore:
         row, _, payload, first_vector, vectors = item
         if (
             not (payload is None or isinstance(payload, bytes))
-            or item.crc != columns[5]
+            or item_crc(*item) != columns[5]
             or not 0 <= row < self.rows
             or not 0 <= first_vector <= first_vector + vectors <= self.vectors
         ):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .settings import IndexSettings, StoredPrecision
+from .threads import BLOCK_ROWS, for_each_block
 
 _NUMBERS: dict[StoredPrecision, np.dtype[Any]] = {"int8": np.dtype("i1"), "int16": np.dtype("<i2")}
 _SCALE: np.dtype[Any] = np.dtype("<f4")
@@ -34,15 +35,21 @@ def encode(vectors: NDArray[np.float32], stored: StoredPrecision) -> NDArray[np.
         Bytes of shape ``(n, width)``: the scale, then the numbers.
     """
     numbers = _NUMBERS[stored]
-    limit = np.iinfo(numbers).max
+    limit = np.float32(np.iinfo(numbers).max)
     rows = np.empty((len(vectors), _width(stored, vectors.shape[1])), np.uint8)
-    largest = np.abs(vectors).max(axis=1, keepdims=True)
-    scales = (largest / np.float32(limit)).astype(_SCALE)
-    rows[:, : _SCALE.itemsize] = scales.view(np.uint8)
-    # Divide by the largest number and not by the scale, which may be too small for float32 to hold exactly.
-    shares = np.divide(vectors, largest, out=np.zeros_like(vectors), where=largest > 0)
-    shares *= limit
-    rows[:, _SCALE.itemsize :] = np.rint(shares).astype(numbers).view(np.uint8)
+
+    def encode_block(block: slice) -> None:
+        part = vectors[block]
+        shares = np.abs(part)
+        largest = shares.max(axis=1, keepdims=True)
+        rows[block, : _SCALE.itemsize] = (largest / limit).astype(_SCALE).view(np.uint8)
+        # Divide by the largest number and not by the scale, which may be too small for float32 to hold exactly.
+        np.divide(part, np.where(largest > 0, largest, 1), out=shares)
+        shares *= limit
+        np.rint(shares, out=shares)
+        rows[block, _SCALE.itemsize :] = shares.astype(numbers).view(np.uint8)
+
+    for_each_block(encode_block, len(vectors), BLOCK_ROWS)
     return rows
 
 

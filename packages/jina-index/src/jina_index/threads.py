@@ -14,6 +14,9 @@ from jina_client import JinaInputError
 # Below this number of rows, waking a thread takes longer than reading the rows.
 ROWS_PER_THREAD = 50_000
 
+# Vectors that one step converts: 1 MB of 1024 floats, which the second-level cache holds.
+BLOCK_ROWS = 256
+
 _Result = TypeVar("_Result")
 
 
@@ -50,6 +53,30 @@ def for_each_part(search: Callable[[slice], _Result], rows: int) -> list[_Result
     return list(pool().map(search, [slice(start, end) for start, end in pairwise(edges)]))
 
 
+def for_each_block(work: Callable[[slice], None], rows: int, step: int, threads: int | None = None) -> None:
+    """Call ``work`` with slices of ``step`` rows that together cover ``rows`` rows.
+
+    The threads take the slices from one iterator, so that one that is slowed down does not delay the others.
+
+    Args:
+        work: the function.
+        rows: the number of rows.
+        step: the rows of a slice.
+        threads: the number of threads; by default one per processor, or fewer if there are fewer slices.
+    """
+    starts = iter(range(0, rows, step))
+
+    def run(_: int) -> None:
+        for start in starts:
+            work(slice(start, min(start + step, rows)))
+
+    count = threads or min(_processors(), -(-rows // step))
+    if count == 1:
+        run(0)
+    else:
+        list(pool().map(run, range(count)))
+
+
 def thread_count(rows: int) -> int:
     """Return the number of threads to compare so many rows with: at least 1."""
     return max(1, min(_processors(), rows // ROWS_PER_THREAD))
@@ -61,9 +88,16 @@ def pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_processors(), "jina-index", lambda: faiss().omp_set_num_threads(1))
 
 
+@cache
+def writers() -> ThreadPoolExecutor:
+    """Return the threads that write files. They wait for the disk, which searches do not have to."""
+    return ThreadPoolExecutor(2, "jina-index-writer")
+
+
 def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=pool.cache_clear)  # A forked process does not inherit the threads.
+if hasattr(os, "register_at_fork"):  # A forked process does not inherit the threads.
+    os.register_at_fork(after_in_child=pool.cache_clear)
+    os.register_at_fork(after_in_child=writers.cache_clear)
