@@ -294,7 +294,7 @@ def _link(path: Path) -> None:
         (_file("index.sqlite3", lambda path: path.write_bytes(b"")), "is not an index"),
         (_file("index.sqlite3", lambda path: os.truncate(path, 4096)), "damaged|is not an index|malformed"),
         (_sql("PRAGMA application_id = 7"), "is not an index"),
-        (_sql("PRAGMA user_version = 2"), "version 2"),
+        (_sql("PRAGMA user_version = 3"), "version 3"),
         (_sql("UPDATE settings SET value = '../../etc' WHERE name = 'generation'"), "generation"),
         (_sql("UPDATE settings SET value = 0 WHERE name = 'dimensions'"), "settings"),
         (_sql("UPDATE settings SET value = 'x' WHERE name = 'dimensions'"), "settings"),
@@ -311,6 +311,8 @@ def _link(path: Path) -> None:
         (_sql("UPDATE items SET id = 'other' WHERE row = 3"), "row 3"),
         (_sql("UPDATE items SET first_vector = 10000 WHERE row = 3"), "row 3"),
         (_sql("UPDATE items SET row = 10000 WHERE row = 3"), "damaged"),
+        (_sql("DELETE FROM items WHERE row = 3"), "number of items"),
+        (_sql("UPDATE settings SET value = 'x' WHERE name = 'removed'"), "removed"),
         (_sql("CREATE TRIGGER t AFTER INSERT ON items BEGIN DELETE FROM items; END"), "schema"),
     ],
 )
@@ -320,17 +322,21 @@ def test_damaged_and_hostile_files_raise(tmp_path: Path, damage: Callable[[Path]
         index.add([f"id {number}" for number in range(50)], unit(50), ["payload"] * 50)
     damage(folder)
     with pytest.raises(IndexFileError, match=message):
-        BinaryIndex.load(folder)
+        BinaryIndex.load(folder, verify=True)
 
 
 def test_without_verification_damage_raises_when_it_is_read(tmp_path: Path) -> None:
     with BinaryIndex(DIMENSIONS, tmp_path) as index:
         index.add(range(50), unit(50))
     _sql("UPDATE items SET payload = '{}' WHERE row = 3")(tmp_path)
-    with BinaryIndex.load(tmp_path, verify=False) as index:
+    _sql("DELETE FROM items WHERE row = 5")(tmp_path)
+    with BinaryIndex.load(tmp_path) as index:
         assert ids_of(index.search(unit(50)[4], k=1)) == [4]
+        for row in (3, 5):
+            with pytest.raises(IndexFileError, match=f"row {row}"):
+                index.search(unit(50)[row], k=1)
         with pytest.raises(IndexFileError, match="row 3"):
-            index.search(unit(50)[3], k=1)
+            index.verify()
 
 
 def test_opening_deletes_the_files_of_an_interrupted_save(tmp_path: Path) -> None:

@@ -57,14 +57,14 @@ class BaseIndex:
         self._open(IndexStore.create(folder, settings))
 
     @classmethod
-    def load(cls, path: str | Path, *, verify: bool = True, read_only: bool = False) -> Self:
+    def load(cls, path: str | Path, *, verify: bool = False, read_only: bool = False) -> Self:
         """Open an existing index.
 
         Args:
             path: the index folder.
-            verify: whether to read all files and compare them with their checksums. Without it the index checks the
-                sizes and the first stage when it opens, an id and its payload when a search returns them, and the
-                stored vectors never.
+            verify: whether to read all files and compare them with their checksums, as :meth:`verify` does. Without it
+                the index checks the sizes and the first stage when it opens, an id and its payload when a search
+                returns them, and the stored vectors never.
             read_only: whether to open the index without changing anything. Several processes can have it open that
                 way, or one process for writing.
 
@@ -195,6 +195,16 @@ class BaseIndex:
                 self._store.remove(rows)
                 self._codes.remove(rows)
         return len(rows)
+
+    def verify(self) -> None:
+        """Read all files and compare them with their checksums. Other threads may search meanwhile.
+
+        Raises:
+            IndexFileError: something is damaged.
+        """
+        with self._lock.read():
+            self._check_open()
+            self._store.verify()
 
     def save(self, path: str | Path | None = None) -> None:
         """Write the index anew, without removed vectors, to its own or another folder.

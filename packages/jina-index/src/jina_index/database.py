@@ -1,7 +1,9 @@
 """The SQLite file of an index: its schema, its connection, and the rows that other modules read and write.
 
-The names of tables, columns and settings belong to version 1 of the file format and must not change: the table
-``lists`` holds the IVF cells, and the setting ``originals`` the precision of the stored vectors.
+The names of tables, columns and settings belong to the file format and must not change: the table ``lists`` holds the
+IVF cells, and the setting ``originals`` the precision of the stored vectors. Version 2 added the setting ``removed``,
+the number of removed rows, so that opening an index does not have to count them. The first change of an index of
+version 1 makes it one of version 2.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ SELECT_ITEMS = "SELECT row, id, payload, first_vector, vectors, crc FROM items"
 _SELECT_CELLS = "SELECT number, centroid, rows, crc FROM lists ORDER BY number"
 
 _APPLICATION_ID = 0x4A494E41
-_VERSION = 1
+_VERSION = 2
+_OLDEST_VERSION = 1
 _GENERATION = re.compile(r"[0-9a-f]{16}")
 _SCHEMA = (
     "CREATE TABLE settings (name TEXT PRIMARY KEY, value)",
@@ -113,7 +116,7 @@ def create_tables(database: sqlite3.Connection, settings: IndexSettings, generat
     """Create the tables of an empty index and write its settings."""
     for table in _SCHEMA:
         database.execute(table)
-    values = settings.to_file() | {"generation": generation}
+    values = settings.to_file() | {"generation": generation, "removed": 0}
     database.executemany("INSERT INTO settings VALUES (?, ?)", values.items())
 
 
@@ -136,9 +139,9 @@ def read_schema(database: sqlite3.Connection, folder: Path) -> bool:
     (version,) = database.execute("PRAGMA user_version").fetchone()
     if application != _APPLICATION_ID:
         raise IndexFileError(f"{folder / DATABASE} is not an index: another program wrote it; check the path")
-    if version != _VERSION:
+    if not _OLDEST_VERSION <= version <= _VERSION:
         raise IndexFileError(
-            f"{folder} has version {version} of the format, and this release reads version {_VERSION}; "
+            f"{folder} has version {version} of the format, and this release reads {_OLDEST_VERSION} to {_VERSION}; "
             "install the release of jina-index that wrote it"
         )
     tables = [sql for (sql,) in database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")]
@@ -148,18 +151,20 @@ def read_schema(database: sqlite3.Connection, folder: Path) -> bool:
     return has_cells
 
 
-def read_settings(database: sqlite3.Connection, folder: Path) -> tuple[IndexSettings, str]:
-    """Return the settings and the name of the generation.
+def read_settings(database: sqlite3.Connection, folder: Path) -> tuple[IndexSettings, str, int | None]:
+    """Return the settings, the name of the generation, and the number of removed rows, which version 1 does not have.
 
     Raises:
         IndexFileError: a setting is missing, unknown or not allowed.
     """
     values = dict(database.execute("SELECT name, value FROM settings"))
-    generation = values.pop("generation", None)
+    generation, removed = values.pop("generation", None), values.pop("removed", None)
     if not isinstance(generation, str) or not _GENERATION.fullmatch(generation):
         raise damaged(folder, f"the generation in {DATABASE}")
+    if not isinstance(removed, int | None):
+        raise damaged(folder, f"the number of removed rows in {DATABASE}")
     try:
-        return IndexSettings.from_file(values), generation
+        return IndexSettings.from_file(values), generation, removed
     except (TypeError, JinaInputError) as error:
         raise damaged(folder, f"the settings in {DATABASE} ({error})") from None
 
@@ -177,7 +182,8 @@ def read_totals(database: sqlite3.Connection, folder: Path) -> tuple[int, int]:
         if (first_row, first_vector) != (rows, vectors) or count < 1 or length < count:
             raise damaged(folder, f"the batch of row {first_row} in {DATABASE}")
         rows, vectors = rows + count, vectors + length
-    lowest, highest = database.execute("SELECT MIN(row), MAX(row) FROM items").fetchone()
+    # Two subqueries, because SQLite reads the whole table for two aggregates in one.
+    lowest, highest = database.execute("SELECT (SELECT MIN(row) FROM items), (SELECT MAX(row) FROM items)").fetchone()
     if highest is not None and (lowest < 0 or highest >= rows):
         raise damaged(folder, f"the rows {lowest} to {highest} of {DATABASE}")
     return rows, vectors
@@ -203,6 +209,18 @@ def insert_items(database: sqlite3.Connection, items: Iterable[ItemFields]) -> N
 def insert_batch(database: sqlite3.Connection, batch: Batch) -> None:
     """Insert a batch, inside a transaction."""
     database.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)", batch)
+
+
+def count_items(database: sqlite3.Connection) -> int:
+    """Return the number of items, which takes long for millions."""
+    (count,) = database.execute("SELECT COUNT(*) FROM items").fetchone()
+    return int(count)
+
+
+def write_removed(database: sqlite3.Connection, removed: int) -> None:
+    """Write the number of removed rows, inside a transaction."""
+    database.execute("INSERT OR REPLACE INTO settings VALUES ('removed', ?)", (removed,))
+    mark_format(database)
 
 
 def delete_items(database: sqlite3.Connection, rows: Sequence[int]) -> None:

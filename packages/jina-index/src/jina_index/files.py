@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterable
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ DATABASE = "index.sqlite3"
 
 _MAGIC = b"jinaindx"
 HEADER_LENGTH = len(_MAGIC) + 16
+_BYTES_PER_READ = 2**18
 
 
 def header(generation: str) -> bytes:
@@ -100,6 +102,19 @@ def append(path: Path, offset: int, parts: Iterable[Any]) -> list[int]:
                 content = content[file.write(content) :]
         os.fsync(file.fileno())
     return checksums
+
+
+def read_into(file: RawIOBase, content: memoryview) -> int:
+    """Fill ``content`` from a file, and return its CRC-32.
+
+    The checksum follows each step of reading, while the bytes are in the processor's cache. It is not that of the bytes
+    if the file is too short.
+    """
+    checksum = 0
+    while content and (count := file.readinto(content[:_BYTES_PER_READ])):
+        checksum = zlib.crc32(content[:count], checksum)
+        content = content[count:]
+    return -1 if content else checksum
 
 
 def flush_folder(folder: Path) -> None:

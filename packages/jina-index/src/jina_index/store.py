@@ -26,15 +26,17 @@ from . import database as tables
 from .cells import Clustering
 from .database import PARAMETERS_PER_STATEMENT, SELECT_ITEMS, insert_cells
 from .errors import IndexFileError
-from .files import DATABASE, HEADER_LENGTH, append, check_file, crc, damaged, reject_links
+from .files import DATABASE, HEADER_LENGTH, append, as_bytes, check_file, crc, damaged, read_into, reject_links
 from .generations import publish_generation, remove_other_generations, write_generation
 from .items import Id, StoredItem, item_crc
 from .settings import IndexSettings
 from .stored_vectors import vector_width
-from .threads import writers
+from .threads import for_each_block, writers
 
 # Rows that have one checksum: several threads can compare those of a large batch.
 ROWS_PER_BATCH = 16_384
+# Batches that a thread reads before it takes others.
+_BATCHES_PER_STEP = 4
 
 
 class IndexStore:
@@ -57,8 +59,9 @@ class IndexStore:
         try:
             with self._damage_reported():
                 self._has_cells = tables.read_schema(self._database, folder)
-                self.settings, generation = tables.read_settings(self._database, folder)
+                self.settings, generation, removed = tables.read_settings(self._database, folder)
                 self.rows, self.vectors = tables.read_totals(self._database, folder)
+                self._removed = self.rows - tables.count_items(self._database) if removed is None else removed
                 self._vector_width = vector_width(self.settings)
                 self._codes_path = folder / f"codes-{generation}.bin"
                 self._vectors_path = folder / f"vectors-{generation}.bin"
@@ -126,7 +129,7 @@ class IndexStore:
         row_parts = list(pairwise(edges))
         vector_parts = [(int(starts[first]), int(starts[end])) for first, end in row_parts]
         with tables.transaction(self._database):
-            tables.delete_items(self._database, replaced)
+            self._delete(replaced)
             # The disk and SQLite work at the same time. Only the commit makes the new bytes part of the index.
             writes = [
                 writers().submit(append, path, offset, [array[first:end] for first, end in parts])
@@ -152,6 +155,7 @@ class IndexStore:
                 tables.insert_batch(self._database, batch)
         self.rows += len(ids)
         self.vectors += len(vectors)
+        self._removed += len(replaced)
 
     def remove(self, rows: Sequence[int]) -> None:
         """Remove items and flush the removal to the disk. Their bytes remain until the index is written anew.
@@ -161,7 +165,8 @@ class IndexStore:
         """
         self.check_writable()
         with tables.transaction(self._database):
-            tables.delete_items(self._database, rows)
+            self._delete(rows)
+        self._removed += len(rows)
 
     def write_cells(self, clustering: Clustering) -> None:
         """Replace the IVF cells and flush them to the disk.
@@ -196,9 +201,13 @@ class IndexStore:
         """Return the items of some rows.
 
         Raises:
-            IndexFileError: one is damaged.
+            IndexFileError: one is damaged or missing.
         """
-        return {item.row: item for item in map(self._item, self._select(f"{SELECT_ITEMS} WHERE row IN", rows))}
+        items = {item.row: item for item in map(self._item, self._select(f"{SELECT_ITEMS} WHERE row IN", rows))}
+        if len(items) < len(rows):
+            missing = next(row for row in rows if row not in items)
+            raise damaged(self.folder, f"row {missing} of {DATABASE}")
+        return items
 
     def all_items(self) -> Iterator[StoredItem]:
         """Yield every item in the order of rows.
@@ -217,11 +226,10 @@ class IndexStore:
 
     def live_rows(self) -> NDArray[np.int64] | None:
         """Return the rows that are not removed, ascending, or ``None`` if no row is removed."""
-        (count,) = self._database.execute("SELECT COUNT(*) FROM items").fetchone()
-        if count == self.rows:
+        if not self._removed:
             return None
         rows = self._database.execute("SELECT row FROM items ORDER BY row")
-        return np.fromiter((row for (row,) in rows), np.int64, count)
+        return np.fromiter((row for (row,) in rows), np.int64)
 
     def read_codes(self) -> NDArray[np.uint8]:
         """Read the codes of all rows and compare them with their checksums.
@@ -232,12 +240,18 @@ class IndexStore:
         Raises:
             IndexFileError: a checksum is wrong.
         """
-        width = self.settings.code_width
-        codes = np.fromfile(self._codes_path, np.uint8, self.rows * width, offset=HEADER_LENGTH)
-        codes = codes.reshape(self.rows, width)
-        for first, count, checksum in self._database.execute("SELECT first_row, rows, codes_crc FROM batches"):
-            if crc(codes[first : first + count]) != checksum:
-                raise damaged(self.folder, f"rows {first} to {first + count - 1} of {self._codes_path.name}")
+        codes = np.empty((self.rows, self.settings.code_width), np.uint8)
+        batches = self._database.execute("SELECT first_row, rows, codes_crc FROM batches").fetchall()
+
+        def read(part: slice) -> None:
+            with self._codes_path.open("rb", buffering=0) as file:
+                for first, count, checksum in batches[part]:
+                    content = as_bytes(codes[first : first + count])
+                    file.seek(HEADER_LENGTH + first * self.settings.code_width)
+                    if read_into(file, content) != checksum:
+                        raise damaged(self.folder, f"rows {first} to {first + count - 1} of {self._codes_path.name}")
+
+        for_each_block(read, len(batches), _BATCHES_PER_STEP)
         return codes
 
     def map_vectors(self) -> NDArray[np.uint8]:
@@ -266,8 +280,13 @@ class IndexStore:
             for first, count, checksum in batches:
                 if crc(vectors[first : first + count]) != checksum:
                     raise damaged(self.folder, f"vectors {first} to {first + count - 1} of {self._vectors_path.name}")
-            for _ in self.all_items():
-                pass
+            if sum(1 for _ in self.all_items()) != self.rows - self._removed:
+                raise damaged(self.folder, f"the number of items in {DATABASE}")
+
+    def _delete(self, rows: Sequence[int]) -> None:
+        """Delete items, inside a transaction."""
+        tables.delete_items(self._database, rows)
+        tables.write_removed(self._database, self._removed + len(rows))
 
     def check_writable(self) -> None:
         """Check that the index may be changed.
