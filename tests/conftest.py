@@ -43,6 +43,11 @@ class FileScheduling(LoadScopeScheduling):
         return nodeid if file.endswith(self.SPREAD) else file
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return one process more than there are cores: a fifth of the time is spent on waiting."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
     """Choose how tests are given to the processes of ``pytest -n``."""
     return FileScheduling(config, log)

