@@ -21,6 +21,7 @@ import orjson
 from numpy.typing import NDArray
 
 from .errors import JinaInputError
+from .json_body import json_pieces
 from .media import Media
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def cache_keys(
     Args:
         service: the base URL, because two services may use one name for different models.
         fields: everything in the request but its inputs.
-        items: the inputs; media are identified by their bytes.
+        items: the inputs; media are identified by their bytes, those that are resized by their bytes and the size.
         documents: with late chunking, the ranges of inputs that are read together; else empty.
 
     Raises:
@@ -209,5 +210,9 @@ def cache_keys(
 def _content(item: Item) -> bytes | None:
     if any(isinstance(part, Media) and part.url is not None for part in getattr(item, "parts", (item,))):
         return None
-    kind, data = ("text", item.encode()) if isinstance(item, str) else ("media", orjson.dumps(item.wire()))
-    return hashlib.blake2b(data, digest_size=32, person=kind.encode()).digest()
+    if isinstance(item, str):
+        return hashlib.blake2b(item.encode(), digest_size=32, person=b"text").digest()
+    digest = hashlib.blake2b(digest_size=32, person=b"media")
+    for piece in json_pieces(item.identity()):
+        digest.update(piece)
+    return digest.digest()

@@ -45,8 +45,12 @@ class ContentGroup:
         return sum(size_of(part) for part in self.parts)
 
     def wire(self) -> dict[str, Any]:
-        """Return the JSON form of the published schema."""
+        """Return the form of the published schema, see :mod:`jina_client.json_body`."""
         return {"content": [{"text": part} if isinstance(part, str) else part.wire() for part in self.parts]}
+
+    def identity(self) -> dict[str, Any]:
+        """Return a value for :mod:`jina_client.json_body` that is the same for equal inputs."""
+        return {"content": [{"text": part} if isinstance(part, str) else part.identity() for part in self.parts]}
 
 
 def as_list(items: Any, name: str) -> list[Any]:

@@ -353,6 +353,12 @@ def takes_images(model: str) -> bool:
     return row is not None and "image" in row.modalities
 
 
+def reads_files(model: Any) -> bool:
+    """Return whether inputs for a model may be files: not if the catalog says that it takes texts only."""
+    row = find_model(model) if isinstance(model, str) else None
+    return row is None or row.modalities != {"text"}
+
+
 def models_for(endpoint: Endpoint) -> tuple[Model, ...]:
     """Return the models that an endpoint offers, in the order of the table."""
     return tuple(row for row in _ROWS if endpoint in row.fields)

@@ -130,7 +130,7 @@ class AsyncJinaClient(AsyncClientLifecycle):
             JinaError: every input failed; see :mod:`jina_client.errors`.
         """
         partial = returns_failures(on_error)
-        job = await self._runner.plan(plan_embed, inputs, model, options, late_chunking=late_chunking)
+        job = await self._runner.plan(model, plan_embed, inputs, model, options, late_chunking=late_chunking)
         return await self._runner.run(job, show_progress=options.get("show_progress", False), partial=partial)
 
     @keyword_options(EmbedListOptions, EMBEDDING_ALIASES)
@@ -190,7 +190,7 @@ class AsyncJinaClient(AsyncClientLifecycle):
             JinaInputError: a model without late chunking, or an invalid option.
             PartialFailureError: some documents failed; ``completed`` and ``failed`` are by document.
         """
-        job = await self._runner.plan(plan_embed_chunked, documents, model, options)
+        job = await self._runner.plan(model, plan_embed_chunked, documents, model, options)
         await self._runner.run(job, show_progress=options.get("show_progress", False))
         return job.by_document()
 
@@ -228,7 +228,7 @@ class AsyncJinaClient(AsyncClientLifecycle):
         request = MultiVectorRequest.build(
             model, options, input_type=input_type, return_tokenized_input=return_tokenized_input, endpoint=endpoint
         )
-        job = plan_multi_vector(self._runner.context, inputs, request, options)
+        job = await self._runner.plan(model, plan_multi_vector, inputs, request, options)
         partial = returns_failures(on_error)
         return await self._runner.run(job, show_progress=options.get("show_progress", False), partial=partial)
 
@@ -287,7 +287,7 @@ class AsyncJinaClient(AsyncClientLifecycle):
             JinaInputError: an invalid input or option; nothing was sent.
             JinaError: see :mod:`jina_client.errors`.
         """
-        return await self._runner.run(plan_rerank(self._runner.context, query, documents, model, options))
+        return await self._runner.run(await self._runner.plan(model, plan_rerank, query, documents, model, options))
 
     @keyword_options(InputOptions)
     async def classify(
@@ -318,7 +318,7 @@ class AsyncJinaClient(AsyncClientLifecycle):
             JinaError: see :mod:`jina_client.errors`.
         """
         request = ClassifyRequest.build(model=model, labels=labels, classifier_id=classifier_id)
-        job = plan_classify(self._runner.context, inputs, model, request, options)
+        job = await self._runner.plan(model, plan_classify, inputs, model, request, options)
         return await self._runner.run(job, show_progress=show_progress)
 
     async def segment(

@@ -16,6 +16,8 @@ from ..concurrency.tasks import TaskWorkers, in_thread, iterate, open_transport,
 from ..errors import JinaError
 from ..http_codec import HttpCodec
 from ..limiter import Limiter
+from ..memory import BODIES_BYTES, MemoryBudget
+from ..models import reads_files
 from ..observation import observed_call
 from ..per_process import PerProcess
 from ..progress import progress_of_call
@@ -44,11 +46,22 @@ class AsyncRunner:
         self._codec = HttpCodec(settings, dialect)
         # A forked child starts with an empty queue of its own.
         self._limiters: PerProcess[Limiter] = PerProcess(settings.new_limiter, settings.limiter)
+        self._bodies = PerProcess(lambda: MemoryBudget(BODIES_BYTES))
         self._counting = threading.Lock()
 
-    async def plan(self, make: Callable[..., J], *arguments: Any, **options: Any) -> J:
-        """Return a planned job. If there is a cache, planning takes long: it looks there for every input."""
-        return await in_thread(make, self.context, *arguments, blocks=self.context.cache is not None, **options)
+    async def plan(self, model: Any, make: Callable[..., J], *arguments: Any, **options: Any) -> J:
+        """Return a planned job.
+
+        Planning may take long: it looks for every input in the cache, and opens files if the model takes any.
+
+        Args:
+            model: the model's id.
+            make: plans the job.
+            *arguments: passed on after the context.
+            **options: passed on.
+        """
+        blocks = self.context.cache is not None or reads_files(model)
+        return await in_thread(make, self.context, *arguments, blocks=blocks, **options)
 
     async def run(self, job: Job[T], *, show_progress: bool = False, partial: bool = False) -> T:
         """Send every request of a job and return its result.
@@ -127,7 +140,7 @@ class AsyncRunner:
         """Yield the jobs of a stream as the inputs arrive."""
         blocks = self.context.cache is not None
         async for value in iterate(inputs):
-            if full := plan.add(value):
+            if full := await in_thread(plan.add, value, blocks=type(value) is not str):
                 yield await in_thread(plan.job, full, blocks=blocks)
         if plan.pending:
             yield await in_thread(plan.job, plan.pending, blocks=blocks)
@@ -174,7 +187,10 @@ class AsyncRunner:
         with attempts.reporting_failure():
             async for attempt in AsyncRetrying(sleep=workers.sleep, **attempts.policy):
                 with attempt, self._codec.key_hidden():
-                    async with workers.slot(limiter, job.tokens(piece), retry=attempts.queued()) as slot:
+                    async with (
+                        workers.room(self._bodies.get(), job.body_bytes(piece)),
+                        workers.slot(limiter, job.tokens(piece), retry=attempts.queued()) as slot,
+                    ):
                         attempts.started()
                         request = await in_thread(
                             self._codec.encode, call, workers.cancellation, blocks=job.reads_media

@@ -131,7 +131,7 @@ class JinaClient(ClientLifecycle):
             JinaError: every input failed; see :mod:`jina_client.errors`.
         """
         partial = returns_failures(on_error)
-        job = self._runner.plan(plan_embed, inputs, model, options, late_chunking=late_chunking)
+        job = self._runner.plan(model, plan_embed, inputs, model, options, late_chunking=late_chunking)
         return self._runner.run(job, show_progress=options.get("show_progress", False), partial=partial)
 
     @keyword_options(EmbedListOptions, EMBEDDING_ALIASES)
@@ -191,7 +191,7 @@ class JinaClient(ClientLifecycle):
             JinaInputError: a model without late chunking, or an invalid option.
             PartialFailureError: some documents failed; ``completed`` and ``failed`` are by document.
         """
-        job = self._runner.plan(plan_embed_chunked, documents, model, options)
+        job = self._runner.plan(model, plan_embed_chunked, documents, model, options)
         self._runner.run(job, show_progress=options.get("show_progress", False))
         return job.by_document()
 
@@ -229,7 +229,7 @@ class JinaClient(ClientLifecycle):
         request = MultiVectorRequest.build(
             model, options, input_type=input_type, return_tokenized_input=return_tokenized_input, endpoint=endpoint
         )
-        job = plan_multi_vector(self._runner.context, inputs, request, options)
+        job = self._runner.plan(model, plan_multi_vector, inputs, request, options)
         partial = returns_failures(on_error)
         return self._runner.run(job, show_progress=options.get("show_progress", False), partial=partial)
 
@@ -288,7 +288,7 @@ class JinaClient(ClientLifecycle):
             JinaInputError: an invalid input or option; nothing was sent.
             JinaError: see :mod:`jina_client.errors`.
         """
-        return self._runner.run(plan_rerank(self._runner.context, query, documents, model, options))
+        return self._runner.run(self._runner.plan(model, plan_rerank, query, documents, model, options))
 
     @keyword_options(InputOptions)
     def classify(
@@ -319,7 +319,7 @@ class JinaClient(ClientLifecycle):
             JinaError: see :mod:`jina_client.errors`.
         """
         request = ClassifyRequest.build(model=model, labels=labels, classifier_id=classifier_id)
-        job = plan_classify(self._runner.context, inputs, model, request, options)
+        job = self._runner.plan(model, plan_classify, inputs, model, request, options)
         return self._runner.run(job, show_progress=show_progress)
 
     def segment(

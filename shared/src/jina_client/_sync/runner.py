@@ -17,6 +17,8 @@ from ..concurrency.threads import ThreadWorkers, in_thread, iterate, open_transp
 from ..errors import JinaError
 from ..http_codec import HttpCodec
 from ..limiter import Limiter
+from ..memory import BODIES_BYTES, MemoryBudget
+from ..models import reads_files
 from ..observation import observed_call
 from ..per_process import PerProcess
 from ..progress import progress_of_call
@@ -45,11 +47,22 @@ class Runner:
         self._codec = HttpCodec(settings, dialect)
         # A forked child starts with an empty queue of its own.
         self._limiters: PerProcess[Limiter] = PerProcess(settings.new_limiter, settings.limiter)
+        self._bodies = PerProcess(lambda: MemoryBudget(BODIES_BYTES))
         self._counting = threading.Lock()
 
-    def plan(self, make: Callable[..., J], *arguments: Any, **options: Any) -> J:
-        """Return a planned job. If there is a cache, planning takes long: it looks there for every input."""
-        return in_thread(make, self.context, *arguments, blocks=self.context.cache is not None, **options)
+    def plan(self, model: Any, make: Callable[..., J], *arguments: Any, **options: Any) -> J:
+        """Return a planned job.
+
+        Planning may take long: it looks for every input in the cache, and opens files if the model takes any.
+
+        Args:
+            model: the model's id.
+            make: plans the job.
+            *arguments: passed on after the context.
+            **options: passed on.
+        """
+        blocks = self.context.cache is not None or reads_files(model)
+        return in_thread(make, self.context, *arguments, blocks=blocks, **options)
 
     def run(self, job: Job[T], *, show_progress: bool = False, partial: bool = False) -> T:
         """Send every request of a job and return its result.
@@ -126,7 +139,7 @@ class Runner:
         """Yield the jobs of a stream as the inputs arrive."""
         blocks = self.context.cache is not None
         for value in iterate(inputs):
-            if full := plan.add(value):
+            if full := in_thread(plan.add, value, blocks=type(value) is not str):
                 yield in_thread(plan.job, full, blocks=blocks)
         if plan.pending:
             yield in_thread(plan.job, plan.pending, blocks=blocks)
@@ -173,7 +186,10 @@ class Runner:
         with attempts.reporting_failure():
             for attempt in Retrying(sleep=workers.sleep, **attempts.policy):
                 with attempt, self._codec.key_hidden():
-                    with workers.slot(limiter, job.tokens(piece), retry=attempts.queued()) as slot:
+                    with (
+                        workers.room(self._bodies.get(), job.body_bytes(piece)),
+                        workers.slot(limiter, job.tokens(piece), retry=attempts.queued()) as slot,
+                    ):
                         attempts.started()
                         request = in_thread(self._codec.encode, call, workers.cancellation, blocks=job.reads_media)
                         with attempts.exchange(request) as exchange:

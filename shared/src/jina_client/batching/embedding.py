@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import JinaError, JinaResponseError, PartialFailureError
-from ..inputs import Item, kind_of, tokens_of
+from ..inputs import Item, kind_of, size_of, tokens_of
 from ..models import LIST_LIMIT
 from ..protocol import Call, EmbedRequest, usage_of
 from ..protocol.responses import as_object, model_of
@@ -94,6 +94,10 @@ class EmbedJob(Job[Embeddings]):
     def tokens(self, piece: range) -> int:
         """Return the estimated tokens of a piece."""
         return sum(tokens_of(self._inputs[index]) for index in piece)
+
+    def body_bytes(self, piece: range) -> int:
+        """Return the estimated size of a request with media."""
+        return sum(size_of(self._inputs[index]) for index in piece) if self.reads_media else 0
 
     def origins(self, piece: range) -> Sequence[int]:
         """Return the indices of a piece in the caller's list."""

@@ -85,6 +85,10 @@ class Job(ABC, Generic[T]):
         """Return an estimate of a request's tokens."""
         return 0
 
+    def body_bytes(self, piece: range) -> int:
+        """Return an estimate of the size of a request with media; 0 for texts, which are in memory anyway."""
+        return 0
+
     def origins(self, piece: range) -> Sequence[int]:
         """Return the caller's indices of some inputs."""
         return piece

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, Generic, Protocol, TypeVar
 
-from ..inputs import Item, tokens_of
+from ..inputs import Item, size_of, tokens_of
 from ..protocol import Call, usage_of
 from ..protocol.responses import as_object, model_of
 from .job import ANY_FAULT, Job
@@ -69,6 +69,10 @@ class PerInputJob(Job[T], Generic[T, R]):
     def tokens(self, piece: range) -> int:
         """Return the estimated tokens of a piece."""
         return sum(tokens_of(self._inputs[index]) for index in piece)
+
+    def body_bytes(self, piece: range) -> int:
+        """Return the estimated size of a request with media."""
+        return sum(size_of(self._inputs[index]) for index in piece) if self.reads_media else 0
 
     def read(self, piece: range, response: Any) -> None:
         """Decode one result per input of a piece."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence, Set
 from typing import Any
 
-from ..inputs import Item, tokens_of
+from ..inputs import Item, size_of, tokens_of
 from ..media import Media
 from ..models import LIST_LIMIT
 from ..protocol import Call, RerankRequest, usage_of
@@ -75,6 +75,12 @@ class RerankJob(Job[RerankResult]):
         """Return the estimated tokens of a piece: for each document, its own and those of the query."""
         query = tokens_of(self._request.query)
         return sum(query + tokens_of(self._items[self._indices[place]]) for place in piece)
+
+    def body_bytes(self, piece: range) -> int:
+        """Return the estimated size of a request with media."""
+        if not self.reads_media:
+            return 0
+        return size_of(self._request.query) + sum(size_of(self._items[self._indices[place]]) for place in piece)
 
     def origins(self, piece: range) -> Sequence[int]:
         """Return the indices of a piece in the caller's list."""

@@ -14,6 +14,7 @@ from ..cancellation import Cancellation
 from ..errors import JinaInputError, RateLimitError
 from ..inputs import checked_iterable
 from ..limiter import Limiter, Slot
+from ..memory import MemoryBudget
 from ..settings import Settings
 from ..transport import AsyncTransport, LocalTransport
 
@@ -64,13 +65,7 @@ class TaskWorkers:
     @asynccontextmanager
     async def slot(self, limiter: Limiter, tokens: int, *, retry: bool) -> AsyncIterator[Slot]:
         """Wait for a slot of the limiter, hold it for the block, and report a rejection to the limiter."""
-        loop, ready = asyncio.get_running_loop(), asyncio.Event()
-
-        def wake() -> None:
-            # A closed event loop waits for nothing.
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(ready.set)
-
+        ready, wake = _event()
         slot = limiter.queue(tokens, wake, retry=retry)
         try:
             while (delay := limiter.acquire(slot)) > 0:
@@ -85,11 +80,39 @@ class TaskWorkers:
         finally:
             limiter.release(slot)
 
+    @asynccontextmanager
+    async def room(self, budget: MemoryBudget, size: int) -> AsyncIterator[None]:
+        """Wait until so many bytes fit into a budget, and hold them for the block."""
+        if not size:
+            yield
+            return
+        ready, wake = _event()
+        reservation = budget.queue(size, wake)
+        try:
+            while not budget.acquire(reservation):
+                await ready.wait()
+                ready.clear()
+            yield
+        finally:
+            budget.release(reservation)
+
     def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _event() -> tuple[asyncio.Event, Callable[[], None]]:
+    """Return an event of the running loop, and a function that sets it from any thread."""
+    loop, event = asyncio.get_running_loop(), asyncio.Event()
+
+    def set_event() -> None:
+        # A closed event loop waits for nothing.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(event.set)
+
+    return event, set_event
 
 
 async def in_thread(function: Callable[..., T], *arguments: Any, blocks: bool = True, **options: Any) -> T:

@@ -19,6 +19,7 @@ from ..cancellation import Cancellation
 from ..errors import JinaInputError, RateLimitError
 from ..inputs import checked_iterable
 from ..limiter import Limiter, Slot
+from ..memory import MemoryBudget
 from ..settings import Settings
 from ..transport import LocalTransport, Transport
 
@@ -92,6 +93,24 @@ class ThreadWorkers:
             raise
         finally:
             limiter.release(slot)
+
+    @contextmanager
+    def room(self, budget: MemoryBudget, size: int) -> Iterator[None]:
+        """Wait until so many bytes fit into a budget, and hold them for the block."""
+        if not size:
+            yield
+            return
+        ready = threading.Event()
+        reservation = budget.queue(size, ready.set)
+        try:
+            with self.cancellation.on_cancel(ready.set):
+                while not budget.acquire(reservation):
+                    ready.wait()
+                    ready.clear()
+                    self.cancellation.check()
+            yield
+        finally:
+            budget.release(reservation)
 
     def _threads(self) -> ThreadPoolExecutor:
         if self._pool is None:

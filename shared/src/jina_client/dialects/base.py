@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from typing import Any, ClassVar, TypeAlias
 
-import orjson
-
-from ..errors import JinaError, JinaInputError
+from ..errors import JinaInputError
 from ..inputs import Item, kind_of
+from ..json_body import json_pieces
 from ..models import Model, find_model
 from ..protocol import Call
 
@@ -160,12 +159,7 @@ class Dialect:
         Raises:
             JinaInputError: a file no longer exists, or an image cannot be read.
         """
-        try:
-            return orjson.dumps(payload, default=self.item)
-        except orjson.JSONEncodeError as error:
-            if isinstance(error.__cause__, JinaError):
-                raise error.__cause__ from None
-            raise
+        return b"".join(json_pieces(payload, self.item))
 
     def _unsupported(self, what: str, allowed: str, key: str) -> JinaInputError:
         """Return the error for a call that the service does not support, with the alternative."""

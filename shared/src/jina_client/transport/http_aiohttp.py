@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import os
 import ssl
 import sys
@@ -22,8 +21,8 @@ from .contract import Request, Response, check_response_size, connection_error, 
 
 # Bytes of a response body that may arrive before they are read. aiohttp stops reading at twice as many.
 _READ_BYTES = 2**22
-# Bytes of a request body above which it is written piece by piece, because one write would block the event loop.
-_LARGE_BODY = 2**18
+# Bytes of a request body per write, because one write of a large body would block the event loop.
+_WRITE_BYTES = 2**18
 
 
 class AiohttpTransport:
@@ -48,8 +47,7 @@ class AiohttpTransport:
                 session.request(
                     request.method,
                     request.url,
-                    headers=request.headers,
-                    data=io.BytesIO(request.body) if len(request.body) > _LARGE_BODY else request.body or None,
+                    **_body(request),
                     allow_redirects=False,
                     proxy=self._proxy(request.url),
                 ) as response,
@@ -153,6 +151,24 @@ async def _open_session(connector: Callable[[], aiohttp.TCPConnector]) -> AsyncG
         yield session
     finally:
         await session.close()
+
+
+def _body(request: Request) -> dict[str, Any]:
+    """Return the headers and the body of a request in aiohttp's arguments.
+
+    A large body is written in pieces. A BytesIO is not used for it, because aiohttp copies the whole of that.
+    """
+    if len(request.body) <= _WRITE_BYTES:
+        return {"headers": request.headers, "data": request.body or None}
+    return {"headers": {**request.headers, "Content-Length": str(len(request.body))}, "data": _pieces(request.body)}
+
+
+async def _pieces(body: bytes) -> AsyncGenerator[memoryview, None]:
+    view = memoryview(body)
+    for start in range(0, len(view), _WRITE_BYTES):
+        yield view[start : start + _WRITE_BYTES]
+        # A fast connection takes every piece at once.
+        await asyncio.sleep(0)
 
 
 def _proxy(url: str) -> str | None:

@@ -1,0 +1,172 @@
+"""The pixels of images, with Pillow: their size, and smaller copies."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from .errors import JinaInputError
+from .files import MB, opened
+from .memory import MemoryBudget
+from .per_process import PerProcess
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Source: TypeAlias = "bytes | Path | Image"
+"""Where an image comes from."""
+
+MAX_IMAGE_BYTES = 8 * MB
+"""Largest size of an image that is sent, in bytes; Jina publishes it."""
+MAX_READ_BYTES = 256 * MB
+"""Largest image file that is read in order to make it smaller."""
+
+RESIZING = 2
+"""The method of resizing. It increases when resized images change so much that their vectors do."""
+
+PIXELS = PerProcess(lambda: MemoryBudget(128 * MB, os.cpu_count()))
+"""Memory for the pixels of images that are encoded at the same time in this process, at most one for each core."""
+
+# Bytes of a pixel: Pillow has four for each RGB pixel. A progressive JPEG has up to six while it is decoded.
+_PIXEL_BYTES = 4
+_PROGRESSIVE_BYTES = 6
+# The Exif tag that says how an image is rotated.
+_ORIENTATION = 0x0112
+_JPEG_QUALITY = 95
+# Higher levels take three times as long, for files that are a tenth smaller.
+_PNG_LEVEL = 1
+# An image is first averaged to at least this multiple of its final size.
+_REDUCING_GAP = 2.0
+
+
+def is_pillow(value: Any) -> bool:
+    """Return whether a value is a PIL image, without importing Pillow."""
+    module = sys.modules.get("PIL.Image")
+    return module is not None and isinstance(value, module.Image)
+
+
+def size_as_sent(source: Source, name: str, max_side: int | None) -> tuple[int, int]:
+    """Return the width and height of an image as it is sent, in pixels.
+
+    Raises:
+        JinaInputError: Pillow is missing, or cannot read the image.
+    """
+    with _opened(source, name) as image:
+        width, height = image.size
+        if image.getexif().get(_ORIENTATION, 1) >= 5:
+            width, height = height, width
+    return (width, height) if _fits(max_side, width, height) else _fitted(width, height, max_side or 1)
+
+
+def fits(source: Source, name: str, max_side: int) -> bool:
+    """Return whether an image is small enough to be sent unchanged."""
+    with _opened(source, name) as image:
+        return _fits(max_side, *image.size)
+
+
+def encoded(source: Source, name: str, max_side: int | None) -> bytes | None:
+    """Return an image as JPEG or PNG, upright and at most ``max_side`` pixels wide and high.
+
+    Returns:
+        ``None`` if the image is a file that can be sent unchanged.
+
+    Raises:
+        JinaInputError: Pillow is missing, or cannot read the image.
+    """
+    with _opened(source, name) as image:
+        if _fits(max_side, *image.size):
+            if not is_pillow(source):
+                return None
+            size = image.size
+        else:
+            size = _fitted(*image.size, max_side or 1)
+        lossy = image.format == "JPEG"
+        memory = image.width * image.height * _PROGRESSIVE_BYTES if "progressive" in image.info else 0
+        # Pillow decodes a JPEG at a fraction of its size. The caller's own image must not change.
+        drafted = None if is_pillow(source) else image.draft(None, size)
+        memory += image.width * image.height * _PIXEL_BYTES
+        try:
+            with PIXELS.get().reserved(memory):
+                return _compress(_upright(image, size, drafted and drafted[1]), lossy=lossy)
+        except (OSError, ValueError, SyntaxError, MemoryError) as error:
+            raise JinaInputError(f"{name} cannot be read as an image: {error}") from None
+
+
+def _upright(image: Image, size: tuple[int, int], box: tuple[float, float, float, float] | None) -> Image:
+    """Return a copy of an image in a plain mode and another size, and apply its orientation."""
+    from PIL import ImageOps
+    from PIL.Image import Resampling
+
+    copy = _plain_mode(image).resize(size, Resampling.BICUBIC, box, _REDUCING_GAP)
+    # Last, because turning the small image costs less. It has the Exif data of the large one.
+    ImageOps.exif_transpose(copy, in_place=True)
+    return copy
+
+
+@contextmanager
+def _opened(source: Source, name: str) -> Iterator[Image]:
+    """Yield the image of a source. Pillow reads a file in pieces, as it needs them."""
+    if is_pillow(source):
+        yield source  # type: ignore[misc]
+        return
+    pillow = _pillow(name)
+    with ExitStack() as stack:
+        file = (
+            stack.enter_context(opened(source, name, MAX_READ_BYTES))
+            if isinstance(source, Path)
+            else io.BytesIO(source)  # type: ignore[arg-type]
+        )
+        try:
+            image: Image = pillow.open(file)
+        except Exception as error:  # Pillow's decoders raise errors of many types.
+            raise JinaInputError(f"{name} cannot be read as an image: {error}") from None
+        yield image
+
+
+def _pillow(name: str) -> Any:
+    try:
+        from PIL import Image
+    except ModuleNotFoundError:
+        raise JinaInputError(
+            f"reading the pixels of {name} needs Pillow: pip install pillow (the extra jina-client[images])"
+        ) from None
+    return Image
+
+
+def _fits(max_side: int | None, width: int, height: int) -> bool:
+    return max_side is None or max(width, height) <= max_side
+
+
+def _fitted(width: int, height: int, side: int) -> tuple[int, int]:
+    scale = side / max(width, height)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _plain_mode(image: Image) -> Image:
+    """Convert an image to 8-bit gray, RGB or RGBA, which every service reads. Transparency is kept."""
+    if image.mode in ("RGB", "RGBA", "L"):
+        return image
+    transparent = image.mode in ("LA", "PA") or "transparency" in image.info
+    return image.convert("RGBA" if transparent else "RGB")
+
+
+def _compress(image: Image, *, lossy: bool) -> bytes:
+    """Return the image as PNG, or as JPEG with ``lossy`` or if the PNG is too large."""
+    options: list[tuple[str, dict[str, Any]]] = [
+        ("PNG", {"compress_level": _PNG_LEVEL}),
+        ("JPEG", {"quality": _JPEG_QUALITY}),
+    ]
+    content = b""
+    for format_name, settings in options[1:] if lossy else options:
+        with io.BytesIO() as buffer:
+            picture = image.convert("RGB") if format_name == "JPEG" and image.mode == "RGBA" else image
+            picture.save(buffer, format_name, **settings)
+            content = buffer.getvalue()
+        if len(content) <= MAX_IMAGE_BYTES:
+            break
+    return content
