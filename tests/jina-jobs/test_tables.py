@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import pickle
+import sys
 import threading
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -273,6 +276,17 @@ def test_the_key_travels_with_the_operator_and_does_not_show(
     assert service.sent[0].headers["authorization"] == "Bearer jina_secret"
     assert "jina_secret" not in f"{operator!r} {json.dumps(vars(operator), default=repr)}"
     copy.close()
+
+
+@pytest.mark.parametrize("missing", ["pyspark", "pandas"])
+def test_spark_without_its_extra_names_the_extra(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    # So that the test does not depend on what is installed.
+    monkeypatch.setitem(sys.modules, missing, None)
+    other = "pandas" if missing == "pyspark" else "pyspark"
+    monkeypatch.setitem(sys.modules, other, sys.modules.get(other, ModuleType(other)))
+    monkeypatch.delitem(sys.modules, "jina_jobs.spark", raising=False)
+    with pytest.raises(ImportError, match=rf'jina_jobs.spark needs {missing}, .*pip install "jina-jobs\[spark\]"'):
+        importlib.import_module("jina_jobs.spark")
 
 
 def test_a_missing_key_raises_when_the_operator_is_made() -> None:
