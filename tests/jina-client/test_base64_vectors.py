@@ -17,8 +17,8 @@ from jina_client.protocol.responses import parse
 
 def as_strings(value: Any) -> Any:
     """Return a parsed response with its vectors as strings."""
-    if isinstance(value, memoryview):
-        return bytes(value).decode()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     if isinstance(value, dict):
         return {key: as_strings(each) for key, each in value.items()}
     return [as_strings(each) for each in value] if isinstance(value, list) else value
@@ -38,15 +38,19 @@ BODIES = {
     "indented": json.dumps(items("AAAA", "BBBB"), indent=2),
     "lists of numbers": json.dumps(items([1, 2], [3])),
     "mixed": json.dumps(items("AAAA", [1.5], "", None)),
+    "invalid base64": json.dumps(items("AAAA", "A-B_")),
     "an escaped slash": '{"data":[{"embedding":"A\\/AA"}]}',
-    "an escaped quotation mark": '{"data":[{"embedding":"A\\"A"}]}',
-    "the key inside a string": '{"note":"\\"embedding\\":\\"A","data":[{"embedding":"A"}]}',
-    "the key twice in an item": '{"data":[{"embedding":"A","embedding":"B"},{"embedding":"C"}]}',
-    "a placeholder as vector": '{"data":[{"embedding" :"~1"},{"embedding":"A"},{"embedding":"B"}]}',
-    "an object as vector": '{"data":[{"embedding":{"embedding":"A"}}]}',
-    "no list": '{"data":{"embedding":"A"}}',
-    "no object": '[{"embedding":"A"}]',
-    "another place": '{"embedding":"A","data":[]}',
+    "an escaped quotation mark": '{"data":[{"embedding":"AAAA\\"AAA"}]}',
+    "the key inside a string": '{"note":"\\"embedding\\":\\"AAAA","data":[{"embedding":"AAAA"}]}',
+    "the key twice in an item": '{"data":[{"embedding":"AAAA","embedding":"BBBB"},{"embedding":"CCCC"}]}',
+    "a vector too many": '{"data":[{"embedding":"AAAA","embedding":"BBBB"},{"embedding":7}]}',
+    "a placeholder as vector": '{"data":[{"x":{"embedding":"AAAA"},"embedding": "~"}]}',
+    "a placeholder elsewhere": '{"data":[{"embedding":"AAAA","x":"~"}]}',
+    "an object as vector": '{"data":[{"embedding":{"embedding":"AAAA"}}]}',
+    "an item of another type": '{"data":[{"embedding":"AAAA"},7],"embedding":"BBBB"}',
+    "no list": '{"data":{"embedding":"AAAA"}}',
+    "no object": '[{"embedding":"AAAA"}]',
+    "another place": '{"embedding":"AAAA","data":[]}',
 }
 
 
@@ -58,7 +62,7 @@ def test_a_response_is_parsed_as_by_a_json_parser(name: str) -> None:
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+        st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text() | st.sampled_from(["AAAA", "BBBB", "~"]),
         lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["data", "embedding", "index", "x"]), inner),
         max_leaves=30,
     ),
@@ -89,8 +93,9 @@ def test_vectors_are_decoded_into_the_rows_of_an_array() -> None:
     assert out.tolist() == [[1, 2, 3], [4, 5, 6]]
 
 
-@pytest.mark.parametrize("vector", [coded(1, 2), coded(1, 2, 3)[:-1], "A-B_", [1, 2, 3], None, 7])
-def test_decoding_stops_at_a_vector_of_another_form(vector: Any) -> None:
+@pytest.mark.parametrize("vector", [np.float32([1, 2]).tobytes(), coded(1, 2, 3), [1, 2, 3], None, 7])
+def test_filling_stops_at_a_vector_of_another_form(vector: Any) -> None:
     out = np.zeros((3, 3), np.float32)
-    assert fill_rows(items(coded(1, 2, 3), vector, coded(4, 5, 6))["data"], out) == 1
+    response = items(np.float32([1, 2, 3]).tobytes(), vector, np.float32([4, 5, 6]).tobytes())
+    assert fill_rows(response["data"], out) == 1
     assert out.tolist() == [[1, 2, 3], [0, 0, 0], [0, 0, 0]]

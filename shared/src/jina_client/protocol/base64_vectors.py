@@ -1,7 +1,7 @@
 """Vectors as base64, read from the bytes of a response into the rows of an array.
 
 A response of 512 vectors has 2.8 MB, nearly all of it base64. A JSON parser would copy each vector into a string first.
-Here the vectors stay where they are: the parser gets the response with a short placeholder for each.
+Here they are decoded where they stand, and the parser gets the response with a short placeholder for each.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from .responses import parse
 
 # The key of a vector, with the spaces that the service writes, up to the first character of the vector.
 _KEY = re.compile(rb'"embedding" ?: ?"')
+_PLACEHOLDER = b"~"
 
 
 def parse_vectors(body: bytes) -> Any:
-    """Return the JSON value of a response. Its vectors in base64 are slices of the body instead of strings.
+    """Return the JSON value of a response. Its vectors in base64 are their decoded bytes instead of strings.
 
-    Anything unexpected, such as a vector in another place, is parsed as :func:`~jina_client.protocol.responses.parse`
-    does.
+    Anything unexpected, such as a vector in another place or invalid base64, is parsed as
+    :func:`~jina_client.protocol.responses.parse` does.
 
     Raises:
         JinaConnectionError: the body is truncated, so a retry may help.
@@ -35,36 +36,34 @@ def parse_vectors(body: bytes) -> Any:
     # With a backslash, a vector may have escaped characters, and the key may stand inside a string.
     if match is None or b"\\" in body:
         return parse(body)
-    key, view = match.group(), memoryview(body)
-    pieces: list[bytes] = []
-    vectors: dict[str, memoryview] = {}
+    key, view, find = match.group(), memoryview(body), body.find
+    between: list[bytes] = []
+    vectors: list[bytes] = []
     position, key_start = 0, match.start()
-    while key_start >= 0:
-        start = key_start + len(key)
-        end = body.find(b'"', start)
-        if end < 0:
-            return parse(body)
-        name = f"~{len(vectors)}"
-        vectors[name] = view[start:end]
-        pieces += (body[position:start], name.encode())
-        position = end
-        key_start = body.find(key, end)
-    pieces.append(body[position:])
     try:
-        value = parse(b"".join(pieces))
-    except JinaError:
+        while key_start >= 0:
+            start = key_start + len(key)
+            end = find(b'"', start)
+            vectors.append(pybase64.b64decode(view[start:end], validate=True))
+            between.append(body[position:start])
+            position = end
+            key_start = find(key, end)
+        rest = _PLACEHOLDER.join((*between, body[position:]))
+        value = parse(rest)
+    except (ValueError, JinaError):
         return parse(body)
     items = value.get("data") if isinstance(value, dict) else None
-    for item in items if isinstance(items, list) else ():
-        vector = vectors.pop(item["embedding"], None) if _has_string(item) else None
-        if vector is not None:
-            item["embedding"] = vector
-    # A vector in another place, or one of two in the same item, is left over.
-    return parse(body) if vectors else value
+    # The items have the placeholders in the order of the vectors if each has one, and nothing else looks like one.
+    counts = len(items) if isinstance(items, list) else 0, rest.count(b'"%b"' % _PLACEHOLDER)
+    if counts != (len(vectors), len(vectors)) or not all(map(_has_placeholder, items)):
+        return parse(body)
+    for item, vector in zip(items, vectors, strict=True):
+        item["embedding"] = vector
+    return value
 
 
 def fill_rows(items: Sequence[dict[str, Any]], out: NDArray[Any]) -> int:
-    """Decode vectors in base64 into the rows of a float32 array, as long as they are valid.
+    """Write vectors that :func:`parse_vectors` has decoded to the rows of a float32 array, as long as they fit.
 
     Args:
         items: the items of a response, in the order of the rows.
@@ -78,17 +77,11 @@ def fill_rows(items: Sequence[dict[str, Any]], out: NDArray[Any]) -> int:
     target, size = out.data.cast("B"), out.shape[1] * out.itemsize
     for row, item in enumerate(items):
         value = item.get("embedding")
-        if not isinstance(value, (memoryview, str)):
+        if type(value) is not bytes or len(value) != size:
             return row
-        try:
-            decoded = pybase64.b64decode(value, validate=True)
-        except ValueError:
-            return row
-        if len(decoded) != size:
-            return row
-        target[row * size : (row + 1) * size] = decoded
+        target[row * size : (row + 1) * size] = value
     return len(items)
 
 
-def _has_string(item: Any) -> bool:
-    return isinstance(item, dict) and isinstance(item.get("embedding"), str)
+def _has_placeholder(item: Any) -> bool:
+    return isinstance(item, dict) and item.get("embedding") == "~"

@@ -125,7 +125,8 @@ class EmbedRequest:
         alone = len(inputs) == 1 and isinstance(inputs[0], Media) and inputs[0].kind == "pdf"
         body = {"model": self.model, "embedding_type": self._wire_type, **self.fields}
         # gzip hardly shrinks base64 of float32, and inflating it costs more than decoding it.
-        return Call("embeddings", {**body, "input": inputs[0] if alone else inputs}, compress=False, vectors=True)
+        in_base64 = self._wire_type in FLOATS
+        return Call("embeddings", {**body, "input": inputs[0] if alone else inputs}, compress=False, vectors=in_base64)
 
     def decode(
         self,

@@ -55,7 +55,7 @@ def as_object(value: Any) -> dict[str, Any]:
 
 def as_objects(value: Any, name: str) -> list[dict[str, Any]]:
     """Return a JSON value that must be a list of objects."""
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+    if not isinstance(value, list) or set(map(type, value)) - {dict}:
         raise JinaResponseError(f"the response has no list of objects in {name!r}")
     return value
 
@@ -116,7 +116,7 @@ def in_order(value: Any, count: int | None, name: str, kind: str) -> list[dict[s
     if len(items) != count:
         raise JinaResponseError(f"expected {count} {kind}, got {len(items)}")
     indices = [item.get("index") for item in items]
-    if all(index is None for index in indices):
+    if all(index is None for index in indices) or (indices == list(range(count)) and set(map(type, indices)) == {int}):
         return items
     ordered: list[dict[str, Any] | None] = [None] * count
     for index, item in zip(indices, items, strict=True):
@@ -141,8 +141,10 @@ def vector(value: Any, embedding_type: EmbeddingType, name: str) -> NDArray[Any]
     """Return one vector: float32 from base64 or JSON numbers, or bytes from the JSON numbers of a binary layout."""
     try:
         if embedding_type in FLOATS:
-            if isinstance(value, (str, memoryview)):
-                return np.frombuffer(pybase64.b64decode(value, validate=True), "<f4")
+            if isinstance(value, str):
+                value = pybase64.b64decode(value, validate=True)
+            if isinstance(value, bytes):
+                return np.frombuffer(value, "<f4")
             return _numbers(value).astype(np.float32)
         return _codes(_numbers(value), embedding_type)
     except (ValueError, TypeError) as error:
@@ -152,7 +154,7 @@ def vector(value: Any, embedding_type: EmbeddingType, name: str) -> NDArray[Any]
 def matrix(value: Any, embedding_type: EmbeddingType, width: int | None, name: str) -> NDArray[Any]:
     """Return one vector per token, from a list of vectors or from one base64 string that holds all of them."""
     try:
-        if isinstance(value, (str, memoryview)) and embedding_type in FLOATS and width:
+        if isinstance(value, str) and embedding_type in FLOATS and width:
             rows = np.frombuffer(pybase64.b64decode(value, validate=True), "<f4").reshape(-1, width)
         elif not isinstance(value, list) or not value:
             raise ValueError(f"expected a list of vectors, got {type(value).__name__}")
