@@ -59,7 +59,7 @@ class EmbedJob(Job[Embeddings]):
         self._context = context
         self.writes_cache = save is not None
         self._save = save
-        self._model = request.model
+        self.model = request.model
         # A PDF comes alone in its request, and gives as many vectors as it has pages.
         self._pdfs = {batch.start for batch in batches if kind_of(inputs[batch.start]) == "pdf"}
         self._parts: dict[int, NDArray[Any]] = {}
@@ -111,7 +111,7 @@ class EmbedJob(Job[Embeddings]):
         else:
             self._read_rows(piece, places, body)
         self.usage += usage_of(body)
-        self._model = model_of(body, self._model)
+        self.model = model_of(body, self.model)
 
     def _read_rows(self, piece: range, places: Sequence[int], body: Mapping[str, Any]) -> None:
         invalid: dict[int, JinaError] = {}
@@ -153,7 +153,7 @@ class EmbedJob(Job[Embeddings]):
         if not self._parts:
             vectors, indices = self._rows(), np.flatnonzero(self._has_row) + self._first
             whole = len(indices) == len(self._has_row)
-            return Embeddings(vectors, self.usage, self._model, None if whole else indices, failed)
+            return Embeddings(vectors, self.usage, self.model, None if whole else indices, failed)
         rows = dict(zip(np.flatnonzero(self._has_row).tolist(), self._rows(), strict=True))
         by_place = {self._places[start]: pages for start, pages in self._parts.items()}
         by_place.update({place + self._first: row[np.newaxis] for place, row in rows.items()})
@@ -161,7 +161,7 @@ class EmbedJob(Job[Embeddings]):
         self._check_lengths(by_place)
         indices = np.repeat(order, [len(by_place[place]) for place in order])
         vectors = np.concatenate([by_place[place] for place in order])
-        return Embeddings(vectors, self.usage, self._model, indices, failed)
+        return Embeddings(vectors, self.usage, self.model, indices, failed)
 
     def completed(self) -> dict[int, Any]:
         """Return the vectors so far, by the caller's index, including those from the cache."""
@@ -267,7 +267,7 @@ class DocumentsJob(ChunksJob):
         """Return an error that holds results and failures by document."""
         vectors, errors = self.completed(), self.failures()
         completed = {
-            number: Embeddings(np.stack([vectors[chunk] for chunk in chunks]), self.usage, self._model)
+            number: Embeddings(np.stack([vectors[chunk] for chunk in chunks]), self.usage, self.model)
             for number, chunks in enumerate(self._documents)
             if chunks and all(chunk in vectors for chunk in chunks)
         }

@@ -26,6 +26,7 @@ class Job(ABC, Generic[T]):
 
     Attributes:
         batches: the planned pieces: ranges of the job's own inputs.
+        model: the model that has responded; before that the requested one. Empty for calls without a model.
         cached_count: the number of inputs whose results come from the cache.
         usage: the tokens of the responses so far.
         failed: the inputs that failed for good, by the job's own index.
@@ -37,6 +38,7 @@ class Job(ABC, Generic[T]):
     """
 
     batches: Sequence[range]
+    model = ""
     cached_count = 0
     reads_media = False
     writes_cache = False

@@ -65,7 +65,7 @@ class RerankJob(Job[RerankResult]):
         self.reads_media = any(isinstance(item, Media) for item in (request.query, *items))
         self._results: dict[int, RankedDocument] = {}
         self._seen: set[int] = set()
-        self._model = request.model
+        self.model = request.model
 
     def call(self, piece: range) -> Call:
         """Return the call for the documents of a piece."""
@@ -95,7 +95,7 @@ class RerankJob(Job[RerankResult]):
             self._results[index] = RankedDocument(index, score, document, embedding)
         self._seen.update(piece)
         self.usage += usage_of(body)
-        self._model = model_of(body, self._model)
+        self.model = model_of(body, self.model)
 
     def next_round(self) -> RerankJob | None:
         """Return the job that reranks the best documents of all requests, or ``None`` if this was the last round."""
@@ -115,7 +115,7 @@ class RerankJob(Job[RerankResult]):
     def result(self) -> RerankResult:
         """Return the best ``top_n`` documents of all requests."""
         ranked = sorted(self._results.values(), key=lambda result: (-result.relevance_score, result.index))
-        return RerankResult(ranked[: self._request.top_n], self._earlier_usage + self.usage, self._model)
+        return RerankResult(ranked[: self._request.top_n], self._earlier_usage + self.usage, self.model)
 
     def completed(self) -> dict[int, Any]:
         """Return the ranked documents so far, by the caller's index."""

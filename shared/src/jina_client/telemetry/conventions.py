@@ -20,6 +20,7 @@ from ..settings import Settings
 OPERATION = "gen_ai.operation.name"
 PROVIDER = "gen_ai.provider.name"
 MODEL = "gen_ai.request.model"
+RESPONSE_MODEL = "gen_ai.response.model"
 FORMATS = "gen_ai.request.encoding_formats"
 DIMENSIONS = "gen_ai.embeddings.dimension.count"
 INPUT_TOKENS = "gen_ai.usage.input_tokens"

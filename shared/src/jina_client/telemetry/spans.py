@@ -135,10 +135,12 @@ class SpannedCall(ObservedCall):
             context.detach(token)
 
     def finished(self, job: Job[Any]) -> None:
-        """Count the inputs of a job that has ended."""
+        """Count the inputs of a job that has ended, and note the model that responded."""
         self._inputs += job.length
         self._cached += job.cached_count
         self._failed += len(job.failed)
+        if job.has_response and job.model:
+            self._span.set_attribute(names.RESPONSE_MODEL, job.model)
 
     def add(self, attempt: Attempt) -> None:
         """Count an attempt. Any thread may call this."""
