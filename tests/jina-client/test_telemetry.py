@@ -290,9 +290,8 @@ def test_a_stream_that_is_left_ends_its_span(
 ) -> None:
     async def leave() -> None:
         async with AsyncJinaClient(base_url=server.url) as client:
-            stream = client.embed_stream(map(str, range(1000)), batch_size=2, **MODEL)
-            await anext(stream)
-            await stream.aclose()  # type: ignore[attr-defined]
+            async for _ in client.embed_stream(map(str, range(1000)), batch_size=2, **MODEL):
+                break
 
     if kind == "async":
         asyncio.run(leave())
