@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 import signal
 import threading
+import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
+from multiprocessing import AuthenticationError
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +23,10 @@ if shutil.which("java") is None and not Path(os.environ.get("JAVA_HOME", ""), "b
     pytest.skip("Spark needs Java 17 or 21: no java on the path, no JAVA_HOME", allow_module_level=True)
 import psutil
 from jina_client import JinaError
+from jina_jobs import JobError
+from jina_jobs.limits import Report
 from jina_jobs.spark import (
+    DriverLimits,
     UsageCounter,
     classify,
     classify_udf,
@@ -29,8 +36,9 @@ from jina_jobs.spark import (
     embed_udf,
     rerank,
     rerank_udf,
-    running,
 )
+from jina_jobs.spark.limits import DriverLink
+from jina_jobs.spark.running import OperatorRun
 from loopback import Answer, Recorder, Sent, vector_of
 from table_service import COLBERT, MODEL, RERANKER, answer, matrix_of
 
@@ -158,20 +166,25 @@ def test_udfs_give_multi_vectors_labels_and_rankings(spark: Any, service: Record
 
 
 def test_a_task_whose_worker_was_killed_runs_again(service: Recorder, passages: Any) -> None:
-    killed, lock = [], threading.Lock()
-
-    def kill_a_worker(sent: Sent) -> Answer:
-        with lock:
-            if len(service.sent) > 3 and not killed and (workers := _python_workers()):
-                killed.append(workers[0])
-                os.kill(workers[0], signal.SIGKILL)
-        return answer(sent)
-
-    service.answer = kill_a_worker
+    service.answer = _killing(service)
     rows = embed(passages, column="text", model=MODEL, batch_size=20, client=_client(service)).collect()
-    assert killed
     assert [row.id for row in rows] == list(range(ROWS))
     assert sorted(FAILED) == [row.id for row in rows if row.error is not None]
+
+
+def _killing(service: Recorder) -> Callable[[Sent], Answer]:
+    """Return a service that kills all Python workers, once, before it responds to its fifth request."""
+    lock, killed = threading.Lock(), []
+
+    def respond(sent: Sent) -> Answer:
+        with lock:
+            if len(service.sent) >= 5 and not killed:
+                killed.extend(_python_workers())
+                for worker in killed:
+                    os.kill(worker, signal.SIGKILL)
+        return answer(sent)
+
+    return respond
 
 
 def _python_workers() -> list[int]:
@@ -189,6 +202,61 @@ def test_limits_are_divided_among_the_tasks(service: Recorder, passages: Any) ->
     client = _client(service, max_concurrency=2)
     assert embed(passages, column="text", model=MODEL, batch_size=10, client=client).count() == ROWS
     assert 1 <= service.most_in_flight <= 2
+
+
+@pytest.mark.parametrize("as_udf", [False, True])
+def test_limits_on_the_driver_hold_for_all_tasks_together(
+    spark: Any, service: Recorder, passages: Any, as_udf: bool
+) -> None:
+    window, times = 1.5, []
+
+    def note(sent: Sent) -> Answer:
+        times.append(time.monotonic())
+        return answer(sent)
+
+    service.answer = note
+    with DriverLimits(spark, requests_per_minute=12, max_concurrency=3, window=window) as limits:
+        options: dict[str, Any] = {"model": MODEL, "batch_size": 20, "client": _client(service), "limits": limits}
+        good = passages.where("id != 7")
+        if as_udf:
+            rows = good.select("id", embed_udf(**options)("text").alias("result")).collect()
+        else:
+            rows = embed(good, column="text", **options).collect()
+        assert [row.id for row in rows] == [n for n in range(ROWS) if n != 7]
+        assert limits.totals.requests == len(times)
+        assert limits.totals.rejected == 0
+    for first, start in enumerate(times):
+        assert sum(start <= at < start + window for at in times[first:]) <= 12
+    assert 2 <= service.most_in_flight <= 3
+
+
+def test_a_killed_worker_gives_its_share_of_the_limits_back(spark: Any, service: Recorder, passages: Any) -> None:
+    service.answer = _killing(service)
+    with DriverLimits(spark, max_concurrency=2, lease=1.0) as limits:
+        options = {"model": MODEL, "batch_size": 20, "client": _client(service), "limits": limits}
+        rows = embed(passages, column="text", **options).collect()
+        assert [row.id for row in rows] == list(range(ROWS))
+        assert limits.totals.lost_workers >= 1
+
+
+def test_limits_on_the_driver_belong_to_the_job(spark: Any) -> None:
+    with DriverLimits(spark, max_concurrency=2) as limits:
+        link = pickle.loads(pickle.dumps(limits.limiter()._link))
+        assert link.exchange(Report("worker"), 0.0).concurrency == 2
+        stranger = DriverLink(link._host, link._port, b"another key")
+        with pytest.raises(AuthenticationError):
+            stranger.exchange(Report("worker"), 0.0)
+        with pytest.raises(JobError, match=rf"cannot listen on port {link._port}"):
+            DriverLimits(spark, port=link._port)
+        assert str(link._key) not in f"{limits!r} {link!r}"
+    with pytest.raises((OSError, EOFError)):
+        link.exchange(Report("worker"), 0.0)
+
+
+def test_limits_are_passed_once(spark: Any, service: Recorder, passages: Any) -> None:
+    client = _client(service, requests_per_minute=9)
+    with DriverLimits(spark, requests_per_minute=9) as limits, pytest.raises(JinaError, match="out of client="):
+        embed(passages, column="text", model=MODEL, client=client, limits=limits)
 
 
 def test_an_error_of_all_rows_fails_the_job(service: Recorder, passages: Any) -> None:
@@ -228,6 +296,8 @@ BAD = [
     ({"order_column": "id"}, "pass group_column= too"),
     ({"group_column": "document", "order_column": "place"}, "there is no column 'place'"),
     ({"client": {"requests_per_minute": 1}}, "requests_per_minute=1 cannot be divided among the 2 tasks"),
+    ({"limits": 500}, "limits must be a DriverLimits, got int"),
+    ({"usage": {}}, "usage must be a UsageCounter, got dict"),
     ({"client": {"max_concurrency": 7}, "concurrency": 8}, "max_concurrency=7 cannot be divided among the 8 tasks"),
     ({"client": {"base_url": "https://api.jina.ai/v1"}}, "needs an API key"),
 ]
@@ -288,4 +358,4 @@ def test_speculation_is_warned_of(spark: Any, service: Recorder, passages: Any) 
 
     options = {"column": "text", "model": MODEL, "client": _client(service)}
     with pytest.warns(UserWarning, match="speculation"):
-        running.spark_operator("embed", options, Session(), None)
+        OperatorRun("embed", options, Session())

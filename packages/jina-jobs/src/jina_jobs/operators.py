@@ -124,9 +124,11 @@ def table_operator(name: Operation, options: Mapping[str, Any]) -> TableOperator
     if options.get("model") is None and options.get("classifier_id") is None:
         raise JobUsageError(f"{name}() needs model=, a model's id")
     of_table = {option: value for option, value in options.items() if option in _OF_TABLES}
-    of_task = {option: value for option, value in options.items() if option not in _OF_TABLES}
+    of_task = {option: value for option, value in options.items() if option not in (*_OF_TABLES, "model")}
     try:
-        return TableOperator(_task(name, of_task, _calls(options.get("client"))), **of_table)
+        return TableOperator(
+            _task(name, {**of_task, "model": options.get("model") or ""}, _calls(options.get("client"))), **of_table
+        )
     except JobUsageError as error:
         raise JobUsageError(re.sub(r"--([a-z-]+)", _argument, str(error))) from None
 
@@ -142,7 +144,7 @@ def _task(name: Operation, options: dict[str, Any], calls: int) -> TableTask:
             raise JobUsageError(f"labels must be a list of labels, got the text {labels!r}")
         if options["text_column"] is None and options.get("image_column") is None:
             raise JobUsageError("pass column=, image_column= or both")
-        return ClassifyTask(**{"model": "", **options, "labels": tuple(labels)})
+        return ClassifyTask(**{**options, "labels": tuple(labels)})
     task = EmbedTask(**options, multi_vectors=name == "embed_multi_vector")
     if name == "embed" and task.gives_multi_vectors:
         raise JobUsageError(f"model={task.model!r} gives one vector per token: call embed_multi_vector()")

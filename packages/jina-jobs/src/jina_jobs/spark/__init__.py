@@ -17,10 +17,13 @@ except ImportError as error:
     ) from error
 
 from .frames import classify, embed, embed_multi_vector, rerank
-from .running import UsageCounter
+from .limits import DriverLimits
+from .running import SparkOptions, UsageCounter
 from .udfs import classify_udf, embed_multi_vector_udf, embed_udf, rerank_udf
 
 __all__ = [
+    "DriverLimits",
+    "SparkOptions",
     "UsageCounter",
     "classify",
     "classify_udf",

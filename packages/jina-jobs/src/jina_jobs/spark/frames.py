@@ -19,121 +19,97 @@ from ..operators import (
     TableMultiVectorOptions,
     TableRerankOptions,
 )
-from ..tables import TableOperator
-from .running import OperatorRun, UsageCounter, result_type, spark_operator
+from .running import OperatorRun, SparkOptions
 
 _ORDER = "__jina_order"
 
 
-def embed(
-    df: DataFrame,
-    *,
-    model: str,
-    order_column: str | None = None,
-    concurrency: int | None = None,
-    usage: UsageCounter | None = None,
-    **options: Unpack[TableEmbedOptions],
-) -> DataFrame:
-    """Add one vector per row.
+class SparkEmbedOptions(SparkOptions, TableEmbedOptions, total=False):
+    """Options of :func:`embed`."""
+
+    order_column: str | None
+    """The column with the place of a row in its document, with ``group_column``; by default their order in the
+    DataFrame."""
+
+
+class SparkMultiVectorOptions(SparkOptions, TableMultiVectorOptions, total=False):
+    """Options of :func:`embed_multi_vector`."""
+
+
+class SparkRerankOptions(SparkOptions, TableRerankOptions, total=False):
+    """Options of :func:`rerank`."""
+
+
+class SparkClassifyOptions(SparkOptions, TableClassifyOptions, total=False):
+    """Options of :func:`classify`."""
+
+
+def embed(df: DataFrame, *, model: str, **options: Unpack[SparkEmbedOptions]) -> DataFrame:
+    """Add one vector per row, in the column ``embedding``, and why a row failed, in the column ``error``.
+
+    Rows keep their columns, and their order within a partition. With ``group_column`` (late chunking) Spark brings the
+    rows of each document together, which shuffles the DataFrame.
 
     Args:
-        df: any DataFrame. Its rows keep their columns, and their order within a partition.
+        df: the rows.
         model: the model's id.
-        order_column: the column that orders the chunks of a document, with ``group_column``; by default their order in
-            ``df``.
-        concurrency: the number of tasks that run at the same time, among which the limits of ``client`` are divided; by
-            default all cores of the session.
-        usage: counts rows, tokens and requests.
-        **options: see :class:`jina_jobs.operators.TableEmbedOptions`. With ``group_column`` Spark brings the rows of
-            each document together, which shuffles ``df``.
+        **options: see :class:`SparkOptions`, :class:`SparkEmbedOptions` and
+            :class:`jina_jobs.operators.TableEmbedOptions`.
 
     Raises:
         JobUsageError: an option or a column that cannot work; nothing was sent.
         JinaInputError: an unknown option, a model or a value that cannot work, or a missing key.
     """
+    order = options.pop("order_column", None)
     group = options.get("group_column")
-    if order_column is not None and group is None:
+    if order is not None and group is None:
         raise JobUsageError("order_column= orders the chunks of a document: pass group_column= too")
-    return _mapped("embed", df, {"model": model, **options}, concurrency, usage, group, order_column)
+    return _mapped("embed", df, {"model": model, **options}, group, order)
 
 
-def embed_multi_vector(
-    df: DataFrame,
-    *,
-    model: str,
-    concurrency: int | None = None,
-    usage: UsageCounter | None = None,
-    **options: Unpack[TableMultiVectorOptions],
-) -> DataFrame:
-    """Add a list of vectors per row, one for each token.
+def embed_multi_vector(df: DataFrame, *, model: str, **options: Unpack[SparkMultiVectorOptions]) -> DataFrame:
+    """Add one vector per token of each row, in the column ``embedding``, and the column ``error``; see :func:`embed`.
 
     Args:
-        df: as for :func:`embed`.
+        df: the rows.
         model: the model's id.
-        concurrency: as for :func:`embed`.
-        usage: as for :func:`embed`.
-        **options: see :class:`jina_jobs.operators.TableMultiVectorOptions`.
+        **options: see :class:`SparkOptions` and :class:`jina_jobs.operators.TableMultiVectorOptions`.
     """
-    return _mapped("embed_multi_vector", df, {"model": model, **options}, concurrency, usage)
+    return _mapped("embed_multi_vector", df, {"model": model, **options})
 
 
-def rerank(
-    df: DataFrame,
-    *,
-    model: str,
-    concurrency: int | None = None,
-    usage: UsageCounter | None = None,
-    **options: Unpack[TableRerankOptions],
-) -> DataFrame:
-    """Add to each row its candidates, sorted by their relevance to its query.
+def rerank(df: DataFrame, *, model: str, **options: Unpack[SparkRerankOptions]) -> DataFrame:
+    """Sort the candidates of each row: the columns ``results`` and ``error``; see :func:`embed`.
 
     Args:
-        df: as for :func:`embed`.
+        df: the rows, with a query and its candidates each.
         model: the reranker's id.
-        concurrency: as for :func:`embed`.
-        usage: as for :func:`embed`.
-        **options: see :class:`jina_jobs.operators.TableRerankOptions`.
+        **options: see :class:`SparkOptions` and :class:`jina_jobs.operators.TableRerankOptions`.
     """
-    return _mapped("rerank", df, {"model": model, **options}, concurrency, usage)
+    return _mapped("rerank", df, {"model": model, **options})
 
 
-def classify(
-    df: DataFrame,
-    *,
-    model: str | None = None,
-    concurrency: int | None = None,
-    usage: UsageCounter | None = None,
-    **options: Unpack[TableClassifyOptions],
-) -> DataFrame:
-    """Add one label per row, with its score.
+def classify(df: DataFrame, *, model: str | None = None, **options: Unpack[SparkClassifyOptions]) -> DataFrame:
+    """Give each row a label: the columns ``prediction``, ``prediction_score`` and ``error``; see :func:`embed`.
 
     Args:
-        df: as for :func:`embed`.
+        df: the rows.
         model: the embedding model, for labels.
-        concurrency: as for :func:`embed`.
-        usage: as for :func:`embed`.
-        **options: see :class:`jina_jobs.operators.TableClassifyOptions`.
+        **options: see :class:`SparkOptions` and :class:`jina_jobs.operators.TableClassifyOptions`.
     """
-    named = {} if model is None else {"model": model}
-    return _mapped("classify", df, {**named, **options}, concurrency, usage)
+    return _mapped("classify", df, {"model": model, **options})
 
 
 def _mapped(
-    name: Operation,
-    df: DataFrame,
-    options: dict[str, Any],
-    concurrency: int | None,
-    usage: UsageCounter | None,
-    group: str | None = None,
-    order: str | None = None,
+    name: Operation, df: DataFrame, options: dict[str, Any], group: str | None = None, order: str | None = None
 ) -> DataFrame:
     if not isinstance(df, DataFrame):
         raise JobUsageError(
             f"the first argument must be a Spark DataFrame, got {type(df).__module__}.{type(df).__name__}"
         )
-    operator = spark_operator(name, options, df.sparkSession, concurrency)
-    schema = _output_schema(df, operator)
-    run = OperatorRun(operator, usage)
+    run = OperatorRun(name, options, df.sparkSession)
+    _check_columns(df, run)
+    schema = StructType([*df.schema.fields, *run.result_type.fields])
 
     def function(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield from run.stream(batches)
@@ -143,16 +119,16 @@ def _mapped(
     return (df if group is None else _grouped(df, group, order)).mapInArrow(function, schema)
 
 
-def _output_schema(df: DataFrame, operator: TableOperator) -> StructType:
-    """Return the schema of the result, after checking the columns that the operator reads and adds."""
+def _check_columns(df: DataFrame, run: OperatorRun) -> None:
+    """Check the columns that the operator reads and adds."""
     if dotted := [name for name in df.columns if "." in name or "`" in name]:
         raise JobUsageError(
             f"column {dotted[0]!r} has a dot or a backtick, and Spark cannot pass it to Python: rename it"
         )
-    read = set(operator.columns)
-    fields = [(each.name, _arrow_type(each.dataType) if each.name in read else pa.null()) for each in df.schema]
-    operator.output_schema(pa.schema(fields))
-    return StructType([*df.schema.fields, *result_type(operator).fields])
+    read = set(run.columns)
+    run.check(
+        pa.schema([(each.name, _arrow_type(each.dataType) if each.name in read else pa.null()) for each in df.schema])
+    )
 
 
 def _arrow_type(kind: DataType) -> pa.DataType:

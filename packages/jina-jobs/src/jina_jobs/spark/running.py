@@ -14,10 +14,13 @@ from pyspark.sql.types import StructField, StructType
 
 from ..client_threads import Counts
 from ..errors import JobUsageError
-from ..operators import Operation, table_operator
+from ..operators import Operation, TableOptions, table_operator
 from ..tables import TableOperator
+from .limits import DriverLimits
+from .sessions import spark_context, tasks_at_once
 
 _LIMITS = ("requests_per_minute", "tokens_per_minute", "max_concurrency")
+_OWN = ("concurrency", "limits", "usage")
 
 
 class UsageCounter:
@@ -53,81 +56,58 @@ class _CountsParam:
         return value1 + value2
 
 
-def spark_context(spark: SparkSession, what: str) -> Any:
-    """Return the context of a session.
+class SparkOptions(TableOptions, total=False):
+    """Options of every function and UDF."""
 
-    Raises:
-        JobUsageError: a session of Spark Connect, which has none.
-    """
-    try:
-        return spark.sparkContext
-    except Exception as error:
-        raise JobUsageError(f"{what} needs a session on the driver, and Spark Connect has none") from error
+    concurrency: int | None
+    """The number of tasks that run at the same time, among which the limits in ``client`` are divided; by default all
+    cores of the session."""
+    limits: DriverLimits | None
+    """Limits that all tasks keep together, exactly, instead of divided ones."""
+    usage: UsageCounter | None
+    """Counts rows, tokens and requests."""
 
 
-def spark_operator(
-    name: Operation, options: Mapping[str, Any], spark: SparkSession, concurrency: int | None
-) -> TableOperator:
-    """Return an operator whose clients together keep the limits of ``client``.
+class OperatorRun:
+    """Runs an operator in tasks. It travels to the executors, and shows nothing of what it holds.
 
     Args:
         name: the function.
-        options: the operator's.
+        options: the function's.
         spark: the session.
-        concurrency: the tasks that run at the same time.
+
+    Attributes:
+        columns: those that the operator reads.
+        result_type: the columns that it adds, as Spark has them.
 
     Raises:
         JobUsageError: an option that Spark cannot express, or limits that are too low to be divided.
         JinaInputError: as :func:`~jina_jobs.operators.table_operator` does.
     """
-    operator = table_operator(name, options)
-    if options.get("encoding") == "float16":
-        raise JobUsageError("encoding='float16': Spark has no such numbers. Choose float32, int8 or binary")
-    check_whole("concurrency", concurrency)
-    if spark.conf.get("spark.speculation", "false") == "true":
-        warnings.warn(
-            "spark.speculation is on: Spark runs slow tasks twice, and both copies send and pay for their requests",
-            UserWarning,
-            stacklevel=frames_to_caller(),
-        )
-    limits = {each: limit for each in _LIMITS if (limit := operator.client_options.get(each)) is not None}
-    return operator.with_client(**_divided(limits, concurrency or _tasks_at_once(spark))) if limits else operator
 
-
-def _divided(limits: Mapping[str, int], tasks: int) -> dict[str, int]:
-    for name, limit in limits.items():
-        if limit < tasks:
-            raise JobUsageError(
-                f"{name}={limit} cannot be divided among the {tasks} tasks that run at the same time: raise it, or run "
-                "fewer and pass their number as concurrency="
+    def __init__(self, name: Operation, options: Mapping[str, Any], spark: SparkSession) -> None:
+        own = {option: options.get(option) for option in _OWN}
+        for option, kind in (("limits", DriverLimits), ("usage", UsageCounter)):
+            if own[option] is not None and not isinstance(own[option], kind):
+                raise JobUsageError(f"{option} must be a {kind.__name__}, got {type(own[option]).__name__}")
+        operator = table_operator(name, {option: value for option, value in options.items() if option not in _OWN})
+        if options.get("encoding") == "float16":
+            raise JobUsageError("encoding='float16': Spark has no such numbers. Choose float32, int8 or binary")
+        if spark.conf.get("spark.speculation", "false") == "true":
+            warnings.warn(
+                "spark.speculation is on: Spark runs slow tasks twice, and both copies send and pay for their requests",
+                UserWarning,
+                stacklevel=frames_to_caller(),
             )
-    return {name: limit // tasks for name, limit in limits.items()}
-
-
-def _tasks_at_once(spark: SparkSession) -> int:
-    context = spark_context(spark, "a limit without concurrency=")
-    cores: int = context.defaultParallelism
-    return max(1, cores // int(context.getConf().get("spark.task.cpus", "1")))
-
-
-def result_type(operator: TableOperator) -> StructType:
-    """Return the columns that an operator adds, as Spark has them."""
-    columns = operator.result_types.items()
-    return StructType([StructField(name, from_arrow_type(_variable(kind))) for name, kind in columns])
-
-
-class OperatorRun:
-    """Runs an operator in a task. It travels to the executors, and shows nothing of what it holds.
-
-    Args:
-        operator: the operator.
-        usage: counts what the tasks do.
-    """
-
-    def __init__(self, operator: TableOperator, usage: UsageCounter | None) -> None:
-        self._operator = operator
+        self._operator = _limited(operator, spark, own["concurrency"], own["limits"])
         self._types = {column: _variable(kind) for column, kind in operator.result_types.items()}
-        self._accumulator = None if usage is None else usage.accumulator
+        self._accumulator = None if own["usage"] is None else own["usage"].accumulator
+        self.columns = operator.columns
+        self.result_type = StructType([StructField(name, from_arrow_type(kind)) for name, kind in self._types.items()])
+
+    def check(self, schema: pa.Schema) -> None:
+        """Check the input's columns; see :meth:`~jina_jobs.tables.TableOperator.output_schema`."""
+        self._operator.output_schema(schema)
 
     def stream(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield the rows of batches with their results and errors, in the types that Spark has."""
@@ -142,6 +122,28 @@ class OperatorRun:
         finally:
             if self._accumulator is not None:
                 self._accumulator.add(self._operator.counts - before)
+
+
+def _limited(
+    operator: TableOperator, spark: SparkSession, concurrency: int | None, shared: DriverLimits | None
+) -> TableOperator:
+    """Return the operator whose clients keep the limits together."""
+    check_whole("concurrency", concurrency)
+    limits = {name: limit for name in _LIMITS if (limit := operator.client_options.get(name)) is not None}
+    if shared is not None:
+        if limits:
+            raise JobUsageError(f"limits= has the limits: leave {', '.join(limits)} out of client=")
+        return operator.with_client(limiter=shared.limiter())
+    if not limits:
+        return operator
+    tasks = concurrency or tasks_at_once(spark)
+    for name, limit in limits.items():
+        if limit < tasks:
+            raise JobUsageError(
+                f"{name}={limit} cannot be divided among the {tasks} tasks that run at the same time: pass it to "
+                "DriverLimits, which tasks share, as limits=; or run fewer tasks, and pass their number as concurrency="
+            )
+    return operator.with_client(**{name: limit // tasks for name, limit in limits.items()})
 
 
 def _variable(kind: pa.DataType) -> pa.DataType:

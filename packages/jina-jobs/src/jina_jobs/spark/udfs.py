@@ -19,7 +19,7 @@ from ..operators import (
     TableMultiVectorOptions,
     TableRerankOptions,
 )
-from .running import OperatorRun, UsageCounter, result_type, spark_operator
+from .running import OperatorRun, SparkOptions
 
 _TEXT, _IMAGE, _QUERY, _DOCUMENTS = "text", "image", "query", "documents"
 _TYPES = {
@@ -30,15 +30,35 @@ _TYPES = {
 }
 
 
-def embed_udf(
-    *,
-    model: str,
-    images: bool = False,
-    concurrency: int | None = None,
-    usage: UsageCounter | None = None,
-    **options: Unpack[TableEmbedOptions],
-) -> UserDefinedFunction:
+class UdfEmbedOptions(SparkOptions, TableEmbedOptions, total=False):
+    """Options of :func:`embed_udf`. The names of columns that are read are not among them."""
+
+    images: bool
+    """Whether the column holds images: paths, URLs, data URIs or bytes."""
+
+
+class UdfMultiVectorOptions(SparkOptions, TableMultiVectorOptions, total=False):
+    """Options of :func:`embed_multi_vector_udf`."""
+
+    images: bool
+    """Whether the column holds images."""
+
+
+class UdfClassifyOptions(SparkOptions, TableClassifyOptions, total=False):
+    """Options of :func:`classify_udf`."""
+
+    images: bool
+    """Whether the column holds images."""
+
+
+class UdfRerankOptions(SparkOptions, TableRerankOptions, total=False):
+    """Options of :func:`rerank_udf`."""
+
+
+def embed_udf(*, model: str, **options: Unpack[UdfEmbedOptions]) -> UserDefinedFunction:
     """Return the UDF of one column that gives one vector per row.
+
+    Late chunking needs :func:`~jina_jobs.spark.embed`, which brings the rows of each document together.
 
     Example:
         >>> vectors = passages.withColumn("result", embed_udf(model="jina-embeddings-v3")("text"))
@@ -46,141 +66,90 @@ def embed_udf(
 
     Args:
         model: the model's id.
-        images: whether the column holds images: paths, URLs, data URIs or bytes.
-        concurrency: as for :func:`~jina_jobs.spark.embed`.
-        usage: as for :func:`~jina_jobs.spark.embed`.
-        **options: see :class:`jina_jobs.operators.TableEmbedOptions`, without the names of columns that are read. Late
-            chunking needs :func:`~jina_jobs.spark.embed`, which brings the rows of each document together.
+        **options: see :class:`UdfEmbedOptions`, :class:`SparkOptions` and
+            :class:`jina_jobs.operators.TableEmbedOptions`.
 
     Raises:
         JobUsageError: an option that cannot work, or there is no session.
         JinaInputError: an unknown option, a model or a value that cannot work, or a missing key.
     """
-    return _one_column("embed", {"model": model, **options}, images, concurrency, usage)
+    return _one_column("embed", {"model": model, **options})
 
 
-def embed_multi_vector_udf(
-    *,
-    model: str,
-    images: bool = False,
-    concurrency: int | None = None,
-    usage: UsageCounter | None = None,
-    **options: Unpack[TableMultiVectorOptions],
-) -> UserDefinedFunction:
-    """Return the UDF of one column that gives a list of vectors per row, one for each token.
+def embed_multi_vector_udf(*, model: str, **options: Unpack[UdfMultiVectorOptions]) -> UserDefinedFunction:
+    """Return the UDF of one column that gives one vector per token of each row; see :func:`embed_udf`.
 
     Args:
         model: the model's id.
-        images: as for :func:`embed_udf`.
-        concurrency: as for :func:`embed_udf`.
-        usage: as for :func:`embed_udf`.
-        **options: see :class:`jina_jobs.operators.TableMultiVectorOptions`.
+        **options: see :class:`SparkOptions` and :class:`jina_jobs.operators.TableMultiVectorOptions`.
     """
-    return _one_column("embed_multi_vector", {"model": model, **options}, images, concurrency, usage)
+    return _one_column("embed_multi_vector", {"model": model, **options})
 
 
-def classify_udf(
-    *,
-    model: str | None = None,
-    images: bool = False,
-    concurrency: int | None = None,
-    usage: UsageCounter | None = None,
-    **options: Unpack[TableClassifyOptions],
-) -> UserDefinedFunction:
-    """Return the UDF of one column that gives one label per row, with its score.
+def classify_udf(*, model: str | None = None, **options: Unpack[UdfClassifyOptions]) -> UserDefinedFunction:
+    """Return the UDF of one column that gives one label per row, with its score; see :func:`embed_udf`.
 
     Args:
         model: the embedding model, for labels.
-        images: as for :func:`embed_udf`.
-        concurrency: as for :func:`embed_udf`.
-        usage: as for :func:`embed_udf`.
-        **options: see :class:`jina_jobs.operators.TableClassifyOptions`.
+        **options: see :class:`SparkOptions` and :class:`jina_jobs.operators.TableClassifyOptions`.
     """
-    named = {} if model is None else {"model": model}
-    return _one_column("classify", {**named, **options}, images, concurrency, usage)
+    return _one_column("classify", {"model": model, **options})
 
 
-def rerank_udf(
-    *,
-    model: str,
-    concurrency: int | None = None,
-    usage: UsageCounter | None = None,
-    **options: Unpack[TableRerankOptions],
-) -> UserDefinedFunction:
-    """Return the UDF of two columns, the query and its candidates, that sorts the candidates of each row.
+def rerank_udf(*, model: str, **options: Unpack[UdfRerankOptions]) -> UserDefinedFunction:
+    """Return the UDF of two columns, the query and its candidates, that sorts the candidates; see :func:`embed_udf`.
 
     Args:
         model: the reranker's id.
-        concurrency: as for :func:`embed_udf`.
-        usage: as for :func:`embed_udf`.
-        **options: see :class:`jina_jobs.operators.TableRerankOptions`.
+        **options: see :class:`SparkOptions` and :class:`jina_jobs.operators.TableRerankOptions`.
     """
-    _check_no_columns(options)
     columns = {"query_column": _QUERY, "documents_column": _DOCUMENTS}
-    results, names = _results("rerank", {"model": model, **options, **columns}, concurrency, usage)
+    run = _run("rerank", {"model": model, **options}, columns)
 
     def jina_rerank(columns: Iterator[tuple[pd.Series, pd.Series]]) -> Iterator[pd.DataFrame]:
-        return results.frames((_QUERY, _DOCUMENTS), columns)
+        yield from _frames(run, (_QUERY, _DOCUMENTS), columns)
 
-    return _udf(jina_rerank, names)
+    return _udf(jina_rerank, run)
 
 
-def _one_column(
-    name: Operation, options: dict[str, Any], images: bool, concurrency: int | None, usage: UsageCounter | None
-) -> UserDefinedFunction:
-    _check_no_columns(options)
+def _one_column(name: Operation, options: dict[str, Any]) -> UserDefinedFunction:
+    images = options.pop("images", False)
     column = _IMAGE if images else _TEXT
-    named = {"image_column": _IMAGE} if images else {"column": _TEXT}
-    results, names = _results(name, {**options, **named}, concurrency, usage)
+    run = _run(name, options, {"image_column": _IMAGE} if images else {"column": _TEXT})
 
     def function(columns: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
-        return results.frames((column,), ((each,) for each in columns))
+        yield from _frames(run, (column,), ((each,) for each in columns))
 
     function.__name__ = f"jina_{name}"
-    return _udf(function, names)
+    return _udf(function, run)
 
 
-class _Results:
-    """The results of a UDF as pandas has them.
-
-    Args:
-        run: the operator.
-        names: of the results.
-    """
-
-    def __init__(self, run: OperatorRun, names: list[str]) -> None:
-        self._run, self._names = run, names
-
-    def frames(self, names: tuple[str, ...], columns: Iterator[tuple[pd.Series, ...]]) -> Iterator[pd.DataFrame]:
-        """Yield results and errors of columns that have these names for the operator."""
-        batches = (
-            pa.RecordBatch.from_arrays([_array(*pair) for pair in zip(names, each, strict=True)], names=list(names))
-            for each in columns
-        )
-        for batch in self._run.stream(batches):
-            yield batch.select(self._names).to_pandas()
-
-
-def _results(
-    name: Operation, options: dict[str, Any], concurrency: int | None, usage: UsageCounter | None
-) -> tuple[_Results, Any]:
-    spark = SparkSession.getActiveSession()
-    if spark is None:
-        raise JobUsageError(f"{name}_udf() needs a session: call SparkSession.builder.getOrCreate() before it")
-    operator = spark_operator(name, options, spark, concurrency)
-    return _Results(OperatorRun(operator, usage), list(operator.result_types)), result_type(operator)
-
-
-def _udf(function: Any, results: Any) -> UserDefinedFunction:
-    # Otherwise Spark may run it again for each field that is read of its result.
-    return cast(UserDefinedFunction, pandas_udf(function, results).asNondeterministic())
-
-
-def _check_no_columns(options: Any) -> None:
+def _run(name: Operation, options: dict[str, Any], columns: dict[str, str]) -> OperatorRun:
     for option in ("column", "image_column", "group_column", "query_column", "documents_column"):
         if options.get(option) is not None:
             hint = "call embed() for late chunking" if option == "group_column" else "leave it out"
             raise JobUsageError(f"{option}=: a UDF reads the columns that it is called with: {hint}")
+    spark = SparkSession.getActiveSession()
+    if spark is None:
+        raise JobUsageError(f"{name}_udf() needs a session: call SparkSession.builder.getOrCreate() before it")
+    return OperatorRun(name, {**options, **columns}, spark)
+
+
+def _frames(
+    run: OperatorRun, names: tuple[str, ...], columns: Iterator[tuple[pd.Series, ...]]
+) -> Iterator[pd.DataFrame]:
+    """Yield results and errors of columns that have these names for the operator."""
+    batches = (
+        pa.RecordBatch.from_arrays([_array(*pair) for pair in zip(names, each, strict=True)], names=list(names))
+        for each in columns
+    )
+    for batch in run.stream(batches):
+        yield batch.select(run.result_type.names).to_pandas()
+
+
+def _udf(function: Any, run: OperatorRun) -> UserDefinedFunction:
+    # Otherwise Spark may run it again for each field that is read of its result.
+    return cast(UserDefinedFunction, pandas_udf(function, run.result_type).asNondeterministic())
 
 
 def _array(name: str, values: pd.Series) -> pa.Array:
