@@ -95,8 +95,10 @@ def test_a_rejection_at_one_worker_holds_for_all() -> None:
 
 
 def test_limits_that_replace_lost_ones_wait_for_a_minute() -> None:
-    account = Account(10, restarted=True)
-    assert account.queue("a", 1) == []
+    lost = Account(10).limits.apply(Report("a"))
+    account = Account(10)
+    queued = Report("a", [Queued(1, 10, False)], registration=lost.registration)
+    assert account.limits.apply(queued).started == []
     account.now += 61
     assert account.started("a") == [1]
 
@@ -169,7 +171,7 @@ def test_workers_go_on_with_limits_that_were_restarted() -> None:
 
     def restart(exchange: Any) -> None:
         if exchange.number == 5:
-            link.limits = AccountLimits(None, None, 2, restarted=True)
+            link.limits = AccountLimits(None, None, 2)
         exchange.send(exchange.right())
 
     with FaultServer(restart) as server:

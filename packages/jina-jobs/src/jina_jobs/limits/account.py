@@ -46,13 +46,14 @@ class AccountLimits:
     A worker that goes silent loses its place in the queue, and the requests that it had in flight count no more. Their
     tokens stay counted for the minute. If the worker comes back, it enters the queue again.
 
+    If this object replaces another one that was lost, the workers' reports show it. Nobody knows what was sent in the
+    last minute, so with limits per minute no request starts for a minute.
+
     Args:
         requests_per_minute: of the account; ``None`` to learn it from rejections.
         tokens_per_minute: of the account; ``None`` to learn it from rejections.
         max_concurrency: requests in flight of all workers together; ``None`` to adapt to the service.
         lease: seconds after which a silent worker is taken for dead.
-        restarted: whether limits of the same account were in force just before, which have been lost: then no request
-            starts for the first minute.
         window: seconds that rates are counted over; by default a minute.
         clock: returns seconds and never goes backward.
         on_start: called with a worker whose request may start, while a lock is held.
@@ -68,7 +69,6 @@ class AccountLimits:
         max_concurrency: int | None = None,
         *,
         lease: float = LEASE,
-        restarted: bool = False,
         window: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         on_start: Callable[[str], None] | None = None,
@@ -78,8 +78,7 @@ class AccountLimits:
             check_whole(name, value)
         check_number("lease", lease)
         self._limiter = RateLimiter(requests_per_minute, tokens_per_minute, max_concurrency, window=window, clock=clock)
-        if restarted and (requests_per_minute or tokens_per_minute):
-            self._limiter.pause(_WINDOW if window is None else window)
+        self._window = _WINDOW if window is None else window
         self._lease = lease
         self._clock = clock
         self._on_start = on_start
@@ -88,6 +87,7 @@ class AccountLimits:
         self._registered = 0
         self._workers: dict[str, _Worker] = {}
         self._checked = clock()
+        self._replaces_another = False
         # Requests that may be the first of the queue, and when the first one is to be tried again.
         self._to_try: deque[_Request] = deque()
         self._waiting: _Request | None = None
@@ -122,6 +122,7 @@ class AccountLimits:
         with self._lock:
             self._forget_silent_workers()
             worker = self._worker(report.worker)
+            self._notice_predecessor(report.registration)
             for queued in report.queued:
                 self._queue(report.worker, worker, queued)
             for finish in report.finished:
@@ -157,6 +158,12 @@ class AccountLimits:
             worker = self._workers[name] = _Worker(f"{self._name}-{self._registered}", now)
         worker.seen = now
         return worker
+
+    def _notice_predecessor(self, registration: str) -> None:
+        if registration and not registration.startswith(self._name) and not self._replaces_another:
+            self._replaces_another = True
+            if self._limiter.requests_per_minute or self._limiter.tokens_per_minute:
+                self._limiter.pause(self._window)
 
     def _share(self) -> int:
         busy = sum(bool(worker.requests) for worker in self._workers.values())

@@ -51,12 +51,14 @@ class Report:
         queued: requests that wait.
         finished: requests that ended, after those that are queued.
         pause: seconds for which the service asked to send nothing.
+        registration: of the last reply; empty before the first.
     """
 
     worker: str
     queued: list[Queued] = field(default_factory=list)
     finished: list[Finish] = field(default_factory=list)
     pause: float = 0.0
+    registration: str = ""
 
     @property
     def is_empty(self) -> bool:

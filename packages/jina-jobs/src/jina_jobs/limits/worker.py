@@ -174,6 +174,7 @@ class WorkerLimiter:
             self._exchange(Report(self._name), HEARTBEAT)
 
     def _exchange(self, report: Report, wait: float) -> None:
+        report.registration = self._registration
         try:
             reply = self._link.exchange(report, wait)
         except Exception as error:
