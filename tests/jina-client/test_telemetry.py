@@ -176,6 +176,10 @@ def test_a_retry_is_an_exchange_of_its_own(make_client: Any, server: Recorder, e
     assert "error.type" not in attributes(exported.calls[0])
     [retries] = exported.points("jina.client.retries")
     assert (retries.value, retries.attributes["error.type"]) == (2, "503")
+    [request_id] = first["http.response.header.x-request-id"]
+    assert request_id.startswith("id-of-")
+    assert KEY not in exported.text()
+    assert SECRET not in exported.text()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import warm
 from job_runs import RunJob, texts, write_lines
 from loopback import Answer, Recorder, Sent, ranking
 
@@ -133,3 +134,9 @@ def test_the_shell_completion_names_the_options(jobs: RunJob, monkeypatch: pytes
     monkeypatch.setenv("COMP_WORDS", "jina-jobs embed --group")
     monkeypatch.setenv("COMP_CWORD", "2")
     assert "--group-column" in jobs(own_process=True).out
+
+
+def test_functions_that_wait_for_the_end_of_the_process_run() -> None:
+    program = "import atexit; from jina_jobs.cli import main; atexit.register(print, 'the last spans'); main()"
+    run = warm.run(["-c", program, "models"], text=True, timeout=60, check=True)
+    assert run.stdout.endswith("the last spans\n")

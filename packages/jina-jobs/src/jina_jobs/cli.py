@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -67,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     code = _run(None)
+    # Such as OpenTelemetry's, which exports the last spans.
+    atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
     # A thread may still wait for standard input, and Python would wait for it.
