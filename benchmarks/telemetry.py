@@ -8,7 +8,6 @@ A transport answers from memory, so the time is that of the client alone: a netw
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -81,8 +80,8 @@ WAYS: dict[str, Callable[[], dict[str, Any]] | None] = {
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--calls", type=int, default=2000, help="calls per round")
-    parser.add_argument("--rounds", type=int, default=7, help="rounds, of which the median counts")
+    parser.add_argument("--calls", type=int, default=500, help="calls per round")
+    parser.add_argument("--rounds", type=int, default=15, help="rounds, of which the fastest counts")
     arguments = parser.parse_args()
     times: dict[str, list[float]] = {name: [] for name in WAYS}
     with JinaClient("key", "http://localhost:1", transport=Memory()) as client:
@@ -94,10 +93,10 @@ def main() -> None:
                 times[name].append(seconds_per_call(client, arguments.calls))
                 if providers is not None:
                     JinaInstrumentor().uninstrument()
-    off = statistics.median(times["off"])
+    # Other programs only make a round slower.
+    off = min(times["off"])
     for name, seconds in times.items():
-        median = statistics.median(seconds)
-        print(f"{name:30} {median * 1e6:6.0f} µs per call  {(median - off) * 1e6:+6.0f} µs")
+        print(f"{name:30} {min(seconds) * 1e6:6.0f} µs per call  {(min(seconds) - off) * 1e6:+6.0f} µs")
 
 
 if __name__ == "__main__":
