@@ -13,6 +13,7 @@ from ..models import Role
 from ..options import OnError
 from ..quantization import unpack
 from ..results import Embeddings, Usage
+from ..results.embeddings import as_lists
 
 
 def is_empty(items: Any) -> bool:
@@ -35,8 +36,7 @@ def to_lists(embeddings: Embeddings, dimensions: int | None) -> list[list[float]
     vectors = embeddings.vectors
     if vectors.dtype.kind == "f":
         return embeddings.tolist()
-    bits: list[list[float]] = unpack(vectors, dimensions).astype(np.float32).tolist()
-    return bits
+    return as_lists(unpack(vectors, dimensions).astype(np.float32))
 
 
 def embedding_identity(base_url: str, model: str, role: Role, options: Mapping[str, Any]) -> str:

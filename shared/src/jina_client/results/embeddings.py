@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,22 @@ from numpy.typing import NDArray
 from ..errors import JinaError
 from .sequence import ResultSequence
 from .usage import Usage
+
+
+def as_lists(vectors: NDArray[Any]) -> list[list[float]]:
+    """Return vectors as lists of Python numbers.
+
+    Python 3.11 collects garbage while it makes the lists, and looks at all of their numbers each time, which takes
+    longer than making them. Later versions collect afterwards, as this function does.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        lists: list[list[float]] = vectors.tolist()
+        return lists
+    finally:
+        if collects:
+            gc.enable()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,8 +69,7 @@ class Embeddings:
 
     def tolist(self) -> list[list[float]]:
         """Return the vectors as lists of Python numbers, the form that frameworks store."""
-        rows: list[list[float]] = self.vectors.tolist()
-        return rows
+        return as_lists(self.vectors)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +98,7 @@ class MultiVectors(ResultSequence[NDArray[Any]]):
 
     def tolist(self) -> list[list[list[float]]]:
         """Return the vectors as lists of lists of Python numbers."""
-        return [matrix.tolist() for matrix in self.vectors]
+        return [as_lists(matrix) for matrix in self.vectors]
 
 
 @dataclass(frozen=True, slots=True)
