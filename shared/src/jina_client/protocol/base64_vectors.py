@@ -54,8 +54,9 @@ def parse_vectors(body: bytes) -> Any:
         return parse(body)
     items = value.get("data") if isinstance(value, dict) else None
     # The items have the placeholders in the order of the vectors if each has one, and nothing else looks like one.
-    counts = len(items) if isinstance(items, list) else 0, rest.count(b'"%b"' % _PLACEHOLDER)
-    if counts != (len(vectors), len(vectors)) or not all(map(_has_placeholder, items)):
+    if not isinstance(items, list) or not len(items) == len(vectors) == rest.count(b'"%b"' % _PLACEHOLDER):
+        return parse(body)
+    if not all(map(_has_placeholder, items)):
         return parse(body)
     for item, vector in zip(items, vectors, strict=True):
         item["embedding"] = vector
