@@ -98,7 +98,7 @@ def client_arguments() -> dict[str, str]:
 NOT_FOR_FRAMEWORKS = ("api_key", "limiter", "on_attempt", "transport")
 """Arguments of a client that each framework spells in its own way, or cannot save."""
 
-SAVED_AS = {"cache": "str", "ca_bundle": "str", "headers": "dict[str, str]"}
+SAVED_AS = {"base_url": "str | list[str]", "cache": "str", "ca_bundle": "str", "headers": "dict[str, str]"}
 """The types of arguments that frameworks save, where the client takes others too."""
 
 POSITIONAL = ("task", "dimensions")

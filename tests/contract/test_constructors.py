@@ -120,7 +120,7 @@ def test_a_missing_key_raises_at_first_use(kind: Any) -> None:
         ),
         ({"timeout": "soon"}, "timeout must be a number, got 'soon'"),
         ({"max_retries": "x"}, "max_retries must be a whole number, got 'x'"),
-        ({"base_url": 5}, "base_url must be a string, got 5"),
+        ({"base_url": 5}, "base_url must be a string or a list, got 5"),
         ({"api_key": 12345}, "api_key must be a string, got int"),
     ],
 )

@@ -18,7 +18,7 @@ import threading
 import time
 import zlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -110,10 +110,14 @@ class FaultServer:
         seen: the requests so far.
         in_flight: the requests that have no response yet.
         connections: the open connections.
+        models: what it says it serves; nothing if it is empty, like services without a list of models.
+        asked: the requests for that so far.
     """
 
-    def __init__(self, behavior: Behavior | None = None) -> None:
+    def __init__(self, behavior: Behavior | None = None, models: Sequence[str] = ()) -> None:
         self.behavior = behavior or work
+        self.models = models
+        self.asked = 0
         self.seen: list[Seen] = []
         self.in_flight = 0
         self.answered = 0
@@ -219,7 +223,15 @@ def _handler(server: FaultServer) -> type[BaseHTTPRequestHandler]:
             finally:
                 server.end()
 
-        do_GET = do_POST
+        def do_GET(self) -> None:
+            with server.changed:
+                server.asked += 1
+            listed = {"data": [{"id": model} for model in server.models or ()]}
+            content = json.dumps(listed if server.models else {"detail": "Not Found"}).encode()
+            self.send_response(200 if server.models else 404)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
 
         def log_message(self, format: str, *args: Any) -> None:
             pass

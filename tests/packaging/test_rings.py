@@ -166,5 +166,5 @@ def test_the_client_has_only_the_designed_members() -> None:
         *("embed", "embed_stream", "embed_chunked", "embed_multi_vector", "embed_sparse"),
         *("rerank", "classify", "segment", "estimate_tokens"),
         *("batches", "classifiers", "models", "web"),
-        *("close", "settings", "usage"),
+        *("close", "servers", "settings", "usage"),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
@@ -23,21 +24,63 @@ _SEGMENT_HOST = "segment.jina.ai"
 
 
 def resolve_base_url(base_url: Any) -> str:
-    """Return the API's root: the argument, else ``JINA_BASE_URL``, else Jina's address.
-
-    The URL of an endpoint is cut to its root, because saved Haystack pipelines hold that.
+    """Return the API's root, or the first one of several servers, which names the service; see :func:`resolve_roots`.
 
     Raises:
         JinaInputError: not a usable address.
+    """
+    return resolve_roots(base_url)[0]
+
+
+def resolve_roots(base_url: Any) -> tuple[str, ...]:
+    """Return the roots of one or more servers: the argument, else ``JINA_BASE_URL``, else Jina's address.
+
+    The URL of an endpoint is cut to its root, because saved Haystack pipelines hold that.
+
+    Args:
+        base_url: one address, several as a list, or as one string with commas.
+
+    Raises:
+        JinaInputError: an address that is not usable, an empty list, one server twice, or an address that cannot be
+            one of several.
     """
     name = "base_url"
     if base_url is None and (variable := os.environ.get(URL_VARIABLE)):
         base_url, name = variable, f"the environment variable {URL_VARIABLE}"
     if base_url is None:
-        base_url = DEFAULT_BASE_URL
-    if not isinstance(base_url, str):
-        raise JinaInputError(f"base_url must be a string, got {type(base_url).__name__}")
-    url = base_url.strip()
+        return (DEFAULT_BASE_URL,)
+    if not isinstance(base_url, (str, Sequence)) or isinstance(base_url, (bytes, bytearray)):
+        raise JinaInputError(f"{name} must be an address or a list of addresses, got {type(base_url).__name__}")
+    addresses = base_url.split(",") if isinstance(base_url, str) else base_url
+    if not addresses:
+        raise JinaInputError(f"{name} is an empty list: pass the address of at least one server, or leave it out")
+    for address in addresses:
+        if not isinstance(address, str):
+            raise JinaInputError(f"{name} must hold addresses, got {type(address).__name__}")
+    roots = tuple(_resolve_root(name, address) for address in addresses)
+    if len(roots) > 1:
+        _check_several(name, roots)
+    return roots
+
+
+def _check_several(name: str, roots: Sequence[str]) -> None:
+    servers: dict[tuple[Any, ...], str] = {}
+    for root in roots:
+        if root == LOCAL or is_sagemaker(root):
+            raise JinaInputError(f"{name} lists {root!r} beside other servers: pass it alone, or leave it out")
+        if is_jina(root):
+            raise JinaInputError(
+                f"{name} lists {root!r} beside other servers, which would get Jina's key, and Jina would bill for what "
+                "they cannot serve: pass it alone, or leave it out"
+            )
+        parts = urlsplit(root)
+        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+        if (other := servers.setdefault((parts.hostname, port, parts.path), root)) is not root:
+            raise JinaInputError(f"{name} lists one server twice, as {other!r} and {root!r}: leave one out")
+
+
+def _resolve_root(name: str, address: str) -> str:
+    url = address.strip()
     if url == LOCAL:
         return url
     if is_sagemaker(url):
@@ -49,6 +92,11 @@ def resolve_base_url(base_url: Any) -> str:
     if not path and is_jina(url):
         path = "/v1"
     return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+
+
+def host_of(url: str) -> str:
+    """Return host and port of an address, as messages name a server."""
+    return urlsplit(url).netloc.rpartition("@")[2] or url
 
 
 def endpoint_url(root: str, endpoint: str) -> str:

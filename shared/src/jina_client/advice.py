@@ -69,7 +69,7 @@ def _place(url: str) -> str:
 
 
 def _about_the_address(url: str, settings: Settings) -> str:
-    root = settings.root
+    root = next((root for root in settings.roots if url.startswith(root)), settings.root)
     root_ends_in_v1 = DIALECTS[settings.dialect or Dialect.name].root_ends_in_v1
     is_below = urlsplit(url).scheme in ("http", "https") and url.startswith(root)
     if root_ends_in_v1 and is_below and not root.endswith("/v1"):

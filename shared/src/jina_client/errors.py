@@ -43,7 +43,13 @@ _REQUEST_ID_IN_TEXT = re.compile(r"\[RID: ([0-9a-fA-F-]+)\]")
 
 
 class JinaError(RuntimeError):
-    """The base of every exception that this package raises."""
+    """The base of every exception that this package raises.
+
+    Attributes:
+        server: host and port of the server that failed; empty if none did.
+    """
+
+    server: str = ""
 
 
 class JinaInputError(JinaError, ValueError):

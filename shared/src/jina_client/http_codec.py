@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -41,16 +42,26 @@ class HttpCodec:
         if settings.key is not None and (settings.key_header or "authorization" not in own):
             self._gateway_headers |= header_of_key(settings.key.reveal(), settings.key_header)
 
-    def encode(self, call: Call, cancellation: Cancellation) -> Request:
-        """Return the HTTP request for a call. Reads files and encodes images."""
+    def encode(
+        self, call: Call, cancellation: Cancellation, root: str | None = None, timeout: float = math.inf
+    ) -> Request:
+        """Return the HTTP request for a call. Reads files and encodes images.
+
+        Args:
+            call: the call.
+            cancellation: tells the transport when the call has ended.
+            root: the root of the server that gets it; by default that of the only one.
+            timeout: seconds for the exchange, if they are fewer than those of the settings.
+        """
+        root = root or self._settings.root
         encoded = call if call.url else self._dialect.encode(call)
-        url = call.url or endpoint_url(self._settings.root, encoded.path)
+        url = call.url or endpoint_url(root, encoded.path)
         headers = {
             "Accept": "text/plain" if call.plain else "application/json",
             "Accept-Encoding": "gzip, deflate" if encoded.compress else "identity",
             "User-Agent": f"jina-client/{__version__}",
         }
-        if call.url is None or may_receive_key(self._settings.root, call.url):
+        if call.url is None or may_receive_key(root, call.url):
             own = {name.lower() for name in self._gateway_headers}
             headers = {name: headers[name] for name in headers if name.lower() not in own} | self._gateway_headers
         body = b""
@@ -59,7 +70,8 @@ class HttpCodec:
             body = self._dialect.dumps(encoded.payload)
         reserved = {name.lower() for name in headers}
         callers = {name: value for name, value in call.headers.items() if name.lower() not in reserved}
-        return Request(encoded.method, url, {**callers, **headers}, body, self._settings.timeout, cancellation)
+        timeout = min(timeout, self._settings.timeout)
+        return Request(encoded.method, url, {**callers, **headers}, body, timeout, cancellation)
 
     def decode(self, call: Call, response: Response, url: str = "") -> Any:
         """Return the parsed response as Jina's API spells it.

@@ -39,6 +39,7 @@ class Attempt:
         retry_in: seconds until the next attempt; ``None`` if this is the last one.
         tokens: as the service counted them.
         request_id: the service's.
+        server: host and port of the server that it was sent to.
     """
 
     endpoint: str
@@ -50,6 +51,7 @@ class Attempt:
     retry_in: float | None = None
     tokens: int = 0
     request_id: str = ""
+    server: str = ""
 
     @property
     def status_code(self) -> int | None:
@@ -162,6 +164,8 @@ def report(attempt: Attempt, on_attempt: OnAttempt | None) -> None:
 
 def _line(attempt: Attempt) -> str:
     parts = [f"{attempt.endpoint}: inputs {attempt.inputs[0]} to {attempt.inputs[-1]}", f"attempt {attempt.number}"]
+    if attempt.server:
+        parts.append(f"server {attempt.server}")
     if attempt.error is None:
         parts.append(f"{attempt.tokens} tokens")
     else:

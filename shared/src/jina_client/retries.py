@@ -5,6 +5,8 @@ tenacity runs the loop.
 
 from __future__ import annotations
 
+import copy
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,11 +15,20 @@ from typing import Any
 from tenacity import RetryCallState, retry_if_exception
 from tenacity.wait import wait_base, wait_random_exponential
 
+from .addresses import host_of
 from .batching.bisection import named_inputs
-from .errors import JinaConnectionError, JinaError, JinaInputError, JinaStatusError, RateLimitError
+from .errors import (
+    JinaConnectionError,
+    JinaError,
+    JinaInputError,
+    JinaResponseError,
+    JinaStatusError,
+    RateLimitError,
+)
 from .limiter import Limiter, exceeded_limit
 from .observation import Attempt, ObservedExchange, observed_exchange, report
 from .protocol import Call
+from .servers import ServerRoute, Servers
 from .settings import Settings
 from .transport import Request
 
@@ -43,16 +54,17 @@ class Wait(wait_base):
         return wait_random_exponential(multiplier=FIRST_WAIT, max=MAX_WAIT)(retry_state)
 
 
-def is_transient(error: BaseException, repeatable: bool = True) -> bool:
+def is_transient(error: BaseException, repeatable: bool = True, *, longest: float = MAX_RETRY_AFTER) -> bool:
     """Return whether the same request may succeed if it is sent again.
 
     Args:
         error: why the request failed.
         repeatable: whether it does no harm if the service acts on the request twice.
+        longest: the longest ``Retry-After`` in seconds that makes sense.
     """
     if isinstance(error, JinaStatusError):
         statuses = RETRIED_STATUSES if repeatable else UNTOUCHED_STATUSES
-        return error.status_code in statuses and (error.retry_after or 0) <= MAX_RETRY_AFTER
+        return error.status_code in statuses and (error.retry_after or 0) <= longest
     return repeatable and isinstance(error, JinaConnectionError)
 
 
@@ -63,20 +75,26 @@ class Attempts:
         call: the request.
         inputs: the caller's indices of the inputs that it carries.
         settings: the retry limits, and the function to report to.
-        limiter: paused while a rate limit is waited for.
+        limiter: paused while a rate limit is waited for; or several servers, of which each attempt goes to one.
         retry: whether transient errors are retried at all.
 
     Attributes:
+        limiter: decides when an attempt may start.
         tokens: of the response, as the service counted them; 0 before it came.
     """
 
-    def __init__(self, call: Call, inputs: Sequence[int], settings: Settings, limiter: Limiter, *, retry: bool) -> None:
+    def __init__(
+        self, call: Call, inputs: Sequence[int], settings: Settings, limiter: Limiter | Servers, *, retry: bool
+    ) -> None:
+        self._route = ServerRoute(limiter) if isinstance(limiter, Servers) else None
+        self.limiter: Limiter = self._route or limiter  # type: ignore[assignment]
         self._call = call
         self._inputs = inputs
         self._settings = settings
-        self._limiter = limiter
-        self._retry = retry
-        self._number = 0
+        self._retry = retry and settings.max_retries > 0
+        self._number = self._moves = 0
+        self._is_moving = False
+        self._backoff = 0.0
         self.tokens = 0
         self._first = self._queued = self._sent = time.monotonic()
         self._time_in_queue = 0.0
@@ -86,8 +104,8 @@ class Attempts:
         """The arguments of tenacity's ``Retrying`` or ``AsyncRetrying``."""
         return {
             "stop": self._is_last,
-            "wait": Wait(),
-            "retry": retry_if_exception(lambda error: is_transient(error, self._call.repeatable)),
+            "wait": self._wait,
+            "retry": retry_if_exception(self._is_retried),
             "before_sleep": self._before_sleep,
             "reraise": True,
         }
@@ -98,14 +116,45 @@ class Attempts:
         self._queued = self._sent = time.monotonic()
         return self._number > 1
 
-    def started(self) -> None:
-        """Note that the attempt has its slot."""
+    @property
+    def root(self) -> str:
+        """The root of the API of the server that the attempt is sent to."""
+        return self._settings.root if self._route is None else self._route.address
+
+    @property
+    def timeout(self) -> float:
+        """Seconds for the attempt. They are fewer if another server would be faster."""
+        is_movable = self._route is not None and self._retry and self._call.repeatable
+        patience = self._route.patience() if self._route is not None and is_movable else math.inf
+        return min(self._settings.timeout, patience)
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """Note that the attempt has its slot, and if it fails, at which server."""
         self._sent = time.monotonic()
         self._time_in_queue += self._sent - self._queued
+        try:
+            if self._route is not None:
+                self._route.check(self._call)
+            yield
+        except JinaInputError:
+            raise
+        except JinaError as error:
+            error.server = self._server
+            if self._route is not None:
+                self._route.failed(error)
+                if isinstance(error, JinaResponseError):
+                    error.args = (f"{error} (from {error.server})",)
+            raise
 
     def exchange(self, request: Request) -> ObservedExchange:
         """Observe the HTTP exchange of the attempt."""
         return observed_exchange(request, self._number, len(self._inputs), self._sent - self._queued)
+
+    def check_response(self, response: Any) -> None:
+        """Raise if the vectors of a response have another length than those of the other servers."""
+        if self._route is not None:
+            self._route.check_response(self._call, response)
 
     def succeeded(self, tokens: int, request_id: str) -> None:
         """Report an attempt whose result was stored."""
@@ -127,8 +176,28 @@ class Attempts:
             self._report(error=error)
             raise
 
+    @property
+    def _server(self) -> str:
+        return host_of(self._call.url or self.root)
+
+    def _is_retried(self, error: BaseException) -> bool:
+        if self._route is not None:
+            can_move = self._route.can_move()
+            self._is_moving = can_move and self._retry and self._moves < len(self._settings.roots) - 1
+        longest = math.inf if self._is_moving else MAX_RETRY_AFTER
+        return is_transient(error, self._call.repeatable, longest=longest)
+
+    def _wait(self, state: RetryCallState) -> float:
+        """Return the seconds before the next attempt: none if another server is there for it."""
+        waited = copy.copy(state)
+        waited.attempt_number -= self._moves
+        self._backoff = Wait()(waited)
+        if self._route is not None and not self._is_moving:
+            self._route.wait()
+        return 0.0 if self._is_moving else self._backoff
+
     def _is_last(self, state: RetryCallState) -> bool:
-        if not self._retry or state.attempt_number > self._settings.max_retries:
+        if not self._retry or state.attempt_number - self._moves - self._is_moving > self._settings.max_retries:
             return True
         # Time in the queue does not count, because the limits cause it and not the service.
         spent = time.monotonic() - self._first - self._time_in_queue
@@ -139,7 +208,11 @@ class Attempts:
         assert isinstance(error, JinaError)
         if isinstance(error, RateLimitError) and exceeded_limit(error)[0] != "concurrent":
             # Pause all requests, because the service would reject the others too.
-            self._limiter.pause(state.upcoming_sleep)
+            self.limiter.pause(self._backoff)
+        elif self._route is not None and isinstance(error, JinaStatusError) and error.retry_after:
+            self._route.pause(error.retry_after)
+        if self._is_moving:
+            self._moves += 1
         self._report(error=error, retry_in=state.upcoming_sleep)
 
     def _report(
@@ -157,5 +230,6 @@ class Attempts:
             retry_in=retry_in,
             tokens=tokens,
             request_id=request_id,
+            server=self._server,
         )
         report(attempt, self._settings.on_attempt)

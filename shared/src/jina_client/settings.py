@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
@@ -18,7 +18,7 @@ from .addresses import (
     exposes_key,
     is_jina,
     is_sagemaker,
-    resolve_base_url,
+    resolve_roots,
 )
 from .cache import EmbeddingCache
 from .callers import frames_to_caller
@@ -28,10 +28,14 @@ from .errors import JinaInputError
 from .gateway import check_gateway, secret_values
 from .limiter import Limiter, RateLimiter
 from .observation import OnAttempt
+from .servers import Servers
 from .transport import AsyncTransport, Transport
 
 LIMITS = ("requests_per_minute", "tokens_per_minute", "max_concurrency")
 """The arguments that a limiter of the caller's replaces."""
+
+MAX_CONNECTIONS = 256
+"""Requests in flight to several servers together, unless ``max_concurrency`` allows more."""
 
 KEY_VARIABLES = ("JINA_API_KEY", "JINAAI_API_KEY", "JINA_AUTH_TOKEN")
 
@@ -69,14 +73,15 @@ class Settings:
     """The arguments of a client, with defaults and environment variables filled in, and checked.
 
     :class:`jina_client.JinaClient` documents each. After construction ``api_key`` holds a :class:`Secret` or ``None``,
-    ``base_url`` the API's root, ``dialect`` a name, and ``cache`` an :class:`~jina_client.EmbeddingCache` or ``None``.
+    ``base_url`` the API's root or a tuple of several, ``dialect`` a name, and ``cache`` an
+    :class:`~jina_client.EmbeddingCache` or ``None``.
 
     Raises:
         JinaInputError: a missing key, or a value that cannot work.
     """
 
     api_key: Any = field(default=None, repr=False)
-    base_url: str | None = None
+    base_url: str | Sequence[str] | None = None
     timeout: float = 60.0
     max_retries: int = 4
     retry_timeout: float = 300.0
@@ -94,14 +99,15 @@ class Settings:
 
     def __post_init__(self) -> None:
         _check_numbers({name: getattr(self, name) for name in _NUMBERS})
-        self._check_limiter()
         if self.on_attempt is not None and not callable(self.on_attempt):
             raise JinaInputError(f"on_attempt must be a function, got {type(self.on_attempt).__name__}")
-        self._set(base_url=resolve_base_url(self.base_url))
+        roots = resolve_roots(self.base_url)
+        self._set(base_url=roots[0] if len(roots) == 1 else roots)
         self._set(dialect=_resolve_dialect(self.dialect, self.is_sagemaker))
         # AWS signs requests with credentials of its own, which boto3 finds.
         self._set(api_key=None if self.is_sagemaker else _resolve_key(self.api_key))
         self._set(cache=_resolve_cache(self.cache))
+        self._check_limiter()
         check_gateway(self.headers, self.key_header, self.ca_bundle)
         self._set(headers=dict(self.headers or {}))
         self._check_gateway_applies()
@@ -109,8 +115,13 @@ class Settings:
 
     @property
     def root(self) -> str:
-        """The API's root."""
-        return cast(str, self.base_url)
+        """The API's root; the first one of several servers names the service."""
+        return self.roots[0]
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """The API's root, or those of several servers."""
+        return (self.base_url,) if isinstance(self.base_url, str) else cast("tuple[str, ...]", self.base_url)
 
     @property
     def key(self) -> Secret | None:
@@ -130,8 +141,11 @@ class Settings:
 
     @property
     def connections(self) -> int:
-        """The largest number of requests in flight."""
-        return CEILING if self.max_concurrency is None else self.max_concurrency
+        """The largest number of requests in flight, to all servers together."""
+        servers = len(self.roots)
+        if self.max_concurrency is not None:
+            return self.max_concurrency * servers
+        return min(CEILING * servers, MAX_CONNECTIONS)
 
     @property
     def is_local(self) -> bool:
@@ -143,9 +157,10 @@ class Settings:
         """Whether requests go to an endpoint of AWS SageMaker, by boto3."""
         return is_sagemaker(self.root)
 
-    def new_limiter(self) -> RateLimiter:
-        """Return a limiter with the limits of these settings."""
-        return RateLimiter(self.requests_per_minute, self.tokens_per_minute, self.max_concurrency)
+    def new_limiter(self) -> Limiter | Servers:
+        """Return a limiter with the limits of these settings, or several servers that have one each."""
+        new_limiter = partial(RateLimiter, self.requests_per_minute, self.tokens_per_minute, self.max_concurrency)
+        return new_limiter() if len(self.roots) == 1 else Servers(self.roots, new_limiter)
 
     def new_dialect(self) -> Dialect:
         """Return the protocol that the service speaks."""
@@ -171,6 +186,11 @@ class Settings:
             raise JinaInputError(
                 f"limiter= must have the methods of jina_client.limiter.Limiter, got {kind_of_value(self.limiter)}"
             )
+        if len(self.roots) > 1:
+            raise JinaInputError(
+                f"limiter= holds the limits of one server, and base_url= has {len(self.roots)}: leave limiter out, and "
+                f"pass {', '.join(f'{name}=' for name in LIMITS)}, which hold for each server"
+            )
         if names := ", ".join(f"{name}=" for name in LIMITS if getattr(self, name) is not None):
             raise JinaInputError(f"limiter= has its own limits and would ignore {names}: pass one or the other")
 
@@ -180,10 +200,12 @@ class Settings:
                 f"{self.root} needs an API key (from https://jina.ai): pass api_key=… or set {KEY_VARIABLES[0]}. "
                 f"Without a key, base_url={LOCAL!r} or {URL_VARIABLE}={LOCAL} runs the embedded engine on this machine."
             )
-        if self.secrets and exposes_key(self.root):
-            host = urlsplit(self.root).hostname
+        hosts = [urlsplit(root).hostname or "" for root in self.roots if exposes_key(root)]
+        if self.secrets and hosts:
             warnings.warn(
-                f"the API key travels unencrypted to {host}: use https", UserWarning, stacklevel=frames_to_caller()
+                f"the API key travels unencrypted to {', '.join(dict.fromkeys(hosts))}: use https",
+                UserWarning,
+                stacklevel=frames_to_caller(),
             )
 
 
@@ -205,8 +227,8 @@ def _check_numbers(values: Mapping[str, Any]) -> None:
 def check_settings(options: Mapping[str, Any]) -> None:
     """Raise JinaInputError for arguments of a client that cannot work; others may be missing, such as the key."""
     _check_numbers(options)
-    root = resolve_base_url(options.get("base_url"))
-    _resolve_dialect(options.get("dialect"), is_sagemaker(root))
+    roots = resolve_roots(options.get("base_url"))
+    _resolve_dialect(options.get("dialect"), is_sagemaker(roots[0]))
     if options.get("api_key") is not None:
         _resolve_key(options["api_key"])
     _check_cache(options.get("cache"))

@@ -52,7 +52,8 @@ class AsyncJinaClient(AsyncClientLifecycle):
         api_key: the API key; by default the first of the environment variables ``JINA_API_KEY``, ``JINAAI_API_KEY`` and
             ``JINA_AUTH_TOKEN`` that is set. Only Jina's own hosts need one.
         base_url: the API's root; by default ``JINA_BASE_URL``, or ``https://api.jina.ai/v1``. ``"local"`` is the
-            embedded engine inside this process.
+            embedded engine inside this process. A list of addresses names servers of your own that serve the same
+            model, see :mod:`jina_client.servers`; the limits below then hold for each of them.
         timeout: seconds from the start of a request to the last byte of its response.
         max_retries: maximum number of retries after a transient failure.
         retry_timeout: seconds after the first attempt within which retries may start. Time in the rate limiter's queue

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from ..arguments import arguments_of
 from ..results import Usage
+from ..server_health import ServerState
 from ..settings import Settings
 from .batches import AsyncBatches
 from .classifiers import AsyncClassifiers
@@ -38,6 +39,11 @@ class AsyncClientLifecycle:
     def usage(self) -> Usage:
         """The tokens of all calls of this client so far, including failed ones as far as the service responded."""
         return self._runner.usage
+
+    @property
+    def servers(self) -> list[ServerState]:
+        """The state of each server if ``base_url`` names several, otherwise an empty list."""
+        return self._runner.servers
 
     async def aclose(self) -> None:
         """Close the connections; a later call opens them again. A transport that the caller passed stays open."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sized
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sized
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -21,10 +21,13 @@ from ..models import reads_files
 from ..observation import observed_call
 from ..per_process import PerProcess
 from ..progress import progress_of_call
-from ..protocol import usage_of
+from ..protocol import Call, usage_of
 from ..results import Embeddings, Usage
 from ..retries import Attempts
+from ..server_health import ServerState
+from ..servers import Servers
 from ..settings import Settings
+from .server_models import ask_for_models
 
 T = TypeVar("T")
 J = TypeVar("J", bound=Job[Any])
@@ -45,9 +48,15 @@ class AsyncRunner:
         self._transport = open_transport(settings)
         self._codec = HttpCodec(settings, dialect)
         # A forked child starts with an empty queue of its own.
-        self._limiters: PerProcess[Limiter] = PerProcess(settings.new_limiter, settings.limiter)
+        self._limiters: PerProcess[Limiter | Servers] = PerProcess(settings.new_limiter, settings.limiter)
         self._bodies = PerProcess(lambda: MemoryBudget(BODIES_BYTES))
         self._counting = threading.Lock()
+
+    @property
+    def servers(self) -> list[ServerState]:
+        """The state of each of several servers."""
+        limiter = self._limiters.get()
+        return limiter.states if isinstance(limiter, Servers) else []
 
     async def plan(self, model: Any, make: Callable[..., J], *arguments: Any, **options: Any) -> J:
         """Return a planned job.
@@ -183,27 +192,38 @@ class AsyncRunner:
     async def _send_request(self, job: Job[Any], piece: range, workers: TaskWorkers, *, retry: bool) -> int:
         """Send one request, retry it after transient errors, store its result in the job, and return its tokens."""
         call, limiter = job.call(piece), self._limiters.get()
+        if isinstance(limiter, Servers):
+            limiter.checks.check(call)
+            if limiter.checks.claim():
+                await ask_for_models(limiter, self._codec, self._transport, workers.cancellation)
         attempts = Attempts(call, job.origins(piece), self._settings, limiter, retry=retry)
         with attempts.reporting_failure():
             async for attempt in AsyncRetrying(sleep=workers.sleep, **attempts.policy):
                 with attempt, self._codec.key_hidden():
                     async with (
                         workers.room(self._bodies.get(), job.body_bytes(piece)),
-                        workers.slot(limiter, job.tokens(piece), retry=attempts.queued()) as slot,
+                        workers.slot(attempts.limiter, job.tokens(piece), retry=attempts.queued()) as slot,
                     ):
-                        attempts.started()
-                        request = await in_thread(
-                            self._codec.encode, call, workers.cancellation, blocks=job.reads_media
-                        )
-                        with attempts.exchange(request) as exchange:
-                            response = await self._transport.asend(exchange.prepared(request))
-                            response = exchange.received(self._codec.hide_key(response))
-                        result = self._codec.decode(call, response, request.url)
-                        tokens = usage_of(result).total_tokens if isinstance(result, dict) else 0
-                        limiter.succeeded(slot, tokens or None, response.headers)
-                        await to_completion(job.store, piece, result, blocks=job.writes_cache)
-                        attempts.succeeded(tokens, response.headers.get("x-request-id", ""))
+                        with attempts.sending():
+                            result, headers = await self._exchange(call, attempts, workers, blocks=job.reads_media)
+                            tokens = usage_of(result).total_tokens if isinstance(result, dict) else 0
+                            attempts.limiter.succeeded(slot, tokens or None, headers)
+                            await to_completion(job.store, piece, result, blocks=job.writes_cache)
+                            attempts.succeeded(tokens, headers.get("x-request-id", ""))
         return attempts.tokens
+
+    async def _exchange(
+        self, call: Call, attempts: Attempts, workers: TaskWorkers, *, blocks: bool
+    ) -> tuple[Any, Mapping[str, str]]:
+        """Send a call once, and return its decoded response and the headers."""
+        target = (attempts.root, attempts.timeout)
+        request = await in_thread(self._codec.encode, call, workers.cancellation, *target, blocks=blocks)
+        with attempts.exchange(request) as exchange:
+            response = await self._transport.asend(exchange.prepared(request))
+            response = exchange.received(self._codec.hide_key(response))
+        result = self._codec.decode(call, response, request.url)
+        attempts.check_response(result)
+        return result, response.headers
 
     def _count(self, usage: Usage) -> None:
         with self._counting:

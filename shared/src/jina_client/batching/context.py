@@ -42,7 +42,7 @@ class PlanningContext:
         """Return the context of a client's settings."""
         limits = settings.limiter or settings
         request_tokens = min(REQUEST_TOKENS, limits.tokens_per_minute or REQUEST_TOKENS)
-        slots = None if limits.requests_per_minute else settings.max_concurrency or START
+        slots = None if limits.requests_per_minute else (settings.max_concurrency or START) * len(settings.roots)
         return cls(settings.root, dialect, request_tokens, slots, settings.vector_cache)
 
     @property

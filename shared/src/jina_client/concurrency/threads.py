@@ -161,4 +161,4 @@ def open_transport(settings: Settings) -> Transport:
         return SageMakerTransport(settings.root, settings.connections, settings.timeout)
     from ..transport.http_requests import RequestsTransport
 
-    return RequestsTransport(settings.connections, settings.ca_bundle)
+    return RequestsTransport(settings.connections, settings.ca_bundle, servers=len(settings.roots))

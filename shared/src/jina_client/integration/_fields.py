@@ -9,9 +9,10 @@ from pydantic import BaseModel
 class ConnectionFields(BaseModel):
     """Where and how to call; ``None`` stands for the client's default."""
 
-    base_url: str | None = None
+    base_url: str | list[str] | None = None
     """The API's root; by default ``JINA_BASE_URL``, or ``https://api.jina.ai/v1``. ``"local"`` is the embedded engine
-    inside this process."""
+    inside this process. A list of addresses names servers of your own that serve the same model, see
+    :mod:`jina_client.servers`; the limits below then hold for each of them."""
     timeout: float | None = None
     """Seconds from the start of a request to the last byte of its response."""
     max_retries: int | None = None

@@ -41,9 +41,10 @@ class RequestOptions(TypedDict, total=False):
 class ConnectionOptions(RequestOptions, total=False):
     """Where and how to call; ``None`` stands for the client's default."""
 
-    base_url: str | None
+    base_url: str | list[str] | None
     """The API's root; by default ``JINA_BASE_URL``, or ``https://api.jina.ai/v1``. ``"local"`` is the embedded engine
-    inside this process."""
+    inside this process. A list of addresses names servers of your own that serve the same model, see
+    :mod:`jina_client.servers`; the limits below then hold for each of them."""
 
 
 CONNECTION_OPTIONS = ("base_url", *RequestOptions.__annotations__)
@@ -53,9 +54,10 @@ CONNECTION_OPTIONS = ("base_url", *RequestOptions.__annotations__)
 class ConnectionAttributes:
     """The options of a connection as attributes of an object."""
 
-    base_url: str | None
+    base_url: str | list[str] | None
     """The API's root; by default ``JINA_BASE_URL``, or ``https://api.jina.ai/v1``. ``"local"`` is the embedded engine
-    inside this process."""
+    inside this process. A list of addresses names servers of your own that serve the same model, see
+    :mod:`jina_client.servers`; the limits below then hold for each of them."""
     timeout: float | None
     """Seconds from the start of a request to the last byte of its response."""
     max_retries: int | None

@@ -36,11 +36,12 @@ class RequestsTransport:
     Args:
         connections: how many connections the pool keeps.
         ca_bundle: path of a file of certificate authorities to trust; by default ``REQUESTS_CA_BUNDLE``, or certifi's.
+        servers: the number of servers.
     """
 
-    def __init__(self, connections: int, ca_bundle: str | os.PathLike[str] | None = None) -> None:
+    def __init__(self, connections: int, ca_bundle: str | os.PathLike[str] | None = None, *, servers: int = 1) -> None:
         self._ca_bundle = None if ca_bundle is None else os.fspath(ca_bundle)
-        self._sessions = PerProcess(lambda: _new_session(connections))
+        self._sessions = PerProcess(lambda: _new_session(connections, servers))
         # By origin: the proxies and certificates that the environment names. Reading them takes half a millisecond.
         self._environment: dict[str, dict[str, Any]] = {}
 
@@ -234,12 +235,12 @@ class _Adapter(HTTPAdapter):
         return manager
 
 
-def _new_session(connections: int) -> requests.Session:
+def _new_session(connections: int, servers: int) -> requests.Session:
     session = requests.Session()
     session.headers.clear()
     # No service of this API needs cookies, and a gateway's would tie all requests to one of its servers.
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = _Adapter(pool_connections=1, pool_maxsize=connections)
+    adapter = _Adapter(pool_connections=servers, pool_maxsize=connections)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session

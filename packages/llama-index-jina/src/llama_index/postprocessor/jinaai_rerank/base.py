@@ -85,7 +85,7 @@ class JinaRerank(LlamaIndexConnection, BaseNodePostprocessor):
         self,
         top_n: int = 2,
         model: str = "jina-reranker-v1-base-en",
-        base_url: str | None = None,
+        base_url: str | list[str] | None = None,
         api_key: str | SecretStr | None = None,
         **arguments: Unpack[JinaRerankOptions],
     ) -> None:
