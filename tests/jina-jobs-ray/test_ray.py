@@ -158,6 +158,20 @@ def test_functions_follow_each_other_with_the_same_limits(server: Recorder) -> N
     assert limits.totals.requests >= 3
 
 
+def test_a_second_run_sends_only_the_rows_that_the_first_has_not_written(tmp_path: Path) -> None:
+    with FaultServer() as server:
+        options: dict[str, Any] = {**MODEL, "column": "text", "client": {"base_url": server.url}, "concurrency": 1}
+        for count in (30, 50):
+            dataset = embed(rows(count), resume=tmp_path / "vectors", id_column="id", **options)
+            dataset.write_parquet(str(tmp_path / "vectors"))
+        assert sum(len(seen.texts) for seen in server.seen) == 50
+    ids = ray.data.read_parquet(str(tmp_path / "vectors")).take_all()
+    assert sorted(row["id"] for row in ids) == list(range(50))
+    (tmp_path / "vectors" / "cut.parquet").write_bytes(b"PAR1")
+    with pytest.raises(JobError, match=r"cut.parquet is not a complete Parquet file .* Delete it"):
+        embed(rows(50), resume=tmp_path / "vectors", id_column="id", **options)
+
+
 def test_the_classes_work_in_map_batches() -> None:
     with FaultServer() as server:
         arguments = {**MODEL, "column": "text", "client": {"base_url": server.url}, "limits": SharedLimits()}
@@ -192,6 +206,8 @@ def test_an_error_that_all_rows_share_ends_the_job() -> None:
         ({"column": "text", "limits": 5}, "limits must be a SharedLimits of jina_jobs.ray, got int"),
         ({"column": "text", "group_column": "id"}, "group_column= needs order_column="),
         ({"column": "text", "order_column": "id"}, "order_column= and partitions= are for late chunking"),
+        ({"column": "text", "resume": "vectors"}, "resume= needs id_column="),
+        ({"column": "text", "resume": "vectors", "id_column": "key"}, "there is no column 'key'"),
         ({"column": "text", "dimension": 64}, "embed has no argument 'dimension'; did you mean 'dimensions'?"),
         ({"column": "text", "model": "jina-colbert-v2"}, "gives one vector per token: call embed_multi_vector()"),
     ],

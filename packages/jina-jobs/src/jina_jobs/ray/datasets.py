@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Mapping
 from inspect import signature
+from os import PathLike
 from typing import Any, Unpack
 
 import pyarrow as pa
@@ -25,6 +26,7 @@ from ..tables import TableOperator
 from .batches import OperatorBatches
 from .limits import LIMITS, SharedLimits, without_limits
 from .nodes import check_nodes
+from .resuming import without_finished
 
 Concurrency = int | tuple[int, int]
 
@@ -53,6 +55,11 @@ class ActorOptions(TableOptions, total=False):
     limits: SharedLimits | None
     """The limits of the account, to share them with other datasets and to read the totals. By default this dataset gets
     limits of its own, those in ``client``."""
+    resume: str | PathLike[str] | None
+    """The folder that the result is written to as Parquet, such as ``vectors`` or ``s3://bucket/vectors``: rows that an
+    earlier run has written there are left out, those with an error too. It need not exist. Needs ``id_column``."""
+    id_column: str | None
+    """The column with a unique id for each row, with ``resume``."""
 
 
 class ActorEmbedOptions(ActorOptions, TableEmbedOptions, total=False):
@@ -145,13 +152,16 @@ def _apply(operation: Operation, dataset: Dataset, options: dict[str, Any]) -> D
     rows = options.pop("rows_per_task", _ROWS[operation])
     check_whole("rows_per_task", rows, required=True)
     runtime_env = options.pop("runtime_env", None)
+    resume, id_column = options.pop("resume", None), options.pop("id_column", None)
     order_column, partitions = _order_of_documents(options)
     limits = options.pop("limits", None)
     own_limits, options["client"] = without_limits(options.get("client"))
     operator = table_operator(operation, options)
-    schema = _output_schema(operator, dataset, order_column)
+    schema = _output_schema(operator, dataset, order_column, id_column)
     limits = _shared_limits(limits, own_limits, most)
     check_nodes(runtime_env)
+    if resume is not None:
+        dataset = without_finished(dataset, resume, id_column)
     group_column = getattr(operator.task, "group_column", None)
     if group_column is None:
         parts = dataset.repartition(target_num_rows_per_block=rows, strict=True)
@@ -220,14 +230,15 @@ def _shared_limits(limits: Any, own: Mapping[str, Any], actors: int) -> SharedLi
 _schemas: weakref.WeakKeyDictionary[Dataset, pa.Schema] = weakref.WeakKeyDictionary()
 
 
-def _output_schema(operator: TableOperator, dataset: Dataset, order_column: str | None) -> pa.Schema | None:
+def _output_schema(operator: TableOperator, dataset: Dataset, *others: str | None) -> pa.Schema | None:
     """Check the columns of a dataset, and return the schema of the output; ``None`` if it is not known yet."""
     schema = _schemas.get(dataset) or _known_schema(dataset)
     if schema is None:
         # An empty dataset, or one whose schema would cost requests: each block is checked before it is sent.
         return None
-    if order_column is not None and order_column not in schema.names:
-        raise JobUsageError(f"there is no column {order_column!r}; the columns are: {', '.join(schema.names)}")
+    for column in others:
+        if column is not None and column not in schema.names:
+            raise JobUsageError(f"there is no column {column!r}; the columns are: {', '.join(schema.names)}")
     return operator.output_schema(schema)
 
 
