@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import io
 import json
 import threading
-from collections.abc import Awaitable, Callable
+import weakref
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +154,7 @@ def test_requests_with_images_wait_for_memory(make_client: Callable[..., Any], s
 
 def test_a_budget_grants_in_order_what_fits_and_more_only_alone() -> None:
     woken: list[str] = []
-    budget = MemoryBudget(10, 3)
+    budget = MemoryBudget(10)
     first, large, last = (budget.queue(size, lambda size=size: woken.append(size)) for size in (4, 20, 1))
     assert budget.acquire(first)
     assert not budget.acquire(last)  # It would fit, but is not the first.
@@ -164,13 +166,35 @@ def test_a_budget_grants_in_order_what_fits_and_more_only_alone() -> None:
     assert not budget.acquire(last)
     budget.release(large)
     assert budget.acquire(last)
-    small = [budget.queue(1, lambda: None) for _ in range(3)]
-    assert [budget.acquire(each) for each in small] == [True, True, False]  # No more than three at a time.
-    for each in (*small, last):
-        budget.release(each)
+    budget.release(last)
+    assert (budget.fitting(3), budget.fitting(20)) == (3, 1)
     with budget.reserved(10):
         assert not budget.acquire(waiting := budget.queue(1, lambda: None))
     assert budget.acquire(waiting)
+
+
+async def test_an_input_is_freed_without_a_garbage_collection(server: Recorder) -> None:
+    class Picture:
+        def __call__(self) -> bytes:
+            return encoded("red")
+
+    references: list[weakref.ref[Picture]] = []
+
+    def inputs() -> Iterator[Any]:
+        for _ in range(3):
+            picture = Picture()
+            references.append(weakref.ref(picture))
+            yield {"image": picture}
+
+    gc.disable()
+    try:
+        async with AsyncJinaClient(base_url=server.url) as client:
+            async for first, _ in client.embed_stream(inputs(), model=CLIP, batch_size=1):
+                # What was yielded before is the input that is freed for certain.
+                assert [reference() for reference in references[:first]] == [None] * first
+        assert len(references) == 3
+    finally:
+        gc.enable()
 
 
 # JSON.

@@ -243,7 +243,7 @@ def test_a_file_deleted_before_sending_raises_without_a_retry(
 
 
 def test_large_inputs_are_split_into_several_requests(client: Any, media_server: Recorder) -> None:
-    noise = np.random.default_rng(0).integers(0, 255, (1400, 1400, 3), dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(0, 255, (900, 900, 3), dtype=np.uint8)
     with io.BytesIO() as buffer:
         Image.fromarray(noise).save(buffer, "PNG")
         content = buffer.getvalue()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from .errors import JinaInputError
 from .files import MB, opened
@@ -18,6 +19,7 @@ from .per_process import PerProcess
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+T = TypeVar("T")
 Source: TypeAlias = "bytes | Path | Image"
 """Where an image comes from."""
 
@@ -29,12 +31,14 @@ MAX_READ_BYTES = 256 * MB
 RESIZING = 2
 """The method of resizing. It increases when resized images change so much that their vectors do."""
 
-PIXELS = PerProcess(lambda: MemoryBudget(128 * MB, os.cpu_count()))
-"""Memory for the pixels of images that are encoded at the same time in this process, at most one for each core."""
+_PIXELS = PerProcess(lambda: MemoryBudget(128 * MB))
+# Few threads, because each keeps memory for the next image, and competes with the event loop for Python's lock.
+_THREADS = PerProcess(lambda: ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="jina-client-images"))
 
-# Bytes of a pixel: Pillow has four for each RGB pixel. A progressive JPEG has up to six while it is decoded.
+# Pillow has four bytes for a pixel in RGB.
 _PIXEL_BYTES = 4
-_PROGRESSIVE_BYTES = 6
+# A progressive JPEG is decoded by way of coefficients, which take up to six bytes for a pixel of its full size.
+_PROGRESSIVE_PIXELS = 1.5
 # The Exif tag that says how an image is rotated.
 _ORIENTATION = 0x0112
 _JPEG_QUALITY = 95
@@ -44,10 +48,21 @@ _PNG_LEVEL = 1
 _REDUCING_GAP = 2.0
 
 
+def room_for_pixels(count: int) -> AbstractContextManager[None]:
+    """Wait in this thread until there is memory for so many more pixels in the process, and hold it for the block."""
+    return _PIXELS.get().reserved(count * _PIXEL_BYTES)
+
+
+def in_image_thread(function: Callable[..., T], *arguments: Any) -> T:
+    """Call a function that decodes or encodes images, in one of as many threads as there are cores, and wait for it."""
+    return _THREADS.get().submit(function, *arguments).result()
+
+
 def is_pillow(value: Any) -> bool:
     """Return whether a value is a PIL image, without importing Pillow."""
-    module = sys.modules.get("PIL.Image")
-    return module is not None and isinstance(value, module.Image)
+    # Another thread may be importing it.
+    kind = getattr(sys.modules.get("PIL.Image"), "Image", None)
+    return kind is not None and isinstance(value, kind)
 
 
 def size_as_sent(source: Source, name: str, max_side: int | None) -> tuple[int, int]:
@@ -86,26 +101,26 @@ def encoded(source: Source, name: str, max_side: int | None) -> bytes | None:
         else:
             size = _fitted(*image.size, max_side or 1)
         lossy = image.format == "JPEG"
-        memory = image.width * image.height * _PROGRESSIVE_BYTES if "progressive" in image.info else 0
+        pixels = image.width * image.height * _PROGRESSIVE_PIXELS if "progressive" in image.info else 0
         # Pillow decodes a JPEG at a fraction of its size. The caller's own image must not change.
         drafted = None if is_pillow(source) else image.draft(None, size)
-        memory += image.width * image.height * _PIXEL_BYTES
+        pixels += image.width * image.height
         try:
-            with PIXELS.get().reserved(memory):
-                return _compress(_upright(image, size, drafted and drafted[1]), lossy=lossy)
+            with room_for_pixels(round(pixels)):
+                return in_image_thread(_copy, image, size, drafted and drafted[1], lossy)
         except (OSError, ValueError, SyntaxError, MemoryError) as error:
             raise JinaInputError(f"{name} cannot be read as an image: {error}") from None
 
 
-def _upright(image: Image, size: tuple[int, int], box: tuple[float, float, float, float] | None) -> Image:
-    """Return a copy of an image in a plain mode and another size, and apply its orientation."""
+def _copy(image: Image, size: tuple[int, int], box: tuple[float, float, float, float] | None, lossy: bool) -> bytes:
+    """Return a copy of an image as a file, in a plain mode and another size, with its orientation applied."""
     from PIL import ImageOps
     from PIL.Image import Resampling
 
     copy = _plain_mode(image).resize(size, Resampling.BICUBIC, box, _REDUCING_GAP)
     # Last, because turning the small image costs less. It has the Exif data of the large one.
     ImageOps.exif_transpose(copy, in_place=True)
-    return copy
+    return _compress(copy, lossy=lossy)
 
 
 @contextmanager

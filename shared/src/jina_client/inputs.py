@@ -44,6 +44,11 @@ class ContentGroup:
         """The estimated size in a request, in bytes."""
         return sum(size_of(part) for part in self.parts)
 
+    @property
+    def held(self) -> int:
+        """The number of bytes of the media that are in memory."""
+        return sum(held_by(part) for part in self.parts)
+
     def wire(self) -> dict[str, Any]:
         """Return the form of the published schema, see :mod:`jina_client.json_body`."""
         return {"content": [{"text": part} if isinstance(part, str) else part.wire() for part in self.parts]}
@@ -161,6 +166,11 @@ def kind_of(item: Item) -> str:
 def size_of(item: Item) -> int:
     """Return the estimated size of an input in a request, in bytes."""
     return len(item) if isinstance(item, str) else item.size
+
+
+def held_by(item: Item) -> int:
+    """Return the number of bytes that an input keeps in memory, without those of texts."""
+    return 0 if isinstance(item, str) else item.held
 
 
 def tokens_of(item: Item) -> int:

@@ -104,6 +104,11 @@ class Media:
         """The approximate number of bytes in a request."""
         return self._size * 4 // 3
 
+    @property
+    def held(self) -> int:
+        """The number of bytes that are in memory; those of files are not."""
+        return len(self._source) if isinstance(self._source, bytes) else 0
+
     def pixels(self) -> tuple[int, int]:
         """Return the width and height of an image as it is sent, in pixels.
 

@@ -7,7 +7,6 @@ its requests in flight.
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -40,15 +39,17 @@ class MemoryBudget:
 
     Args:
         limit: in bytes.
-        most: the number of reservations that are granted at the same time; ``None`` for any number.
     """
 
-    def __init__(self, limit: int, most: int | None = None) -> None:
+    def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._most = math.inf if most is None else most
         self._lock = threading.Lock()
         self._queue: deque[Reservation] = deque()
-        self._held = self._count = 0
+        self._held = 0
+
+    def fitting(self, size: int) -> int:
+        """Return how many reservations of a size are granted at the same time."""
+        return self._limit // max(size, 1) or 1
 
     def queue(self, size: int, wake: Callable[[], None]) -> Reservation:
         """Enter the queue at its end."""
@@ -60,11 +61,9 @@ class MemoryBudget:
     def acquire(self, reservation: Reservation) -> bool:
         """Return whether the reservation is granted. If not, its ``wake`` tells when to try again."""
         with self._lock:
-            fits = not self._count or (self._held + reservation.size <= self._limit and self._count < self._most)
-            if self._queue[0] is not reservation or not fits:
+            if self._queue[0] is not reservation or (self._held and self._held + reservation.size > self._limit):
                 return False
             self._queue.popleft()
-            self._count += 1
             self._held += reservation.size
             reservation.held = True
             self._wake_first()
@@ -74,7 +73,6 @@ class MemoryBudget:
         """Give a reservation back, whether it was granted or still waited."""
         with self._lock:
             if reservation.held:
-                self._count -= 1
                 self._held -= reservation.size
             else:
                 self._queue.remove(reservation)

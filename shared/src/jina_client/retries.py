@@ -88,7 +88,8 @@ class Attempts:
     ) -> None:
         self._route = ServerRoute(limiter) if isinstance(limiter, Servers) else None
         self.limiter: Limiter = self._route or limiter  # type: ignore[assignment]
-        self._call = call
+        # Not the call: tenacity refers to itself, and so keeps the attempts until the next garbage collection.
+        self._path, self._repeatable = call.path, call.repeatable
         self._inputs = inputs
         self._settings = settings
         self._retry = retry and settings.max_retries > 0
@@ -124,7 +125,7 @@ class Attempts:
     @property
     def timeout(self) -> float:
         """Seconds for the attempt. They are fewer if another server would be faster."""
-        is_movable = self._route is not None and self._retry and self._call.repeatable
+        is_movable = self._route is not None and self._retry and self._repeatable
         patience = self._route.patience() if self._route is not None and is_movable else math.inf
         return min(self._settings.timeout, patience)
 
@@ -185,7 +186,7 @@ class Attempts:
             can_move = self._route.can_move()
             self._is_moving = can_move and self._retry and self._moves < len(self._settings.roots) - 1
         longest = math.inf if self._is_moving else MAX_RETRY_AFTER
-        return is_transient(error, self._call.repeatable, longest=longest)
+        return is_transient(error, self._repeatable, longest=longest)
 
     def _wait(self, state: RetryCallState) -> float:
         """Return the seconds before the next attempt: none if another server is there for it."""
@@ -221,7 +222,7 @@ class Attempts:
         if isinstance(error, JinaStatusError):
             request_id = error.request_id
         attempt = Attempt(
-            endpoint=self._call.path,
+            endpoint=self._path,
             inputs=self._inputs,
             number=self._number,
             waited=self._sent - self._queued,

@@ -121,7 +121,8 @@ class Runner:
                     running = sum(not handle.done() for handle in pending.values())
                     # One more than may be in flight, so that the limiter sees that requests wait.
                     limit = min(limiter.concurrency + 1, self._settings.connections)
-                    has_room = running < limit and len(pending) < 2 * limit
+                    memory = sum(each.memory for each in pending)
+                    has_room = running < limit and len(pending) < 2 * limit and memory < BODIES_BYTES
                     if has_room and (job := next(jobs, None)) is not None:
                         # Only the workers see the call as the current one: the caller's code runs between results.
                         with call.current():
@@ -155,7 +156,9 @@ class Runner:
 
     def _send_all(self, job: Job[Any], show_progress: bool) -> None:
         batches = iter(job.batches)
-        size = max(1, min(len(job.batches), self._settings.connections))
+        # More would only wait for memory.
+        fitting = self._bodies.get().fitting(min(map(job.body_bytes, job.batches), default=0)) + 1
+        size = max(1, min(len(job.batches), self._settings.connections, fitting))
         progress = progress_of_call(show_progress, sum(map(len, job.batches)))
         with progress, progress.waiting(self._limiters.get().remaining_wait), attaching_results([job]):
             with ThreadWorkers(size) as workers:

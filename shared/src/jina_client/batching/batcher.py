@@ -15,8 +15,8 @@ from ..models import LIST_LIMIT
 BATCH_SIZE = 128
 # Inputs that are not divided further in order to fill free slots: each request has a price in requests per minute.
 _SMALLEST_BATCH = 32
-MAX_REQUEST_BYTES = 16 * 2**20
-"""Bytes of the inputs of one request; a single input may have more."""
+MAX_REQUEST_BYTES = 8 * 2**20
+"""Bytes of the inputs of one request; a single input may have more. Large requests would share less of the work."""
 REQUEST_TOKENS = 50_000
 """Estimated tokens of one request: half of what a free key may send in a minute. A single input may have more."""
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import JinaError, JinaResponseError, PartialFailureError
-from ..inputs import Item, kind_of, size_of, tokens_of
+from ..inputs import Item, held_by, kind_of, size_of, tokens_of
 from ..models import LIST_LIMIT
 from ..protocol import Call, EmbedRequest, usage_of
 from ..protocol.responses import as_object, model_of
@@ -36,6 +36,9 @@ class EmbedJob(Job[Embeddings]):
         context: the inputs, by their index in ``inputs``, that are sent only as context of others; their vectors are
             dropped.
         save: called with indices of the caller's list and their vectors, as they arrive.
+
+    Attributes:
+        memory: the bytes of the media among the inputs, and of their requests; 0 for texts.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class EmbedJob(Job[Embeddings]):
         self.batches = batches
         self.divisible = _SIZE_FAULTS if request.fields.get("late_chunking") else ANY_FAULT
         self.reads_media = not all(isinstance(item, str) for item in inputs)
+        self.memory = sum(size_of(item) + held_by(item) for item in inputs) if self.reads_media else 0
         self._request = request
         self._inputs = inputs
         self._places = range(len(inputs)) if places is None else places

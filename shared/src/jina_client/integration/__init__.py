@@ -43,6 +43,7 @@ from ..components.connection import Connection, check_client
 from ..conflicts import warn_of_conflicts
 from ..default_models import warn_of_default_model
 from ..estimates import image_tokens
+from ..images import in_image_thread, room_for_pixels
 from ..inputs import as_list, as_text, text_tokens
 from ..limiter import Limiter, RateLimiter, Slot
 from ..media import LARGEST, PDFIUM, Media, kind_of_string
@@ -155,6 +156,7 @@ __all__ = [
     "follows",
     "frames_to_caller",
     "image_tokens",
+    "in_image_thread",
     "input_error_from_pydantic",
     "invalid_query",
     "kind_of_string",
@@ -165,6 +167,7 @@ __all__ = [
     "progress_of_part",
     "replaces",
     "resolve_base_url",
+    "room_for_pixels",
     "shortened",
     "takes_images",
     "text_tokens",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from haystack import Document
 from haystack.dataclasses import ByteStream
 from jina_client import JinaInputError
-from jina_client.integration import LARGEST, PDFIUM, Media, takes_images
+from jina_client.integration import LARGEST, PDFIUM, Media, in_image_thread, room_for_pixels, takes_images
 
 PAGE_NUMBER = "page_number"
 """The meta field in which Haystack's converters store the page number, counted from 1."""
@@ -20,6 +21,7 @@ _DPI = 300
 _POINTS_PER_INCH = 72
 _MOST_PIXELS = 25_000_000  # An A3 page at 300 dpi has 17 million.
 _JPEG_QUALITY = 85
+_OVERSAMPLING = 2  # Pages are rendered at this multiple of the size that they are scaled down to.
 _LARGEST_SIDE = 2**30
 _HEAD = 1024
 
@@ -99,7 +101,7 @@ class DocumentImages:
             count = self._pages[source]
         if not 1 <= number <= count:
             raise JinaInputError(f"{name} has {PAGE_NUMBER} {number}, and its PDF has pages 1 to {count}")
-        return lambda: _rendered(source, number, self._size, name)
+        return lambda: in_image_thread(_rendered, source, number, self._size, name)
 
 
 class TextOrImage:
@@ -178,21 +180,39 @@ def _page_count(source: Path | bytes, name: str) -> int:
 
 
 def _rendered(source: Path | bytes, number: int, size: tuple[int, int] | None, name: str) -> bytes:
-    """Return a page as JPEG, at 300 dpi like Haystack's own converters, or less if that would be too large."""
-    with PDFIUM:
-        document = _opened(source, name)
-        try:
-            page = document[number - 1]
-            width, height = page.get_size()
-            scale = min(_DPI / _POINTS_PER_INCH, (_MOST_PIXELS / (width * height)) ** 0.5)
-            bitmap = page.render(scale=scale)
-            # The image is copied because its pixels are freed together with the document.
-            image = bitmap.to_pil().convert("RGB").copy()
-            bitmap.close()
-        finally:
-            document.close()
-    if size is not None:
-        image.thumbnail(size)
+    """Return a page as JPEG, at 300 dpi like Haystack's own converters, or less if that would be too large.
+
+    If the page is scaled down to ``size``, it is rendered at no more than twice that size.
+    """
+    with ExitStack() as memory:
+        with PDFIUM:
+            document = _opened(source, name)
+            try:
+                page = document[number - 1]
+                width, height = page.get_size()
+                scale = min(_DPI / _POINTS_PER_INCH, (_MOST_PIXELS / (width * height)) ** 0.5)
+                if size is not None:
+                    scale = min(scale, _OVERSAMPLING * min(size[0] / width, size[1] / height))
+                # Held until the page is encoded. What waits for PDFium meanwhile needs memory of its own later.
+                memory.enter_context(room_for_pixels(round(width * height * scale**2)))
+                image = _pixels(page.render(scale=scale))
+            finally:
+                document.close()
+        if size is not None:
+            image.thumbnail(size)
+        return _jpeg(image)
+
+
+def _pixels(bitmap: Any) -> Any:
+    """Return a bitmap of PDFium as a PIL image in RGB, which does not share its memory, and close the bitmap."""
+    image = bitmap.to_pil()
+    # Pillow copies pixels of three bytes, and shares the memory of others.
+    image = image if image.mode == "RGB" else image.convert("RGB")
+    bitmap.close()
+    return image
+
+
+def _jpeg(image: Any) -> bytes:
     for quality in (_JPEG_QUALITY, _JPEG_QUALITY // 2):
         with io.BytesIO() as buffer:
             image.save(buffer, "JPEG", quality=quality)
