@@ -26,7 +26,7 @@ from jina_client import (
 from jina_client.limiter import RateLimiter
 from jina_client.telemetry import JinaInstrumentor, conventions
 from jina_client.transport import Request, Response
-from loopback import Answer, Recorder, Sent, embeddings, right_answer
+from loopback import Answer, Recorder, Sent, embeddings, recorder, right_answer
 from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled, suppress_instrumentation
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import SpanKind, StatusCode
@@ -147,6 +147,22 @@ def test_the_embedded_engine_in_the_process_is_no_server(exported: Exported) -> 
     assert attributes(exported.calls[0])["gen_ai.provider.name"] == "jina_local"
     assert not any("server.address" in attributes(span) for span in exported.spans)
     assert "http.client.request.duration" not in exported.metrics()
+
+
+def test_each_request_names_its_server_of_several(make_client: Any, server: Recorder, exported: Exported) -> None:
+    # They do not list their models.
+    server.answer = lambda sent: right_answer(sent) if sent.method == "POST" else Answer({}, 404)
+    with recorder(server.answer) as other:
+        client = make_client(base_url=[server.url, other.url], max_concurrency=1)
+        client.embed([str(number) for number in range(8)], batch_size=1, **MODEL)
+    [call] = exported.calls
+    assert "server.address" not in attributes(call)
+    sent = {each.url: [one.method for one in each.sent] for each in (server, other)}
+    for url, methods in sent.items():
+        exchanges = [span for span in exported.exchanges if attributes(span)["url.full"].startswith(url)]
+        assert sorted(span.name for span in exchanges) == sorted(methods)
+        assert {attributes(span)["server.port"] for span in exchanges} == {int(url.split(":")[2].split("/")[0])}
+        assert {exported.path(span)[0] for span in exchanges} == {call.name}
 
 
 @pytest.mark.parametrize("mode", ["read", "search", "ground"])

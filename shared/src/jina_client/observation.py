@@ -146,7 +146,7 @@ def observed_call(settings: Settings, plan: Describable) -> ObservedCall:
     return _UNOBSERVED_CALL if _observer is None else _observer.call(settings, plan)
 
 
-def observed_exchange(request: Request, number: int, inputs: int, waited: float) -> ObservedExchange:
+def observed_exchange(request: Request, number: int = 1, inputs: int = 0, waited: float = 0.0) -> ObservedExchange:
     """Return the observation of an HTTP exchange that is about to start; see :meth:`Observer.exchange`."""
     return _UNOBSERVED_EXCHANGE if _observer is None else _observer.exchange(request, number, inputs, waited)
 

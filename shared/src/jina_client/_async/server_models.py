@@ -8,6 +8,7 @@ from ..cancellation import Cancellation
 from ..concurrency.tasks import TaskWorkers
 from ..errors import JinaConnectionError, JinaError
 from ..http_codec import HttpCodec
+from ..observation import observed_exchange
 from ..protocol.listings import models_call, read_models
 from ..servers import Servers
 from ..transport import AsyncTransport
@@ -34,7 +35,9 @@ async def ask_for_models(
         for address in addresses:
             try:
                 request = codec.encode(models_call(), workers.cancellation, address, LONGEST)
-                response = await transport.asend(request)
+                with observed_exchange(request) as exchange:
+                    response = await transport.asend(exchange.prepared(request))
+                    response = exchange.received(codec.hide_key(response))
                 listed = read_models(codec.decode(models_call(), response, request.url))
                 models[address] = frozenset(model.id for model in listed)
             except JinaConnectionError as error:

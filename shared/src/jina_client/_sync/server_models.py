@@ -9,6 +9,7 @@ from ..cancellation import Cancellation
 from ..concurrency.threads import ThreadWorkers
 from ..errors import JinaConnectionError, JinaError
 from ..http_codec import HttpCodec
+from ..observation import observed_exchange
 from ..protocol.listings import models_call, read_models
 from ..servers import Servers
 from ..transport import Transport
@@ -33,7 +34,9 @@ def ask_for_models(servers: Servers, codec: HttpCodec, transport: Transport, can
         for address in addresses:
             try:
                 request = codec.encode(models_call(), workers.cancellation, address, LONGEST)
-                response = transport.send(request)
+                with observed_exchange(request) as exchange:
+                    response = transport.send(exchange.prepared(request))
+                    response = exchange.received(codec.hide_key(response))
                 listed = read_models(codec.decode(models_call(), response, request.url))
                 models[address] = frozenset(model.id for model in listed)
             except JinaConnectionError as error:

@@ -75,6 +75,9 @@ def attributes_of(settings: Settings, call: Call) -> Attributes:
     common: Attributes = {OPERATION: operation_of(call), PROVIDER: provider_of(settings)}
     if isinstance(model := (call.payload or {}).get("model"), str):
         common[MODEL] = model
+    if call.url is None and len(settings.roots) > 1:
+        # Each exchange has the server that it went to.
+        return common
     return common | server_of(call.url or settings.root)
 
 
