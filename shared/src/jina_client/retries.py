@@ -88,8 +88,7 @@ class Attempts:
     ) -> None:
         self._route = ServerRoute(limiter) if isinstance(limiter, Servers) else None
         self.limiter: Limiter = self._route or limiter  # type: ignore[assignment]
-        # Not the call: tenacity refers to itself, and so keeps the attempts until the next garbage collection.
-        self._path, self._repeatable = call.path, call.repeatable
+        self._call = call
         self._inputs = inputs
         self._settings = settings
         self._retry = retry and settings.max_retries > 0
@@ -125,7 +124,7 @@ class Attempts:
     @property
     def timeout(self) -> float:
         """Seconds for the attempt. They are fewer if another server would be faster."""
-        is_movable = self._route is not None and self._retry and self._repeatable
+        is_movable = self._route is not None and self._retry and self._call.repeatable
         patience = self._route.patience() if self._route is not None and is_movable else math.inf
         return min(self._settings.timeout, patience)
 
@@ -176,6 +175,9 @@ class Attempts:
                 error.inputs = named_inputs(error, self._inputs)
             self._report(error=error)
             raise
+        finally:
+            # tenacity refers to itself, and so keeps the attempts until the next garbage collection.
+            del self._call
 
     @property
     def _server(self) -> str:
@@ -186,7 +188,7 @@ class Attempts:
             can_move = self._route.can_move()
             self._is_moving = can_move and self._retry and self._moves < len(self._settings.roots) - 1
         longest = math.inf if self._is_moving else MAX_RETRY_AFTER
-        return is_transient(error, self._repeatable, longest=longest)
+        return is_transient(error, self._call.repeatable, longest=longest)
 
     def _wait(self, state: RetryCallState) -> float:
         """Return the seconds before the next attempt: none if another server is there for it."""
@@ -222,7 +224,7 @@ class Attempts:
         if isinstance(error, JinaStatusError):
             request_id = error.request_id
         attempt = Attempt(
-            endpoint=self._path,
+            endpoint=self._call.path,
             inputs=self._inputs,
             number=self._number,
             waited=self._sent - self._queued,
