@@ -21,6 +21,7 @@ from .protocol.reader import parse_reader_response
 from .protocol.responses import parse_lines
 from .settings import Settings
 from .transport import Request, Response
+from .turns import Turn
 from .version import __version__
 
 
@@ -43,7 +44,12 @@ class HttpCodec:
             self._gateway_headers |= header_of_key(settings.key.reveal(), settings.key_header)
 
     def encode(
-        self, call: Call, cancellation: Cancellation, root: str | None = None, timeout: float = math.inf
+        self,
+        call: Call,
+        cancellation: Cancellation,
+        root: str | None = None,
+        timeout: float = math.inf,
+        turn: Turn | None = None,
     ) -> Request:
         """Return the HTTP request for a call. Reads files and encodes images.
 
@@ -52,6 +58,7 @@ class HttpCodec:
             cancellation: tells the transport when the call has ended.
             root: the root of the server that gets it; by default that of the only one.
             timeout: seconds for the exchange, if they are fewer than those of the settings.
+            turn: the request's turn at reading its response.
         """
         root = root or self._settings.root
         encoded = call if call.url else self._dialect.encode(call)
@@ -71,7 +78,7 @@ class HttpCodec:
         reserved = {name.lower() for name in headers}
         callers = {name: value for name, value in call.headers.items() if name.lower() not in reserved}
         timeout = min(timeout, self._settings.timeout)
-        return Request(encoded.method, url, {**callers, **headers}, body, timeout, cancellation)
+        return Request(encoded.method, url, {**callers, **headers}, body, timeout, cancellation, turn or Turn())
 
     def decode(self, call: Call, response: Response, url: str = "") -> Any:
         """Return the parsed response as Jina's API spells it.

@@ -28,6 +28,7 @@ from ..retries import Attempts
 from ..server_health import ServerState
 from ..servers import Servers
 from ..settings import Settings
+from ..turns import Turn
 from .server_models import ask_for_models
 
 T = TypeVar("T")
@@ -201,13 +202,13 @@ class Runner:
         attempts = Attempts(call, job.origins(piece), self._settings, limiter, retry=retry)
         with attempts.reporting_failure():
             for attempt in Retrying(sleep=workers.sleep, **attempts.policy):
-                with attempt, self._codec.key_hidden():
+                with attempt, self._codec.key_hidden(), workers.turn() as turn:
                     with (
                         workers.room(self._bodies.get(), job.body_bytes(piece)),
                         workers.slot(attempts.limiter, job.tokens(piece), retry=attempts.queued()) as slot,
                     ):
                         with attempts.sending():
-                            result, headers = self._exchange(call, attempts, workers, blocks=job.reads_media)
+                            result, headers = self._exchange(call, attempts, workers, turn, blocks=job.reads_media)
                             tokens = usage_of(result).total_tokens if isinstance(result, dict) else 0
                             attempts.limiter.succeeded(slot, tokens or None, headers)
                             to_completion(job.store, piece, result, blocks=job.writes_cache)
@@ -215,10 +216,10 @@ class Runner:
         return attempts.tokens
 
     def _exchange(
-        self, call: Call, attempts: Attempts, workers: ThreadWorkers, *, blocks: bool
+        self, call: Call, attempts: Attempts, workers: ThreadWorkers, turn: Turn, *, blocks: bool
     ) -> tuple[Any, Mapping[str, str]]:
         """Send a call once, and return its decoded response and the headers."""
-        target = (attempts.root, attempts.timeout)
+        target = (attempts.root, attempts.timeout, turn)
         request = in_thread(self._codec.encode, call, workers.cancellation, *target, blocks=blocks)
         with attempts.exchange(request) as exchange:
             response = self._transport.send(exchange.prepared(request))

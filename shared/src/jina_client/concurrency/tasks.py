@@ -17,6 +17,7 @@ from ..limiter import Limiter, Slot
 from ..memory import MemoryBudget
 from ..settings import Settings
 from ..transport import AsyncTransport, LocalTransport
+from ..turns import Turn
 
 T = TypeVar("T")
 
@@ -95,6 +96,10 @@ class TaskWorkers:
             yield
         finally:
             budget.release(reservation)
+
+    def turn(self) -> Turn:
+        """Return a turn at reading a response, for which a task does not wait."""
+        return Turn()
 
     def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.ensure_future(work)

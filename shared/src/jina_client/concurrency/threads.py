@@ -22,6 +22,7 @@ from ..limiter import Limiter, Slot
 from ..memory import MemoryBudget
 from ..settings import Settings
 from ..transport import LocalTransport, Transport
+from ..turns import READERS, Turn
 
 T = TypeVar("T")
 
@@ -38,6 +39,7 @@ class ThreadWorkers:
         self._size = size
         self._name = f"jina-client-{id(self):x}"
         self._pool: ThreadPoolExecutor | None = None
+        self._turns = threading.Semaphore(READERS)
 
     def __enter__(self) -> Self:
         return self
@@ -111,6 +113,10 @@ class ThreadWorkers:
             yield
         finally:
             budget.release(reservation)
+
+    def turn(self) -> Turn:
+        """Return a turn at reading a response."""
+        return Turn(self._turns)
 
     def _threads(self) -> ThreadPoolExecutor:
         if self._pool is None:

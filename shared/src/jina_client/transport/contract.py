@@ -43,6 +43,7 @@ from urllib.parse import urlsplit
 
 from ..cancellation import Cancellation
 from ..errors import JinaConnectionError, JinaResponseError, JinaTimeoutError
+from ..turns import Turn
 from .reasons import reason_of
 
 MAX_RESPONSE_BYTES = 512 * 2**20
@@ -60,6 +61,7 @@ class Request:
         body: the bytes to send; empty for none.
         timeout: seconds from the start of the exchange to the last byte of the response.
         cancellation: registers a function that ends the exchange when the call is cancelled.
+        turn: lets few threads read large responses at the same time, if the transport calls its ``begin``.
     """
 
     method: str
@@ -68,6 +70,7 @@ class Request:
     body: bytes = field(repr=False)
     timeout: float
     cancellation: Cancellation = field(default_factory=Cancellation, repr=False, compare=False)
+    turn: Turn = field(default_factory=Turn, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,7 @@ class RequestsTransport:
         )
         options = self._environment[origin]
         with session.send(prepared, timeout=request.timeout, allow_redirects=False, **options) as response:
+            request.turn.begin()
             # Read from urllib3, because dividing a body into chunks in requests takes longer than decoding it.
             # Most bodies are one chunk, which is read into its place and copied no more.
             chunks, size, is_compressed = list[bytes](), 0, "content-encoding" in response.headers
