@@ -15,17 +15,36 @@ process takes in the end. Machines differ and are noisy, so compare the ratios.
 
 from __future__ import annotations
 
+import argparse
 import ast
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
 import sysconfig
-from collections.abc import Iterator
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from environments import python_with
 
+PACKAGES = ("lancedb", "qdrant-edge-py", "usearch", "numpy")
 DIMENSIONS = 1024
-QUERIES = 1000
+K = 10
+OVERSAMPLING = 20
+PROBED = 16
 CHARACTERS = 200
+CHUNK = 50_000
+
+Search = Callable[[Any], list[list[int]]]
+"""From queries ``(q, dims)`` to the ids of the nearest vectors of each."""
 
 
 def docstrings() -> Iterator[str]:
@@ -49,22 +68,329 @@ def docstrings() -> Iterator[str]:
 
 
 def real_vectors(count: int, queries: int) -> tuple[Any, Any]:
-    """Return the vectors of so many texts, and of other texts as queries."""
-    from itertools import islice
-
+    """Return the vectors of texts, and of other texts from all over the collection as queries."""
     from jina_client import JinaClient
 
     texts = list(islice(docstrings(), count + queries))
-    # Queries are spread over all packages.
-    is_query = np.zeros(len(texts), np.bool_)
-    is_query[np.linspace(0, len(texts) - 1, queries).astype(int)] = True
+    asked = set(np.linspace(0, len(texts) - 1, queries).astype(int).tolist())
+    documents = [text for number, text in enumerate(texts) if number not in asked]
     client = JinaClient(base_url="local")
-    parts = [
-        client.embed(
-            [text for text, chosen in zip(texts, is_query, strict=True) if chosen == wanted],
-            model="jina-embeddings-v3",
-            task=task,
-        ).vectors
-        for wanted, task in ((False, "retrieval.passage"), (True, "retrieval.query"))
-    ]
-    return parts[0], parts[1]
+    model = "jina-embeddings-v3"
+    return (
+        client.embed(documents, model=model, task="retrieval.passage").vectors,
+        client.embed([texts[number] for number in sorted(asked)], model=model, task="retrieval.query").vectors,
+    )
+
+
+def clustered_vectors(count: int, queries: int) -> tuple[Any, Any]:
+    """Return generated vectors in clusters of a hundred, and others of the same clusters as queries."""
+    from binary_search import chunks
+
+    documents = np.concatenate(list(chunks("clustered", count, DIMENSIONS, seed=1)))
+    return documents, next(chunks("clustered", count, DIMENSIONS, seed=2))[:queries]
+
+
+def parts(vectors: Any) -> Iterator[tuple[int, Any]]:
+    """Yield the vectors in blocks, each with the number of its first."""
+    for start in range(0, len(vectors), CHUNK):
+        yield start, np.asarray(vectors[start : start + CHUNK])
+
+
+# The ways. Each has a function that builds, and one that opens what was built.
+
+
+def build_ours(folder: Path, vectors: Any) -> None:
+    """Build a BinaryIndex."""
+    from jina_index import BinaryIndex
+
+    with BinaryIndex(DIMENSIONS, folder / "index") as index:
+        for first, part in parts(vectors):
+            index.add(range(first, first + len(part)), part)
+
+
+def open_ours(folder: Path, nprobe: int | None = None) -> Search:
+    """Open a BinaryIndex."""
+    from jina_index import BinaryIndex
+
+    index = BinaryIndex.load(folder / "index")
+    return lambda queries: [[hit.id for hit in hits] for hits in index.search(queries, K, OVERSAMPLING, nprobe)]
+
+
+def build_ours_in_cells(folder: Path, vectors: Any) -> None:
+    """Build a BinaryIndex with IVF cells."""
+    from jina_index import BinaryIndex
+
+    build_ours(folder, vectors)
+    with BinaryIndex.load(folder / "index") as index:
+        index.cluster()
+
+
+def open_ours_in_cells(folder: Path) -> Search:
+    """Open a BinaryIndex and probe some of its cells."""
+    return open_ours(folder, PROBED)
+
+
+def build_lance(folder: Path, vectors: Any) -> None:
+    """Build a LanceDB table with an index of RaBitQ codes."""
+    import lancedb
+    import pyarrow as pa
+    from lancedb.index import IvfRq
+
+    def batches() -> Iterator[Any]:
+        for first, part in parts(vectors):
+            column = pa.FixedSizeListArray.from_arrays(pa.array(part.ravel()), DIMENSIONS)
+            yield pa.record_batch([pa.array(range(first, first + len(part))), column], names=["id", "vector"])
+
+    schema = pa.schema([("id", pa.int64()), ("vector", pa.list_(pa.float32(), DIMENSIONS))])
+    table = lancedb.connect(folder).create_table("vectors", batches(), schema=schema)
+    table.create_index("vector", config=IvfRq(distance_type="cosine"))
+
+
+def open_lance(folder: Path) -> Search:
+    """Open a LanceDB table."""
+    import lancedb
+
+    table = lancedb.connect(folder).open_table("vectors")
+
+    def search(queries: Any) -> list[list[int]]:
+        return [
+            table.search(query)
+            .distance_type("cosine")
+            .nprobes(PROBED)
+            .refine_factor(OVERSAMPLING)
+            .select(["id"])
+            .limit(K)
+            .to_arrow()["id"]
+            .to_pylist()
+            for query in queries
+        ]
+
+    return search
+
+
+def build_edge(folder: Path, vectors: Any) -> None:
+    """Build a shard of Qdrant Edge with bits and a graph."""
+    from qdrant_edge import (
+        BinaryQuantizationConfig,
+        Distance,
+        EdgeConfig,
+        EdgeShard,
+        EdgeVectorParams,
+        Point,
+        UpdateOperation,
+    )
+
+    (folder / "shard").mkdir()
+    quantization = BinaryQuantizationConfig(always_ram=True)
+    parameters = EdgeVectorParams(DIMENSIONS, Distance.Cosine, on_disk=True, quantization_config=quantization)
+    shard = EdgeShard.create(str(folder / "shard"), EdgeConfig(vectors=parameters))
+    for first, part in parts(vectors):
+        for start in range(0, len(part), 1000):
+            rows = part[start : start + 1000].tolist()
+            points = [Point(first + start + number, row, None) for number, row in enumerate(rows)]
+            shard.update(UpdateOperation.upsert_points(points))
+    while shard.optimize():
+        pass
+    shard.flush()
+    shard.close()
+
+
+def open_edge(folder: Path) -> Search:
+    """Open a shard of Qdrant Edge."""
+    from qdrant_edge import EdgeShard, QuantizationSearchParams, Query, QueryRequest, SearchParams
+
+    shard = EdgeShard.load(str(folder / "shard"))
+    parameters = SearchParams(quantization=QuantizationSearchParams(rescore=True, oversampling=OVERSAMPLING))
+
+    def search(queries: Any) -> list[list[int]]:
+        return [
+            [
+                point.id
+                for point in shard.query(QueryRequest(limit=K, query=Query.Nearest(query.tolist()), params=parameters))
+            ]
+            for query in queries
+        ]
+
+    return search
+
+
+def build_usearch(folder: Path, vectors: Any, numbers: str = "i8") -> None:
+    """Build a graph of usearch."""
+    from usearch.index import Index
+
+    index = Index(ndim=DIMENSIONS, metric="cos", dtype=numbers)
+    for first, part in parts(vectors):
+        index.add(np.arange(first, first + len(part)), part)
+    index.save(str(folder / "graph.usearch"))
+
+
+def build_usearch_f16(folder: Path, vectors: Any) -> None:
+    """Build a graph of usearch with two bytes per dimension."""
+    build_usearch(folder, vectors, "f16")
+
+
+def open_usearch(folder: Path) -> Search:
+    """Read a graph of usearch into memory."""
+    from usearch.index import Index
+
+    index = Index.restore(str(folder / "graph.usearch"))
+    return lambda queries: np.asarray(index.search(queries, K).keys).reshape(-1, K).tolist()
+
+
+WAYS: dict[str, tuple[Callable[[Path, Any], None], Callable[[Path], Search]]] = {
+    "BinaryIndex, all bits": (build_ours, open_ours),
+    "BinaryIndex, 16 cells": (build_ours_in_cells, open_ours_in_cells),
+    "LanceDB, IVF_RQ": (build_lance, open_lance),
+    "Qdrant Edge, bits": (build_edge, open_edge),
+    "usearch, int8": (build_usearch, open_usearch),
+    "usearch, float16": (build_usearch_f16, open_usearch),
+}
+
+
+# Measuring.
+
+
+def anonymous_memory() -> float:
+    """Return the anonymous memory of this process in MB. Elsewhere than on Linux it is the largest total so far."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    line = next(line for line in status.read_text().splitlines() if line.startswith("RssAnon"))
+    return int(line.split()[1]) / 1000
+
+
+class Peak:
+    """The largest anonymous memory while a block runs."""
+
+    def __enter__(self) -> Peak:
+        self.memory = self._before = anonymous_memory()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.02):
+            self.memory = max(self.memory, anonymous_memory())
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        self.memory -= self._before
+
+
+def measure_build(name: str, data: Path, folder: Path) -> dict[str, float]:
+    """Build in this process."""
+    vectors = np.load(data / "documents.npy", mmap_mode="r")
+    with Peak() as peak:
+        start, cpu = time.perf_counter(), time.process_time()
+        WAYS[name][0](folder, vectors)
+        seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    disk = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return {"build": seconds, "build_cpu": cpu, "build_memory": peak.memory, "disk": disk / 1e6}
+
+
+def measure_search(name: str, data: Path, folder: Path) -> dict[str, float]:
+    """Search in this process: each query alone, and all of them in one call."""
+    queries, exact = np.load(data / "queries.npy"), np.load(data / "exact.npy")
+    before = anonymous_memory()
+    search = WAYS[name][1](folder)
+    search(queries[-1:])
+    walls, cpus = [], []
+    for query in queries[:300]:
+        start, cpu = time.perf_counter(), time.process_time()
+        search(query[None])
+        walls.append(time.perf_counter() - start)
+        cpus.append(time.process_time() - cpu)
+    start = time.perf_counter()
+    ids = search(queries)
+    seconds = time.perf_counter() - start
+    same = sum(len(set(map(int, row)) & set(true)) for row, true in zip(ids, exact.tolist(), strict=True))
+    return {
+        "one": statistics.median(walls) * 1e3,
+        "one_cpu": statistics.median(cpus) * 1e3,
+        "many": len(queries) / seconds,
+        "recall": same / exact.size,
+        "memory": anonymous_memory() - before,
+    }
+
+
+def run_apart(python: str, step: str, name: str, data: Path, folder: Path) -> dict[str, float]:
+    """Build or search in a new process."""
+    command = [python, __file__, "--step", step, name, str(data), str(folder)]
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=7200, env=environment)
+    if done.returncode != 0:
+        raise SystemExit(f"{name} failed:\n{done.stderr}")
+    measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return measured
+
+
+def compare(kind: str, documents: Any, queries: Any, databases: str, names: list[str]) -> None:
+    """Measure every way on one set of vectors, and print the table."""
+    from binary_search import blas
+
+    print(f"{kind}: {len(documents):,} vectors of {documents.shape[1]} dimensions, {len(queries):,} queries\n")
+    columns = ("recall@10", "1 query", "CPU", "queries/s", "memory", "disk", "build", "CPU", "peak")
+    print(f"{'':24}" + "".join(f"{column:>11}" for column in columns))
+    with tempfile.TemporaryDirectory() as temporary:
+        data = Path(temporary)
+        np.save(data / "documents.npy", documents)
+        np.save(data / "queries.npy", queries)
+        np.save(data / "exact.npy", blas(documents, queries))
+        for name in names:
+            with tempfile.TemporaryDirectory() as folder:
+                python = sys.executable if name.startswith("BinaryIndex") else databases
+                found = run_apart(python, "build", name, data, Path(folder))
+                found |= run_apart(python, "search", name, data, Path(folder))
+            print(
+                f"{name:24}{found['recall']:>11.3f}{found['one']:>8.2f} ms{found['one_cpu']:>8.2f} ms"
+                f"{found['many']:>11,.0f}{found['memory']:>8,.0f} MB{found['disk']:>8,.0f} MB"
+                f"{found['build']:>9,.1f} s{found['build_cpu']:>9,.1f} s{found['build_memory']:>8,.0f} MB",
+                flush=True,
+            )
+    print()
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clustered", type=int, default=100_000, metavar="COUNT", help="0 leaves them out")
+    parser.add_argument("--texts", type=int, default=50_000, metavar="COUNT", help="0 leaves them out")
+    parser.add_argument("--queries", type=int, default=1000)
+    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS), metavar="NAME")
+    parser.add_argument("--environment", metavar="FOLDER", help="keep the databases' environment in this folder")
+    parser.add_argument("--vectors", metavar="FOLDER", help="keep the vectors of the texts in this folder")
+    parser.add_argument("--small", action="store_true", help="a few vectors: a check that it works")
+    parser.add_argument("--step", nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.step:
+        step, name, data, folder = options.step
+        measure = measure_build if step == "build" else measure_search
+        print(json.dumps(measure(name, Path(data), Path(folder))))
+        return
+    if options.small:
+        options.clustered, options.texts, options.queries = 2000, 300, 20
+    with python_with(PACKAGES, "databases", options.environment) as databases:
+        if options.clustered:
+            vectors = clustered_vectors(options.clustered, options.queries)
+            compare("Clustered vectors", *vectors, databases, options.ways)
+        if options.texts:
+            vectors = kept_vectors(options.vectors, options.texts, options.queries)
+            compare("Docstrings", *vectors, databases, options.ways)
+
+
+def kept_vectors(folder: str | None, count: int, queries: int) -> tuple[Any, Any]:
+    """Return the vectors of the texts, from an earlier run if there are any in the folder."""
+    if folder is None:
+        return real_vectors(count, queries)
+    path = Path(folder) / f"docstrings-{count}-{queries}.npz"
+    if not path.exists():
+        documents, asked = real_vectors(count, queries)
+        np.savez(path, documents=documents, queries=asked)
+    stored = np.load(path)
+    return stored["documents"], stored["queries"]
+
+
+if __name__ == "__main__":
+    main()

@@ -24,14 +24,14 @@ import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any
+
+from environments import python_with
 
 DIMENSIONS = 1024
 LARGEST = 512
@@ -279,24 +279,6 @@ def run_apart(python: str, name: str, url: str, count: int) -> dict[str, Any]:
     return measured
 
 
-@contextmanager
-def peers_python(folder: str | None) -> Iterator[str]:
-    """Make the environment of the peers, in a folder that stays if it is named, and yield its Python."""
-    with tempfile.TemporaryDirectory() as temporary:
-        place = Path(folder or temporary) / "peers"
-        python = place / "bin" / "python"
-        if not python.exists():
-            subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, str(place)], check=True)
-            install = ["uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python)]
-            subprocess.run([*install, *PACKAGES], check=True)
-        versions = (
-            "from importlib.metadata import version\nimport sys\nfor name in sys.argv[1:]: print(name, version(name))"
-        )
-        printed = subprocess.run([str(python), "-c", versions, *PACKAGES], check=True, capture_output=True, text=True)
-        print(", ".join(printed.stdout.splitlines()), "\n")
-        yield str(python)
-
-
 def compare(python: str, port: int, latency: int, count: int, runs: int) -> None:
     """Measure every way in turn, several times, and print the medians for one latency."""
     url = f"http://127.0.0.1:{port}/{latency}"
@@ -343,7 +325,7 @@ def main() -> None:
     else:
         latencies = [0] if options.small else options.latencies
         count, runs = (600, 1) if options.small else (options.texts, options.runs)
-        with peers_python(options.environment) as python, running() as port:
+        with python_with(PACKAGES, "peers", options.environment) as python, running() as port:
             for latency in latencies:
                 compare(python, port, latency, count, runs)
 
