@@ -16,6 +16,7 @@ import numpy as np
 from jina_client import JinaInputError
 from numpy.typing import NDArray
 
+from . import stored_vectors
 from .checks import as_count, check_oversampling
 from .code_table import CodeTable
 from .errors import IndexFileError
@@ -100,7 +101,7 @@ class BaseIndex:
     def _read(self, store: IndexStore) -> None:
         self._store = store
         self._codes = CodeTable(store)
-        self._vectors = store.map_vectors()
+        self._vectors = store.map_vectors(random=True)
 
     @property
     def path(self) -> Path:
@@ -261,12 +262,12 @@ class BaseIndex:
         ids: Any,
         payloads: Any,
         codes: NDArray[np.uint8],
-        vectors: NDArray[np.uint8],
+        vectors: NDArray[np.float32],
         lengths: Sequence[int],
         *,
         replace: bool,
     ) -> None:
-        """Add items whose vectors are encoded already."""
+        """Add items with their codes. The vectors are those of all items, one after another."""
         distinct = check_ids(ids)
         if isinstance(payloads, (str, bytes, dict)):
             raise JinaInputError(f"payloads must be a list, one for each id, got a {type(payloads).__name__}")
@@ -288,7 +289,14 @@ class BaseIndex:
             first_row = self._store.rows
             replaced = list(self._store.rows_of(distinct).values()) if replace else []
             try:
-                self._store.add(distinct, contents, codes, vectors, lengths, replaced)
+                self._store.add(
+                    distinct,
+                    contents,
+                    codes,
+                    lambda part: stored_vectors.encode(vectors[part], self.stored),
+                    lengths,
+                    replaced,
+                )
             except sqlite3.IntegrityError:
                 # Looking for the ids before adding them would take as long as adding them.
                 present = self._store.rows_of(distinct)
@@ -300,7 +308,7 @@ class BaseIndex:
             if replaced:
                 self._codes.remove(replaced)
             self._codes.append(codes, first_row)
-            self._vectors = self._store.map_vectors()
+            self._vectors = self._store.map_vectors(random=True)
 
     def _hits(self, rows: Sequence[Sequence[int]], scores: Sequence[Sequence[float]]) -> list[list[Hit]]:
         """Return the hits for rows on disk and their scores, one list per query."""
@@ -327,6 +335,7 @@ class BaseIndex:
     def _batches(self) -> Iterator[Batch]:
         """Yield the content in the order of rows, with rows and vectors numbered from 0."""
         row = vector = 0
+        vectors = self._store.map_vectors()
         order = self._codes.places_by_row()
         for start in range(0, len(order), _ROWS_PER_STEP):
             places = order[start : start + _ROWS_PER_STEP]
@@ -337,4 +346,4 @@ class BaseIndex:
                 items.append(StoredItem(row, item.id, item.payload, vector, item.vectors))
                 positions.append(np.arange(item.first_vector, item.first_vector + item.vectors))
                 row, vector = row + 1, vector + item.vectors
-            yield items, self._codes.codes_at(places), self._vectors[np.concatenate(positions)]
+            yield items, self._codes.codes_at(places), vectors[np.concatenate(positions)]

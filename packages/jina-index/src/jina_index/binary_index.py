@@ -74,9 +74,7 @@ class BinaryIndex(BaseIndex):
         """
         floats = self._as_floats(vectors, "vectors", rows=True)
         codes = as_bits(floats)
-        self._append(
-            ids, payloads, codes, stored_vectors.encode(floats, self.stored), [1] * len(floats), replace=replace
-        )
+        self._append(ids, payloads, codes, floats, [1] * len(floats), replace=replace)
 
     @property
     def nlist(self) -> int:
@@ -101,7 +99,7 @@ class BinaryIndex(BaseIndex):
             with self._lock.read():
                 self._check_open()
                 self._store.check_writable()
-                vectors = self._vectors
+                vectors = self._store.map_vectors()
                 rows = self._codes.ascending_rows()
             if cell_count is None:
                 if not len(rows):

@@ -69,13 +69,14 @@ class MultiVectorIndex(BaseIndex):
         """
         matrices = [self._as_floats(matrix, f"vectors[{place}]") for place, matrix in enumerate(vectors)]
         if not matrices:
-            self._append(ids, payloads, np.empty((0, 0), np.uint8), np.empty((0, 0), np.uint8), [], replace=replace)
+            self._append(ids, payloads, np.empty((0, 0), np.uint8), np.empty((0, 0), np.float32), [], replace=replace)
             return
         pooled = mean_pool(matrices)
         bits = self._store.settings.first_stage == "bits"
         codes = as_bits(pooled) if bits else pooled.astype("<f4").view(np.uint8)
-        encoded = stored_vectors.encode(np.concatenate(matrices), self.stored)
-        self._append(ids, payloads, codes, encoded, [len(matrix) for matrix in matrices], replace=replace)
+        self._append(
+            ids, payloads, codes, np.concatenate(matrices), [len(matrix) for matrix in matrices], replace=replace
+        )
 
     def search(self, query: Any, k: int = 10, oversampling: float = OVERSAMPLING) -> list[Hit]:
         """Return the documents with the highest MaxSim.

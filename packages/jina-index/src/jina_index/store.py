@@ -10,9 +10,10 @@ says, or whose content does not match the checksums, raises :class:`jina_index.I
 from __future__ import annotations
 
 import contextlib
+import mmap
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
 from itertools import pairwise
 from pathlib import Path
@@ -106,7 +107,7 @@ class IndexStore:
         ids: Sequence[Id],
         payloads: Sequence[bytes | None],
         codes: NDArray[np.uint8],
-        vectors: NDArray[np.uint8],
+        encode: Callable[[slice], NDArray[np.uint8]],
         lengths: Sequence[int],
         replaced: Sequence[int] = (),
     ) -> None:
@@ -116,7 +117,7 @@ class IndexStore:
             ids: the ids of the items, none of which is in the index.
             payloads: the payload of each as JSON, or ``None``.
             codes: bytes of shape ``(n, code_width)``.
-            vectors: bytes of shape ``(sum of lengths, vector_width)``.
+            encode: a function that returns the stored vectors of a part: bytes of shape ``(n, vector_width)``.
             lengths: the number of vectors of each item.
             replaced: rows to remove in the same transaction.
 
@@ -125,36 +126,36 @@ class IndexStore:
         """
         self.check_writable()
         starts = np.cumsum([0, *lengths])
-        edges = [*range(0, len(ids), ROWS_PER_BATCH), len(ids)]
-        row_parts = list(pairwise(edges))
-        vector_parts = [(int(starts[first]), int(starts[end])) for first, end in row_parts]
+        row_parts = [slice(*edges) for edges in pairwise([*range(0, len(ids), ROWS_PER_BATCH), len(ids)])]
+        vector_parts = [slice(int(starts[part.start]), int(starts[part.stop])) for part in row_parts]
+        code_blocks, vector_blocks = map(codes.__getitem__, row_parts), map(encode, vector_parts)
         with tables.transaction(self._database):
             self._delete(replaced)
             # The disk and SQLite work at the same time. Only the commit makes the new bytes part of the index.
             writes = [
-                writers().submit(append, path, offset, [array[first:end] for first, end in parts])
-                for path, offset, array, parts in (
-                    (self._codes_path, self.rows * self.settings.code_width, codes, row_parts),
-                    (self._vectors_path, self.vectors * self._vector_width, vectors, vector_parts),
-                )
+                writers().submit(append, self._codes_path, self.rows * self.settings.code_width, code_blocks),
+                writers().submit(append, self._vectors_path, self.vectors * self._vector_width, vector_blocks),
             ]
             try:
                 rows = range(self.rows, self.rows + len(ids))
                 first_vectors = (starts[:-1] + self.vectors).tolist()
-                tables.insert_items(
-                    self._database, zip(rows, ids, payloads, first_vectors, map(int, lengths), strict=True)
-                )
+                items = zip(rows, ids, payloads, first_vectors, map(int, lengths), strict=True)
+                tables.insert_items(self._database, items)
             finally:
                 wait(writes)
-            codes_crcs, vectors_crcs = (write.result() for write in writes)
-            for (row, row_end), codes_crc, (vector, vector_end), vectors_crc in zip(
-                row_parts, codes_crcs, vector_parts, vectors_crcs, strict=True
-            ):
-                first, first_vector = self.rows + row, self.vectors + vector
-                batch = tables.Batch(first, row_end - row, codes_crc, first_vector, vector_end - vector, vectors_crc)
+            checksums = zip(*(write.result() for write in writes), strict=True)
+            for part, vector_part, (codes_crc, vectors_crc) in zip(row_parts, vector_parts, checksums, strict=True):
+                batch = tables.Batch(
+                    self.rows + part.start,
+                    part.stop - part.start,
+                    codes_crc,
+                    self.vectors + vector_part.start,
+                    vector_part.stop - vector_part.start,
+                    vectors_crc,
+                )
                 tables.insert_batch(self._database, batch)
         self.rows += len(ids)
-        self.vectors += len(vectors)
+        self.vectors += int(starts[-1])
         self._removed += len(replaced)
 
     def remove(self, rows: Sequence[int]) -> None:
@@ -254,16 +255,24 @@ class IndexStore:
         for_each_block(read, len(batches), _BATCHES_PER_STEP)
         return codes
 
-    def map_vectors(self) -> NDArray[np.uint8]:
+    def map_vectors(self, *, random: bool = False) -> NDArray[np.uint8]:
         """Map the stored vectors into memory.
+
+        Args:
+            random: whether single vectors will be read from all over the file. The system then reads no pages around
+                them; otherwise it reads ahead.
 
         Returns:
             Bytes of shape ``(vectors, vector_width)``, read-only.
         """
-        shape = (self.vectors, self._vector_width)
         if not self.vectors:
-            return np.empty(shape, np.uint8)
-        return np.memmap(self._vectors_path, np.uint8, "r", offset=HEADER_LENGTH, shape=shape)
+            return np.empty((0, self._vector_width), np.uint8)
+        count = self.vectors * self._vector_width
+        with self._vectors_path.open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), HEADER_LENGTH + count, access=mmap.ACCESS_READ)
+        if random and hasattr(mmap, "MADV_RANDOM"):
+            mapped.madvise(mmap.MADV_RANDOM)
+        return np.frombuffer(mapped, np.uint8, count, HEADER_LENGTH).reshape(-1, self._vector_width)
 
     def verify(self) -> None:
         """Read all stored vectors and items and compare them with their checksums.
