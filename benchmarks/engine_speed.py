@@ -276,7 +276,7 @@ def quality(count: int) -> None:
     from jina_local.encoder import Encoder
     from jina_local.precision import PRECISIONS
     from jina_local.weights import find_model_files
-    from retrieval_quality import best, collections, ndcg
+    from retrieval_quality import best, collections, mean_ndcg
 
     encoders = {precision: Encoder(find_model_files(), precision=precision) for precision in PRECISIONS}
     print(f"\n| nDCG@10 | pairs | {' | '.join(encoders)} | difference |\n|---|---|---|---|---|")
@@ -286,7 +286,7 @@ def quality(count: int) -> None:
         for encoder in encoders.values():
             sides = [encoder.mean_vectors(encoder.tokenize(side)) for side in zip(*sample, strict=True)]
             queries, documents = (side / np.linalg.norm(side, axis=1, keepdims=True) for side in sides)
-            values.append(ndcg(best(queries @ documents.T, 10)))
+            values.append(mean_ndcg(best(queries @ documents.T, 10)))
         columns = " | ".join(f"{value:.4f}" for value in values)
         print(f"| {name} | {len(sample)} | {columns} | {values[0] - values[1]:+.4f} |", flush=True)
 

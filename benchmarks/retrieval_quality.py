@@ -26,6 +26,7 @@ from jina_client import JinaClient
 from jina_client.late_interaction import maxsim, mean_pool
 from jina_client.quantization import calibrate, dequantize, hamming, quantize, unpack
 from jina_index import BinaryIndex
+from jina_jobs.evaluation.metrics import ndcg, recall
 from jina_local.encoder import Encoder, Rows
 from jina_local.rerank import relevance
 from jina_local.weights import find_model_files
@@ -114,11 +115,9 @@ def rescored(first: Array, queries: Array, documents: Array, count: int) -> Arra
     return np.take_along_axis(candidates, best(again, count), axis=1)
 
 
-def ndcg(ranking: Array, at: int = 10) -> float:
-    """Return nDCG. Document ``i`` is the only relevant one of query ``i``."""
-    ranks = np.argmax(ranking[:, :at] == np.arange(len(ranking))[:, np.newaxis], axis=1)
-    hits = (ranking[:, :at] == np.arange(len(ranking))[:, np.newaxis]).any(axis=1)
-    return float(np.where(hits, 1 / np.log2(ranks + 2), 0).mean())
+def mean_ndcg(ranking: Array) -> float:
+    """Return the mean nDCG@10. Document ``i`` is the only relevant one of query ``i``."""
+    return float(np.mean([ndcg(row, {number: 1.0}, 10) for number, row in enumerate(ranking.tolist())]))
 
 
 @dataclass
@@ -169,9 +168,10 @@ def ways(vectors: Vectors, tokens: tuple[list[Array], list[Array]]) -> Iterator[
     yield "multi-vector, 128 a token, MaxSim", 4 * mean, lambda: best(maxsim(of_queries, of_documents), CANDIDATES)
 
 
-def recall(ranking: Array, exact: Array) -> float:
+def mean_recall(ranking: Array, exact: Array) -> float:
     """Return the mean share of each row of ``exact`` that the same row of the results contains."""
-    return float(np.mean([np.isin(right, own).mean() for own, right in zip(ranking, exact, strict=True)]))
+    rows = zip(ranking.tolist(), exact.tolist(), strict=True)
+    return float(np.mean([recall(own, dict.fromkeys(right, 1.0), len(own)) for own, right in rows]))
 
 
 def first_stages(vectors: Vectors, tokens: tuple[list[Array], list[Array]]) -> None:
@@ -181,7 +181,7 @@ def first_stages(vectors: Vectors, tokens: tuple[list[Array], list[Array]]) -> N
     bits = -hamming(quantize(queries, "ubinary"), quantize(documents, "ubinary"))
     print("| ten best by MaxSim, oversampling | pooled, as bits | pooled, as floats |\n|---|---|---|")
     for factor in (1, 4, 10, 20, 40):
-        shares = [recall(best(first, 10 * factor), exact) for first in (bits, queries @ documents.T)]
+        shares = [mean_recall(best(first, 10 * factor), exact) for first in (bits, queries @ documents.T)]
         print(f"| {factor} | {shares[0]:.3f} | {shares[1]:.3f} |")
     exact = best(vectors.queries @ vectors.documents.T, 10)
     with BinaryIndex(vectors.documents.shape[1]) as index:
@@ -193,7 +193,7 @@ def first_stages(vectors: Vectors, tokens: tuple[list[Array], list[Array]]) -> N
             line = f"| {nprobe or 'all'} |"
             for factor in (4, 10, 20):
                 hits = index.search(vectors.queries, 10, factor, nprobe)
-                line += f" {recall(np.array([[hit.id for hit in own] for own in hits]), exact):.3f} |"
+                line += f" {mean_recall(np.array([[hit.id for hit in own] for own in hits]), exact):.3f} |"
             print(line)
 
 
@@ -245,7 +245,10 @@ def main() -> None:
     print(f"| {'documents as':36} | bytes each | nDCG@10 | reranked |\n|{'---|' * 4}")
     for name, size, rank in ways(vectors, tokens):
         ranking = rank()
-        print(f"| {name:36} | {size:10,.0f} | {ndcg(ranking):7.3f} | {ndcg(reranked(ranking)):8.3f} |", flush=True)
+        print(
+            f"| {name:36} | {size:10,.0f} | {mean_ndcg(ranking):7.3f} | {mean_ndcg(reranked(ranking)):8.3f} |",
+            flush=True,
+        )
     print(f"\n{time.perf_counter() - began:.0f} s in all")
 
 
