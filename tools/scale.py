@@ -277,9 +277,9 @@ base64.
 - A vector takes {request:,.0f} bytes of a response as base64 and {DIMENSIONS // 8 * 4} as JSON numbers of `ubinary`.
   Text counts with {BYTES_PER_TOKEN} bytes per token.
 
-**One client is enough for any published key.** At the limits of a premium key it uses {percent(premium / ARRAYS.value)} of
-one core with arrays, {percent(premium / LISTS.value)} with lists of Python numbers. A second machine makes nothing faster,
-because all machines share the limits of the key.
+**One client is enough for any published key.** At the limits of a premium key it uses
+{percent(premium / ARRAYS.value)} of one core with arrays, {percent(premium / LISTS.value)} with lists of Python
+numbers. A second machine makes nothing faster, because all machines share the limits of the key.
 
 ## Where the bottleneck moves
 
