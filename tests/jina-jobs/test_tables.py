@@ -15,9 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from jina_client import AuthenticationError, JinaError, PaymentRequiredError
+from jina_client.integration import RateLimiter
 from jina_jobs.operators import table_operator
 from jina_jobs.tables import TableOperator
-from loopback import Answer, Recorder, Sent, vector_of
+from loopback import Answer, Recorder, Sent, recorder, vector_of
 from table_service import COLBERT, MODEL, RERANKER, answer, matrix_of
 
 ROWS = 700
@@ -95,6 +96,18 @@ def test_calls_share_one_client(service: Recorder) -> None:
     assert len(service.connections) == 1
     operator.close()
     assert not [each for each in threading.enumerate() if each.name == "jina-jobs-client"]
+
+
+def test_requests_go_to_all_servers(service: Recorder) -> None:
+    with recorder(answer) as second:
+        client = {"base_url": [service.url, second.url]}
+        operator = _operator(service, batch_size=20, client=client)
+        assert operator(TABLE)["id"].to_pylist() == list(range(ROWS))
+        assert service.sent
+        assert second.sent
+        operator.close()
+        with pytest.raises(JinaError, match="limiter= holds the limits of one server"):
+            operator.with_client(limiter=RateLimiter(500, None, None))
 
 
 def test_a_stream_reads_no_further_than_its_results_are_taken(service: Recorder) -> None:

@@ -79,8 +79,9 @@ class TableOperator:
             )
         options = dict(client or {})
         settings = AsyncJinaClient(**options).settings
-        self.client_options = {**options, "base_url": settings.root, "api_key": settings.api_key}
-        task.check(settings.root)
+        self.client_options = {**options, "base_url": settings.base_url, "api_key": settings.api_key}
+        for root in settings.roots:
+            task.check(root)
         self.task = task
         self.columns = task.columns
         self._job = uuid.uuid4().hex
@@ -146,9 +147,14 @@ class TableOperator:
             yield from thread.iterate(self._results(thread.client, iter(batches)))
 
     def with_client(self, **options: Any) -> Self:
-        """Return a copy with other arguments of the client; it has a client of its own."""
+        """Return a copy with other arguments of the client; it has a client of its own.
+
+        Raises:
+            JinaInputError: arguments that do not go together.
+        """
         copy = type(self).__new__(type(self))
         client_options = {**self.client_options, **options}
+        AsyncJinaClient(**client_options)
         copy.__dict__.update({**self.__dict__, "client_options": client_options, "_job": uuid.uuid4().hex})
         return copy
 
