@@ -59,3 +59,20 @@ def test_the_password_of_an_address_is_not_shown(jobs: RunJob, server: Recorder)
     address = server.url.replace("http://", "http://name:hunter22@")
     done = jobs("doctor", "--base-url", address)
     assert "hunter22" not in done.out + done.err
+
+
+def test_spark_without_java_has_a_remedy(jobs: RunJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The package of Spark, where it is not installed.
+    (tmp_path / "pyspark").mkdir()
+    (tmp_path / "pyspark" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = jobs("doctor")
+    assert done.code == 1
+    assert "✘ Java: Spark needs it: there is no java on the path, and JAVA_HOME is not set" in done.out
+    java = tmp_path / "bin" / "java"
+    java.parent.mkdir()
+    java.touch(0o755)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    assert f"✔ Java: {java}" in jobs("doctor").out

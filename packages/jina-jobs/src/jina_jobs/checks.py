@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib.metadata import PackageNotFoundError, distributions, version
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -58,6 +60,8 @@ def checks(base_url: str | None, dialect: str | None, *, spend: bool) -> Iterato
     yield _versions()
     yield _duplicates()
     yield _overwritten()
+    if find_spec("pyspark") is not None:
+        yield _java()
     try:
         root = resolve_base_url(base_url)
     except JinaError as error:
@@ -124,6 +128,18 @@ def _overwritten() -> Check:
         f"files of the same names in {shown}",
         f"run pip uninstall {other} {own}, then install {own} again",
     )
+
+
+def _java() -> Check:
+    """Look for Java, without which pyspark says only that its gateway process has exited."""
+    home = os.environ.get("JAVA_HOME")
+    path = shutil.which("java", path=str(Path(home, "bin")) if home else None)
+    place = f"in JAVA_HOME ({home})" if home else "on the path, and JAVA_HOME is not set"
+    if path is None:
+        return Check(
+            "Java", False, f"Spark needs it: there is no java {place}", "install Java 17 or 21, or set JAVA_HOME"
+        )
+    return Check("Java", True, path)
 
 
 def _key(root: str) -> Check:
