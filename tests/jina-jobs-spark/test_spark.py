@@ -23,6 +23,7 @@ if shutil.which("java") is None and not Path(os.environ.get("JAVA_HOME", ""), "b
     pytest.skip("Spark needs Java 17 or 21: no java on the path, no JAVA_HOME", allow_module_level=True)
 import psutil
 from jina_client import JinaError
+from jina_client.integration import RateLimiter
 from jina_jobs import JobError
 from jina_jobs.limits import Report
 from jina_jobs.spark import (
@@ -296,6 +297,7 @@ BAD = [
     ({"order_column": "id"}, "pass group_column= too"),
     ({"group_column": "document", "order_column": "place"}, "there is no column 'place'"),
     ({"client": {"requests_per_minute": 1}}, "requests_per_minute=1 cannot be divided among the 2 tasks"),
+    ({"client": {"limiter": RateLimiter(500, None, None)}}, "Pass DriverLimits"),
     ({"limits": 500}, "limits must be a DriverLimits, got int"),
     ({"usage": {}}, "usage must be a UsageCounter, got dict"),
     ({"client": {"max_concurrency": 7}, "concurrency": 8}, "max_concurrency=7 cannot be divided among the 8 tasks"),

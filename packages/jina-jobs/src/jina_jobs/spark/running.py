@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
-from jina_client.integration import check_whole, frames_to_caller
+from jina_client.integration import RateLimiter, check_whole, frames_to_caller
 from pyspark.sql import SparkSession
 from pyspark.sql.pandas.types import from_arrow_type
 from pyspark.sql.types import StructField, StructType
@@ -129,6 +129,11 @@ def _limited(
 ) -> TableOperator:
     """Return the operator whose clients keep the limits together."""
     check_whole("concurrency", concurrency)
+    if isinstance(operator.client_options.get("limiter"), RateLimiter):
+        raise JobUsageError(
+            "client={'limiter': …}: each worker would keep the whole limits in a copy of its own. Pass DriverLimits, "
+            "which tasks share, as limits="
+        )
     limits = {name: limit for name in _LIMITS if (limit := operator.client_options.get(name)) is not None}
     if shared is not None:
         if limits:

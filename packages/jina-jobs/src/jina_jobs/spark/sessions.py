@@ -1,4 +1,4 @@
-"""What a session knows about its driver and its cores."""
+"""The driver and the cores of a session."""
 
 from __future__ import annotations
 
