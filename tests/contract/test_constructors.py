@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import langchain_jina
 import pytest
 import warm
+from haystack import Pipeline
 from haystack_integrations.components.embedders.jina import JinaDocumentEmbedder, JinaTextEmbedder
 from haystack_integrations.components.rankers.jina import JinaRanker
 from jina_client import JinaArgumentError, JinaClient, JinaInputError
@@ -18,6 +20,7 @@ from llama_index.embeddings.jinaai import JinaEmbedding
 from llama_index.postprocessor.jinaai_rerank import JinaRerank
 from loopback import Recorder
 
+ADDRESSES = ["http://127.0.0.1:8001/v1", "http://127.0.0.1:8002/v1"]
 EMBEDDERS = [langchain_jina.JinaEmbeddings, JinaEmbedding, JinaTextEmbedder, JinaDocumentEmbedder]
 RERANKERS = [langchain_jina.JinaRerank, JinaRerank, JinaRanker]
 MODEL, RERANKER = "jina-embeddings-v3", "jina-reranker-v3"
@@ -92,6 +95,29 @@ class OwnTransport:
         raise AssertionError(request)
 
     def close(self) -> None: ...
+
+
+def _saved_and_loaded(component: Any) -> Any:
+    if isinstance(component, (JinaEmbedding, JinaRerank)):
+        return type(component).from_dict(component.to_dict())
+    if isinstance(component, (langchain_jina.JinaEmbeddings, langchain_jina.JinaRerank)):
+        return pickle.loads(pickle.dumps(component))
+    pipeline = Pipeline()
+    pipeline.add_component("component", component)
+    return Pipeline.loads(pipeline.dumps()).get_component("component")
+
+
+@pytest.mark.parametrize("kind", [*EMBEDDERS, *RERANKERS])
+@pytest.mark.parametrize("form", [list, tuple])
+def test_several_addresses_are_saved_and_loaded(kind: Any, form: Any) -> None:
+    component = kind(model=RERANKER if kind in RERANKERS else MODEL, base_url=form(ADDRESSES))
+    assert list(_saved_and_loaded(component).base_url) == ADDRESSES
+
+
+@pytest.mark.parametrize("kind", [*EMBEDDERS, *RERANKERS])
+def test_the_engine_cannot_be_one_of_several_servers(kind: Any) -> None:
+    with pytest.raises(JinaInputError, match="lists 'local' beside other servers"):
+        kind(base_url=[ADDRESSES[0], "local"])
 
 
 @pytest.mark.parametrize("kind", [*EMBEDDERS, *RERANKERS])

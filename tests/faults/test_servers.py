@@ -350,9 +350,15 @@ def test_the_environment_variable_may_hold_several_addresses(monkeypatch: pytest
         JinaClient()
 
 
-def test_a_limiter_of_the_callers_is_for_one_server() -> None:
-    with pytest.raises(JinaInputError, match="limiter= holds the limits of one server"):
-        JinaClient(base_url=[A, B], limiter=RateLimiter())
+@pytest.mark.parametrize("name", CLIENTS)
+def test_a_limiter_of_the_callers_holds_for_all_servers_together(name: str) -> None:
+    limited = ConcurrencyLimit(2)
+    with replicas(limited, limited) as group:
+        options = {"limiter": RateLimiter(max_concurrency=2), "max_retries": 0}
+        outcome = CLIENTS[name](roots(group), TEXTS, 2, options)  # type: ignore[arg-type]
+        assert all(server.seen for server in group)
+    assert is_right([outcome.vectors[index] for index in range(len(TEXTS))])
+    assert limited.most == 2
 
 
 def test_a_key_that_would_travel_unencrypted_is_warned_of_once() -> None:
@@ -481,6 +487,44 @@ def test_a_slow_server_gets_fewer_requests() -> None:
         route.release(slot)
     names = [pool.name() for _ in range(6)]
     assert names.count("a") > 3 * names.count("b")
+
+
+def _measured(pool: Pool, times: dict[str, float]) -> None:
+    """Let each server respond to requests in its own time."""
+    missing = set(times)
+    while missing:
+        begun = pool.begin()
+        assert begun is not None
+        route, slot = begun
+        pool.clock.now += times[route.address[-1]]
+        route.succeeded(slot, None, {})
+        route.release(slot)
+        missing.discard(route.address[-1])
+
+
+def test_a_much_slower_server_gets_no_request_at_the_end_of_a_call() -> None:
+    pool = Pool("a", "b", concurrency=2)
+    _measured(pool, {"a": 0.1, "b": 1.0})
+    batches = iter(range(100))
+    with pool.servers.expecting(batches):
+        assert {pool.name() for _ in range(4)} == {"a", "b"}
+    pool = Pool("a", "b", concurrency=2)
+    _measured(pool, {"a": 0.1, "b": 1.0})
+    assert [pool.name() for _ in range(4)] == ["a", "a", "", ""]
+
+
+def test_a_server_that_becomes_slower_counts_as_slower_before_it_responds() -> None:
+    pool = Pool("a", "b", concurrency=8)
+    _measured(pool, {"a": 0.1, "b": 0.1})
+    begun = [each for _ in range(4) if (each := pool.begin()) is not None]
+    for route, slot in begun:
+        if route.address.endswith("a"):
+            pool.clock.now += 0.1
+            route.succeeded(slot, None, {})
+            route.release(slot)
+    pool.clock.now += 1
+    with pool.servers.expecting(iter(range(1000))):
+        assert [pool.name() for _ in range(5)] == ["a"] * 5
 
 
 def test_a_failing_server_rests_for_twice_as_long_each_time_and_is_probed_by_one_request(

@@ -38,7 +38,7 @@ def resolve_roots(base_url: Any) -> tuple[str, ...]:
     The URL of an endpoint is cut to its root, because saved Haystack pipelines hold that.
 
     Args:
-        base_url: one address, several as a list, or as one string with commas.
+        base_url: one address, or several: as a list, or separated by commas.
 
     Raises:
         JinaInputError: an address that is not usable, an empty list, one server twice, or an address that cannot be
@@ -51,13 +51,13 @@ def resolve_roots(base_url: Any) -> tuple[str, ...]:
         return (DEFAULT_BASE_URL,)
     if not isinstance(base_url, (str, Sequence)) or isinstance(base_url, (bytes, bytearray)):
         raise JinaInputError(f"{name} must be an address or a list of addresses, got {type(base_url).__name__}")
-    addresses = base_url.split(",") if isinstance(base_url, str) else base_url
+    addresses = [base_url] if isinstance(base_url, str) else base_url
     if not addresses:
         raise JinaInputError(f"{name} is an empty list: pass the address of at least one server, or leave it out")
     for address in addresses:
         if not isinstance(address, str):
             raise JinaInputError(f"{name} must hold addresses, got {type(address).__name__}")
-    roots = tuple(_resolve_root(name, address) for address in addresses)
+    roots = tuple(_resolve_root(name, part) for address in addresses for part in address.split(","))
     if len(roots) > 1:
         _check_several(name, roots)
     return roots

@@ -18,9 +18,9 @@ MAX_REST = 30.0
 """Upper bound in seconds that the doubling stops at."""
 FAILURES = 3
 """Failures in a row after which a server is left out."""
+SLOWER = 1.5
+"""A server counts as slower if it takes so many times as long as the fastest. Closer ones share requests equally."""
 
-# A server counts as slower if it takes so many times as long as the fastest. Closer ones share requests equally.
-_SLOWER = 1.5
 # Seconds after which the speed of a server that got no request is forgotten.
 _FORGET = 10.0
 # Responses of one size that show how long others take, and the weight of a new one in the moving average.
@@ -54,7 +54,7 @@ class Server:
     Attributes:
         address: the root of its API.
         limiter: its limits, and the requests that wait.
-        in_flight: the requests that have no response yet.
+        started: the requests that have no response yet, with the time when each started, the oldest first.
         failures: failures since the last success.
         rests: how often in a row the server has been left out; 0 while it is used.
         left_out_at: when that was.
@@ -68,7 +68,7 @@ class Server:
 
     address: str
     limiter: RateLimiter
-    in_flight: int = 0
+    started: dict[object, float] = field(default_factory=dict)
     failures: int = 0
     rests: int = 0
     left_out_at: float = -math.inf
@@ -79,13 +79,24 @@ class Server:
     measured_at: float = -math.inf
     failure: str = ""
 
+    @property
+    def in_flight(self) -> int:
+        """The number of requests that have no response yet."""
+        return len(self.started)
+
     def is_ready(self, now: float) -> bool:
         """Return whether a request may be sent: always while the server is used, and one at a time after a rest."""
         return not self.rests or (now >= self.retry_at and not self.is_probed)
 
     def seconds(self, size: int, now: float) -> float:
-        """Return how long a response to a request of some size takes; infinity if that is not known."""
-        return self.times[size][0] if size in self.times and self.measured_at > now - _FORGET else math.inf
+        """Return how long a response to a request of some size takes; infinity if that is not known.
+
+        If the oldest request has been in flight for longer than any took, the server has become slower.
+        """
+        known = self.times[size][0] if size in self.times and self.measured_at > now - _FORGET else math.inf
+        age = now - next(iter(self.started.values()), now)
+        longest = max((seconds for seconds, _ in self.times.values()), default=math.inf)
+        return max(known, age) if age > SLOWER * longest else known
 
     def longest(self, size: int) -> float:
         """Return how long responses take to requests of some size or a larger one; infinity if that is not known."""
@@ -95,7 +106,7 @@ class Server:
     def load(self, size: int, now: float, fastest: float) -> float:
         """Return how busy the server is, compared with the one that responds fastest to requests of some size."""
         seconds = self.seconds(size, now)
-        is_slower = _SLOWER * fastest < seconds < math.inf
+        is_slower = SLOWER * fastest < seconds < math.inf
         return (self.in_flight + 1) * (seconds / max(fastest, 1e-9) if is_slower else 1.0)
 
     def responded(self, now: float, size: int, seconds: float) -> None:

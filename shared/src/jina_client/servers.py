@@ -2,7 +2,11 @@
 
 A request waits in the queues of all servers at once, and takes the first slot that a working server has free: that of
 the least busy one, where a server that is slower than the others counts as busier. Each server has a rate limiter of
-its own, see :mod:`jina_client.limiter`, so a limit or a rejection of one holds for that one only.
+its own, see :mod:`jina_client.limiter`, so a limit or a rejection of one holds for that one only. A limiter that the
+caller shares between clients comes first, for all servers together.
+
+A server that is much slower gets no request if the others would sooner be done with all that waits, so that a call
+does not end by waiting for it.
 
 A server is left out after three failures in a row, or after one timeout. It gets a single request after half a second,
 then after 1, 2, 4 seconds and so on, at most 30; the first success brings it back. If no server works, all of them are
@@ -14,20 +18,24 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from operator import length_hint
 from typing import Any
 
 from .errors import JinaConnectionError, JinaError, RateLimitError, ServerError
-from .limiter import RateLimiter, Slot
+from .limiter import Limiter, RateLimiter, Slot
 from .protocol import Call
 from .server_checks import ServerChecks
-from .server_health import FAILURES, Server, ServerState
+from .server_health import FAILURES, SLOWER, Server, ServerState
 
 MIN_PATIENCE = 1.0
 """Seconds after which a request that got no response may move to another server, at the earliest."""
 
 # A request that takes so many times as long as one of its size at another server moves there.
 _PATIENCE = 10.0
+# The same for the one request to a server that was left out.
+_PATIENCE_OF_PROBE = 3.0
 
 
 class Servers:
@@ -36,10 +44,12 @@ class Servers:
     Args:
         addresses: the root of each server's API.
         new_limiter: makes the limiter of a server.
+        shared: a limiter for all servers together.
         clock: returns seconds and never goes backward.
 
     Attributes:
-        checks: what the servers have said of themselves, to compare them.
+        checks: compares what the servers say of themselves.
+        shared: a limiter for all servers together, or ``None``.
     """
 
     def __init__(
@@ -47,13 +57,18 @@ class Servers:
         addresses: Sequence[str],
         new_limiter: Callable[[], RateLimiter] = RateLimiter,
         *,
+        shared: Limiter | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.shared = shared
         self.checks = ServerChecks(addresses)
         self._servers = [Server(address, new_limiter()) for address in addresses]
         self._clock = clock
         self._lock = threading.Lock()
         self._turn = 0
+        # The number of requests that wait, and the batches that calls are going to send.
+        self._waiting = 0
+        self._sources: list[Iterator[Any]] = []
 
     def __len__(self) -> int:
         return len(self._servers)
@@ -71,12 +86,25 @@ class Servers:
     def concurrency(self) -> int:
         """The number of requests that may be in flight now, to all servers that work."""
         with self._lock:
-            return sum(server.limiter.concurrency for server in self._used())
+            servers = sum(server.limiter.concurrency for server in self._used())
+        return servers if self.shared is None else min(servers, self.shared.concurrency)
 
     def remaining_wait(self) -> float:
         """Return the seconds for which no server may get a request because of a rate; 0 if one may."""
         with self._lock:
-            return min(server.limiter.remaining_wait() for server in self._used())
+            wait = min(server.limiter.remaining_wait() for server in self._used())
+        return wait if self.shared is None else max(wait, self.shared.remaining_wait())
+
+    @contextmanager
+    def expecting(self, batches: Iterator[Any]) -> Iterator[None]:
+        """Know, while the block runs, how many batches a call has yet to send: those that the iterator has left."""
+        with self._lock:
+            self._sources.append(batches)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._sources.remove(batches)
 
     def unreachable(self, address: str, error: JinaError) -> None:
         """Leave out a server that did not respond when it was asked for its models."""
@@ -94,6 +122,7 @@ class Servers:
         """Put a request into the queues of the servers that have not failed at it, or of all if no other works."""
         with self._lock:
             others = self._others(route.tried)
+            self._waiting += 1
             for server in self._servers:
                 if not others or server not in route.tried:
                     self._join(route, server, retry=retry)
@@ -103,15 +132,19 @@ class Servers:
         with self._lock:
             now = self._clock()
             wait = math.inf
-            for server in self._candidates(route, now):
+            candidates = self._candidates(route, now)
+            for server in candidates:
+                if self._is_held_back(server, candidates, route, now):
+                    continue
                 if server not in route.waiting:
                     self._join(route, server, retry=True)
                 delay = server.limiter.acquire(route.waiting[server])
                 if delay == 0:
                     route.server, route.held = server, route.waiting.pop(server)
-                    server.in_flight += 1
+                    server.started[route] = now
                     server.is_probed = bool(server.rests)
                     self._leave(route)
+                    self._waiting -= 1
                     return 0.0
                 wait = min(wait, delay)
             rests = (server.retry_at - now for server in self._servers if server.rests and server.retry_at > now)
@@ -120,8 +153,10 @@ class Servers:
     def end(self, route: ServerRoute) -> None:
         """Give back the slots of a request, whether it was sent or still waited."""
         with self._lock:
-            if route.held is not None:
-                route.server.in_flight -= 1
+            if route.held is None:
+                self._waiting -= 1
+            else:
+                del route.server.started[route]
                 route.server.is_probed = False
                 route.server.limiter.release(route.held)
                 route.held = None
@@ -155,7 +190,8 @@ class Servers:
             if route.tried:
                 return math.inf
             size, others = slot.tokens.bit_length(), self._others(frozenset({route.server}))
-            return max(MIN_PATIENCE, _PATIENCE * min((each.longest(size) for each in others), default=math.inf))
+            times = _PATIENCE_OF_PROBE if route.server.is_probed else _PATIENCE
+            return max(MIN_PATIENCE, times * min((each.longest(size) for each in others), default=math.inf))
 
     def _used(self) -> list[Server]:
         """Return the servers that work, or all if none does."""
@@ -184,6 +220,18 @@ class Servers:
             return not server.rests, server.load(size, now, fastest), (place + self._turn) % len(ready)
 
         return [ready[place] for place in sorted(range(len(ready)), key=order)]
+
+    def _is_held_back(self, server: Server, candidates: Sequence[Server], route: ServerRoute, now: float) -> bool:
+        """Return whether faster servers would sooner be done with all that waits than this one with one request."""
+        size = route.slot.tokens.bit_length()
+        seconds = server.seconds(size, now)
+        times = {each: each.seconds(size, now) for each in candidates if each.in_flight}
+        faster = {each: time for each, time in times.items() if SLOWER * time < seconds < math.inf}
+        if server.rests or not faster:
+            return False
+        per_second = sum(each.in_flight / max(time, 1e-9) for each, time in faster.items())
+        backlog = self._waiting + sum(map(length_hint, self._sources))
+        return seconds > min(faster.values()) + backlog / per_second
 
     @staticmethod
     def _join(route: ServerRoute, server: Server, *, retry: bool) -> None:
@@ -218,6 +266,9 @@ class ServerRoute:
         self.held: Slot | None = None
         self.tried: frozenset[Server] = frozenset()
         self._servers = servers
+        # The limiter for all servers together, and the slot in it, if there is one.
+        self._shared: list[tuple[Limiter, Slot]] = []
+        self._has_shared = False
 
     @property
     def address(self) -> str:
@@ -244,22 +295,35 @@ class ServerRoute:
     def queue(self, tokens: int, wake: Callable[[], None], *, retry: bool = False) -> Slot:
         """Enter the queues of the servers that have not failed at the request, or of all if no other works."""
         self.slot = Slot(tokens, wake)
+        if (shared := self._servers.shared) is not None:
+            self._shared = [(shared, shared.queue(tokens, wake, retry=retry))]
+            self._has_shared = False
         self._servers.join(self, retry=retry)
         return self.slot
 
     def acquire(self, slot: Slot) -> float:
         """Start the request at the best server that may get it, once the servers are known to offer the same."""
-        return math.inf if self._servers.checks.holds_up(slot.wake) else self._servers.start(self)
+        if self._servers.checks.holds_up(slot.wake):
+            return math.inf
+        for limiter, own in self._shared:
+            if not self._has_shared and (wait := limiter.acquire(own)) > 0:
+                return wait
+            self._has_shared = True
+        return self._servers.start(self)
 
     def release(self, slot: Slot) -> None:
         """Give a slot back, whether the request was sent or still waited."""
         self._servers.end(self)
+        for limiter, own in self._shared:
+            limiter.release(own)
 
     def succeeded(self, slot: Slot, tokens: int | None, headers: Mapping[str, str]) -> None:
         """Learn from a successful response."""
         assert self.held is not None
         self._servers.succeeded(self, self.held)
         self.server.limiter.succeeded(self.held, tokens, headers)
+        for limiter, own in self._shared:
+            limiter.succeeded(own, tokens, {})
 
     def rejected(self, slot: Slot, error: RateLimitError) -> None:
         """Learn from a 429, which holds for one server only."""

@@ -28,7 +28,6 @@ from .errors import JinaInputError
 from .gateway import check_gateway, secret_values
 from .limiter import Limiter, RateLimiter
 from .observation import OnAttempt
-from .servers import Servers
 from .transport import AsyncTransport, Transport
 
 LIMITS = ("requests_per_minute", "tokens_per_minute", "max_concurrency")
@@ -157,10 +156,9 @@ class Settings:
         """Whether requests go to an endpoint of AWS SageMaker, by boto3."""
         return is_sagemaker(self.root)
 
-    def new_limiter(self) -> Limiter | Servers:
-        """Return a limiter with the limits of these settings, or several servers that have one each."""
-        new_limiter = partial(RateLimiter, self.requests_per_minute, self.tokens_per_minute, self.max_concurrency)
-        return new_limiter() if len(self.roots) == 1 else Servers(self.roots, new_limiter)
+    def new_limiter(self) -> RateLimiter:
+        """Return a limiter with the limits of these settings, which hold for each of several servers."""
+        return RateLimiter(self.requests_per_minute, self.tokens_per_minute, self.max_concurrency)
 
     def new_dialect(self) -> Dialect:
         """Return the protocol that the service speaks."""
@@ -185,11 +183,6 @@ class Settings:
         if not isinstance(self.limiter, Limiter):
             raise JinaInputError(
                 f"limiter= must have the methods of jina_client.limiter.Limiter, got {kind_of_value(self.limiter)}"
-            )
-        if len(self.roots) > 1:
-            raise JinaInputError(
-                f"limiter= holds the limits of one server, and base_url= has {len(self.roots)}: leave limiter out, and "
-                f"pass {', '.join(f'{name}=' for name in LIMITS)}, which hold for each server"
             )
         if names := ", ".join(f"{name}=" for name in LIMITS if getattr(self, name) is not None):
             raise JinaInputError(f"limiter= has its own limits and would ignore {names}: pass one or the other")

@@ -9,7 +9,7 @@ import socket
 import ssl
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -20,8 +20,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from jina_client import Attempt, JinaClient, JinaError
-from jina_client.integration import KEY_VARIABLES, resolve_base_url
+from jina_client import JinaClient, JinaError
+from jina_client.integration import KEY_VARIABLES, resolve_roots
 
 OURS = ("jina-client", "jina-jobs", "jina-index", "jina-local", "jina-torch")
 INTEGRATIONS = ("langchain-jina", "llama-index-jina", "haystack-jina")
@@ -49,12 +49,11 @@ class Check:
     remedy: str = ""
 
 
-def checks(base_url: str | None, dialect: str | None, *, spend: bool) -> Iterator[Check]:
-    """Yield the checks, one after the other.
+def checks(options: Mapping[str, Any], *, spend: bool) -> Iterator[Check]:
+    """Yield the checks, one after the other; those of the service for each server.
 
     Args:
-        base_url: the client's.
-        dialect: the client's.
+        options: the arguments of the client.
         spend: whether to send one tiny request per capability, which costs a few tokens.
     """
     yield _versions()
@@ -63,20 +62,21 @@ def checks(base_url: str | None, dialect: str | None, *, spend: bool) -> Iterato
     if find_spec("pyspark") is not None:
         yield _java()
     try:
-        root = resolve_base_url(base_url)
+        roots = resolve_roots(options.get("base_url"))
     except JinaError as error:
         yield Check("address", False, str(error), "correct --base-url or JINA_BASE_URL")
         return
-    yield _key(root)
-    if root == _LOCAL:
-        yield _engine()
-    else:
-        parts = urlsplit(root)
-        yield _proxy(parts.scheme, parts.hostname or "")
-        yield from _network(parts.scheme, parts.hostname or "", parts.port)
-    yield Check("address", True, f"{_public(root)}, dialect {dialect or 'jina'}")
     yield _disk()
-    yield from _service(root, dialect, spend=spend)
+    yield _key(roots[0])
+    for root in roots:
+        if root == _LOCAL:
+            yield _engine()
+        else:
+            parts = urlsplit(root)
+            yield _proxy(parts.scheme, parts.hostname or "")
+            yield from _network(parts.scheme, parts.hostname or "", parts.port)
+        yield Check("address", True, f"{_public(root)}, dialect {options.get('dialect') or 'jina'}")
+        yield from _service({**options, "base_url": root}, spend=spend)
 
 
 def _versions() -> Check:
@@ -219,16 +219,15 @@ def _disk() -> Check:
     return Check("disk", not remedy, f"{free / 1e9:,.1f} GB free in the current folder", remedy)
 
 
-def _service(root: str, dialect: str | None, *, spend: bool) -> Iterator[Check]:
-    attempts: list[Attempt] = []
+def _service(options: Mapping[str, Any], *, spend: bool) -> Iterator[Check]:
     try:
-        client = JinaClient(base_url=root, dialect=dialect, max_retries=0, timeout=30, on_attempt=attempts.append)
+        client = JinaClient(**options, max_retries=0, timeout=30)
     except JinaError as error:
         yield Check("client", False, str(error), "correct what the message names")
         return
     with client:
-        if root != _LOCAL:
-            yield _clock(root)
+        if client.settings.root != _LOCAL:
+            yield _clock(client.settings.root)
         calls: dict[str, Callable[[], Any]] = {
             "embed": lambda: client.embed(["a"], model="jina-embeddings-v3"),
             "multi-vectors": lambda: client.embed_multi_vector(["a"], model="jina-colbert-v2"),

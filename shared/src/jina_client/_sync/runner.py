@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping, Sized
-from contextlib import closing
+from contextlib import closing, nullcontext
+from itertools import repeat
 from typing import Any, TypeVar
 
 from tenacity import Retrying
@@ -50,15 +51,25 @@ class Runner:
         self._transport = open_transport(settings)
         self._codec = HttpCodec(settings, dialect)
         # A forked child starts with an empty queue of its own.
-        self._limiters: PerProcess[Limiter | Servers] = PerProcess(settings.new_limiter, settings.limiter)
+        self._limiters: PerProcess[Limiter] = PerProcess(settings.new_limiter, settings.limiter)
+        self._servers = PerProcess(self._new_servers)
         self._bodies = PerProcess(lambda: MemoryBudget(BODIES_BYTES))
         self._counting = threading.Lock()
 
     @property
     def servers(self) -> list[ServerState]:
         """The state of each of several servers."""
-        limiter = self._limiters.get()
+        limiter = self._limiter()
         return limiter.states if isinstance(limiter, Servers) else []
+
+    def _limiter(self) -> Limiter | Servers:
+        """Return the limiter of this process, or the servers, which have one each."""
+        return self._limiters.get() if len(self._settings.roots) == 1 else self._servers.get()
+
+    def _new_servers(self) -> Servers:
+        settings = self._settings
+        shared = None if settings.limiter is None else self._limiters.get()
+        return Servers(settings.roots, settings.new_limiter, shared=shared)
 
     def plan(self, model: Any, make: Callable[..., J], *arguments: Any, **options: Any) -> J:
         """Return a planned job.
@@ -110,13 +121,15 @@ class Runner:
         partial: bool = False,
     ) -> Generator[tuple[int, Embeddings], None, None]:
         """Send requests as inputs arrive, and yield their results in order."""
-        limiter = self._limiters.get()
+        limiter = self._limiter()
         # Jobs whose result the caller does not have yet, in order.
         pending: dict[EmbedJob, Any] = {}
         total = len(inputs) if isinstance(inputs, Sized) else None
         progress = progress_of_call(show_progress, total)
         observed = observed_call(self._settings, plan)
-        with observed as call, progress, progress.waiting(limiter.remaining_wait), attaching_results(pending):
+        # Nobody knows how many requests follow.
+        expected = limiter.expecting(repeat(None, 2**31)) if isinstance(limiter, Servers) else nullcontext()
+        with expected, observed as call, progress, progress.waiting(limiter.remaining_wait), attaching_results(pending):
             with closing(self._jobs(plan, inputs)) as jobs, ThreadWorkers(self._settings.connections) as workers:
                 while True:
                     running = sum(not handle.done() for handle in pending.values())
@@ -156,12 +169,13 @@ class Runner:
             yield in_thread(plan.job, plan.pending, blocks=blocks)
 
     def _send_all(self, job: Job[Any], show_progress: bool) -> None:
-        batches = iter(job.batches)
+        batches, limiter = iter(job.batches), self._limiter()
         # More would only wait for memory.
         fitting = self._bodies.get().fitting(min(map(job.body_bytes, job.batches), default=0)) + 1
         size = max(1, min(len(job.batches), self._settings.connections, fitting))
         progress = progress_of_call(show_progress, sum(map(len, job.batches)))
-        with progress, progress.waiting(self._limiters.get().remaining_wait), attaching_results([job]):
+        expected = limiter.expecting(batches) if isinstance(limiter, Servers) else nullcontext()
+        with expected, progress, progress.waiting(limiter.remaining_wait), attaching_results([job]):
             with ThreadWorkers(size) as workers:
 
                 def work() -> None:
@@ -194,7 +208,7 @@ class Runner:
 
     def _send_request(self, job: Job[Any], piece: range, workers: ThreadWorkers, *, retry: bool) -> int:
         """Send one request, retry it after transient errors, store its result in the job, and return its tokens."""
-        call, limiter = job.call(piece), self._limiters.get()
+        call, limiter = job.call(piece), self._limiter()
         if isinstance(limiter, Servers):
             limiter.checks.check(call)
             if limiter.checks.claim():

@@ -13,7 +13,7 @@ from .._async.agent_tools import AsyncWebTools
 from .._async.components import AsyncEmbedder, AsyncMultiVectorEmbedder, AsyncReranker
 from .._sync.agent_tools import WebTools
 from .._sync.components import Embedder, MultiVectorEmbedder, Reranker
-from ..addresses import DEFAULT_BASE_URL, resolve_base_url
+from ..addresses import DEFAULT_BASE_URL, resolve_base_url, resolve_roots
 from ..arguments import known_arguments, unknown_argument, warns_of_default_model
 from ..callers import frames_to_caller
 from ..checks import check_choice, check_number, check_whole, kind_of_value
@@ -167,6 +167,7 @@ __all__ = [
     "progress_of_part",
     "replaces",
     "resolve_base_url",
+    "resolve_roots",
     "room_for_pixels",
     "shortened",
     "takes_images",

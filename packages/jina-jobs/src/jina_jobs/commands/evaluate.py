@@ -53,6 +53,10 @@ def evaluate_command(
         Path | None, typer.Option("--cache", help="Keep vectors in this file, so that a second run pays nothing.")
     ] = None,
     base_url: given.BaseUrl = None,
+    dialect: given.DialectName = None,
+    header: given.Header = None,
+    key_header: given.KeyHeader = None,
+    ca_bundle: given.CaBundle = None,
     requests_per_minute: given.RequestsPerMinute = None,
     tokens_per_minute: given.TokensPerMinute = None,
     price_per_million_tokens: given.Price = None,
@@ -76,10 +80,12 @@ def evaluate_command(
     )
     collection = read_collection(folder, split, limit)
     client = JinaClient(
-        base_url=base_url,
         cache=cache,
         requests_per_minute=requests_per_minute,
         tokens_per_minute=tokens_per_minute,
+        **given.connection(
+            base_url=base_url, dialect=dialect, header=header, key_header=key_header, ca_bundle=ca_bundle
+        ),
     )
     console = Console(stderr=True)
     with (

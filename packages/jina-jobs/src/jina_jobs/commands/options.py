@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 import typer
 
 from ..display import ProgressLine
+from ..errors import JobUsageError
 from ..job import JobOptions
 
 Input = Annotated[
@@ -32,7 +33,17 @@ ImageColumn = Annotated[
 IdColumn = Annotated[str | None, typer.Option("--id-column", help="The column with ids (default: the row number).")]
 Keep = Annotated[list[str] | None, typer.Option("--keep", help="A column to copy to the output; repeat for more.")]
 BaseUrl = Annotated[
-    str | None, typer.Option("--base-url", help="The API's root, or local for the embedded engine.", envvar=None)
+    list[str] | None,
+    typer.Option("--base-url", help="The API's root, or local for the embedded engine; repeat for several servers."),
+]
+Header = Annotated[
+    list[str] | None, typer.Option("--header", help='A header of each request, as "NAME: VALUE"; repeat for more.')
+]
+KeyHeader = Annotated[
+    str | None, typer.Option("--key-header", help="The header that carries the key alone, such as api-key.")
+]
+CaBundle = Annotated[
+    Path | None, typer.Option("--ca-bundle", help="A file of certificate authorities to trust, in PEM form.")
 ]
 DialectName = Annotated[str | None, typer.Option("--dialect", help="The protocol of a service other than Jina's.")]
 BatchSize = Annotated[int | None, typer.Option("--batch-size", min=1, max=512, help="Rows per request (default: 128).")]
@@ -64,6 +75,9 @@ class Running:
 
     base_url: BaseUrl = None
     dialect: DialectName = None
+    header: Header = None
+    key_header: KeyHeader = None
+    ca_bundle: CaBundle = None
     requests_per_minute: RequestsPerMinute = None
     tokens_per_minute: TokensPerMinute = None
     max_concurrency: MaxConcurrency = None
@@ -78,8 +92,15 @@ class Running:
 
     def client(self) -> dict[str, Any]:
         """Return the arguments of the client."""
-        names = ("base_url", "dialect", "requests_per_minute", "tokens_per_minute", "max_concurrency")
-        return {name: value for name in names if (value := getattr(self, name)) is not None}
+        names = ("requests_per_minute", "tokens_per_minute", "max_concurrency")
+        limits = {name: value for name in names if (value := getattr(self, name)) is not None}
+        return limits | connection(
+            base_url=self.base_url,
+            dialect=self.dialect,
+            header=self.header,
+            key_header=self.key_header,
+            ca_bundle=self.ca_bundle,
+        )
 
     def job(self, watcher: ProgressLine) -> JobOptions:
         """Return the options of the job."""
@@ -96,6 +117,37 @@ class Running:
     def progress(self) -> ProgressLine:
         """Return the line of progress."""
         return ProgressLine(not self.quiet)
+
+
+def connection(
+    *,
+    base_url: list[str] | None,
+    dialect: str | None = None,
+    header: list[str] | None = None,
+    key_header: str | None = None,
+    ca_bundle: Path | None = None,
+) -> dict[str, Any]:
+    """Return the arguments of the client that say where to send requests, and how.
+
+    Raises:
+        JobUsageError: a header without a colon.
+    """
+    headers = dict(_header(each) for each in header or ())
+    options = {
+        "base_url": base_url,
+        "dialect": dialect,
+        "headers": headers,
+        "key_header": key_header,
+        "ca_bundle": ca_bundle,
+    }
+    return {name: value for name, value in options.items() if value}
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise JobUsageError(f"--header must be NAME: VALUE, got {name!r} and no colon")
+    return name.strip(), value.strip()
 
 
 def running_options(command: Callable[..., int]) -> Callable[..., int]:
