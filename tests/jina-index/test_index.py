@@ -279,8 +279,8 @@ def _link(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (_file("codes-*", lambda path: _flip(path, 30)), "damaged: rows 0 to 49"),
-        (_file("vectors-*", lambda path: _flip(path, 100)), "damaged: vectors 0 to 49"),
+        (_file("codes-*", lambda path: _flip(path, 30)), "damaged: rows 0 to 49 of codes"),
+        (_file("vectors-*", lambda path: _flip(path, 100)), "damaged: rows 0 to 49 of vectors"),
         (_file("codes-*", lambda path: _flip(path, 0)), "the beginning of codes"),
         (_file("vectors-*", lambda path: _flip(path, 20)), "the beginning of vectors"),
         (_file("codes-*", lambda path: os.truncate(path, 100)), "cut short"),
@@ -337,6 +337,20 @@ def test_without_verification_damage_raises_when_it_is_read(tmp_path: Path) -> N
                 index.search(unit(50)[row], k=1)
         with pytest.raises(IndexFileError, match="row 3"):
             index.verify()
+
+
+def test_damaged_bits_raise_once_they_were_compared(tmp_path: Path) -> None:
+    with BinaryIndex(DIMENSIONS, tmp_path / "index") as index:
+        index.add(range(50), unit(50))
+    _file("codes-*", lambda path: _flip(path, 30))(tmp_path / "index")
+    with BinaryIndex.load(tmp_path / "index") as index:
+        for call in (lambda: index.save(tmp_path / "copy"), index.verify, lambda: index.search(unit(1)[0])):
+            with pytest.raises(IndexFileError, match="rows 0 to 49 of codes"):
+                call()
+        with pytest.raises(IndexFileError, match="rows 0 to 49 of codes"):
+            index.remove([3])
+        assert 3 in index
+    assert not list((tmp_path / "copy").iterdir())
 
 
 def test_opening_deletes_the_files_of_an_interrupted_save(tmp_path: Path) -> None:

@@ -64,8 +64,8 @@ class BaseIndex:
         Args:
             path: the index folder.
             verify: whether to read all files and compare them with their checksums, as :meth:`verify` does. Without it
-                the index checks the sizes and the first stage when it opens, an id and its payload when a search
-                returns them, and the stored vectors never.
+                the index checks the sizes when it opens, compares the first stage in the background, and an id and
+                its payload when a search returns them. It never compares the stored vectors.
             read_only: whether to open the index without changing anything. Several processes can have it open that
                 way, or one process for writing.
 
@@ -193,6 +193,7 @@ class BaseIndex:
             self._check_open()
             rows = list(self._store.rows_of(distinct).values())
             if rows:
+                self._codes.check()
                 self._store.remove(rows)
                 self._codes.remove(rows)
         return len(rows)
@@ -288,6 +289,8 @@ class BaseIndex:
             self._check_open()
             first_row = self._store.rows
             replaced = list(self._store.rows_of(distinct).values()) if replace else []
+            if replaced:
+                self._codes.check()
             try:
                 self._store.add(
                     distinct,
@@ -329,6 +332,7 @@ class BaseIndex:
             raise JinaInputError("the index is closed; load it again to use it")
 
     def _write_generation(self, folder: Path) -> str:
+        self._codes.check()
         clustering = self._codes.clustering_by_row()
         return write_generation(folder, self._store.settings, self._batches(), clustering)
 

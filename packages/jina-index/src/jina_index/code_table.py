@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from .cells import Cells, Clustering
 from .nearest import as_bits, nearest_bits, nearest_bits_in_cells, nearest_floats
 from .store import IndexStore
+from .threads import background
 
 # Rows that are moved together when rows are removed.
 _ROWS_PER_STEP = 16_384
@@ -28,12 +30,14 @@ class CodeTable:
         store: the open files to read the codes and cells from.
 
     Raises:
-        IndexFileError: the codes or the cells are damaged.
+        IndexFileError: the cells are damaged.
     """
 
     def __init__(self, store: IndexStore) -> None:
         self._settings = store.settings
-        self._codes = store.read_codes()
+        self._codes, compare = store.read_codes()
+        # Opening does not wait for the checksums.
+        self._comparison: Future[None] = background().submit(compare)
         # The row on disk of each position in memory. None means that they are the same: no row was removed or sorted.
         self._rows: NDArray[Any] | None = store.live_rows()
         if self._rows is not None:
@@ -57,6 +61,18 @@ class CodeTable:
         """Bytes in memory."""
         width = self._settings.code_width + (0 if self._rows is None else self._rows.itemsize)
         return self._count * width + (0 if self._cells is None else self._cells.memory)
+
+    def check(self, *, wait: bool = True) -> None:
+        """Check the result of comparing the codes with their checksums.
+
+        Args:
+            wait: whether to wait for the comparison. Otherwise nothing happens while it goes on.
+
+        Raises:
+            IndexFileError: the codes were damaged when they were read.
+        """
+        if wait or self._comparison.done():
+            self._comparison.result()
 
     def ascending_rows(self) -> NDArray[np.int64]:
         """Return the rows on disk of all codes, ascending."""
@@ -123,7 +139,7 @@ class CodeTable:
         self._count = count
 
     def remove(self, rows: Sequence[int]) -> None:
-        """Remove the codes of some rows on disk; the codes behind them move up."""
+        """Remove the codes of some rows on disk; the codes behind them move up. Call :meth:`check` before."""
         if self._rows is None:
             own = np.arange(self._count, dtype=_row_type(self._count))
             self._rows = _with_capacity(own, len(self._codes))
@@ -154,7 +170,11 @@ class CodeTable:
 
         Returns:
             Rows of shape ``(q, count)``, in no particular order.
+
+        Raises:
+            IndexFileError: the codes were damaged when they were read.
         """
+        self.check(wait=False)
         codes = self._codes[: self._count]
         rows = None if self._rows is None else self._rows[: self._count]
         if self._settings.first_stage == "float":

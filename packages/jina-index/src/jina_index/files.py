@@ -18,7 +18,6 @@ DATABASE = "index.sqlite3"
 
 _MAGIC = b"jinaindx"
 HEADER_LENGTH = len(_MAGIC) + 16
-_BYTES_PER_READ = 2**18
 
 
 def header(generation: str) -> bytes:
@@ -104,17 +103,10 @@ def append(path: Path, offset: int, parts: Iterable[Any]) -> list[int]:
     return checksums
 
 
-def read_into(file: RawIOBase, content: memoryview) -> int:
-    """Fill ``content`` from a file, and return its CRC-32.
-
-    The checksum follows each step of reading, while the bytes are in the processor's cache. It is not that of the bytes
-    if the file is too short.
-    """
-    checksum = 0
-    while content and (count := file.readinto(content[:_BYTES_PER_READ])):
-        checksum = zlib.crc32(content[:count], checksum)
+def read_into(file: RawIOBase, content: memoryview) -> None:
+    """Fill ``content`` from a file. If the file is too short, the rest stays as it is."""
+    while content and (count := file.readinto(content)):
         content = content[count:]
-    return -1 if content else checksum
 
 
 def flush_folder(folder: Path) -> None:

@@ -15,6 +15,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,11 @@ from .generations import publish_generation, remove_other_generations, write_gen
 from .items import Id, StoredItem, item_crc
 from .settings import IndexSettings
 from .stored_vectors import vector_width
-from .threads import for_each_block, writers
+from .threads import background, for_each_block
 
-# Rows that have one checksum: several threads can compare those of a large batch.
+# Rows that have one checksum.
 ROWS_PER_BATCH = 16_384
-# Batches that a thread reads before it takes others.
-_BATCHES_PER_STEP = 4
+_BYTES_PER_READ = 2**22
 
 
 class IndexStore:
@@ -133,8 +133,8 @@ class IndexStore:
             self._delete(replaced)
             # The disk and SQLite work at the same time. Only the commit makes the new bytes part of the index.
             writes = [
-                writers().submit(append, self._codes_path, self.rows * self.settings.code_width, code_blocks),
-                writers().submit(append, self._vectors_path, self.vectors * self._vector_width, vector_blocks),
+                background().submit(append, self._codes_path, self.rows * self.settings.code_width, code_blocks),
+                background().submit(append, self._vectors_path, self.vectors * self._vector_width, vector_blocks),
             ]
             try:
                 rows = range(self.rows, self.rows + len(ids))
@@ -232,28 +232,23 @@ class IndexStore:
         rows = self._database.execute("SELECT row FROM items ORDER BY row")
         return np.fromiter((row for (row,) in rows), np.int64)
 
-    def read_codes(self) -> NDArray[np.uint8]:
-        """Read the codes of all rows and compare them with their checksums.
+    def read_codes(self) -> tuple[NDArray[np.uint8], Callable[[], None]]:
+        """Read the codes of all rows.
 
         Returns:
-            Bytes of shape ``(rows, code_width)``.
-
-        Raises:
-            IndexFileError: a checksum is wrong.
+            Bytes of shape ``(rows, code_width)``, and a function that compares them with their checksums. It raises
+            :class:`jina_index.IndexFileError` if they are damaged.
         """
         codes = np.empty((self.rows, self.settings.code_width), np.uint8)
-        batches = self._database.execute("SELECT first_row, rows, codes_crc FROM batches").fetchall()
+        content = as_bytes(codes)
 
         def read(part: slice) -> None:
             with self._codes_path.open("rb", buffering=0) as file:
-                for first, count, checksum in batches[part]:
-                    content = as_bytes(codes[first : first + count])
-                    file.seek(HEADER_LENGTH + first * self.settings.code_width)
-                    if read_into(file, content) != checksum:
-                        raise damaged(self.folder, f"rows {first} to {first + count - 1} of {self._codes_path.name}")
+                file.seek(HEADER_LENGTH + part.start)
+                read_into(file, content[part])
 
-        for_each_block(read, len(batches), _BATCHES_PER_STEP)
-        return codes
+        for_each_block(read, len(content), _BYTES_PER_READ)
+        return codes, partial(self._compare, codes, self._batches("first_row, rows, codes_crc"), self._codes_path.name)
 
     def map_vectors(self, *, random: bool = False) -> NDArray[np.uint8]:
         """Map the stored vectors into memory.
@@ -275,7 +270,7 @@ class IndexStore:
         return np.frombuffer(mapped, np.uint8, count, HEADER_LENGTH).reshape(-1, self._vector_width)
 
     def verify(self) -> None:
-        """Read all stored vectors and items and compare them with their checksums.
+        """Read all codes, stored vectors and items and compare them with their checksums.
 
         Raises:
             IndexFileError: something is damaged.
@@ -284,13 +279,27 @@ class IndexStore:
             problems = [text for (text,) in self._database.execute("PRAGMA quick_check") if text != "ok"]
             if problems:
                 raise damaged(self.folder, f"{DATABASE} ({problems[0]})")
-            vectors = self.map_vectors()
-            batches = self._database.execute("SELECT first_vector, vectors, vectors_crc FROM batches").fetchall()
-            for first, count, checksum in batches:
-                if crc(vectors[first : first + count]) != checksum:
-                    raise damaged(self.folder, f"vectors {first} to {first + count - 1} of {self._vectors_path.name}")
+            _, compare_codes = self.read_codes()
+            compare_codes()
+            batches = self._batches("first_vector, vectors, vectors_crc")
+            self._compare(self.map_vectors(), batches, self._vectors_path.name)
             if sum(1 for _ in self.all_items()) != self.rows - self._removed:
                 raise damaged(self.folder, f"the number of items in {DATABASE}")
+
+    def _batches(self, columns: str) -> list[tuple[int, int, int]]:
+        """Return the first row or vector, the number and the checksum of each batch."""
+        with self._reading:
+            return self._database.execute(f"SELECT {columns} FROM batches").fetchall()
+
+    def _compare(self, content: NDArray[np.uint8], batches: Sequence[tuple[int, int, int]], name: str) -> None:
+        """Compare rows with the checksums of their batches.
+
+        Raises:
+            IndexFileError: a checksum is wrong.
+        """
+        for first, count, checksum in batches:
+            if crc(content[first : first + count]) != checksum:
+                raise damaged(self.folder, f"rows {first} to {first + count - 1} of {name}")
 
     def _delete(self, rows: Sequence[int]) -> None:
         """Delete items, inside a transaction."""

@@ -89,9 +89,9 @@ def pool() -> ThreadPoolExecutor:
 
 
 @cache
-def writers() -> ThreadPoolExecutor:
-    """Return the threads that write files. They wait for the disk, which searches do not have to."""
-    return ThreadPoolExecutor(2, "jina-index-writer")
+def background() -> ThreadPoolExecutor:
+    """Return the threads for what searches do not wait for: writing files, and comparing checksums."""
+    return ThreadPoolExecutor(2, "jina-index-background")
 
 
 def _processors() -> int:
@@ -100,4 +100,4 @@ def _processors() -> int:
 
 if hasattr(os, "register_at_fork"):  # A forked process does not inherit the threads.
     os.register_at_fork(after_in_child=pool.cache_clear)
-    os.register_at_fork(after_in_child=writers.cache_clear)
+    os.register_at_fork(after_in_child=background.cache_clear)
