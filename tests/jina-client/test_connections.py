@@ -266,20 +266,27 @@ def test_a_program_with_nest_asyncio_ends_without_a_warning(server: Recorder, en
 
 
 def test_a_cancelled_call_leaves_no_request_running(server: Recorder) -> None:
-    server.answer = _slowly
+    released = threading.Event()
+
+    def answer(sent: Sent) -> Answer:
+        if len(server.sent) > 4:
+            released.wait(30)
+        return right_answer(sent)
 
     async def cancelled() -> None:
         async with AsyncJinaClient(base_url=server.url, max_concurrency=2) as client:
             call = asyncio.ensure_future(client.embed([str(number) for number in range(100)], batch_size=1))
-            await asyncio.sleep(0.12)
+            while len(server.sent) < 6:
+                await asyncio.sleep(0.01)
             call.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await call
 
+    server.answer = answer
     asyncio.run(cancelled())
-    sent = len(server.sent)
-    time.sleep(0.2)
-    assert sent == len(server.sent) < 20
+    released.set()
+    time.sleep(0.05)
+    assert len(server.sent) == 6
 
 
 def test_a_closed_client_can_be_used_again(client: Any, server: Recorder) -> None:
