@@ -53,6 +53,8 @@ myst_enable_extensions = ["colon_fence"]
 # Code has a copy button, and its output has none.
 copybutton_selector = "div.highlight:not(.highlight-text *) > pre"
 autodoc_member_order = "bysource"
+# An extra that the documentation is built without.
+autodoc_mock_imports = ["pyspark"]
 autodoc_typehints = "signature"
 autodoc_class_signature = "mixed"
 napoleon_use_ivar = True

@@ -1,0 +1,186 @@
+"""Run the program of ``docs/cluster.md`` with ``spark-submit``: rows per second, rejections, wrong rows and memory.
+
+A server on loopback enforces the limits of requests and tokens per minute. It answers with vectors of 1024 dimensions
+whose first numbers come from the text, so that every row can be checked. Needs Java and the group ``spark``.
+
+    uv run --group spark benchmarks/spark.py                             # 100,000 rows, as fast as possible
+    uv run --group spark benchmarks/spark.py --rows 20000 --requests-per-minute 60 --kills 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jobs import TAIL, head_of
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "cluster.md"
+MINUTE = 60.0
+# Spark makes about one task of each.
+_FILES = 8
+
+
+async def serve(requests: int, tokens: int) -> None:
+    """Serve embeddings within limits, and print the port. A GET returns the numbers of requests and texts."""
+    admitted: deque[tuple[float, int]] = deque()
+    counts = {"requests": 0, "rejected": 0, "texts": 0}
+
+    def answer(inputs: list[str]) -> tuple[bytes, bytes]:
+        now, size = time.monotonic(), sum(map(len, inputs)) // 4
+        while admitted and admitted[0][0] <= now - MINUTE:
+            admitted.popleft()
+        counts["requests"] += 1
+        used = sum(each for _, each in admitted)
+        for count, limit, unit in ((len(admitted) + 1, requests, "requests"), (used + size, tokens, "tokens")):
+            if count > limit:
+                counts["rejected"] += 1
+                return b"429 No", json.dumps(
+                    {"detail": f"Rate limit exceeded: {count}/{limit} {unit} per minute."}
+                ).encode()
+        admitted.append((now, size))
+        counts["texts"] += len(inputs)
+        heads = (base64.b64encode(head_of(text).tobytes()).decode() for text in inputs)
+        items = ",".join(f'{{"index":{index},"embedding":"{own}{TAIL}"}}' for index, own in enumerate(heads))
+        return b"200 OK", f'{{"model":"m","usage":{{"total_tokens":{size}}},"data":[{items}]}}'.encode()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).lower()
+                status, body = b"200 OK", json.dumps(counts).encode()
+                if not head.startswith(b"get"):
+                    length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
+                    status, body = answer(json.loads(await reader.readexactly(length))["input"])
+                writer.write(b"HTTP/1.1 %s\r\ncontent-length: %d\r\n\r\n" % (status, len(body)) + body)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=2**24)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.sleep(7200)  # a bound, should nobody end it
+
+
+def program(requests: int, tokens: int) -> str:
+    """Return the program of the documentation, with other limits."""
+    match = re.search(r"```python not-run\n(# embed_passages\.py\n.*?)```", PAGE.read_text(), re.DOTALL)
+    assert match is not None
+    text = re.sub(r"requests_per_minute=\d+", f"requests_per_minute={requests}", match[1])
+    return re.sub(r"tokens_per_minute=[\d_]+", f"tokens_per_minute={tokens}", text)
+
+
+def run(folder: Path, port: int, kills: int) -> tuple[float, dict[str, int], int]:
+    """Run the program, and return its seconds, the peak memory of its processes in megabytes, and the kills."""
+    command = ["spark-submit", "--master", "local[2,10]", "--conf", "spark.ui.enabled=false", "embed_passages.py"]
+    environment = {
+        **os.environ,
+        "JINA_BASE_URL": f"http://127.0.0.1:{port}/v1",
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYSPARK_PYTHON": sys.executable,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    started, peaks, chance = time.perf_counter(), {"Java": 0, "driver": 0, "workers": 0}, random.Random(0)
+    process = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.DEVNULL)
+    next_kill, killed = time.perf_counter() + 15, 0
+    while process.poll() is None:
+        sizes, workers = {"Java": 0, "driver": 0, "workers": 0}, []
+        with suppress(psutil.NoSuchProcess):
+            for child in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
+                with suppress(psutil.NoSuchProcess):
+                    is_java, words = "java" in child.name(), child.cmdline()
+                    kind = "Java" if is_java else "workers" if "pyspark.daemon" in words else "driver"
+                    sizes[kind] += child.memory_info().rss // 2**20
+                    workers += [child] if kind == "workers" and "pyspark.daemon" in child.parent().cmdline() else []
+        peaks = {kind: max(peaks[kind], size) for kind, size in sizes.items()}
+        if killed < kills and workers and time.perf_counter() > next_kill:
+            with suppress(psutil.NoSuchProcess):
+                chance.choice(workers).kill()
+            killed, next_kill = killed + 1, time.perf_counter() + chance.uniform(3, 10)
+        time.sleep(0.2)
+    assert process.returncode == 0
+    return time.perf_counter() - started, peaks, killed
+
+
+def check(folder: Path, texts: list[str]) -> tuple[int, int, int, int]:
+    """Return how many rows are lost, repeated, failed, or have another vector than their own."""
+    table = pq.read_table(folder / "vectors.parquet")
+    seen = np.bincount(np.asarray(table["id"]), minlength=len(texts))
+    failed, wrong = len(table) - table["error"].null_count, 0
+    for batch in table.select(["id", "embedding"]).to_batches():
+        heads = np.stack([head_of(texts[number]) for number in batch["id"].to_pylist()])
+        wrong += int((np.stack(batch["embedding"].to_numpy(zero_copy_only=False))[:, :3] != heads).any(axis=1).sum())
+    return int((seen == 0).sum()), int((seen > 1).sum()), failed, wrong
+
+
+def main() -> int:
+    """Run the benchmark. Returns 1 if a row is lost, repeated, failed or wrong."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--requests-per-minute", type=int, default=1_000_000)
+    parser.add_argument("--tokens-per-minute", type=int, default=1_000_000_000)
+    parser.add_argument("--kills", type=int, default=0, help="Python workers to kill at random times")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    limits = options.requests_per_minute, options.tokens_per_minute
+    if options.serve:
+        asyncio.run(serve(*limits))
+        return 0
+    command = [
+        sys.executable,
+        __file__,
+        "--serve",
+        f"--requests-per-minute={limits[0]}",
+        f"--tokens-per-minute={limits[1]}",
+    ]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        with tempfile.TemporaryDirectory() as name:
+            return measure(Path(name), port, options)
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def measure(folder: Path, port: int, options: argparse.Namespace) -> int:
+    """Run the program once, and print what came out."""
+    import urllib.request
+
+    texts = [f"passage {number} of a corpus with short rows, about as long as this" for number in range(options.rows)]
+    table = pa.table({"id": range(options.rows), "text": texts})
+    (folder / "passages.parquet").mkdir()
+    for part in range(_FILES):
+        rows = range(part * options.rows // _FILES, (part + 1) * options.rows // _FILES)
+        pq.write_table(table.slice(rows.start, len(rows)), folder / "passages.parquet" / f"{part}.parquet")
+    (folder / "embed_passages.py").write_text(program(options.requests_per_minute, options.tokens_per_minute))
+    seconds, peaks, killed = run(folder, port, options.kills)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as response:
+        counts = json.loads(response.read())
+    lost, repeated, failed, wrong = check(folder, texts)
+    print(f"{options.rows:,} rows in {seconds:.1f} s with Spark's start; {killed} workers killed")
+    twice = counts["texts"] - options.rows
+    print(f"  {counts['requests']:,} requests, {counts['rejected']} rejected, {twice:,} rows embedded twice")
+    print(f"  {lost} lost, {repeated} repeated, {failed} failed, {wrong} wrong")
+    print("  peak memory in MB: " + ", ".join(f"{kind} {size:,}" for kind, size in peaks.items()))
+    return int(any((lost, repeated, failed, wrong)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
