@@ -106,8 +106,12 @@ def test_requests_go_to_all_servers(service: Recorder) -> None:
         assert service.sent
         assert second.sent
         operator.close()
-        with pytest.raises(JinaError, match="limiter= holds the limits of one server"):
-            operator.with_client(limiter=RateLimiter(500, None, None))
+
+
+def test_arguments_of_the_client_that_contradict_each_other_raise_at_once(service: Recorder) -> None:
+    operator = _operator(service, client={"requests_per_minute": 9})
+    with pytest.raises(JinaError, match="would ignore requests_per_minute="):
+        operator.with_client(limiter=RateLimiter(500, None, None))
 
 
 def test_a_stream_reads_no_further_than_its_results_are_taken(service: Recorder) -> None:
