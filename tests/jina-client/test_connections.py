@@ -266,9 +266,11 @@ def test_a_program_with_nest_asyncio_ends_without_a_warning(server: Recorder, en
 
 
 def test_a_cancelled_call_leaves_no_request_running(server: Recorder) -> None:
-    released = threading.Event()
+    two_in_flight, released = threading.Event(), threading.Event()
 
     def answer(sent: Sent) -> Answer:
+        if len(server.sent) == 6:
+            two_in_flight.set()
         if len(server.sent) > 4:
             released.wait(30)
         return right_answer(sent)
@@ -276,8 +278,7 @@ def test_a_cancelled_call_leaves_no_request_running(server: Recorder) -> None:
     async def cancelled() -> None:
         async with AsyncJinaClient(base_url=server.url, max_concurrency=2) as client:
             call = asyncio.ensure_future(client.embed([str(number) for number in range(100)], batch_size=1))
-            while len(server.sent) < 6:
-                await asyncio.sleep(0.01)
+            assert await asyncio.to_thread(two_in_flight.wait, 30)
             call.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await call
