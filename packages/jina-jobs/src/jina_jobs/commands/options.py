@@ -49,6 +49,10 @@ DialectName = Annotated[str | None, typer.Option("--dialect", help="The protocol
 BatchSize = Annotated[int | None, typer.Option("--batch-size", min=1, max=512, help="Rows per request (default: 128).")]
 RequestsPerMinute = Annotated[int | None, typer.Option("--requests-per-minute", min=1, help="Limit of this job.")]
 TokensPerMinute = Annotated[int | None, typer.Option("--tokens-per-minute", min=1, help="Limit of this job.")]
+MaxRetries = Annotated[
+    int | None,
+    typer.Option("--max-retries", min=0, help="Retries after a transient failure, before the job stops (default: 4)."),
+]
 MaxConcurrency = Annotated[
     int | None, typer.Option("--max-concurrency", min=1, help="Requests in flight (default: as many as help).")
 ]
@@ -81,6 +85,7 @@ class Running:
     requests_per_minute: RequestsPerMinute = None
     tokens_per_minute: TokensPerMinute = None
     max_concurrency: MaxConcurrency = None
+    max_retries: MaxRetries = None
     on_error: OnErrorOption = "skip"
     errors: Errors = None
     resume: Resume = False
@@ -92,7 +97,7 @@ class Running:
 
     def client(self) -> dict[str, Any]:
         """Return the arguments of the client."""
-        names = ("requests_per_minute", "tokens_per_minute", "max_concurrency")
+        names = ("requests_per_minute", "tokens_per_minute", "max_concurrency", "max_retries")
         limits = {name: value for name in names if (value := getattr(self, name)) is not None}
         return limits | connection(
             base_url=self.base_url,
