@@ -103,6 +103,13 @@ def test_every_row_gets_its_own_vector_and_failed_rows_an_error() -> None:
     assert limits.totals.tokens == 2 * 299
 
 
+def test_a_block_without_any_text_has_an_error_in_each_row(server: Recorder) -> None:
+    texts = [{"text": f"text {number}" if number < 6 else None} for number in range(12)]
+    options: dict[str, Any] = {**MODEL, "column": "text", "client": {"base_url": server.url}, "concurrency": 1}
+    result = columns(embed(ray.data.from_items(texts), rows_per_task=6, **options))
+    assert sorted(result["error"], key=str) == [None] * 6 + ["text is null"] * 6
+
+
 def test_killed_actors_lose_no_row_and_the_limits_hold() -> None:
     service = Window(1.0)
     chance = random.Random(5)
@@ -203,10 +210,15 @@ def test_an_error_that_all_rows_share_ends_the_job() -> None:
         ({"column": "text", "rows_per_task": -1}, "rows_per_task must be a whole number of 1 or more, got -1"),
         ({"column": "text", "client": {"max_concurrency": 1}}, "concurrency=2 actors cannot share max_concurrency=1"),
         ({"column": "text", "client": {"requests_per_minute": 0}}, "requests_per_minute must be a whole number"),
+        (
+            {"column": "text", "client": {"base_url": ["http://a/v1", "http://b/v1"], "tokens_per_minute": 5}},
+            "base_url has 2 servers, and the actors share the limits of one account",
+        ),
+        ({"column": "text", "concurrences": 3}, "embed has no argument 'concurrences'; did you mean 'concurrency'?"),
         ({"column": "text", "limits": 5}, "limits must be a SharedLimits of jina_jobs.ray, got int"),
         ({"column": "text", "group_column": "id"}, "group_column= needs order_column="),
         ({"column": "text", "order_column": "id"}, "order_column= and partitions= are for late chunking"),
-        ({"column": "text", "resume": "vectors"}, "resume= needs id_column="),
+        ({"column": "text", "resume": "vectors"}, "resume= and id_column= belong together"),
         ({"column": "text", "resume": "vectors", "id_column": "key"}, "there is no column 'key'"),
         ({"column": "text", "dimension": 64}, "embed has no argument 'dimension'; did you mean 'dimensions'?"),
         ({"column": "text", "model": "jina-colbert-v2"}, "gives one vector per token: call embed_multi_vector()"),

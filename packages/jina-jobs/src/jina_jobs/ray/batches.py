@@ -26,13 +26,19 @@ class OperatorBatches:
         operator: the operator.
         limits: the account's limits, which all actors share; ``None`` for the limits of the operator's own client.
         order_column: the column by which the rows of a batch are sorted, after the documents that they belong to.
+        schema: of the dataset, if it is known: a batch whose values of a column are all null does not say their type.
     """
 
     def __init__(
-        self, operator: TableOperator, limits: SharedLimits | None = None, order_column: str | None = None
+        self,
+        operator: TableOperator,
+        limits: SharedLimits | None = None,
+        order_column: str | None = None,
+        schema: pa.Schema | None = None,
     ) -> None:
         self._operator = operator if limits is None else operator.with_client(limiter=limits.limiter())
         self._order_column = order_column
+        self._types = {} if schema is None else dict(zip(schema.names, schema.types, strict=True))
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Return a batch with the columns of results and errors."""
@@ -40,10 +46,18 @@ class OperatorBatches:
             raise JobUsageError(
                 f"pass batch_format='pyarrow' to map_batches: batches must be tables, got {type(table)}"
             )
+        table = self._with_types(table)
         if self._order_column is not None:
             group = self._operator.task.group_column  # type: ignore[attr-defined]
             table = table.sort_by([(group, "ascending"), (self._order_column, "ascending")])
         return self._operator(table)
+
+    def _with_types(self, table: pa.Table) -> pa.Table:
+        for place, field in enumerate(table.schema):
+            if field.name in self._operator.columns and pa.types.is_null(field.type):
+                kind = self._types.get(field.name, pa.string())
+                table = table.set_column(place, field.name, table.column(place).cast(kind))
+        return table
 
     def __del__(self) -> None:
         # Ray Data drops the object when its actor ends.

@@ -6,10 +6,10 @@ import weakref
 from collections.abc import Mapping
 from inspect import signature
 from os import PathLike
-from typing import Any, Unpack
+from typing import Any, Unpack, get_type_hints
 
 import pyarrow as pa
-from jina_client.integration import check_number, check_whole
+from jina_client.integration import check_number, check_whole, unknown_argument
 from ray.data import ActorPoolStrategy, Dataset
 
 from ..errors import JobUsageError
@@ -32,12 +32,8 @@ Concurrency = int | tuple[int, int]
 
 # Rows of one call of an actor: what a killed actor has paid for in vain. Their results fit well into one block.
 _ROWS: Mapping[Operation, int] = {"embed": 4096, "embed_multi_vector": 256, "rerank": 1024, "classify": 4096}
-# Calls that an actor runs together, so that its connections stay busy at the end of a block. Newer versions of Ray
-# have renamed the option.
+# Calls that an actor runs together, so that its connections stay busy at the end of a block.
 _CALLS = 2
-_HAS_CALLS_PER_ACTOR = "max_concurrent_calls_per_actor" in signature(ActorPoolStrategy).parameters
-_OF_STRATEGY: dict[str, Any] = {"max_concurrent_calls_per_actor": _CALLS} if _HAS_CALLS_PER_ACTOR else {}
-_OF_ACTOR: dict[str, Any] = {} if _HAS_CALLS_PER_ACTOR else {"max_concurrency": _CALLS}
 
 
 class ActorOptions(TableOptions, total=False):
@@ -140,49 +136,81 @@ def classify(dataset: Dataset, *, model: str | None = None, **options: Unpack[Ac
     return _apply("classify", dataset, {**({} if model is None else {"model": model}), **options})
 
 
+_OPTIONS: Mapping[Operation, type] = {
+    "embed": ActorEmbedOptions,
+    "embed_multi_vector": ActorMultiVectorOptions,
+    "rerank": ActorRerankOptions,
+    "classify": ActorClassifyOptions,
+}
+
+
 def _apply(operation: Operation, dataset: Dataset, options: dict[str, Any]) -> Dataset:
     if not isinstance(dataset, Dataset):
         raise JobUsageError(
             f"dataset must be a dataset of Ray Data, got {type(dataset).__name__}: ray.data.from_pandas, from_arrow or "
             "read_parquet makes one"
         )
-    least, most = _actors(options.pop("concurrency", 2))
+    names = ("model", *get_type_hints(_OPTIONS[operation]))
+    for name in options:
+        if name not in names:
+            raise unknown_argument(operation, name, names)
+    actors = _actors(options.pop("concurrency", 2))
     num_cpus = options.pop("num_cpus", 0.1)
     check_number("num_cpus", num_cpus, zero=True)
     rows = options.pop("rows_per_task", _ROWS[operation])
     check_whole("rows_per_task", rows, required=True)
     runtime_env = options.pop("runtime_env", None)
     resume, id_column = options.pop("resume", None), options.pop("id_column", None)
+    if (resume is None) != (id_column is None):
+        raise JobUsageError("resume= and id_column= belong together: the ids say which rows the output has")
     order_column, partitions = _order_of_documents(options)
     limits = options.pop("limits", None)
     own_limits, options["client"] = without_limits(options.get("client"))
     operator = table_operator(operation, options)
-    schema = _output_schema(operator, dataset, order_column, id_column)
-    limits = _shared_limits(limits, own_limits, most)
+    schema = _input_schema(dataset, *operator.columns, order_column, id_column)
+    output_schema = None if schema is None else operator.output_schema(schema)
+    limits = _shared_limits(operator, limits, own_limits, actors[1])
     check_nodes(runtime_env)
     if resume is not None:
         dataset = without_finished(dataset, resume, id_column)
+    result = _mapped(
+        _divided(dataset, operator, rows, partitions),
+        (operator, limits, order_column, schema),
+        actors,
+        num_cpus=num_cpus,
+        runtime_env=None if runtime_env is None else dict(runtime_env),
+    )
+    if output_schema is not None:
+        _schemas[result] = output_schema
+    return result
+
+
+def _divided(dataset: Dataset, operator: TableOperator, rows: int, partitions: int | None) -> Dataset:
+    """Return a dataset whose blocks are the tasks of the actors."""
     group_column = getattr(operator.task, "group_column", None)
     if group_column is None:
-        parts = dataset.repartition(target_num_rows_per_block=rows, strict=True)
-    else:
-        number = partitions or dataset.context.default_hash_shuffle_parallelism
-        # As GroupedData.map_groups does it: a block has whole documents.
-        parts = dataset.repartition(number, keys=[group_column], sort=True)
-    result = parts.map_batches(
+        return dataset.repartition(target_num_rows_per_block=rows, strict=True)
+    # As GroupedData.map_groups does it: a block has whole documents.
+    number = partitions or dataset.context.default_hash_shuffle_parallelism
+    return dataset.repartition(number, keys=[group_column], sort=True)
+
+
+def _mapped(dataset: Dataset, arguments: tuple[Any, ...], actors: tuple[int, int], **options: Any) -> Dataset:
+    # Newer versions of Ray have renamed the option.
+    renamed = "max_concurrent_calls_per_actor" in signature(ActorPoolStrategy).parameters
+    of_strategy: dict[str, Any] = {"max_concurrent_calls_per_actor": _CALLS} if renamed else {}
+    of_actor: dict[str, Any] = {} if renamed else {"max_concurrency": _CALLS}
+    least, most = actors
+    return dataset.map_batches(
         OperatorBatches,
-        fn_constructor_args=(operator, limits, order_column),
+        fn_constructor_args=arguments,
         batch_size=None,
         batch_format="pyarrow",
-        compute=ActorPoolStrategy(min_size=least, max_size=most, enable_true_multi_threading=True, **_OF_STRATEGY),
-        num_cpus=num_cpus,
+        compute=ActorPoolStrategy(min_size=least, max_size=most, enable_true_multi_threading=True, **of_strategy),
         udf_modifying_row_count=False,
-        runtime_env=None if runtime_env is None else dict(runtime_env),
-        **_OF_ACTOR,
+        **options,
+        **of_actor,
     )
-    if schema is not None:
-        _schemas[result] = schema
-    return result
 
 
 def _actors(concurrency: Any) -> tuple[int, int]:
@@ -209,19 +237,28 @@ def _order_of_documents(options: dict[str, Any]) -> tuple[str | None, int | None
     return order, partitions
 
 
-def _shared_limits(limits: Any, own: Mapping[str, Any], actors: int) -> SharedLimits:
+def _shared_limits(operator: TableOperator, limits: Any, own: Mapping[str, Any], actors: int) -> SharedLimits | None:
     if limits is not None and not isinstance(limits, SharedLimits):
         raise JobUsageError(f"limits must be a SharedLimits of jina_jobs.ray, got {type(limits).__name__}")
     if limits is not None and own:
         names = ", ".join(own)
         raise JobUsageError(f"limits= has limits of its own: leave {names} out of client=, or leave out limits=")
+    servers = operator.client_options["base_url"]
+    if not isinstance(servers, str):
+        # Each client keeps limits of its own for each of them, and learns how much it takes.
+        if limits is not None or own:
+            raise JobUsageError(
+                f"base_url has {len(servers)} servers, and the actors share the limits of one account: leave limits=, "
+                f"{', '.join(LIMITS)} out, or pass one address"
+            )
+        return None
     most = own.get("max_concurrency") if limits is None else limits.max_concurrency
     for name in LIMITS:
         check_whole(name, own.get(name))
     if most is not None and most < actors:
         raise JobUsageError(
-            f"concurrency={actors} actors cannot share max_concurrency={most}: some would never send a request. "
-            f"Start at most {most} actors, or raise max_concurrency"
+            f"concurrency={actors} actors cannot share max_concurrency={most}: pass concurrency={most} or less, or a "
+            "larger max_concurrency"
         )
     return SharedLimits(**own) if limits is None else limits
 
@@ -230,19 +267,17 @@ def _shared_limits(limits: Any, own: Mapping[str, Any], actors: int) -> SharedLi
 _schemas: weakref.WeakKeyDictionary[Dataset, pa.Schema] = weakref.WeakKeyDictionary()
 
 
-def _output_schema(operator: TableOperator, dataset: Dataset, *others: str | None) -> pa.Schema | None:
-    """Check the columns of a dataset, and return the schema of the output; ``None`` if it is not known yet."""
+def _input_schema(dataset: Dataset, *columns: str | None) -> pa.Schema | None:
+    """Return the schema of a dataset, which must have these columns; ``None`` if it is not known yet."""
     schema = _schemas.get(dataset) or _known_schema(dataset)
-    if schema is None:
-        # An empty dataset, or one whose schema would cost requests: each block is checked before it is sent.
-        return None
-    for column in others:
-        if column is not None and column not in schema.names:
-            raise JobUsageError(f"there is no column {column!r}; the columns are: {', '.join(schema.names)}")
-    return operator.output_schema(schema)
+    for column in columns:
+        if schema is not None and column is not None and column not in schema.names:
+            raise JobUsageError(f"there is no column {column!r}; the columns are: {', '.join(schema.names) or 'none'}")
+    return schema
 
 
 def _known_schema(dataset: Dataset) -> pa.Schema | None:
+    # An empty dataset has none, and for one whose schema would cost requests each block is checked before it is sent.
     # To read the schema, Ray may run the dataset up to its first block, and this must not send requests.
     known = dataset.schema(fetch_if_missing=OperatorBatches.__name__ not in repr(dataset))
     if known is None:

@@ -143,7 +143,9 @@ class LimitsKeeper:
             self._timer = asyncio.get_running_loop().call_later(delay, self._start_later)
 
 
-def without_limits(client: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the limits among the arguments of a client, and the other arguments."""
-    options = dict(client or {})
+def without_limits(client: Any) -> tuple[dict[str, Any], Any]:
+    """Return the limits among the arguments of a client, and the other arguments; those of a wrong type unchanged."""
+    if not isinstance(client, Mapping):
+        return {}, client
+    options = dict(client)
     return {name: options.pop(name) for name in LIMITS if name in options}, options

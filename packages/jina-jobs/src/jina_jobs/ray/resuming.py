@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import Any
 
 import pyarrow as pa
@@ -11,10 +12,10 @@ import ray
 from pyarrow import fs
 from ray.data import Dataset
 
-from ..errors import JobError, JobUsageError
+from ..errors import JobError
 
 
-def without_finished(dataset: Dataset, folder: Any, id_column: Any) -> Dataset:
+def without_finished(dataset: Dataset, folder: str | PathLike[str], id_column: str) -> Dataset:
     """Return a dataset without the rows whose ids are in the Parquet files of a folder.
 
     Args:
@@ -24,10 +25,7 @@ def without_finished(dataset: Dataset, folder: Any, id_column: Any) -> Dataset:
 
     Raises:
         JobError: a file that is not complete, or has no ids.
-        JobUsageError: a missing or wrong argument.
     """
-    if not isinstance(id_column, str) or not id_column:
-        raise JobUsageError("resume= needs id_column=, a column with a unique id for each row")
     finished = _ids(str(folder), id_column)
     if not len(finished):
         return dataset
