@@ -311,12 +311,13 @@ def prove_command(folder: Path, rows: int) -> bool:
     (folder / "command").mkdir()
     words = ["embed", str(folder / "texts"), str(folder / "command" / "rows.parquet"), "--model", MODEL]
     words += ["--dimensions", str(DIMENSIONS), "--id-column", "id", "--batch-size", "512", "--max-concurrency", "16"]
+    words += ["--max-retries", "10"]
     command = [sys.executable, "-m", "jina_jobs.cli", *words, "--resume", "--quiet"]
     with Service(folder, failing=0.2, status=503) as service, Memory() as memory:
         service.die_at(rows // 3, 2 * rows // 3)
         environment = {**os.environ, "JINA_BASE_URL": service.url}
         started, runs = time.perf_counter(), 1
-        # A request that fails five times fails for good; the next run sends its rows again.
+        # While the server is down for longer than the retries take, the job stops. The next run goes on.
         while subprocess.run(command, env=environment, check=False).returncode and runs < 5:
             runs += 1
         seconds = time.perf_counter() - started

@@ -54,7 +54,7 @@ myst_enable_extensions = ["colon_fence"]
 copybutton_selector = "div.highlight:not(.highlight-text *) > pre"
 autodoc_member_order = "bysource"
 # An extra that the documentation is built without.
-autodoc_mock_imports = ["pyspark"]
+autodoc_mock_imports = ["pyspark", "ray"]
 autodoc_typehints = "signature"
 autodoc_class_signature = "mixed"
 napoleon_use_ivar = True

@@ -303,8 +303,8 @@ at most.
 
 Workers share the limits of a key. So the workers that help are `limits / speed of one worker`: with a premium key and
 {number(JOB.value)} documents per second of each, that is one. A cluster pays off where servers of your own embed, or
-where reading and cutting the documents takes longer than embedding them. Give each worker its share of the limits:
-see [Use several processes](scaling.md). Speeds of Ray Data and Spark are not part of these tables.
+where reading and cutting the documents takes longer than embedding them. [From a notebook to a
+cluster](cluster.md) has measured speeds, and shares the limits of a key among workers.
 
 ## A billion documents
 

@@ -11,12 +11,20 @@ from kernels import execute
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "cookbooks").glob("*.ipynb"))
 
 
+# Notebooks with dependencies that the default environment does not have.
+NEEDS = {"10_cluster": "ray"}
+
+
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
 def notebook(request: pytest.FixtureRequest) -> nbformat.NotebookNode:
     return nbformat.read(request.param, as_version=4)
 
 
-def test_a_notebook_runs(notebook: nbformat.NotebookNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_notebook_runs(
+    notebook: nbformat.NotebookNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    if package := NEEDS.get(request.node.callspec.id):
+        pytest.importorskip(package, reason=f"the notebook needs {package}: uv run --group {package} pytest")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     execute(notebook, tmp_path)
 
