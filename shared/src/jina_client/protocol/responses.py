@@ -158,6 +158,11 @@ def matrix(value: Any, embedding_type: EmbeddingType, width: int | None, name: s
             rows = np.frombuffer(pybase64.b64decode(value, validate=True), "<f4").reshape(-1, width)
         elif not isinstance(value, list) or not value:
             raise ValueError(f"expected a list of vectors, got {type(value).__name__}")
+        elif embedding_type in FLOATS and set(map(type, value)) == {str}:
+            coded = [pybase64.b64decode(row, validate=True) for row in value]
+            if len(set(map(len, coded))) > 1:
+                raise ValueError("its vectors have different lengths")
+            rows = np.frombuffer(bytearray().join(coded), "<f4").reshape(len(coded), -1)
         else:
             rows = np.stack([vector(row, embedding_type, name) for row in value])
     except (ValueError, TypeError) as error:
@@ -184,6 +189,6 @@ def _codes(numbers: NDArray[np.float64], embedding_type: EmbeddingType) -> NDArr
 def _numbers(value: Any) -> NDArray[np.float64]:
     if not isinstance(value, list) or not value:
         raise ValueError(f"expected a list of numbers, got {type(value).__name__}")
-    if not all(type(number) in (int, float) for number in value):
+    if not set(map(type, value)) <= {int, float}:
         raise ValueError("the list holds something that is not a number")
     return np.array(value, dtype=np.float64)
