@@ -101,7 +101,7 @@ class BaseIndex:
     def _read(self, store: IndexStore) -> None:
         self._store = store
         self._codes = CodeTable(store)
-        self._vectors = store.map_vectors(random=True)
+        self._vectors = self._map_vectors()
 
     @property
     def path(self) -> Path:
@@ -311,7 +311,11 @@ class BaseIndex:
             if replaced:
                 self._codes.remove(replaced)
             self._codes.append(codes, first_row)
-            self._vectors = self._store.map_vectors(random=True)
+            self._vectors = self._map_vectors()
+
+    def _map_vectors(self) -> NDArray[np.uint8]:
+        # Multi-vectors of a document follow each other, so reading ahead helps.
+        return self._store.map_vectors(random=self._kind == "vectors")
 
     def _hits(self, rows: Sequence[Sequence[int]], scores: Sequence[Sequence[float]]) -> list[list[Hit]]:
         """Return the hits for rows on disk and their scores, one list per query."""
