@@ -19,6 +19,7 @@ from jina_client.integration import RateLimiter
 from jina_jobs.operators import table_operator
 from jina_jobs.tables import TableOperator
 from loopback import Answer, Recorder, Sent, recorder, vector_of
+from pictures import encoded, of_media
 from table_service import COLBERT, MODEL, RERANKER, answer, matrix_of
 
 ROWS = 700
@@ -271,6 +272,27 @@ def test_a_wrong_column_raises_before_anything_is_sent(
         with pytest.raises(JinaError, match=message):
             check()
     assert not service.sent
+    operator.close()
+
+
+def test_a_row_has_a_text_or_an_image(service: Recorder) -> None:
+    service.answer = of_media
+    images = pa.array([None, encoded("red"), b"neither", encoded("blue")], pa.binary())
+    table = pa.table({"text": ["a text", None, None, "another"], "image": images})
+    operator = _operator(service, model="jina-clip-v2", image_column="image")
+    results = operator(table)
+    assert [vector is not None for vector in results["embedding"].to_pylist()] == [True, True, False, False]
+    assert "its content is of an unknown type" in results["error"][2].as_py()
+    assert "text and image both have a value" in results["error"][3].as_py()
+    operator.close()
+
+
+def test_rows_without_a_document_do_not_disturb_the_documents(service: Recorder) -> None:
+    table = pa.table({"text": ["a", "b", "c", None, "d"], "document": [None, 1, 1, 1, 2]})
+    operator = _operator(service, group_column="document")
+    errors = operator(table)["error"].to_pylist()
+    assert errors == ["document is null", None, None, "text is null", None]
+    assert sorted(sent.body["input"] for sent in service.sent) == [["b", "c"], ["d"]]
     operator.close()
 
 
