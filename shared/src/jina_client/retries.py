@@ -184,11 +184,11 @@ class Attempts:
         return host_of(self._call.url or self.root)
 
     def _is_retried(self, error: BaseException) -> bool:
-        if self._route is not None:
+        self._is_moving = False
+        if self._route is not None and is_transient(error, self._call.repeatable, longest=math.inf):
             can_move = self._route.can_move()
             self._is_moving = can_move and self._retry and self._moves < len(self._settings.roots) - 1
-        longest = math.inf if self._is_moving else MAX_RETRY_AFTER
-        return is_transient(error, self._call.repeatable, longest=longest)
+        return self._is_moving or is_transient(error, self._call.repeatable)
 
     def _wait(self, state: RetryCallState) -> float:
         """Return the seconds before the next attempt: none if another server is there for it."""

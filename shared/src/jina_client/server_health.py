@@ -14,7 +14,7 @@ logger = logging.getLogger("jina_client")
 
 FIRST_REST = 0.5
 """Seconds for which a failing server is left out at first; each further failure doubles them."""
-MAX_REST = 30.0
+MAX_REST = 5.0
 """Upper bound in seconds that the doubling stops at."""
 FAILURES = 3
 """Failures in a row after which a server is left out."""
@@ -59,7 +59,7 @@ class Server:
         rests: how often in a row the server has been left out; 0 while it is used.
         left_out_at: when that was.
         retry_at: when it gets a request again.
-        is_probed: whether that request is in flight.
+        probe: that request, while it is in flight.
         paused_until: when the pause ends that it asked for.
         times: moving average of the seconds of its responses, and their number, by the bits of the request's tokens.
         measured_at: when the last response came.
@@ -73,7 +73,7 @@ class Server:
     rests: int = 0
     left_out_at: float = -math.inf
     retry_at: float = -math.inf
-    is_probed: bool = False
+    probe: object = None
     paused_until: float = -math.inf
     times: dict[int, tuple[float, int]] = field(default_factory=dict)
     measured_at: float = -math.inf
@@ -86,7 +86,7 @@ class Server:
 
     def is_ready(self, now: float) -> bool:
         """Return whether a request may be sent: always while the server is used, and one at a time after a rest."""
-        return not self.rests or (now >= self.retry_at and not self.is_probed)
+        return not self.rests or (now >= self.retry_at and self.probe is None)
 
     def seconds(self, size: int, now: float) -> float:
         """Return how long a response to a request of some size takes; infinity if that is not known.

@@ -9,7 +9,7 @@ A server that is much slower gets no request if the others would sooner be done 
 does not end by waiting for it.
 
 A server is left out after three failures in a row, or after one timeout. It gets a single request after half a second,
-then after 1, 2, 4 seconds and so on, at most 30; the first success brings it back. If no server works, all of them are
+then after 1, 2, 4, and every 5 seconds; the first success brings it back. If no server works, all of them are
 tried, as the only one would be.
 """
 
@@ -72,6 +72,11 @@ class Servers:
 
     def __len__(self) -> int:
         return len(self._servers)
+
+    @property
+    def first(self) -> Server:
+        """The first server, which names the service."""
+        return self._servers[0]
 
     @property
     def states(self) -> list[ServerState]:
@@ -142,7 +147,8 @@ class Servers:
                 if delay == 0:
                     route.server, route.held = server, route.waiting.pop(server)
                     server.started[route] = now
-                    server.is_probed = bool(server.rests)
+                    if server.rests:
+                        server.probe = route
                     self._leave(route)
                     self._waiting -= 1
                     return 0.0
@@ -157,7 +163,8 @@ class Servers:
                 self._waiting -= 1
             else:
                 del route.server.started[route]
-                route.server.is_probed = False
+                if route.server.probe is route:
+                    route.server.probe = None
                 route.server.limiter.release(route.held)
                 route.held = None
             self._leave(route)
@@ -190,7 +197,7 @@ class Servers:
             if route.tried:
                 return math.inf
             size, others = slot.tokens.bit_length(), self._others(frozenset({route.server}))
-            times = _PATIENCE_OF_PROBE if route.server.is_probed else _PATIENCE
+            times = _PATIENCE_OF_PROBE if route.server.probe is route else _PATIENCE
             return max(MIN_PATIENCE, times * min((each.longest(size) for each in others), default=math.inf))
 
     def _used(self) -> list[Server]:
@@ -253,15 +260,15 @@ class ServerRoute:
     Attributes:
         slot: what the caller holds.
         waiting: the slots in the queues of the servers.
-        server: the server that the request was last sent to.
+        server: the server that the request was last sent to; the first one before it is sent.
         held: the slot of that server, while the request is in flight.
         tried: the servers that failed at the request since it last waited.
     """
 
     slot: Slot
-    server: Server
 
     def __init__(self, servers: Servers) -> None:
+        self.server = servers.first
         self.waiting: dict[Server, Slot] = {}
         self.held: Slot | None = None
         self.tried: frozenset[Server] = frozenset()
