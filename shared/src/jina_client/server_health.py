@@ -134,4 +134,6 @@ class Server:
         self.rests += 1
         self.left_out_at = now
         self.retry_at = now + rest
-        logger.warning("server %s is left out for %.1f s: %s", host_of(self.address), rest, self.failure)
+        # Once, and not for each request that tries it again.
+        level = logging.WARNING if self.rests == 1 else logging.DEBUG
+        logger.log(level, "server %s is left out for %.1f s: %s", host_of(self.address), rest, self.failure)
