@@ -69,7 +69,7 @@ class ServerChecks:
         payload = call.payload or {}
         endpoint = call.path.partition("/")[0].partition("?")[0]
         if call.url is not None or endpoint in _STATEFUL or "classifier_id" in payload:
-            what = "classifier_id=" if "classifier_id" in payload else call.path
+            what = "classifier_id=" if "classifier_id" in payload else f"the endpoint {endpoint}"
             raise JinaInputError(
                 f"{what} needs a client with one address, because the servers of base_url= share no jobs and no "
                 f"classifiers (it has {', '.join(map(host_of, self.addresses))}): pass one of them"
