@@ -71,12 +71,12 @@ def rows(count: int) -> Dataset:
     return ray.data.from_items([{"id": number, "text": f"text {number}"} for number in range(count)])
 
 
-def actors() -> list[psutil.Process]:
-    """Return the processes of this test's Ray that embed now."""
+def processes(name: str) -> list[psutil.Process]:
+    """Return the processes of this test's Ray that run actors of a class."""
     found = []
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
-            if "ray::MapWorker" in " ".join(process.cmdline()):
+            if f"ray::{name}" in " ".join(process.cmdline()):
                 found.append(process)
     return found
 
@@ -110,15 +110,16 @@ def test_a_block_without_any_text_has_an_error_in_each_row(server: Recorder) -> 
     assert sorted(result["error"], key=str) == [None] * 6 + ["text is null"] * 6
 
 
-def test_killed_actors_lose_no_row_and_the_limits_hold() -> None:
+def test_killed_processes_lose_no_row_and_the_limits_hold() -> None:
     service = Window(1.0)
     chance = random.Random(5)
     limits = SharedLimits(40, None, 4, window=1.1, lease=2)
     killed: set[int] = set()
 
     def kill(exchange: Exchange) -> None:
-        if exchange.number in (11, 31, 51):
-            victim = chance.choice(actors())
+        if exchange.number in (11, 31, 51, 71):
+            # The third is the process that keeps the limits.
+            victim = chance.choice(processes("LimitsKeeper" if exchange.number == 51 else "MapWorker"))
             killed.add(victim.pid)
             victim.kill()
         service(exchange)
@@ -129,7 +130,7 @@ def test_killed_actors_lose_no_row_and_the_limits_hold() -> None:
             rows(600), column="text", **MODEL, client=client, batch_size=10, rows_per_task=50, limits=limits
         )
         result = columns(dataset)
-    assert len(killed) == 3
+    assert len(killed) == 4
     assert sorted(result["id"]) == list(range(600))
     assert result["error"] == [None] * 600
     assert service.most <= 40 * 1.02

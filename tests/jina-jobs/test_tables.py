@@ -328,6 +328,13 @@ def test_spark_without_its_extra_names_the_extra(monkeypatch: pytest.MonkeyPatch
         importlib.import_module("jina_jobs.spark")
 
 
+def test_ray_without_its_extra_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "jina_jobs.ray", raising=False)
+    with pytest.raises(ImportError, match=r"jina_jobs.ray needs Ray Data, .* pip install 'jina-jobs\[ray\]', on every"):
+        importlib.import_module("jina_jobs.ray")
+
+
 def test_a_missing_key_raises_when_the_operator_is_made() -> None:
     with pytest.raises(JinaError, match="needs an API key"):
         table_operator("embed", {"model": MODEL, "column": "text", "client": {"base_url": "https://api.jina.ai/v1"}})
