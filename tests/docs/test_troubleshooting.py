@@ -19,7 +19,7 @@ from loopback import Answer, recorder
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "troubleshooting.md"
 QUOTES = re.findall(r'"([^"]+)"', "\n".join(re.findall(r"^### (.+)$", PAGE.read_text(), re.MULTILINE)))
 OF_OTHERS = {
-    # Messages of Python and of vector stores, those about packages and models that the tests have, and that of a server
+    # Messages of Python, of Spark and of vector stores, those about packages and models that the tests have, and that of a server
     # with TLS, which `tests/services/test_gateways.py` provokes.
     "its certificate is not trusted",
     "cannot import name 'JinaEmbedding'",
@@ -28,6 +28,7 @@ OF_OTHERS = {
     "the model all-MiniLM-L6-v2 is not on this machine",
     "need jina-index, which is not installed",
     "… needs Pillow",
+    "[JAVA_GATEWAY_EXITED] Java gateway process exited before sending its port number",
 }
 V3 = "jina-embeddings-v3"
 
