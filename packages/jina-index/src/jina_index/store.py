@@ -248,7 +248,7 @@ class IndexStore:
                 read_into(file, content[part])
 
         for_each_block(read, len(content), _BYTES_PER_READ)
-        return codes, partial(self._compare, codes, self._batches("first_row, rows, codes_crc"), self._codes_path.name)
+        return codes, partial(_compare, codes, self._batches("first_row, rows, codes_crc"), self._codes_path)
 
     def map_vectors(self, *, random: bool = False) -> NDArray[np.uint8]:
         """Map the stored vectors into memory.
@@ -282,7 +282,7 @@ class IndexStore:
             _, compare_codes = self.read_codes()
             compare_codes()
             batches = self._batches("first_vector, vectors, vectors_crc")
-            self._compare(self.map_vectors(), batches, self._vectors_path.name)
+            _compare(self.map_vectors(), batches, self._vectors_path)
             if sum(1 for _ in self.all_items()) != self.rows - self._removed:
                 raise damaged(self.folder, f"the number of items in {DATABASE}")
 
@@ -290,16 +290,6 @@ class IndexStore:
         """Return the first row or vector, the number and the checksum of each batch."""
         with self._reading:
             return self._database.execute(f"SELECT {columns} FROM batches").fetchall()
-
-    def _compare(self, content: NDArray[np.uint8], batches: Sequence[tuple[int, int, int]], name: str) -> None:
-        """Compare rows with the checksums of their batches.
-
-        Raises:
-            IndexFileError: a checksum is wrong.
-        """
-        for first, count, checksum in batches:
-            if crc(content[first : first + count]) != checksum:
-                raise damaged(self.folder, f"rows {first} to {first + count - 1} of {name}")
 
     def _delete(self, rows: Sequence[int]) -> None:
         """Delete items, inside a transaction."""
@@ -349,3 +339,15 @@ class IndexStore:
 def read_only_error(folder: Path | str) -> JinaInputError:
     """Return the error for a change of an index that is read-only."""
     return JinaInputError(f"the index in {folder} was opened read-only; open it without read_only=True to change it")
+
+
+# Not a method: it runs in the background, and must not keep a store open that nobody uses any more.
+def _compare(content: NDArray[np.uint8], batches: Sequence[tuple[int, int, int]], path: Path) -> None:
+    """Compare rows with the checksums of their batches.
+
+    Raises:
+        IndexFileError: a checksum is wrong.
+    """
+    for first, count, checksum in batches:
+        if crc(content[first : first + count]) != checksum:
+            raise damaged(path.parent, f"rows {first} to {first + count - 1} of {path.name}")
