@@ -19,8 +19,8 @@ from loopback import Answer, recorder
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "troubleshooting.md"
 QUOTES = re.findall(r'"([^"]+)"', "\n".join(re.findall(r"^### (.+)$", PAGE.read_text(), re.MULTILINE)))
 OF_OTHERS = {
-    # Messages of Python, of Spark and of vector stores, those about packages and models that the tests have, and that of a server
-    # with TLS, which `tests/services/test_gateways.py` provokes.
+    # Messages of Python, of Spark and of vector stores, those about packages and models that the tests have, and that
+    # of a server with TLS, which `tests/services/test_gateways.py` provokes.
     "its certificate is not trusted",
     "cannot import name 'JinaEmbedding'",
     "embedding has length …, expected …",

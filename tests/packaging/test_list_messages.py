@@ -28,7 +28,7 @@ def test_every_line_names_a_file_a_line_and_a_kind() -> None:
 def test_errors_warnings_logs_and_help_are_found() -> None:
     for kind, text in {
         "error": "headers[{name!r}] must be a string of printable ASCII characters",
-        "warning": "the API key travels unencrypted to {host}",
+        "warning": "the API key travels unencrypted to ",
         "log": "Ignored %s, which is not a classifier of this engine",
         "help": "Serve Jina AI's API on this machine, with a small stand-in model.",
     }.items():
