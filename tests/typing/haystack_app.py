@@ -20,7 +20,7 @@ embedder = JinaTextEmbedder(
     model="jina-embeddings-v3", base_url="local", dimensions=256, task="retrieval.query", timeout=5.0
 )
 output: dict[str, Any] = embedder.run(text="Where does the cat sleep?")
-address: str | None = embedder.base_url
+address: str | list[str] | None = embedder.base_url
 embedder.timeout = 10.0
 document_embedder = JinaDocumentEmbedder(
     api_key=Secret.from_token("jina_key"), model="jina-embeddings-v3", client=JinaClient(base_url="local")
