@@ -18,6 +18,7 @@ import time
 from dataclasses import dataclass, field
 
 from jina_client import AsyncJinaClient
+from loopback_server import HttpRequest, HttpResponse, answering, listen, port_of
 
 MODEL = "jina-embeddings-v3"
 DIMENSIONS = 32
@@ -43,24 +44,12 @@ class Server:
     most: int = 0
     rejected: int = field(default=0)
 
-    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer the requests of one connection."""
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).lower()
-                length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
-                count = len(json.loads(await reader.readexactly(length))["input"])
-                status, body = await self.respond(count)
-                writer.write(b"HTTP/1.1 %d x\r\ncontent-length: %d\r\n\r\n" % (status, len(body)) + body)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-    async def respond(self, count: int) -> tuple[int, bytes]:
-        """Return the status and the body for a number of texts, after their time."""
+    async def respond(self, request: HttpRequest) -> HttpResponse:
+        """Return vectors after their time, or a rejection."""
+        count = len(json.loads(request.body)["input"])
         if self.in_flight >= self.limit:
             self.rejected += 1
-            return 429, b'{"detail": "too many requests"}'
+            return HttpResponse(b'{"detail": "too many requests"}', 429)
         self.in_flight += 1
         self.most = max(self.most, self.in_flight)
         work = self.fixed + self.per_token * count
@@ -71,7 +60,7 @@ class Server:
             work -= step
         self.in_flight -= 1
         data = [{"index": index, "embedding": VECTOR} for index in range(count)]
-        return 200, json.dumps({"data": data, "usage": {"total_tokens": count}}).encode()
+        return HttpResponse(json.dumps({"data": data, "usage": {"total_tokens": count}}).encode())
 
 
 SERVERS = {
@@ -86,8 +75,8 @@ CHOICES: dict[str, int | None] = {"2": 2, "8": 8, "16": 16, "64": 64, "adaptive"
 
 async def run(server: Server, ceiling: int | None, texts: int) -> float:
     """Return the seconds for a job of many requests."""
-    listening = await asyncio.start_server(server.connected, "127.0.0.1", 0, limit=2**24)
-    url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    listening = await listen(answering(server.respond))
+    url = f"http://127.0.0.1:{port_of(listening)}"
     async with AsyncJinaClient(base_url=url, max_concurrency=ceiling, max_retries=20) as client:
         began = time.perf_counter()
         inputs = [f"text {number}" for number in range(texts)]

@@ -25,13 +25,13 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from typing import Any
 
 from environments import python_with
+from loopback_server import HttpRequest, HttpResponse, answering, running, serve
 
 DIMENSIONS = 1024
 LARGEST = 512
@@ -43,7 +43,7 @@ PACKAGES = ("llama-index-embeddings-jinaai", "jina-haystack", "langchain-communi
 
 
 @cache
-def response(kind: str, count: int) -> bytes:
+def response_body(kind: str, count: int) -> bytes:
     """Return the response body for a number of inputs."""
     import numpy as np
 
@@ -55,40 +55,12 @@ def response(kind: str, count: int) -> bytes:
     return json.dumps({"model": MODEL, "object": "list", "usage": usage, "data": data}).encode()
 
 
-async def serve() -> None:
-    """Serve POST requests whose path starts with the latency in milliseconds. Prints the port."""
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).lower()
-                length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
-                request = json.loads(await reader.readexactly(length))
-                await asyncio.sleep(int(head.split(b"/")[1]) / 1000)
-                kind = request.get("embedding_type") or request.get("encoding_format") or "float"
-                body = response(kind, len(request["input"]))
-                writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n")
-                writer.write(b"content-length: %d\r\n\r\n" % len(body))
-                writer.write(body)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=2**24)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await asyncio.sleep(3600)  # an upper bound if nobody ends the process
-
-
-@contextmanager
-def running() -> Iterator[int]:
-    """Run the server in another process, and yield its port."""
-    command = [sys.executable, __file__, "--serve"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield int(process.stdout.readline())
-        finally:
-            process.terminate()
+async def respond(request: HttpRequest) -> HttpResponse:
+    """Return vectors after the latency in milliseconds that the path starts with."""
+    body = json.loads(request.body)
+    await asyncio.sleep(int(request.path.split("/")[1]) / 1000)
+    kind = body.get("embedding_type") or body.get("encoding_format") or "float"
+    return HttpResponse(response_body(kind, len(body["input"])))
 
 
 # The ways to embed. Each takes the address, the texts and the texts per request (None for the package's default), and
@@ -319,13 +291,13 @@ def main() -> None:
     parser.add_argument("--url", default="", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        asyncio.run(serve())
+        asyncio.run(serve(answering(respond)))
     elif options.way:
         measure(options.way, options.url, options.texts)
     else:
         latencies = [0] if options.small else options.latencies
         count, runs = (600, 1) if options.small else (options.texts, options.runs)
-        with python_with(PACKAGES, "peers", options.environment) as python, running() as port:
+        with python_with(PACKAGES, "peers", options.environment) as python, running(__file__) as port:
             for latency in latencies:
                 compare(python, port, latency, count, runs)
 

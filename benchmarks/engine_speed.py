@@ -27,6 +27,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from loopback_server import embedded_engine
+
 PEER = "sentence-transformers"
 CLIENTS = 16
 CHUNK_TOKENS = 240
@@ -226,7 +228,7 @@ def one_text_each(rounds: int, seconds: float) -> None:
         return sum(client.count for client in clients) / seconds
 
     app = App(Engine())
-    with served() as url:
+    with embedded_engine() as (url, _):
         in_process(app)
         asyncio.run(over_http(url))
         rates = [(in_process(app), asyncio.run(over_http(url))) for _ in range(rounds)]
@@ -235,18 +237,6 @@ def one_text_each(rounds: int, seconds: float) -> None:
     print(
         f"\n{CLIENTS} clients of one text each: {alone:.0f} requests/s in process, {http:.0f} over HTTP ({ratio:.0%})"
     )
-
-
-@contextmanager
-def served() -> Iterator[str]:
-    """Serve the engine in another process."""
-    command = [sys.executable, "-m", "jina_local.cli", "serve", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout
-        announcement = re.search(r"JINA_BASE_URL=(\S+);", server.stdout.readline())
-        assert announcement
-        yield announcement[1]
-        server.terminate()
 
 
 def startup(rounds: int) -> None:
@@ -260,7 +250,7 @@ def startup(rounds: int) -> None:
         subprocess.run([sys.executable, "-c", first], check=True)
         walls["in process"].append(time.perf_counter() - began)
         began = time.perf_counter()
-        with served() as url:
+        with embedded_engine() as (url, _):
             requests.post(f"{url}/embeddings", json={**BODY, "input": "a"}, timeout=60).raise_for_status()
             walls["over HTTP"].append(time.perf_counter() - began)
         began = time.perf_counter()

@@ -13,17 +13,15 @@ import argparse
 import asyncio
 import base64
 import os
-import re
-import subprocess
 import sys
 import time
 import zlib
 from collections import Counter
-from pathlib import Path
 
 import aiohttp
 import orjson
 import psutil
+from loopback_server import embedded_engine
 
 HONEST = 64
 BODY = orjson.dumps({"model": "jina-embeddings-v3", "input": "a short honest text", "embedding_type": "base64"})
@@ -143,28 +141,10 @@ def main() -> None:
         os.nice(19)
         asyncio.run(attack(options.attack, options.connections, options.seconds))
         return
-    command = [sys.executable, "-m", "jina_local.cli", "serve", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path.cwd()) as server:
-        try:
-            assert server.stdout
-            announcement = re.search(r"JINA_BASE_URL=(\S+);", server.stdout.readline())
-            assert announcement
-            limit = options.rounds * (3 * options.seconds + 20)
-            asyncio.run(
-                asyncio.wait_for(
-                    measure(
-                        announcement[1],
-                        psutil.Process(server.pid),
-                        options.seconds,
-                        options.connections,
-                        options.rounds,
-                    ),
-                    limit,
-                )
-            )
-        finally:
-            server.terminate()
-            server.wait(20)
+    limit = options.rounds * (3 * options.seconds + 20)
+    with embedded_engine() as (url, process):
+        measurement = measure(url, psutil.Process(process), options.seconds, options.connections, options.rounds)
+        asyncio.run(asyncio.wait_for(measurement, limit))
 
 
 if __name__ == "__main__":

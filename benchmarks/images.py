@@ -26,14 +26,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from functools import cache
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pybase64
+from loopback_server import HttpRequest, HttpResponse, answering, running, serve
 
 MODEL = "jina-clip-v2"
 DIMENSIONS = 1024
@@ -71,41 +72,18 @@ def make(folder: Path, *, small: bool) -> None:
 # The server.
 
 
-async def serve() -> None:
-    """Answer requests for vectors of images. Prints the port."""
-    vector = pybase64.b64encode_as_string(np.random.default_rng(0).standard_normal(DIMENSIONS).astype("<f4").tobytes())
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).lower()
-                request = await reader.readexactly(int(head.partition(b"content-length:")[2].split(b"\r\n")[0]))
-                # Reading the JSON would take as much of the machine as the client does.
-                count = request.count(b'{"image":') + request.count(b'{"pdf":')
-                data = [{"index": index, "embedding": vector} for index in range(count)]
-                body = json.dumps({"model": MODEL, "usage": {"total_tokens": 1}, "data": data}).encode()
-                writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n")
-                writer.write(b"content-length: %d\r\n\r\n" % len(body) + body)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=2**20)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await asyncio.sleep(3600)  # an upper bound if nobody ends the process
+async def respond(request: HttpRequest) -> HttpResponse:
+    """Return one vector for each image."""
+    # Reading the JSON would take as much of the machine as the client does.
+    count = request.body.count(b'{"image":') + request.body.count(b'{"pdf":')
+    data = [{"index": index, "embedding": vector()} for index in range(count)]
+    return HttpResponse(json.dumps({"model": MODEL, "usage": {"total_tokens": 1}, "data": data}).encode())
 
 
-@contextmanager
-def running() -> Iterator[int]:
-    """Run the server in another process, and yield its port."""
-    with subprocess.Popen([sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield int(process.stdout.readline())
-        finally:
-            process.terminate()
+@cache
+def vector() -> str:
+    """Return a vector in base64."""
+    return pybase64.b64encode_as_string(np.random.default_rng(0).standard_normal(DIMENSIONS).astype("<f4").tobytes())
 
 
 # The ways. Each embeds the files and returns the number of vectors.
@@ -277,13 +255,13 @@ def main() -> None:
     parser.add_argument("--folder", default="", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        asyncio.run(serve())
+        asyncio.run(serve(answering(respond)))
     elif options.make:
         make(Path(options.folder), small=options.small)
     elif options.way:
         measure(options.way, options.url, options.folder, options.counts[0])
     else:
-        with tempfile.TemporaryDirectory() as folder, running() as port:
+        with tempfile.TemporaryDirectory() as folder, running(__file__) as port:
             # In a process of its own: on Linux, the peak memory of a process starts with that of its parent.
             command = [sys.executable, __file__, "--make", "--folder", folder, *["--small"] * options.small]
             subprocess.run(command, check=True)

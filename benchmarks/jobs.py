@@ -28,6 +28,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+from loopback_server import HttpRequest, HttpResponse, answering, running, serve
 
 DIMENSIONS = 1024
 # Base64 of all but the first three numbers: twelve bytes are sixteen characters, without padding.
@@ -40,39 +41,25 @@ def head_of(text: str) -> np.ndarray:
     return np.array([checksum & 0xFFFF, checksum >> 16, len(text)], "<f4")
 
 
-async def serve(latency: float) -> None:
-    """Serve embeddings, and print the port. A GET returns the number of texts that were embedded."""
-    texts = 0
+class EmbeddingServer:
+    """A server of embeddings. A GET returns the number of texts that it has embedded."""
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal texts
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).lower()
-                if head.startswith(b"get"):
-                    body = str(texts).encode()
-                else:
-                    length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
-                    inputs = json.loads(await reader.readexactly(length))["input"]
-                    await asyncio.sleep(latency)
-                    texts += len(inputs)
-                    heads = (base64.b64encode(head_of(text).tobytes()).decode() for text in inputs)
-                    items = ",".join(
-                        f'{{"object":"embedding","index":{index},"embedding":"{own}{TAIL}"}}'
-                        for index, own in enumerate(heads)
-                    )
-                    tokens = sum(map(len, inputs)) // 4
-                    usage = f'"usage":{{"total_tokens":{tokens}}}'
-                    body = f'{{"model":"m","object":"list",{usage},"data":[{items}]}}'.encode()
-                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body))
-                writer.write(body)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
+    def __init__(self, latency: float) -> None:
+        self.latency, self.texts = latency, 0
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=2**24)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await asyncio.sleep(7200)  # a bound, should nobody end it
+    async def respond(self, request: HttpRequest) -> HttpResponse:
+        """Return vectors, or the number of texts."""
+        if request.method == "GET":
+            return HttpResponse(str(self.texts).encode())
+        inputs = json.loads(request.body)["input"]
+        await asyncio.sleep(self.latency)
+        self.texts += len(inputs)
+        heads = (base64.b64encode(head_of(text).tobytes()).decode() for text in inputs)
+        items = ",".join(
+            f'{{"object":"embedding","index":{index},"embedding":"{own}{TAIL}"}}' for index, own in enumerate(heads)
+        )
+        usage = f'"usage":{{"total_tokens":{sum(map(len, inputs)) // 4}}}'
+        return HttpResponse(f'{{"model":"m","object":"list",{usage},"data":[{items}]}}'.encode())
 
 
 def passages() -> Iterator[str]:
@@ -145,18 +132,10 @@ def main() -> int:
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        asyncio.run(serve(options.latency))
+        asyncio.run(serve(answering(EmbeddingServer(options.latency).respond)))
         return 0
-    command = [sys.executable, __file__, "--serve", "--latency", str(options.latency)]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout is not None
-        port = int(server.stdout.readline())
-        with tempfile.TemporaryDirectory() as name:
-            return measure(Path(name), port, options)
-    finally:
-        server.terminate()
-        server.wait(10)
+    with running(__file__, "--latency", options.latency) as port, tempfile.TemporaryDirectory() as name:
+        return measure(Path(name), port, options)
 
 
 def measure(folder: Path, port: int, options: argparse.Namespace) -> int:

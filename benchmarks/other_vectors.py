@@ -15,11 +15,8 @@ import base64
 import json
 import socket
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -28,6 +25,7 @@ import orjson
 import pybase64
 from jina_client import AsyncJinaClient, JinaClient
 from jina_client.quantization import calibrate, quantize
+from loopback_server import HttpRequest, HttpResponse, answering, running, serve
 
 SIZE = 128
 TOKENS = 64
@@ -36,7 +34,7 @@ KINDS = ("bits", "int8", "vectors per token", "rerank")
 
 
 @cache
-def response(kind: str, count: int) -> bytes:
+def response_body(kind: str, count: int) -> bytes:
     """Return the response body for a number of inputs."""
     numbers = np.random.default_rng(0)
 
@@ -56,37 +54,12 @@ def response(kind: str, count: int) -> bytes:
     return json.dumps({"model": "m", **body, "usage": {"total_tokens": count}}).encode()
 
 
-async def serve() -> None:
-    """Serve POST requests whose path starts with the number of the kind of response. Prints the port."""
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).lower()
-                length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
-                request = json.loads(await reader.readexactly(length))
-                kind = KINDS[int(head.split(b"/")[1])]
-                body = response(kind, len(request.get("input") or request["documents"]))
-                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body))
-                writer.write(body)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=2**24)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await asyncio.sleep(3600)  # an upper bound if nobody ends the process
-
-
-@contextmanager
-def running() -> Iterator[int]:
-    """Run the server in another process, and yield its port."""
-    with subprocess.Popen([sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield int(process.stdout.readline())
-        finally:
-            process.terminate()
+async def respond(request: HttpRequest) -> HttpResponse:
+    """Return results of the kind whose number the path starts with."""
+    body = json.loads(request.body)
+    return HttpResponse(
+        response_body(KINDS[int(request.path.split("/")[1])], len(body.get("input") or body["documents"]))
+    )
 
 
 def floor(kind: str, port: int, texts: list[str]) -> int:
@@ -168,13 +141,13 @@ def main() -> None:
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        asyncio.run(serve())
+        asyncio.run(serve(answering(respond)))
         return
     texts = [f"text number {number}" for number in range(options.texts)]
     ways: tuple[Callable[[str, int, list[str]], int], ...] = (floor, sync_client, async_client)
     print(f"{options.texts:,} inputs, {SIZE} a request; CPU seconds, medians of {options.runs}\n")
     print(f"{'':20}{'floor':>8}{'JinaClient':>13}{'ratio':>8}{'AsyncJinaClient':>18}{'ratio':>8}")
-    with running() as port:
+    with running(__file__) as port:
         for kind in KINDS:
             seconds: dict[str, list[float]] = {way.__name__: [] for way in ways}
             for run in range(options.runs + 1):

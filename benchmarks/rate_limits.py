@@ -14,8 +14,6 @@ import asyncio
 import json
 import random
 import statistics
-import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -25,58 +23,44 @@ import numpy as np
 import pybase64
 import requests
 from jina_client import AsyncJinaClient, JinaClient, limiter
+from loopback_server import HttpRequest, HttpResponse, answering, running, serve
 
 VECTOR = pybase64.b64encode_as_string(np.ones(1024, "<f4").tobytes())
 
 
-async def serve(limit: int, minute: float, latency: float) -> None:
-    """Serve POST requests, and by GET the number of rejections since the last GET. Prints the port.
+class MinuteServer:
+    """A server with a rate limit. A GET returns the number of rejections since the last GET.
 
-    Under the path ``/silent``, a rejection has no body.
+    Under the path ``/silent``, a rejection does not name the limit.
     """
-    admitted: deque[float] = deque()
-    rejected = 0
 
-    def answer(method: bytes, path: bytes, request: dict[str, list[str]]) -> tuple[bytes, dict[str, object]]:
-        nonlocal rejected
-        if method == b"GET":
-            counted, rejected = rejected, 0
-            admitted.clear()
-            return b"200 OK", {"refused": counted}
+    def __init__(self, limit: int, minute: float, latency: float) -> None:
+        self.limit, self.minute, self.latency = limit, minute, latency
+        self.admitted: deque[float] = deque()
+        self.rejected = 0
+
+    async def respond(self, request: HttpRequest) -> HttpResponse:
+        """Return vectors, a rejection, or the number of rejections."""
+        if request.method == "GET":
+            counted, self.rejected = self.rejected, 0
+            self.admitted.clear()
+            await asyncio.sleep(self.latency)
+            return HttpResponse(json.dumps({"refused": counted}).encode())
         now = time.monotonic()
-        while admitted and admitted[0] <= now - minute:
-            admitted.popleft()
-        if len(admitted) >= limit:
-            rejected += 1
-            if path.startswith(b"/silent"):
-                return b"429 No\r\n", {"detail": "slow down"}
-            wait = admitted[0] + minute - now
-            detail = f"Request rate limit exceeded: {limit + 1}/{limit} requests per minute."
-            head = b"429 No\r\nretry-after: %f" % wait
-            return head, {"detail": detail, "code": "RATE_REQUEST_LIMIT_EXCEEDED", "request_id": "0"}
-        admitted.append(now)
-        data = [{"index": index, "embedding": VECTOR} for index in range(len(request["input"]))]
-        return b"200 OK", {"model": "m", "usage": {"total_tokens": len(data)}, "data": data}
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                method, path, _ = head.split(b" ", 2)
-                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
-                body = await reader.readexactly(length)
-                status, response = answer(method, path, json.loads(body or b"{}"))
-                if status.startswith(b"200"):
-                    await asyncio.sleep(latency)
-                content = json.dumps(response).encode()
-                writer.write(b"HTTP/1.1 %s\r\ncontent-length: %d\r\n\r\n" % (status.strip(), len(content)) + content)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await asyncio.sleep(1800)  # a bound, should nobody end it
+        while self.admitted and self.admitted[0] <= now - self.minute:
+            self.admitted.popleft()
+        if len(self.admitted) >= self.limit:
+            self.rejected += 1
+            if request.path.startswith("/silent"):
+                return HttpResponse(b'{"detail": "slow down"}', 429)
+            detail = f"Request rate limit exceeded: {self.limit + 1}/{self.limit} requests per minute."
+            body = {"detail": detail, "code": "RATE_REQUEST_LIMIT_EXCEEDED", "request_id": "0"}
+            wait = self.admitted[0] + self.minute - now
+            return HttpResponse(json.dumps(body).encode(), 429, f"retry-after: {wait:f}\r\n")
+        self.admitted.append(now)
+        await asyncio.sleep(self.latency)
+        data = [{"index": index, "embedding": VECTOR} for index in range(len(json.loads(request.body)["input"]))]
+        return HttpResponse(json.dumps({"model": "m", "usage": {"total_tokens": len(data)}, "data": data}).encode())
 
 
 def backoff_alone(url: str, texts: list[str], limit: int) -> None:
@@ -151,29 +135,26 @@ def main() -> None:
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        asyncio.run(serve(options.limit, options.minute, options.latency))
+        server = MinuteServer(options.limit, options.minute, options.latency)
+        asyncio.run(serve(answering(server.respond)))
         return
     limiter.WINDOW = options.minute
     count = options.limit * options.windows
     texts = [f"text {number}" for number in range(count)]
     # The first minute's worth can be sent at once, the last comes when the one before it is forgotten.
     ideal = options.minute * (options.windows - 1)
-    command = [sys.executable, __file__, "--serve", "--limit", str(options.limit), "--minute", str(options.minute)]
-    with subprocess.Popen([*command, "--latency", str(options.latency)], stdout=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout is not None
-            url = f"http://127.0.0.1:{server.stdout.readline().strip()}/v1"
-            times: dict[str, list[float]] = {name: [] for name in WAYS}
-            rejected: dict[str, list[int]] = {name: [] for name in WAYS}
-            for _ in range(options.rounds):
-                for name, way in WAYS.items():
-                    requests.get(url, timeout=10)
-                    began = time.monotonic()
-                    way(url, texts, options.limit)
-                    times[name].append(time.monotonic() - began)
-                    rejected[name].append(requests.get(url, timeout=10).json()["refused"])
-        finally:
-            server.terminate()
+    words = ("--limit", options.limit, "--minute", options.minute, "--latency", options.latency)
+    times: dict[str, list[float]] = {name: [] for name in WAYS}
+    rejected: dict[str, list[int]] = {name: [] for name in WAYS}
+    with running(__file__, *words) as port:
+        url = f"http://127.0.0.1:{port}/v1"
+        for _ in range(options.rounds):
+            for name, way in WAYS.items():
+                requests.get(url, timeout=10)
+                began = time.monotonic()
+                way(url, texts, options.limit)
+                times[name].append(time.monotonic() - began)
+                rejected[name].append(requests.get(url, timeout=10).json()["refused"])
     print(f"{count} requests at {options.limit} in {options.minute:g} s; the ideal is {ideal:g} s\n")
     print(f"{'':32} {'time, s':>8} {'over the ideal':>15} {'refused':>8}")
     for name in WAYS:

@@ -36,6 +36,7 @@ import numpy as np
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
+from loopback_server import HttpRequest, HttpResponse, answering, printed_by, serve, start
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
@@ -62,45 +63,35 @@ class Counts:
             self.numbers = np.frombuffer(mmap.mmap(stream.fileno(), 64), np.int64)
 
 
-async def serve(options: argparse.Namespace) -> None:
-    """Serve embeddings at a port, with faults and a limit."""
-    counts, chance = Counts(options.counts).numbers, random.Random()
-    recent: deque[float] = deque()
+class FaultyServer:
+    """A server with faults and a rate limit. Its counts lie in a file."""
 
-    def answer(body: dict[str, Any]) -> tuple[int, str]:
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options, self.counts = options, Counts(options.counts).numbers
+        self.recent: deque[float] = deque()
+        self.chance = random.Random()
+
+    async def respond(self, request: HttpRequest) -> HttpResponse:
+        """Return vectors, a rejection or an error."""
+        options, counts, recent = self.options, self.counts, self.recent
         counts[REQUESTS] += 1
         now = time.monotonic()
         while recent and recent[0] <= now - options.window:
             recent.popleft()
         if options.limit and len(recent) >= options.limit:
             counts[REJECTED] += 1
-            return 429, '{"detail": "Too many requests"}'
+            return HttpResponse(b'{"detail": "Too many requests"}', 429)
         recent.append(now)
         counts[MOST] = max(counts[MOST], len(recent))
-        if chance.random() < options.failing:
+        if self.chance.random() < options.failing:
             counts[FAILED] += 1
-            return options.status, '{"detail": "out of order"}'
-        inputs = body["input"]
+            return HttpResponse(b'{"detail": "out of order"}', options.status)
+        inputs = json.loads(request.body)["input"]
         counts[TEXTS] += len(inputs)
         heads = (base64.b64encode(head_of(text).tobytes()).decode() for text in inputs)
         items = ",".join(f'{{"index":{index},"embedding":"{head}{TAIL}"}}' for index, head in enumerate(heads))
-        return 200, f'{{"model":"m","object":"list","usage":{{"total_tokens":{len(inputs)}}},"data":[{items}]}}'
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).lower()
-                length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
-                status, text = answer(json.loads(await reader.readexactly(length)))
-                kind = b"content-type: application/json\r\n"
-                writer.write(b"HTTP/1.1 %d X\r\n%bcontent-length: %d\r\n\r\n" % (status, kind, len(text)))
-                writer.write(text.encode())
-                await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(connected, "127.0.0.1", options.port, limit=2**24)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await asyncio.sleep(7200)  # a bound, should nobody end it
+        usage = f'"usage":{{"total_tokens":{len(inputs)}}}'
+        return HttpResponse(f'{{"model":"m","object":"list",{usage},"data":[{items}]}}'.encode())
 
 
 class Service:
@@ -120,11 +111,9 @@ class Service:
 
     def start(self) -> None:
         """Listen on the port of the last start, or on a free one."""
-        words = [word for name, value in self._options.items() for word in (f"--{name}", str(value))]
-        command = [sys.executable, __file__, "--serve", *words]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        self._options["port"] = int(self._process.stdout.readline())
+        words = [word for name, value in self._options.items() for word in (f"--{name}", value)]
+        self._process = start(__file__, *words)
+        self._options["port"] = int(printed_by(self._process))
 
     def kill(self) -> None:
         """End the server at once, in the middle of its responses."""
@@ -357,7 +346,7 @@ def main() -> int:
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        asyncio.run(serve(options))
+        asyncio.run(serve(answering(FaultyServer(options).respond), options.port))
         return 0
     rows = options.rows or (20_000 if options.small else 1_000_000)
     folder = tempfile.mkdtemp(prefix="ray-")

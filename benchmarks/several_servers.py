@@ -14,8 +14,6 @@ import asyncio
 import json
 import signal
 import statistics
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -26,46 +24,32 @@ import numpy as np
 import pybase64
 import requests
 from jina_client import AsyncJinaClient, Attempt, Embeddings, JinaClient
+from loopback_server import HttpRequest, HttpResponse, answering, printed_by, serve, start
 
 DIMENSIONS = 16
 SLOWER = 10
 
 
-async def serve(port: int, slots: int, latency: float) -> None:
-    """Serve requests for vectors whose first number is that of the text. ``POST /slow`` makes it slower."""
-    free = asyncio.Semaphore(slots)
-    factor = 1
+class SlotServer:
+    """A server that works on a few requests concurrently. ``POST /slow`` makes it slower."""
 
-    async def answer(path: bytes, request: dict[str, list[str]]) -> dict[str, object]:
-        nonlocal factor
-        if path == b"/slow":
-            factor = SLOWER
-        if b"embeddings" not in path:
-            return {"data": [{"id": "m"}]}
-        async with free:
-            await asyncio.sleep(latency * factor)
+    def __init__(self, slots: int, latency: float) -> None:
+        self.free, self.latency = asyncio.Semaphore(slots), latency
+
+    async def respond(self, request: HttpRequest) -> HttpResponse:
+        """Return vectors whose first number is that of the text."""
+        if request.path == "/slow":
+            self.latency *= SLOWER
+        if "embeddings" not in request.path:
+            return HttpResponse(b'{"data": [{"id": "m"}]}')
+        async with self.free:
+            await asyncio.sleep(self.latency)
         data = []
-        for index, text in enumerate(request["input"]):
+        for index, text in enumerate(json.loads(request.body)["input"]):
             vector = np.ones(DIMENSIONS, "<f4")
             vector[0] = float(text)
             data.append({"index": index, "embedding": pybase64.b64encode_as_string(vector.tobytes())})
-        return {"model": "m", "usage": {"total_tokens": len(data)}, "data": data}
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                path = head.split(b" ", 2)[1]
-                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
-                content = json.dumps(await answer(path, json.loads(await reader.readexactly(length) or b"{}"))).encode()
-                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(content) + content)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-    server = await asyncio.start_server(connected, "127.0.0.1", port)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await asyncio.sleep(1800)  # a bound, should nobody end it
+        return HttpResponse(json.dumps({"model": "m", "usage": {"total_tokens": len(data)}, "data": data}).encode())
 
 
 @dataclass
@@ -86,14 +70,11 @@ class Server:
 
     def launch(self) -> None:
         """Start the process."""
-        command = [sys.executable, __file__, "--serve", str(self.port)]
-        command += ["--slots", str(self.slots), "--latency", str(self.latency)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.process = start(__file__, "--port", self.port, "--slots", self.slots, "--latency", self.latency)
 
     def wait(self) -> None:
         """Wait until it listens."""
-        assert self.process.stdout is not None
-        self.port = int(self.process.stdout.readline())
+        self.port = int(printed_by(self.process))
         self._has(self.slots / self.latency)
 
     def restart(self) -> None:
@@ -130,7 +111,7 @@ class Server:
         """Return how many requests the server can have served in a time."""
         changes = [*self.rates, (until, 0.0)]
         return sum(
-            max(0.0, min(end, until) - max(start, since)) * rate for (start, rate), (end, _) in pairwise(changes)
+            max(0.0, min(end, until) - max(begin, since)) * rate for (begin, rate), (end, _) in pairwise(changes)
         )
 
 
@@ -211,10 +192,11 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=600, help="the job (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is run (default: %(default)s)")
     parser.add_argument("--only", default="", help="run the scenarios whose names contain this")
-    parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--port", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.serve is not None:
-        asyncio.run(serve(options.serve, options.slots, options.latency))
+    if options.serve:
+        asyncio.run(serve(answering(SlotServer(options.slots, options.latency).respond), options.port))
         return
     print(
         f"{options.requests} requests of {options.latency:g} s to {options.servers} servers, {options.slots} at a time"

@@ -15,16 +15,16 @@ import hashlib
 import json
 import random
 import resource
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 import pybase64
 import requests
 from jina_client import AsyncJinaClient, Embeddings, JinaClient
+from loopback_server import HttpResponse, read_request, running, send, serve
 
 DIMENSIONS = 16
 WAYS = (
@@ -57,7 +57,7 @@ def text_of(index: int) -> str:
     return f"text number {index} " + "and more " * (index % 13)
 
 
-async def serve(rate: float, seed: int) -> None:
+async def fail_and_serve(rate: float, seed: int) -> None:
     """Serve POST requests, of which some fail, and the counts of failures by GET. Prints the port."""
     chance = random.Random(seed)
     counts: Counter[str] = Counter()
@@ -73,39 +73,34 @@ async def serve(rate: float, seed: int) -> None:
         if way == "a stall":
             await asyncio.sleep(3)
             return False
-        extra, status, body = b"", b"200 OK", good
+        headers, status, body = "", 200, good
         if way == "shuffled":
             answer = json.loads(good)
             chance.shuffle(answer["data"])
             body = json.dumps(answer).encode()
         elif way == "gzip":
-            extra, body = b"content-encoding: gzip\r\n", gzip.compress(good)
+            headers, body = "content-encoding: gzip\r\n", gzip.compress(good)
         elif way == "an empty body":
             body = b""
         elif way == "JSON cut short":
             body = good[: len(good) // 2]
         else:
-            status, body = way[:3].encode() + b" No", json.dumps({"detail": "no"}).encode()
+            status, body = int(way[:3]), b'{"detail": "no"}'
             if "HTML" in way:
                 body = b"<html><h1>Bad gateway</h1></html>"
             if way == "429 with Retry-After":
-                extra = b"retry-after: 0.05\r\n"
-        writer.write(b"HTTP/1.1 %s\r\n%scontent-length: %d\r\n\r\n" % (status, extra, len(body)) + body)
-        await writer.drain()
+                headers = "retry-after: 0.05\r\n"
+        await send(writer, HttpResponse(body, status, headers))
         return True
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).lower()
-                length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
-                raw = await reader.readexactly(length)
-                if head.startswith(b"get"):
-                    good = json.dumps(counts).encode()
-                    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(good) + good)
-                    await writer.drain()
+                request = await read_request(reader)
+                if request.method == "GET":
+                    await send(writer, HttpResponse(json.dumps(counts).encode()))
                     continue
-                texts = json.loads(raw)["input"]
+                texts = json.loads(request.body)["input"]
                 data = [
                     {"index": index, "embedding": pybase64.b64encode_as_string(vector_of(text).tobytes())}
                     for index, text in enumerate(texts)
@@ -118,15 +113,10 @@ async def serve(rate: float, seed: int) -> None:
                     if not await bad(way, writer, good):
                         break
                     continue
-                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(good) + good)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+                await send(writer, HttpResponse(good))
         writer.close()
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await asyncio.sleep(3600)  # a bound, should nobody end it
+    await serve(connected)
 
 
 class Checked:
@@ -158,47 +148,40 @@ def main() -> None:
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        asyncio.run(serve(options.rate, options.seed))
+        asyncio.run(fail_and_serve(options.rate, options.seed))
         return
-    command = [sys.executable, __file__, "--serve", "--rate", str(options.rate), "--seed", str(options.seed)]
 
     def texts() -> Iterator[str]:
         return map(text_of, range(options.texts))
 
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout is not None
-            url = f"http://127.0.0.1:{server.stdout.readline().strip()}/v1"
-            print(f"{options.texts:,} texts, {options.batch} a request, {options.rate:.0%} of requests fail\n")
+    with running(__file__, "--rate", options.rate, "--seed", options.seed) as port:
+        url = f"http://127.0.0.1:{port}/v1"
+        print(f"{options.texts:,} texts, {options.batch} a request, {options.rate:.0%} of requests fail\n")
 
-            def synchronous() -> Checked:
-                checked = Checked(options.texts)
-                with JinaClient(base_url=url, timeout=1.5) as client:
-                    for first, embeddings in client.embed_stream(texts(), model="m", batch_size=options.batch):
+        def synchronous() -> Checked:
+            checked = Checked(options.texts)
+            with JinaClient(base_url=url, timeout=1.5) as client:
+                for first, embeddings in client.embed_stream(texts(), model="m", batch_size=options.batch):
+                    checked.add(first, embeddings)
+            return checked
+
+        def asynchronous() -> Checked:
+            checked = Checked(options.texts)
+
+            async def run() -> None:
+                async with AsyncJinaClient(base_url=url, timeout=1.5) as client:
+                    async for first, embeddings in client.embed_stream(texts(), model="m", batch_size=options.batch):
                         checked.add(first, embeddings)
-                return checked
 
-            def asynchronous() -> Checked:
-                checked = Checked(options.texts)
+            asyncio.run(run())
+            return checked
 
-                async def run() -> None:
-                    async with AsyncJinaClient(base_url=url, timeout=1.5) as client:
-                        async for first, embeddings in client.embed_stream(
-                            texts(), model="m", batch_size=options.batch
-                        ):
-                            checked.add(first, embeddings)
-
-                asyncio.run(run())
-                return checked
-
-            for name, run in (("JinaClient", synchronous), ("AsyncJinaClient", asynchronous)):
-                began = time.monotonic()
-                outcome = run()
-                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-                print(f"{name:16} {outcome.line()}; {time.monotonic() - began:.0f} s, peak memory {peak:.0f} MB")
-            counts = requests.get(url, timeout=10).json()
-        finally:
-            server.terminate()
+        for name, run in (("JinaClient", synchronous), ("AsyncJinaClient", asynchronous)):
+            began = time.monotonic()
+            outcome = run()
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            print(f"{name:16} {outcome.line()}; {time.monotonic() - began:.0f} s, peak memory {peak:.0f} MB")
+        counts = requests.get(url, timeout=10).json()
     print("\n" + ", ".join(f"{name}: {count}" for name, count in sorted(counts.items())))
 
 

@@ -29,6 +29,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 from jobs import TAIL, head_of
+from loopback_server import HttpRequest, HttpResponse, answering, running, serve
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "cluster.md"
 MINUTE = 60.0
@@ -36,45 +37,34 @@ MINUTE = 60.0
 _FILES = 8
 
 
-async def serve(requests: int, tokens: int) -> None:
-    """Serve embeddings within limits, and print the port. A GET returns the numbers of requests and texts."""
-    admitted: deque[tuple[float, int]] = deque()
-    counts = {"requests": 0, "rejected": 0, "texts": 0}
+class LimitedServer:
+    """A server with limits of requests and tokens per minute. A GET returns its counts."""
 
-    def answer(inputs: list[str]) -> tuple[bytes, bytes]:
+    def __init__(self, requests: int, tokens: int) -> None:
+        self.requests, self.tokens = requests, tokens
+        self.admitted: deque[tuple[float, int]] = deque()
+        self.counts = {"requests": 0, "rejected": 0, "texts": 0}
+
+    async def respond(self, request: HttpRequest) -> HttpResponse:
+        """Return vectors, a rejection, or the counts."""
+        if request.method == "GET":
+            return HttpResponse(json.dumps(self.counts).encode())
+        inputs = json.loads(request.body)["input"]
         now, size = time.monotonic(), sum(map(len, inputs)) // 4
-        while admitted and admitted[0][0] <= now - MINUTE:
-            admitted.popleft()
-        counts["requests"] += 1
-        used = sum(each for _, each in admitted)
-        for count, limit, unit in ((len(admitted) + 1, requests, "requests"), (used + size, tokens, "tokens")):
-            if count > limit:
-                counts["rejected"] += 1
-                return b"429 No", json.dumps(
-                    {"detail": f"Rate limit exceeded: {count}/{limit} {unit} per minute."}
-                ).encode()
-        admitted.append((now, size))
-        counts["texts"] += len(inputs)
+        while self.admitted and self.admitted[0][0] <= now - MINUTE:
+            self.admitted.popleft()
+        self.counts["requests"] += 1
+        count, used = len(self.admitted) + 1, sum(each for _, each in self.admitted) + size
+        for number, limit, unit in ((count, self.requests, "requests"), (used, self.tokens, "tokens")):
+            if number > limit:
+                self.counts["rejected"] += 1
+                detail = f"Rate limit exceeded: {number}/{limit} {unit} per minute."
+                return HttpResponse(json.dumps({"detail": detail}).encode(), 429)
+        self.admitted.append((now, size))
+        self.counts["texts"] += len(inputs)
         heads = (base64.b64encode(head_of(text).tobytes()).decode() for text in inputs)
         items = ",".join(f'{{"index":{index},"embedding":"{own}{TAIL}"}}' for index, own in enumerate(heads))
-        return b"200 OK", f'{{"model":"m","usage":{{"total_tokens":{size}}},"data":[{items}]}}'.encode()
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).lower()
-                status, body = b"200 OK", json.dumps(counts).encode()
-                if not head.startswith(b"get"):
-                    length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
-                    status, body = answer(json.loads(await reader.readexactly(length))["input"])
-                writer.write(b"HTTP/1.1 %s\r\ncontent-length: %d\r\n\r\n" % (status, len(body)) + body)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=2**24)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await asyncio.sleep(7200)  # a bound, should nobody end it
+        return HttpResponse(f'{{"model":"m","usage":{{"total_tokens":{size}}},"data":[{items}]}}'.encode())
 
 
 def program(requests: int, tokens: int) -> str:
@@ -139,24 +129,11 @@ def main() -> int:
     options = parser.parse_args()
     limits = options.requests_per_minute, options.tokens_per_minute
     if options.serve:
-        asyncio.run(serve(*limits))
+        asyncio.run(serve(answering(LimitedServer(*limits).respond)))
         return 0
-    command = [
-        sys.executable,
-        __file__,
-        "--serve",
-        f"--requests-per-minute={limits[0]}",
-        f"--tokens-per-minute={limits[1]}",
-    ]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout is not None
-        port = int(server.stdout.readline())
-        with tempfile.TemporaryDirectory() as name:
-            return measure(Path(name), port, options)
-    finally:
-        server.terminate()
-        server.wait(10)
+    words = (f"--requests-per-minute={limits[0]}", f"--tokens-per-minute={limits[1]}")
+    with running(__file__, *words) as port, tempfile.TemporaryDirectory() as name:
+        return measure(Path(name), port, options)
 
 
 def measure(folder: Path, port: int, options: argparse.Namespace) -> int:
