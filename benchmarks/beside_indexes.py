@@ -19,9 +19,7 @@ import argparse
 import ast
 import json
 import os
-import resource
 import statistics
-import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -34,6 +32,7 @@ from typing import Any
 
 import numpy as np
 from environments import python_with
+from measuring import measure_apart, peak_memory
 
 PACKAGES = ("lancedb", "qdrant-edge-py", "usearch", "numpy")
 DIMENSIONS = 1024
@@ -254,7 +253,7 @@ def anonymous_memory() -> float:
     """Return the anonymous memory of this process in MB. Elsewhere than on Linux it is the largest total so far."""
     status = Path("/proc/self/status")
     if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        return peak_memory()
     line = next(line for line in status.read_text().splitlines() if line.startswith("RssAnon"))
     return int(line.split()[1]) / 1000
 
@@ -319,11 +318,7 @@ def run_apart(python: str, step: str, name: str, data: Path, folder: Path) -> di
     """Build or search in a new process."""
     command = [python, __file__, "--step", step, name, str(data), str(folder)]
     environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=7200, env=environment)
-    if done.returncode != 0:
-        raise SystemExit(f"{name} failed:\n{done.stderr}")
-    measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return measured
+    return measure_apart(name, command, environment, timeout=7200)
 
 
 def compare(kind: str, documents: Any, queries: Any, databases: str, names: list[str]) -> None:

@@ -19,10 +19,8 @@ import asyncio
 import base64
 import json
 import os
-import resource
 import socket
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -32,6 +30,7 @@ from typing import Any
 
 from environments import python_with
 from loopback_server import HttpRequest, HttpResponse, answering, running, serve
+from measuring import measure_apart, peak_memory
 
 DIMENSIONS = 1024
 LARGEST = 512
@@ -236,19 +235,14 @@ def measure(name: str, url: str, count: int) -> None:
         wall, cpu = time.perf_counter(), time.process_time()
         assert way(url, texts, size) == count
         calls.append((time.perf_counter() - wall, time.process_time() - cpu))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 2**20)
-    print(json.dumps({"cold": calls[0], "warm": calls[1], "peak": peak}))
+    print(json.dumps({"cold": calls[0], "warm": calls[1], "peak": peak_memory()}))
 
 
 def run_apart(python: str, name: str, url: str, count: int) -> dict[str, Any]:
     """Measure a way in a fresh process."""
     command = [python, __file__, "--way", name, "--url", url, "--texts", str(count)]
     environment = {**os.environ, "HAYSTACK_TELEMETRY_ENABLED": "False", "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment)
-    if done.returncode != 0:
-        raise SystemExit(f"{name} failed:\n{done.stderr}")
-    measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return measured
+    return measure_apart(name, command, environment)
 
 
 def compare(python: str, port: int, latency: int, count: int, runs: int) -> None:

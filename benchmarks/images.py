@@ -20,7 +20,6 @@ import argparse
 import asyncio
 import io
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -35,6 +34,7 @@ from typing import Any
 import numpy as np
 import pybase64
 from loopback_server import HttpRequest, HttpResponse, answering, running, serve
+from measuring import measure_apart, peak_memory
 
 MODEL = "jina-clip-v2"
 DIMENSIONS = 1024
@@ -185,7 +185,7 @@ def measure(name: str, url: str, folder: str, count: int) -> None:
         beating.cancel()
         return done
 
-    before, wall, cpu = _peak(), time.perf_counter(), time.process_time()
+    before, wall, cpu = peak_memory(), time.perf_counter(), time.process_time()
     done = asyncio.run(run()) if asyncio.iscoroutinefunction(way) else way(url, inputs, side)
     assert done == count, f"{done} of {count}"
     pauses.sort()
@@ -198,24 +198,16 @@ def measure(name: str, url: str, folder: str, count: int) -> None:
                 "99 %": pauses[int(0.99 * (len(pauses) - 1))] * 1000,
                 "own": max(own_pauses) * 1000,
                 "start": before,
-                "peak": _peak(),
+                "peak": peak_memory(),
             }
         )
     )
 
 
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 2**20)
-
-
 def run_apart(name: str, url: str, folder: str, count: int) -> dict[str, float]:
     """Measure a way in a fresh process."""
     command = [sys.executable, __file__, "--way", name, "--url", url, "--folder", folder, "--counts", str(count)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
-    if done.returncode != 0:
-        raise SystemExit(f"{name} failed:\n{done.stderr}")
-    measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return measured
+    return measure_apart(name, command)
 
 
 def compare(url: str, folder: str, count: int, runs: int, names: list[str]) -> None:

@@ -14,7 +14,6 @@ import gzip
 import hashlib
 import json
 import random
-import resource
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ import pybase64
 import requests
 from jina_client import AsyncJinaClient, Embeddings, JinaClient
 from loopback_server import HttpResponse, read_request, running, send, serve
+from measuring import peak_memory
 
 DIMENSIONS = 16
 WAYS = (
@@ -179,8 +179,8 @@ def main() -> None:
         for name, run in (("JinaClient", synchronous), ("AsyncJinaClient", asynchronous)):
             began = time.monotonic()
             outcome = run()
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(f"{name:16} {outcome.line()}; {time.monotonic() - began:.0f} s, peak memory {peak:.0f} MB")
+            seconds = time.monotonic() - began
+            print(f"{name:16} {outcome.line()}; {seconds:.0f} s, peak memory {peak_memory():.0f} MB")
         counts = requests.get(url, timeout=10).json()
     print("\n" + ", ".join(f"{name}: {count}" for name, count in sorted(counts.items())))
 
