@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import base64
 import json
 import os
 import random
@@ -22,23 +21,14 @@ import sys
 import sysconfig
 import tempfile
 import time
-import zlib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
-import numpy as np
-import pyarrow.parquet as pq
+from checked_rows import check_rows, embeddings_body, marks_of
 from loopback_server import HttpRequest, HttpResponse, answering, running, serve
 
 DIMENSIONS = 1024
-# Base64 of all but the first three numbers: twelve bytes are sixteen characters, without padding.
-TAIL = base64.b64encode(np.full(DIMENSIONS - 3, 0.03, "<f4").tobytes()).decode()
-
-
-def head_of(text: str) -> np.ndarray:
-    """Return the first numbers of a text's vector."""
-    checksum = zlib.crc32(text.encode())
-    return np.array([checksum & 0xFFFF, checksum >> 16, len(text)], "<f4")
 
 
 class EmbeddingServer:
@@ -54,12 +44,7 @@ class EmbeddingServer:
         inputs = json.loads(request.body)["input"]
         await asyncio.sleep(self.latency)
         self.texts += len(inputs)
-        heads = (base64.b64encode(head_of(text).tobytes()).decode() for text in inputs)
-        items = ",".join(
-            f'{{"object":"embedding","index":{index},"embedding":"{own}{TAIL}"}}' for index, own in enumerate(heads)
-        )
-        usage = f'"usage":{{"total_tokens":{sum(map(len, inputs)) // 4}}}'
-        return HttpResponse(f'{{"model":"m","object":"list",{usage},"data":[{items}]}}'.encode())
+        return HttpResponse(embeddings_body(inputs, DIMENSIONS))
 
 
 def passages() -> Iterator[str]:
@@ -109,19 +94,6 @@ def embedded(port: int) -> int:
         return int(response.read())
 
 
-def check(folder: Path, output: str, rows: int) -> tuple[int, int, int]:
-    """Return how many rows of the output are lost, repeated, or have another vector than their own."""
-    seen = np.zeros(rows, np.int64)
-    wrong = 0
-    heads = np.load(folder / "heads.npy")
-    for batch in pq.ParquetFile(folder / output).iter_batches(4096):
-        ids = np.asarray(batch.column("id"))
-        vectors = batch.column("embedding").flatten().to_numpy().reshape(len(ids), DIMENSIONS)
-        np.add.at(seen, ids, 1)
-        wrong += int((vectors[:, :3] != heads[ids]).any(axis=1).sum())
-    return int((seen == 0).sum()), int((seen > 1).sum()), wrong
-
-
 def main() -> int:
     """Run the benchmark. Returns 1 if a row is lost, repeated or wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -140,16 +112,15 @@ def main() -> int:
 
 def measure(folder: Path, port: int, options: argparse.Namespace) -> int:
     """Run the job once without and once with kills, and print what came out."""
-    heads = np.empty((options.rows, 3), np.float32)
+    texts = list(islice(passages(), options.rows))
+    marks = marks_of(texts, len(texts))
     with (folder / "passages.jsonl").open("w", encoding="utf-8") as stream:
-        for number, text in zip(range(options.rows), passages(), strict=False):
+        for number, text in enumerate(texts):
             stream.write(json.dumps({"id": number, "text": text}) + "\n")
-            heads[number] = head_of(text)
-    np.save(folder / "heads.npy", heads)
     size = (folder / "passages.jsonl").stat().st_size / 1e6
     print(f"{options.rows:,} passages, {size:,.0f} MB; vectors of {DIMENSIONS} dimensions into Parquet\n")
     code, seconds, peak = run(folder, port, "once.parquet")
-    lost, repeated, wrong = check(folder, "once.parquet", options.rows)
+    lost, repeated, wrong = check_rows(folder / "once.parquet", marks, DIMENSIONS)
     print(f"without kills: exit code {code}, {seconds:.1f} s, {options.rows / seconds:,.0f} rows/s, peak {peak} MB")
     print(f"  {lost} lost, {repeated} repeated, {wrong} wrong")
     (folder / "once.parquet").unlink()
@@ -164,7 +135,7 @@ def measure(folder: Path, port: int, options: argparse.Namespace) -> int:
         if code == 0:
             break
     code, took, peak = run(folder, port, "killed.parquet")
-    all_lost, all_repeated, all_wrong = check(folder, "killed.parquet", options.rows)
+    all_lost, all_repeated, all_wrong = check_rows(folder / "killed.parquet", marks, DIMENSIONS)
     again = embedded(port) - before - options.rows
     print(f"killed {kills} times: exit code {code}, {total + took:.1f} s in all, peak of the last run {peak} MB")
     print(f"  {all_lost} lost, {all_repeated} repeated, {all_wrong} wrong; {again:,} rows were embedded twice")

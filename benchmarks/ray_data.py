@@ -25,7 +25,6 @@ import sys
 import tempfile
 import threading
 import time
-import zlib
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -36,6 +35,7 @@ import numpy as np
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
+from checked_rows import check_rows, embeddings_body, marks_of
 from loopback_server import HttpRequest, HttpResponse, answering, printed_by, serve, start
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -43,14 +43,7 @@ os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
 
 DIMENSIONS = 64
 MODEL = "jina-embeddings-v3"
-TAIL = base64.b64encode(np.full(DIMENSIONS - 3, 0.03, "<f4").tobytes()).decode()
 REQUESTS, REJECTED, FAILED, TEXTS, MOST = range(5)
-
-
-def head_of(text: str) -> np.ndarray:
-    """Return the first numbers of a text's vector; three of them are sixteen characters of base64."""
-    checksum = zlib.crc32(text.encode())
-    return np.array([checksum & 0xFFFF, checksum >> 16, len(text)], "<f4")
 
 
 class Counts:
@@ -88,10 +81,7 @@ class FaultyServer:
             return HttpResponse(b'{"detail": "out of order"}', options.status)
         inputs = json.loads(request.body)["input"]
         counts[TEXTS] += len(inputs)
-        heads = (base64.b64encode(head_of(text).tobytes()).decode() for text in inputs)
-        items = ",".join(f'{{"index":{index},"embedding":"{head}{TAIL}"}}' for index, head in enumerate(heads))
-        usage = f'"usage":{{"total_tokens":{len(inputs)}}}'
-        return HttpResponse(f'{{"model":"m","object":"list",{usage},"data":[{items}]}}'.encode())
+        return HttpResponse(embeddings_body(inputs, DIMENSIONS))
 
 
 class Service:
@@ -172,18 +162,8 @@ class Memory:
 
 
 def check(folder: Path, rows: int) -> tuple[int, int, int]:
-    """Return how many rows of the Parquet files of a folder are lost, repeated, or have not their own vector."""
-    seen, wrong = np.zeros(rows, np.int64), 0
-    for path in sorted(folder.rglob("*.parquet")):
-        for batch in pq.ParquetFile(path).iter_batches(8192):
-            ids = np.asarray(batch.column("id"), np.int64)
-            heads = np.array([head_of(f"text {number}") for number in ids]).reshape(-1, 3)
-            column = batch.column("embedding")
-            vectors = column.flatten().to_numpy().reshape(-1, DIMENSIONS)
-            np.add.at(seen, ids, 1)
-            filled = column.is_valid().to_numpy(zero_copy_only=False)
-            wrong += int((~filled).sum()) + int((vectors[:, :3] != heads[filled]).any(axis=1).sum())
-    return int((seen == 0).sum()), int((seen > 1).sum()), wrong
+    """Return how many rows of a folder are lost, repeated, or have another vector than their own, or none."""
+    return check_rows(folder, marks_of((f"text {number}" for number in range(rows)), rows), DIMENSIONS)
 
 
 def start_ray(folder: str) -> Any:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import base64
 import json
 import os
 import random
@@ -24,14 +23,14 @@ from collections import deque
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jobs import TAIL, head_of
+from checked_rows import check_rows, embeddings_body, marks_of, tokens_of
 from loopback_server import HttpRequest, HttpResponse, answering, running, serve
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "cluster.md"
+DIMENSIONS = 1024
 MINUTE = 60.0
 # Spark makes about one task of each.
 _FILES = 8
@@ -50,7 +49,7 @@ class LimitedServer:
         if request.method == "GET":
             return HttpResponse(json.dumps(self.counts).encode())
         inputs = json.loads(request.body)["input"]
-        now, size = time.monotonic(), sum(map(len, inputs)) // 4
+        now, size = time.monotonic(), tokens_of(inputs)
         while self.admitted and self.admitted[0][0] <= now - MINUTE:
             self.admitted.popleft()
         self.counts["requests"] += 1
@@ -62,9 +61,7 @@ class LimitedServer:
                 return HttpResponse(json.dumps({"detail": detail}).encode(), 429)
         self.admitted.append((now, size))
         self.counts["texts"] += len(inputs)
-        heads = (base64.b64encode(head_of(text).tobytes()).decode() for text in inputs)
-        items = ",".join(f'{{"index":{index},"embedding":"{own}{TAIL}"}}' for index, own in enumerate(heads))
-        return HttpResponse(f'{{"model":"m","usage":{{"total_tokens":{size}}},"data":[{items}]}}'.encode())
+        return HttpResponse(embeddings_body(inputs, DIMENSIONS))
 
 
 def program(requests: int, tokens: int) -> str:
@@ -107,17 +104,6 @@ def run(folder: Path, port: int, kills: int) -> tuple[float, dict[str, int], int
     return time.perf_counter() - started, peaks, killed
 
 
-def check(folder: Path, texts: list[str]) -> tuple[int, int, int, int]:
-    """Return how many rows are lost, repeated, failed, or have another vector than their own."""
-    table = pq.read_table(folder / "vectors.parquet")
-    seen = np.bincount(np.asarray(table["id"]), minlength=len(texts))
-    failed, wrong = len(table) - table["error"].null_count, 0
-    for batch in table.select(["id", "embedding"]).to_batches():
-        heads = np.stack([head_of(texts[number]) for number in batch["id"].to_pylist()])
-        wrong += int((np.stack(batch["embedding"].to_numpy(zero_copy_only=False))[:, :3] != heads).any(axis=1).sum())
-    return int((seen == 0).sum()), int((seen > 1).sum()), failed, wrong
-
-
 def main() -> int:
     """Run the benchmark. Returns 1 if a row is lost, repeated, failed or wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -150,7 +136,10 @@ def measure(folder: Path, port: int, options: argparse.Namespace) -> int:
     seconds, peaks, killed = run(folder, port, options.kills)
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as response:
         counts = json.loads(response.read())
-    lost, repeated, failed, wrong = check(folder, texts)
+    vectors = folder / "vectors.parquet"
+    errors = pq.read_table(vectors, columns=["error"])["error"]
+    failed = len(errors) - errors.null_count
+    lost, repeated, wrong = check_rows(vectors, marks_of(texts, len(texts)), DIMENSIONS)
     print(f"{options.rows:,} rows in {seconds:.1f} s with Spark's start; {killed} workers killed")
     twice = counts["texts"] - options.rows
     print(f"  {counts['requests']:,} requests, {counts['rejected']} rejected, {twice:,} rows embedded twice")
