@@ -29,7 +29,7 @@ from importlib import import_module
 from typing import Any
 
 from environments import python_with
-from loopback_server import HttpRequest, HttpResponse, answering, running, serve
+from loopback_server import HttpRequest, HttpResponse, answering, post, running, serve
 from measuring import measure_apart, peak_memory
 
 DIMENSIONS = 1024
@@ -81,13 +81,7 @@ def floor(url: str, texts: list[str], size: int | None, *, lists: bool = False) 
         for start in range(0, len(texts), size or LARGEST):
             part = texts[start : start + (size or LARGEST)]
             body = json.dumps({"model": MODEL, "embedding_type": "base64", "input": part}).encode()
-            head = f"POST /{path}/embeddings HTTP/1.1\r\nhost: {host}\r\ncontent-length: {len(body)}\r\n\r\n"
-            connected.sendall(head.encode() + body)
-            length = 0
-            while (line := file.readline()) != b"\r\n":
-                if line.startswith(b"content-length"):
-                    length = int(line.partition(b":")[2])
-            content, position = file.read(length), 0
+            content, position = post(connected, file, f"/{path}/embeddings", body), 0
             for _ in part:
                 begin = content.index(key, position) + len(key)
                 position = content.index(b'"', begin)

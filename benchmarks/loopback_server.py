@@ -6,7 +6,9 @@ The standard library is enough, because some scripts also run in an environment 
 from __future__ import annotations
 
 import asyncio
+import io
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -49,6 +51,25 @@ async def send(writer: asyncio.StreamWriter, response: HttpResponse) -> None:
     writer.write(f"{first}{response.headers}content-length: {len(response.body)}\r\n\r\n".encode())
     writer.write(response.body)
     await writer.drain()
+
+
+def post(connected: socket.socket, stream: io.IOBase, path: str, body: bytes) -> bytes:
+    """Send a request over an open socket, and return the body of the response: the least that a client can do.
+
+    Args:
+        connected: the socket.
+        stream: the same socket as a file, to read from.
+        path: the path of the request.
+        body: the body of the request.
+    """
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
+    connected.sendall(head.encode() + body)
+    length = 0
+    while (line := stream.readline()) != b"\r\n":
+        if line.startswith(b"content-length"):
+            length = int(line.partition(b":")[2])
+    content: bytes = stream.read(length)
+    return content
 
 
 def answering(respond: Callable[[HttpRequest], Awaitable[HttpResponse]]) -> Connected:

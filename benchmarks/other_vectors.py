@@ -25,7 +25,7 @@ import orjson
 import pybase64
 from jina_client import AsyncJinaClient, JinaClient
 from jina_client.quantization import calibrate, quantize
-from loopback_server import HttpRequest, HttpResponse, answering, running, serve
+from loopback_server import HttpRequest, HttpResponse, answering, post, running, serve
 
 SIZE = 128
 TOKENS = 64
@@ -69,13 +69,7 @@ def floor(kind: str, port: int, texts: list[str]) -> int:
         for start in range(0, len(texts), SIZE):
             name = "documents" if kind == "rerank" else "input"
             body = orjson.dumps({"model": MODELS.get(kind, "m"), name: texts[start : start + SIZE]})
-            head = f"POST /{KINDS.index(kind)}/x HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
-            connected.sendall(head.encode() + body)
-            length = 0
-            while (line := file.readline()) != b"\r\n":
-                if line.startswith(b"content-length"):
-                    length = int(line.partition(b":")[2])
-            results += results_of(kind, orjson.loads(file.read(length)))
+            results += results_of(kind, orjson.loads(post(connected, file, f"/{KINDS.index(kind)}/x", body)))
     if kind == "rerank":
         results.sort(reverse=True)
     elif kind == "int8":
