@@ -74,8 +74,6 @@ class _NamedBatches(OperatorBatches):
             if own:
                 raise JobUsageError(f"limits= has the limits: leave {', '.join(own)} out of client=")
             options["client"] = client
-        if options.get("model") is None:
-            options.pop("model", None)
         super().__init__(table_operator(self._operation, options), limits)
 
 

@@ -133,7 +133,7 @@ def classify(dataset: Dataset, *, model: str | None = None, **options: Unpack[Ac
         model: the embedding model, for labels.
         **options: see :class:`ActorOptions` and :class:`jina_jobs.operators.TableClassifyOptions`.
     """
-    return _apply("classify", dataset, {**({} if model is None else {"model": model}), **options})
+    return _apply("classify", dataset, {"model": model, **options})
 
 
 _OPTIONS: Mapping[Operation, type] = {
