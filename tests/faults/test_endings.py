@@ -12,7 +12,6 @@ import signal
 import sqlite3
 import subprocess
 import textwrap
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ from jina_client import (
 from jina_client.transport import contract
 from loopback import vector_of
 
-from .runs import CLIENTS, KEY, MODEL
+from .runs import CLIENTS, KEY, MODEL, threads_of_calls
 from .server import DIMENSIONS, Behavior, FaultServer, drip, first, on_text, refuse, stall_before
 
 TEXTS = [f"text number {index}" for index in range(12)]
@@ -44,12 +43,6 @@ STUCK = on_text("number 5", stall_before, on_text("number 9", stall_before))
 
 def _right(vectors: dict[int, Any], texts: list[str] = TEXTS) -> bool:
     return all(np.array_equal(vector, vector_of(texts[index], DIMENSIONS)) for index, vector in vectors.items())
-
-
-def _threads() -> list[str]:
-    """Return the threads that calls have left. Those that resize images serve all calls of the process."""
-    names = [thread.name for thread in threading.enumerate()]
-    return [name for name in names if name.startswith("jina-client") and not name.startswith("jina-client-images")]
 
 
 INTERRUPTED = """
@@ -204,7 +197,7 @@ def test_closing_a_stream_early_stops_all_work() -> None:
         stream.close()  # type: ignore[attr-defined]
         assert start == 0
         assert _right(dict(enumerate(results.vectors)))
-        assert not _threads()
+        assert not threads_of_calls()
         sent = len(server.seen)
     # Two requests of two for each of the eight in flight, and the input that told that the last was full.
     assert len(starts) <= 2 * 2 * 8 + 1
@@ -249,7 +242,7 @@ def test_an_error_of_the_input_iterator_keeps_completed_results() -> None:
 
         with pytest.raises(Broken) as caught:
             read()
-        assert not _threads()
+        assert not threads_of_calls()
         results.update(caught.value.partial.completed)  # type: ignore[attr-defined]
         assert _right(results)
 

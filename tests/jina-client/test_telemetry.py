@@ -260,11 +260,11 @@ def test_inputs_from_the_cache_are_counted(
 
 
 def test_waits_for_a_limit_are_measured(server: Recorder, exported: Exported) -> None:
-    limiter = RateLimiter(1, None, None, window=0.05)
+    limiter = RateLimiter(1, None, None, window=0.3)
     with JinaClient(base_url=server.url, limiter=limiter) as client:
         client.embed(["a", "b"], batch_size=1, **MODEL)
     waits = sorted(attributes(exchange)["jina.queue.duration"] for exchange in exported.exchanges)
-    assert waits[0] < 0.04 < waits[1]
+    assert waits[0] < 0.1 < waits[1]
     [queue] = exported.points("jina.client.queue.duration")
     assert queue.sum == pytest.approx(sum(waits))
     assert attributes(exported.calls[0])["jina.queue.duration"] == pytest.approx(sum(waits))
