@@ -31,7 +31,7 @@ from .observation import OnAttempt
 from .transport import AsyncTransport, Transport
 
 LIMITS = ("requests_per_minute", "tokens_per_minute", "max_concurrency")
-"""The arguments that a limiter of the caller's replaces."""
+"""The limits among the arguments, which a limiter of the caller's replaces."""
 
 MAX_CONNECTIONS = 256
 """Requests in flight to several servers together, unless ``max_concurrency`` allows more."""

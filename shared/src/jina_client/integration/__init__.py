@@ -68,7 +68,7 @@ from ..protocol.batch import MAX_INLINE
 from ..protocol.classification import MAX_EXAMPLES, MAX_GROUP_LABELS, MAX_GROUPS, MAX_LABELS
 from ..protocol.segmentation import LONGEST_TEXT, TOKENIZERS
 from ..quantization.arrays import as_vectors
-from ..settings import KEY_VARIABLES
+from ..settings import KEY_VARIABLES, LIMITS
 from ._options import (
     CONNECTION_OPTIONS,
     ConnectionAttributes,
@@ -92,6 +92,7 @@ __all__ = [
     "EMBEDDING_TYPES",
     "KEY_VARIABLES",
     "LARGEST",
+    "LIMITS",
     "LONGEST_TEXT",
     "MAX_EXAMPLES",
     "MAX_GROUPS",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
+from jina_client.integration import LIMITS
 
 from ..display import ProgressLine
 from ..errors import JobUsageError
@@ -97,8 +98,7 @@ class Running:
 
     def client(self) -> dict[str, Any]:
         """Return the arguments of the client."""
-        names = ("requests_per_minute", "tokens_per_minute", "max_concurrency", "max_retries")
-        limits = {name: value for name in names if (value := getattr(self, name)) is not None}
+        limits = {name: value for name in (*LIMITS, "max_retries") if (value := getattr(self, name)) is not None}
         return limits | connection(
             base_url=self.base_url,
             dialect=self.dialect,

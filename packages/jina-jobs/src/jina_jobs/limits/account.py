@@ -7,10 +7,10 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from jina_client.integration import RateLimiter, Slot, check_number, check_whole
+from jina_client.integration import LIMITS, RateLimiter, Slot, check_number, check_whole
 
 from .messages import Finish, Queued, Reply, Report, Totals
 
@@ -18,6 +18,17 @@ LEASE = 30.0
 """Seconds after which a silent worker is taken for dead."""
 
 _WINDOW = 60.0
+
+
+def check_limits(limits: Sequence[int | None], lease: float) -> None:
+    """Check the limits of an account, in the order of :data:`jina_client.integration.LIMITS`, and the lease.
+
+    Raises:
+        JinaInputError: a limit that is not a positive whole number, or a lease that is not a positive number.
+    """
+    for name, value in zip(LIMITS, limits, strict=True):
+        check_whole(name, value)
+    check_number("lease", lease)
 
 
 @dataclass(eq=False, slots=True)
@@ -73,11 +84,9 @@ class AccountLimits:
         clock: Callable[[], float] = time.monotonic,
         on_start: Callable[[str], None] | None = None,
     ) -> None:
-        limits = {"requests_per_minute": requests_per_minute, "tokens_per_minute": tokens_per_minute}
-        for name, value in {**limits, "max_concurrency": max_concurrency}.items():
-            check_whole(name, value)
-        check_number("lease", lease)
-        self._limiter = RateLimiter(requests_per_minute, tokens_per_minute, max_concurrency, window=window, clock=clock)
+        limits = (requests_per_minute, tokens_per_minute, max_concurrency)
+        check_limits(limits, lease)
+        self._limiter = RateLimiter(*limits, window=window, clock=clock)
         self._window = _WINDOW if window is None else window
         self._lease = lease
         self._clock = clock

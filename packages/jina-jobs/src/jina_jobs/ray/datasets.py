@@ -9,7 +9,7 @@ from os import PathLike
 from typing import Any, Unpack, get_type_hints
 
 import pyarrow as pa
-from jina_client.integration import check_number, check_whole, unknown_argument
+from jina_client.integration import LIMITS, check_number, check_whole, unknown_argument
 from ray.data import ActorPoolStrategy, Dataset
 
 from ..errors import JobUsageError
@@ -24,7 +24,7 @@ from ..operators import (
 )
 from ..tables import TableOperator
 from .batches import OperatorBatches
-from .limits import LIMITS, SharedLimits, without_limits
+from .limits import SharedLimits, without_limits
 from .nodes import check_nodes
 from .resuming import without_finished
 

@@ -9,14 +9,11 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import ray
-from jina_client.integration import check_number, check_whole
+from jina_client.integration import LIMITS
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ..limits import AccountLimits, Reply, Report, Totals, WorkerLimiter
-from ..limits.account import LEASE
-
-LIMITS = ("requests_per_minute", "tokens_per_minute", "max_concurrency")
-"""The limits among the arguments of a client."""
+from ..limits.account import LEASE, check_limits
 
 # Seconds to wait for the reply of an actor that is busy or restarting, before the worker tries again.
 _PATIENCE = 30.0
@@ -51,9 +48,8 @@ class SharedLimits:
         window: float | None = None,
     ) -> None:
         limits = (requests_per_minute, tokens_per_minute, max_concurrency)
-        for name, value in zip(LIMITS, limits, strict=True):
-            check_whole(name, value)
-        check_number("lease", lease)
+        # Here, so that the error comes from the program and not from the actor.
+        check_limits(limits, lease)
         self._limits = limits
         if not ray.is_initialized():
             ray.init()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
-from jina_client.integration import RateLimiter, check_whole, frames_to_caller
+from jina_client.integration import LIMITS, RateLimiter, check_whole, frames_to_caller
 from pyspark.sql import SparkSession
 from pyspark.sql.pandas.types import from_arrow_type
 from pyspark.sql.types import StructField, StructType
@@ -19,7 +19,6 @@ from ..tables import TableOperator
 from .limits import DriverLimits
 from .sessions import spark_context, tasks_at_once
 
-_LIMITS = ("requests_per_minute", "tokens_per_minute", "max_concurrency")
 _OWN = ("concurrency", "limits", "usage")
 
 
@@ -134,7 +133,7 @@ def _limited(
             "client={'limiter': …}: each worker would keep the whole limits in a copy of its own. Pass DriverLimits, "
             "which tasks share, as limits="
         )
-    limits = {name: limit for name in _LIMITS if (limit := operator.client_options.get(name)) is not None}
+    limits = {name: limit for name in LIMITS if (limit := operator.client_options.get(name)) is not None}
     if shared is not None:
         if limits:
             raise JobUsageError(f"limits= has the limits: leave {', '.join(limits)} out of client=")
