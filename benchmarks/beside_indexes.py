@@ -71,13 +71,13 @@ def real_vectors(count: int, queries: int) -> tuple[Any, Any]:
     from jina_client import JinaClient
 
     texts = list(islice(docstrings(), count + queries))
-    asked = set(np.linspace(0, len(texts) - 1, queries).astype(int).tolist())
-    documents = [text for number, text in enumerate(texts) if number not in asked]
+    chosen = set(np.linspace(0, len(texts) - 1, queries).astype(int).tolist())
+    documents = [text for number, text in enumerate(texts) if number not in chosen]
     client = JinaClient(base_url="local")
     model = "jina-embeddings-v3"
     return (
         client.embed(documents, model=model, task="retrieval.passage").vectors,
-        client.embed([texts[number] for number in sorted(asked)], model=model, task="retrieval.query").vectors,
+        client.embed([texts[number] for number in sorted(chosen)], model=model, task="retrieval.query").vectors,
     )
 
 
@@ -336,12 +336,12 @@ def compare(kind: str, documents: Any, queries: Any, databases: str, names: list
         for name in names:
             with tempfile.TemporaryDirectory() as folder:
                 python = sys.executable if name.startswith("BinaryIndex") else databases
-                found = run_apart(python, "build", name, data, Path(folder))
-                found |= run_apart(python, "search", name, data, Path(folder))
+                figures = run_apart(python, "build", name, data, Path(folder))
+                figures |= run_apart(python, "search", name, data, Path(folder))
             print(
-                f"{name:24}{found['recall']:>11.3f}{found['one']:>8.2f} ms{found['one_cpu']:>8.2f} ms"
-                f"{found['many']:>11,.0f}{found['memory']:>8,.0f} MB{found['disk']:>8,.0f} MB"
-                f"{found['build']:>9,.1f} s{found['build_cpu']:>9,.1f} s{found['build_memory']:>8,.0f} MB",
+                f"{name:24}{figures['recall']:>11.3f}{figures['one']:>8.2f} ms{figures['one_cpu']:>8.2f} ms"
+                f"{figures['many']:>11,.0f}{figures['memory']:>8,.0f} MB{figures['disk']:>8,.0f} MB"
+                f"{figures['build']:>9,.1f} s{figures['build_cpu']:>9,.1f} s{figures['build_memory']:>8,.0f} MB",
                 flush=True,
             )
     print()
@@ -381,8 +381,8 @@ def kept_vectors(folder: str | None, count: int, queries: int) -> tuple[Any, Any
         return real_vectors(count, queries)
     path = Path(folder) / f"docstrings-{count}-{queries}.npz"
     if not path.exists():
-        documents, asked = real_vectors(count, queries)
-        np.savez(path, documents=documents, queries=asked)
+        documents, query_vectors = real_vectors(count, queries)
+        np.savez(path, documents=documents, queries=query_vectors)
     stored = np.load(path)
     return stored["documents"], stored["queries"]
 
