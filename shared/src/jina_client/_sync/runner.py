@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping, Sized
-from contextlib import closing, nullcontext
+from contextlib import closing
 from itertools import repeat
 from typing import Any, TypeVar
 
@@ -27,7 +27,7 @@ from ..protocol import Call, usage_of
 from ..results import Embeddings, Usage
 from ..retries import Attempts
 from ..server_health import ServerState
-from ..servers import Servers
+from ..servers import Servers, expecting
 from ..settings import Settings
 from ..turns import Turn
 from .server_models import ask_for_models
@@ -128,7 +128,7 @@ class Runner:
         progress = progress_of_call(show_progress, total)
         observed = observed_call(self._settings, plan)
         # Nobody knows how many requests follow.
-        expected = limiter.expecting(repeat(None, 2**31)) if isinstance(limiter, Servers) else nullcontext()
+        expected = expecting(limiter, repeat(None, 2**31))
         with expected, observed as call, progress, progress.waiting(limiter.remaining_wait), attaching_results(pending):
             with closing(self._jobs(plan, inputs)) as jobs, ThreadWorkers(self._settings.connections) as workers:
                 while True:
@@ -174,7 +174,7 @@ class Runner:
         fitting = self._bodies.get().fitting(min(map(job.body_bytes, job.batches), default=0)) + 1
         size = max(1, min(len(job.batches), self._settings.connections, fitting))
         progress = progress_of_call(show_progress, sum(map(len, job.batches)))
-        expected = limiter.expecting(batches) if isinstance(limiter, Servers) else nullcontext()
+        expected = expecting(limiter, batches)
         with expected, progress, progress.waiting(limiter.remaining_wait), attaching_results([job]):
             with ThreadWorkers(size) as workers:
 
