@@ -77,6 +77,8 @@ def test_with_all_cells_the_results_equal_those_without_cells(
         for k, oversampling in ((1, 1), (3, 2), (10, 5)):
             expected = results_of(plain, queries, k, oversampling)
             assert results_of(sorted_, queries, k, oversampling) == expected
+            # One query alone takes another path than several.
+            assert [results_of(plain, query[None], k, oversampling)[0] for query in queries] == expected
             assert results_of(sorted_, queries, k, oversampling, max(1, sorted_.nlist)) == expected
             # With one cell less than all, a search takes another path; it may miss the vectors of that one cell only.
             if sorted_.nlist > 2:

@@ -183,7 +183,7 @@ class CodeTable:
         bits = as_bits(queries)
         cells = self._cells
         if cells is None or rows is None or nprobe is None or nprobe >= len(cells):
-            return nearest_bits(bits, codes, count, rows)
+            return nearest_bits(bits, codes, count, rows, ascending=cells is None)
         tail = self._count - int(cells.bounds[-1])
         results = []
         for start in range(0, len(queries), _QUERIES_PER_STEP):

@@ -20,6 +20,10 @@ _QUERIES_PER_GROUP = 64
 _DISTANCES_PER_BLOCK = 2**17
 # The first block is small: all of its keys are sorted to find the first limits.
 _ROWS_OF_FIRST_BLOCK = 4096
+# The memory that one call of faiss for a single query may take: it reserves this much for each distance and result.
+_BYTES_PER_COUNT = 2**24
+# Parts that one query is divided into per thread, so that a slow thread leaves some to the others.
+_PARTS_PER_THREAD = 2
 # Keys that are kept per result before the largest ones are discarded.
 _KEPT_PER_RESULT = 8
 # The keys that one step over cells may hold: 32 MB.
@@ -42,6 +46,8 @@ def nearest_bits(
     codes: NDArray[np.uint8],
     count: int,
     rows: NDArray[Any] | None = None,
+    *,
+    ascending: bool = True,
 ) -> NDArray[np.int64]:
     """Return the rows with the smallest Hamming distance to each query; of equal distances the smallest row numbers.
 
@@ -50,11 +56,12 @@ def nearest_bits(
         codes: ``ubinary`` codes of shape ``(n, bytes)``.
         count: the number of rows per query, at most ``n``.
         rows: the row number of each code; by default its position.
+        ascending: whether the row numbers ascend.
 
     Returns:
         Row numbers of shape ``(q, count)``, in no particular order.
     """
-    return _rows_of_keys(_keys_of_all(queries, codes, count, rows), count)
+    return _rows_of_keys(_keys_of_all(queries, codes, count, rows, ascending=ascending), count)
 
 
 def nearest_bits_in_cells(
@@ -134,15 +141,48 @@ def best(scores: NDArray[np.float32], count: int) -> tuple[NDArray[np.float32], 
 
 
 def _keys_of_all(
-    queries: NDArray[np.uint8], codes: NDArray[np.uint8], count: int, rows: NDArray[Any] | None
+    queries: NDArray[np.uint8],
+    codes: NDArray[np.uint8],
+    count: int,
+    rows: NDArray[Any] | None,
+    *,
+    ascending: bool = True,
 ) -> NDArray[np.int64]:
-    """Return the sort keys of the ``count`` nearest rows of each query: ``(q, count)``, in no particular order."""
+    """Return the sort keys of the ``count`` nearest rows, or of more, of each query, in no particular order."""
+    if len(queries) == 1 and ascending and 8 * count * (8 * codes.shape[1] + 1) <= _BYTES_PER_COUNT:
+        return _keys_of_one(queries, codes, count, rows)
     return np.concatenate(
         [
             _SmallestKeys(queries[start : start + _QUERIES_PER_GROUP], codes, count, rows).find()
             for start in range(0, len(queries), _QUERIES_PER_GROUP)
         ]
     )
+
+
+def _keys_of_one(
+    query: NDArray[np.uint8], codes: NDArray[np.uint8], count: int, rows: NDArray[Any] | None
+) -> NDArray[np.int64]:
+    """Return the sort keys of the ``count`` nearest rows, or of more, of one query: ``(1, n)``.
+
+    One call of faiss per part compares and selects, which takes as long as reading the codes. It lists the rows of each
+    distance in their order, so of equal distances it keeps the smallest positions.
+    """
+    library, pointer = faiss(), faiss().swig_ptr
+    width = codes.shape[1]
+    keys: list[NDArray[np.int64]] = []
+
+    def search(part: slice) -> None:
+        size = part.stop - part.start
+        kept = min(count, size)
+        distances, places = np.empty((1, kept), np.int32), np.empty((1, kept), np.int64)
+        compared, results = (pointer(query), pointer(codes[part])), (pointer(distances), pointer(places))
+        library.hammings_knn_mc(*compared, 1, size, kept, width, *results)
+        places += part.start
+        keys.append(_keys(distances, places if rows is None else rows[places]))
+
+    threads = thread_count(len(codes))
+    for_each_block(search, len(codes), -(-len(codes) // (_PARTS_PER_THREAD * threads)), threads)
+    return np.concatenate(keys, axis=1)
 
 
 class _Buffers(threading.local):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -36,10 +37,7 @@ def faiss() -> Any:
 
 def for_each_number(work: Callable[[int], None], count: int) -> None:
     """Call ``work`` with each number below ``count``, in as many threads as there are processors."""
-    if count == 1:
-        work(0)
-    else:
-        list(pool().map(work, range(count)))
+    for_each_block(lambda block: work(block.start), count, 1)
 
 
 def for_each_part(search: Callable[[slice], _Result], rows: int) -> list[_Result]:
@@ -56,7 +54,8 @@ def for_each_part(search: Callable[[slice], _Result], rows: int) -> list[_Result
 def for_each_block(work: Callable[[slice], None], rows: int, step: int, threads: int | None = None) -> None:
     """Call ``work`` with slices of ``step`` rows that together cover ``rows`` rows.
 
-    The threads take the slices from one iterator, so that one that is slowed down does not delay the others.
+    The threads take the slices from one iterator, so that one that is slowed down does not delay the others. The
+    calling thread is one of them, so that fewer have to be woken.
 
     Args:
         work: the function.
@@ -66,15 +65,31 @@ def for_each_block(work: Callable[[slice], None], rows: int, step: int, threads:
     """
     starts = iter(range(0, rows, step))
 
-    def run(_: int) -> None:
+    def run() -> None:
         for start in starts:
             work(slice(start, min(start + step, rows)))
 
     count = threads or min(_processors(), -(-rows // step))
-    if count == 1:
-        run(0)
-    else:
-        list(pool().map(run, range(count)))
+    others = [pool().submit(run) for _ in range(count - 1)]
+    try:
+        with _one_faiss_thread():
+            run()
+    finally:
+        # While other calls keep the pool busy, it may not have come to these.
+        started = [other for other in others if not other.cancel()]
+    for other in started:
+        other.result()
+
+
+@contextmanager
+def _one_faiss_thread() -> Iterator[None]:
+    """Keep faiss from using more threads than the calling one while that runs the block."""
+    threads = faiss().omp_get_max_threads()
+    faiss().omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss().omp_set_num_threads(threads)
 
 
 def thread_count(rows: int) -> int:
