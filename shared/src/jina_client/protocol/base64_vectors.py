@@ -1,7 +1,8 @@
-"""Vectors as base64, read from the bytes of a response into the rows of an array.
+"""Vectors as base64, decoded from the bytes of a response straight into the rows of an array.
 
 A response of 512 vectors has 2.8 MB, nearly all of it base64. A JSON parser would copy each vector into a string first.
-Here they are decoded where they stand, and the parser gets the response with a short placeholder for each.
+Here the parser gets the response with a short placeholder for each vector, and the vector stays where it is until its
+row is filled.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from .responses import parse
 
 # The key of a vector, with the spaces that the service writes, up to the first character of the vector.
 _KEY = re.compile(rb'"embedding" ?: ?"')
-_PLACEHOLDER = b"~"
+_PLACEHOLDER = "~"
 
 
 def parse_vectors(body: bytes) -> Any:
-    """Return the JSON value of a response. Its vectors in base64 are their decoded bytes instead of strings.
+    """Return the JSON value of a response. A vector in base64 is a view of its characters instead of a string.
 
-    Anything unexpected, such as a vector in another place or invalid base64, is parsed as
+    Anything unexpected, such as a vector in another place, is parsed as
     :func:`~jina_client.protocol.responses.parse` does.
 
     Raises:
@@ -36,53 +37,66 @@ def parse_vectors(body: bytes) -> Any:
     # With a backslash, a vector may have escaped characters, and the key may stand inside a string.
     if match is None or b"\\" in body:
         return parse(body)
-    key, view, find = match.group(), memoryview(body), body.find
-    between: list[bytes] = []
-    vectors: list[bytes] = []
-    position, key_start = 0, match.start()
+    vectors, rest = _divide(body, match.start(), match.end())
     try:
-        while key_start >= 0:
-            start = key_start + len(key)
-            end = find(b'"', start)
-            vectors.append(pybase64.b64decode(view[start:end], validate=True))
-            between.append(body[position:start])
-            position = end
-            key_start = find(key, end)
-        rest = _PLACEHOLDER.join((*between, body[position:]))
         value = parse(rest)
-    except (ValueError, JinaError):
+    except JinaError:
         return parse(body)
     items = value.get("data") if isinstance(value, dict) else None
     # The items have the placeholders in the order of the vectors if each has one, and nothing else looks like one.
-    if not isinstance(items, list) or not len(items) == len(vectors) == rest.count(b'"%b"' % _PLACEHOLDER):
+    if not isinstance(items, list) or not len(items) == len(vectors) == rest.count(b'"%b"' % _PLACEHOLDER.encode()):
         return parse(body)
-    if not all(map(_has_placeholder, items)):
+    if [item.get("embedding") if type(item) is dict else None for item in items] != [_PLACEHOLDER] * len(items):
         return parse(body)
     for item, vector in zip(items, vectors, strict=True):
         item["embedding"] = vector
     return value
 
 
+def _divide(body: bytes, key_start: int, start: int) -> tuple[list[memoryview], bytes]:
+    """Return the strings after a key, and the body with a placeholder for each.
+
+    Args:
+        body: the response.
+        key_start: where the key begins for the first time.
+        start: where the first string begins.
+    """
+    key, view, find = body[key_start:start], memoryview(body), body.find
+    vectors = list[memoryview]()
+    between = list[bytes]()
+    position = 0
+    # A vector without an end is left to the parser, which then finds that the body is truncated.
+    while key_start >= 0 and (end := find(b'"', start)) >= 0:
+        vectors.append(view[start:end])
+        between.append(body[position:start])
+        position = end
+        key_start = find(key, end)
+        start = key_start + len(key)
+    return vectors, _PLACEHOLDER.encode().join((*between, body[position:]))
+
+
 def fill_rows(items: Sequence[dict[str, Any]], out: NDArray[Any]) -> int:
-    """Write vectors that :func:`parse_vectors` has decoded to the rows of a float32 array, as long as they fit.
+    """Decode vectors that :func:`parse_vectors` has found into the rows of a float32 array, as long as they fit.
 
     Args:
         items: the items of a response, in the order of the rows.
         out: the array, with one row per item.
 
     Returns:
-        The number of rows filled. The item after them has another form or another length.
+        The number of rows filled. The item after them has another form or another length, or is not base64.
     """
     if sys.byteorder != "little" or not out.flags.c_contiguous:
         return 0
-    target, size = out.data.cast("B"), out.shape[1] * out.itemsize
+    rows, size, decode = out.data.cast("B"), out.shape[1] * out.itemsize, pybase64.b64decode
     for row, item in enumerate(items):
         value = item.get("embedding")
-        if type(value) is not bytes or len(value) != size:
+        if type(value) is not memoryview:
             return row
-        target[row * size : (row + 1) * size] = value
+        try:
+            vector = decode(value, None, True)
+        except ValueError:
+            return row
+        if len(vector) != size:
+            return row
+        rows[row * size : (row + 1) * size] = vector
     return len(items)
-
-
-def _has_placeholder(item: Any) -> bool:
-    return isinstance(item, dict) and item.get("embedding") == "~"

@@ -141,10 +141,8 @@ def vector(value: Any, embedding_type: EmbeddingType, name: str) -> NDArray[Any]
     """Return one vector: float32 from base64 or JSON numbers, or bytes from the JSON numbers of a binary layout."""
     try:
         if embedding_type in FLOATS:
-            if isinstance(value, str):
-                value = pybase64.b64decode(value, validate=True)
-            if isinstance(value, bytes):
-                return np.frombuffer(value, "<f4")
+            if isinstance(value, (str, memoryview)):
+                return np.frombuffer(pybase64.b64decode(value, validate=True), "<f4")
             return _numbers(value).astype(np.float32)
         return _codes(_numbers(value), embedding_type)
     except (ValueError, TypeError) as error:
