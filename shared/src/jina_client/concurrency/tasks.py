@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
+import threading
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
@@ -110,12 +111,16 @@ class TaskWorkers:
 
 def _event() -> tuple[asyncio.Event, Callable[[], None]]:
     """Return an event of the running loop, and a function that sets it from any thread."""
-    loop, event = asyncio.get_running_loop(), asyncio.Event()
+    loop, event, thread = asyncio.get_running_loop(), asyncio.Event(), threading.get_ident()
 
     def set_event() -> None:
         # A closed event loop waits for nothing.
         with suppress(RuntimeError):
-            loop.call_soon_threadsafe(event.set)
+            if threading.get_ident() == thread:
+                # Setting it through the loop would write to a socket, which the loop reads in its next round.
+                event.set()
+            else:
+                loop.call_soon_threadsafe(event.set)
 
     return event, set_event
 
