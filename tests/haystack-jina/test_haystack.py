@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from haystack import Document, Pipeline
 from haystack.components.retrievers.in_memory import InMemoryEmbeddingRetriever
 from haystack.components.writers import DocumentWriter
+from haystack.dataclasses import ByteStream, SparseEmbedding
 from haystack.document_stores.in_memory import InMemoryDocumentStore
 from haystack.utils import Secret
 from haystack_integrations.components.embedders.jina import JinaDocumentEmbedder, JinaTextEmbedder
@@ -76,6 +78,31 @@ def test_documents_are_copied_in_order_with_their_vectors(server: Recorder) -> N
         assert [document.id for document in documents] == [document.id for document in originals]
         assert all(np.array_equal(document.embedding, vector_of(document.content)) for document in documents)
     assert all(document.embedding is None for document in originals)
+
+
+class _Shouting(Document):
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.content = (self.content or "").upper()
+
+
+@pytest.mark.parametrize(
+    "original",
+    [
+        Document(content="a", meta={"page": 1}, score=0.5, sparse_embedding=SparseEmbedding([1], [0.5])),
+        Document(content="a", blob=ByteStream(b"a", mime_type="text/plain"), embedding=[1.0]),
+        _Shouting(content="a"),
+    ],
+)
+def test_a_copy_is_that_of_dataclasses_replace(server: Recorder, original: Document) -> None:
+    before = dict(vars(original))
+    embedder = JinaDocumentEmbedder(base_url=server.url, progress_bar=False)
+    copied = embedder.run([original])["documents"][0]
+    replaced = replace(original, embedding=copied.embedding)
+    assert type(copied) is type(replaced)
+    assert vars(copied) == vars(replaced)
+    assert copied.meta is original.meta
+    assert vars(original) == before
 
 
 def test_batches_are_sent_concurrently(server: Recorder) -> None:
