@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import gc
 import re
 from contextvars import ContextVar
 from typing import Any
@@ -11,14 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 from jina_client import (
-    Embeddings,
     JinaClient,
     JinaConnectionError,
     JinaInputError,
     JinaResponseError,
     PartialFailureError,
     PermissionDeniedError,
-    Usage,
 )
 from loopback import Answer, Recorder, Sent, embeddings, vector_of
 
@@ -30,18 +27,6 @@ def test_vectors_are_in_input_order(client: Any) -> None:
     assert result.vectors.dtype == np.float32
     assert np.array_equal(result.vectors, np.stack([vector_of(text) for text in TEXTS]))
     assert len(result) == len(list(result)) == len(result.tolist()) == 300
-
-
-def test_lists_are_made_without_collecting_garbage() -> None:
-    collections: list[str] = []
-    gc.callbacks.append(lambda phase, info: collections.append(phase))
-    try:
-        rows = Embeddings(np.ones((3000, 2), np.float32), Usage(), "model").tolist()
-    finally:
-        gc.callbacks.pop()
-    assert len(collections) <= 2
-    assert rows[0] == [1.0, 1.0]
-    assert gc.isenabled()
 
 
 def test_a_request_has_at_most_batch_size_inputs(client: Any, server: Recorder) -> None:

@@ -17,6 +17,7 @@ from ..components.vectors import (
     to_lists,
 )
 from ..errors import JinaError
+from ..lists import making_lists
 from ..models import Role, task_by_role
 from ..options import EmbedListOptions, EmbedOptions, InputOptions, OnError, RerankOptions
 from ..results import Embeddings, MultiVectors, RerankResult, Usage
@@ -54,7 +55,13 @@ class Embedder:
         self._options: EmbedOptions = options
 
     def embed(
-        self, inputs: Sequence[Any], role: Role, *, on_error: OnError = "raise", **options: Unpack[EmbedOptions]
+        self,
+        inputs: Sequence[Any],
+        role: Role,
+        *,
+        on_error: OnError = "raise",
+        lists: bool = False,
+        **options: Unpack[EmbedOptions],
     ) -> Embeddings:
         """Embed inputs in their role, one vector each.
 
@@ -62,18 +69,20 @@ class Embedder:
             inputs: as in :meth:`jina_client.JinaClient.embed`.
             role: whether they are queries or documents.
             on_error: as in :meth:`jina_client.JinaClient.embed`.
+            lists: make the lists that :meth:`jina_client.Embeddings.tolist` returns while requests are in flight.
             **options: of this call, instead of those of the object.
         """
         if is_empty(inputs):
             return no_embeddings(self._model)
         client = self._connection.client
-        return client.embed(
-            inputs, model=self._model, on_error=on_error, **self._input_options, **self._call(role, options)
-        )
+        with making_lists(lists):
+            return client.embed(
+                inputs, model=self._model, on_error=on_error, **self._input_options, **self._call(role, options)
+            )
 
     def embed_lists(self, inputs: Sequence[Any], role: Role, **options: Unpack[EmbedOptions]) -> list[list[float]]:
         """Embed inputs as lists of floats, which frameworks store; see :func:`to_lists`."""
-        return self.to_lists(self.embed(inputs, role, **options))
+        return self.to_lists(self.embed(inputs, role, lists=True, **options))
 
     def embed_chunked(self, documents: Sequence[Sequence[str]], **options: Unpack[EmbedOptions]) -> list[Embeddings]:
         """Embed documents that are lists of chunks, each chunk in the context of its document.

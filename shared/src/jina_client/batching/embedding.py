@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import JinaError, JinaResponseError, PartialFailureError
 from ..inputs import Item, held_by, kind_of, size_of, tokens_of
+from ..lists import Lists
 from ..models import LIST_LIMIT
 from ..protocol import Call, EmbedRequest, usage_of
 from ..protocol.responses import as_object, model_of
@@ -68,6 +69,7 @@ class EmbedJob(Job[Embeddings]):
         self._pdfs = {batch.start for batch in batches if kind_of(inputs[batch.start]) == "pdf"}
         self._parts: dict[int, NDArray[Any]] = {}
         self._vectors: NDArray[Any] | None = None
+        self._lists = Lists.if_wanted()
         cached = cached or {}
         self.cached_count = len(cached)
         # The rows of the result are the caller's whole list.
@@ -117,6 +119,15 @@ class EmbedJob(Job[Embeddings]):
         self.usage += usage_of(body)
         self.model = model_of(body, self.model)
 
+    def make_lists(self, batch: range) -> Iterator[None]:
+        """Make the lists of a batch, if the caller wants lists and every vector has arrived."""
+        places, vectors = self.origins(batch), self._vectors
+        if self._lists is None or vectors is None or vectors.dtype.kind != "f" or not isinstance(places, range):
+            return
+        rows = range(places.start - self._first, places.stop - self._first)
+        if self._has_row[rows.start : rows.stop].all():
+            yield from self._lists.make(vectors, rows)
+
     def _read_rows(self, piece: range, places: Sequence[int], body: Mapping[str, Any]) -> None:
         invalid: dict[int, JinaError] = {}
         rows = None
@@ -157,7 +168,7 @@ class EmbedJob(Job[Embeddings]):
         if not self._parts:
             vectors, indices = self._rows(), np.flatnonzero(self._has_row) + self._first
             whole = len(indices) == len(self._has_row)
-            return Embeddings(vectors, self.usage, self.model, None if whole else indices, failed)
+            return Embeddings(vectors, self.usage, self.model, None if whole else indices, failed, _lists=self._lists)
         rows = dict(zip(np.flatnonzero(self._has_row).tolist(), self._rows(), strict=True))
         by_place = {self._places[start]: pages for start, pages in self._parts.items()}
         by_place.update({place + self._first: row[np.newaxis] for place, row in rows.items()})

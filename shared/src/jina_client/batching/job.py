@@ -102,6 +102,10 @@ class Job(ABC, Generic[T]):
             self.size_limits.accepted(len(piece))
             self._has_response = True
 
+    def make_lists(self, batch: range) -> Iterator[None]:
+        """Make the lists of a batch whose requests have ended, if the caller wants lists, in steps of a few ms."""
+        return iter(())
+
     def finish_batch(self, bisection: Bisection) -> None:
         """Record the failures of one batch. Any thread may call this."""
         with self._storing:

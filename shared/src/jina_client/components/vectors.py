@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import JinaError, JinaInputError, PartialFailureError
+from ..lists import as_lists
 from ..models import Role
 from ..options import OnError
 from ..quantization import unpack
 from ..results import Embeddings, Usage
-from ..results.embeddings import as_lists
 
 
 def is_empty(items: Any) -> bool:

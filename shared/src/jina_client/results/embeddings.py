@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,24 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import JinaError
+from ..lists import Lists, as_lists
 from .sequence import ResultSequence
 from .usage import Usage
-
-
-def as_lists(vectors: NDArray[Any]) -> list[list[float]]:
-    """Return vectors as lists of Python numbers.
-
-    Python 3.11 collects garbage while it makes the lists, and looks at all of their numbers each time, which takes
-    longer than making them. Later versions collect afterwards, as this function does.
-    """
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        lists: list[list[float]] = vectors.tolist()
-        return lists
-    finally:
-        if collects:
-            gc.enable()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +37,7 @@ class Embeddings:
     input_indices: NDArray[np.intp] | None = field(default=None, repr=False)
     failed: Mapping[int, JinaError] = field(default_factory=dict)
     windows: int = 1
+    _lists: Lists | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -69,7 +54,8 @@ class Embeddings:
 
     def tolist(self) -> list[list[float]]:
         """Return the vectors as lists of Python numbers, the form that frameworks store."""
-        return as_lists(self.vectors)
+        made = None if self._lists is None else self._lists.take(len(self.vectors))
+        return as_lists(self.vectors) if made is None else made
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -147,7 +147,7 @@ class JinaDocumentEmbedder(JinaComponent):
                 document_inputs.inputs, self._sources(document_inputs.sent), **options
             )
         else:
-            result = self._embedder().embed(document_inputs.inputs, "document", **options)
+            result = self._embedder().embed(document_inputs.inputs, "document", lists=True, **options)
         return document_inputs.output(result, with_embedding)
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
@@ -166,7 +166,7 @@ class JinaDocumentEmbedder(JinaComponent):
                 document_inputs.inputs, self._sources(document_inputs.sent), **options
             )
         else:
-            result = await self._async_embedder().embed(document_inputs.inputs, "document", **options)
+            result = await self._async_embedder().embed(document_inputs.inputs, "document", lists=True, **options)
         return document_inputs.output(result, with_embedding)
 
     def _inputs(self, documents: list[Document]) -> DocumentInputs:

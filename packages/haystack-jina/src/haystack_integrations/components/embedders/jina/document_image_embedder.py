@@ -127,7 +127,11 @@ class JinaDocumentImageEmbedder(JinaComponent):
         """
         document_inputs = self._inputs(documents)
         result = self._embedder().embed(
-            document_inputs.inputs, "document", on_error=document_inputs.on_error, show_progress=self.progress_bar
+            document_inputs.inputs,
+            "document",
+            on_error=document_inputs.on_error,
+            lists=True,
+            show_progress=self.progress_bar,
         )
         return document_inputs.output(result, self._embedded)
 
@@ -144,7 +148,11 @@ class JinaDocumentImageEmbedder(JinaComponent):
         """
         document_inputs = await asyncio.to_thread(self._inputs, documents)
         result = await self._async_embedder().embed(
-            document_inputs.inputs, "document", on_error=document_inputs.on_error, show_progress=self.progress_bar
+            document_inputs.inputs,
+            "document",
+            on_error=document_inputs.on_error,
+            lists=True,
+            show_progress=self.progress_bar,
         )
         return document_inputs.output(result, self._embedded)
 
