@@ -6,9 +6,9 @@ Example:
     >>> vectors = client.embed(["a text", "another"], model="jina-embeddings-v3").vectors
 """
 
-from ._async.client import AsyncJinaClient
+from typing import TYPE_CHECKING
+
 from ._sync.client import JinaClient
-from .cache import EmbeddingCache
 from .default_models import JinaDefaultModelWarning
 from .errors import (
     AuthenticationError,
@@ -29,29 +29,33 @@ from .errors import (
     RequestTooLargeError,
     ServerError,
 )
+from .lazy import load_on_use
 from .observation import Attempt
-from .quantization import StorageEstimate, estimate_storage
-from .results import (
-    BatchJob,
-    BatchOutput,
-    Classification,
-    Classifications,
-    ClassifierInfo,
-    Embeddings,
-    Grounding,
-    LabelScore,
-    ModelInfo,
-    MultiVectors,
-    Page,
-    RankedDocument,
-    RerankResult,
-    SearchResults,
-    Segments,
-    SparseEmbeddings,
-    TrainedClassifier,
-    Usage,
-)
+from .results import Embeddings, Usage
 from .version import __version__
+
+if TYPE_CHECKING:
+    from ._async.client import AsyncJinaClient
+    from .cache import EmbeddingCache
+    from .quantization import StorageEstimate, estimate_storage
+    from .results import (
+        BatchJob,
+        BatchOutput,
+        Classification,
+        Classifications,
+        ClassifierInfo,
+        Grounding,
+        LabelScore,
+        ModelInfo,
+        MultiVectors,
+        Page,
+        RankedDocument,
+        RerankResult,
+        SearchResults,
+        Segments,
+        SparseEmbeddings,
+        TrainedClassifier,
+    )
 
 __all__ = [
     "AsyncJinaClient",
@@ -98,3 +102,14 @@ __all__ = [
     "__version__",
     "estimate_storage",
 ]
+
+load_on_use(
+    __name__,
+    {
+        "._async.client": "AsyncJinaClient",
+        ".cache": "EmbeddingCache",
+        ".quantization": "StorageEstimate estimate_storage",
+        ".results": "BatchJob BatchOutput Classification Classifications ClassifierInfo Grounding LabelScore ModelInfo "
+        "MultiVectors Page RankedDocument RerankResult SearchResults Segments SparseEmbeddings TrainedClassifier",
+    },
+)

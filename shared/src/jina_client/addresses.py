@@ -5,13 +5,19 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from .errors import JinaInputError
-from .protocol.reader import READER_HOSTS, ReaderMode
 
+ReaderMode = Literal["read", "search", "ground"]
+
+READER_HOSTS: Mapping[ReaderMode, str] = {
+    "read": "https://r.jina.ai",
+    "search": "https://s.jina.ai",
+    "ground": "https://g.jina.ai",
+}
 DEFAULT_BASE_URL = "https://api.jina.ai/v1"
 LOCAL = "local"
 SAGEMAKER = "sagemaker"

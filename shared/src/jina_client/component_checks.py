@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
+from . import protocol
 from .addresses import has_catalog_models
 from .checks import check_flag, check_whole
 from .errors import JinaInputError
 from .models import LIST_LIMIT, Endpoint, Role, find_model, models_for, similar_model, task_by_role
-from .protocol import ClassifyRequest, EmbedRequest, MultiVectorRequest, RerankRequest
-from .protocol.classification import Labels
 from .protocol.model_options import known_model
 from .settings import check_settings
 
@@ -81,7 +80,7 @@ def check_embedder(
     for role in ("query", "document"):
         task = tasks[role]
         late = late_chunking and role == "document"
-        EmbedRequest.build(model, {**options, "task": task}, late_chunking=late)
+        protocol.EmbedRequest.build(model, {**options, "task": task}, late_chunking=late)
 
 
 def check_multi_vector_embedder(
@@ -89,13 +88,13 @@ def check_multi_vector_embedder(
 ) -> None:
     """Raise JinaInputError for a model or an option of a multi-vector embedder that cannot work."""
     check_model(model, "multi-vector", service, classes)
-    MultiVectorRequest.build(model, _without_list_options(options), input_type=input_type)
+    protocol.MultiVectorRequest.build(model, _without_list_options(options), input_type=input_type)
 
 
 def check_reranker(model: str, service: str | None, classes: Mapping[str, str], **options: Any) -> None:
     """Raise JinaInputError for a model or an option of a reranker that cannot work; ``None`` is a default."""
     check_model(model, "rerank", service, classes)
-    RerankRequest.build(model, _without_list_options(options))
+    protocol.RerankRequest.build(model, _without_list_options(options))
 
 
 def check_classifier(
@@ -103,7 +102,7 @@ def check_classifier(
     service: str | None,
     classes: Mapping[str, str],
     *,
-    labels: Labels | None = None,
+    labels: protocol.Labels | None = None,
     classifier_id: str | None = None,
     **options: Any,
 ) -> None:
@@ -111,7 +110,7 @@ def check_classifier(
     if classifier_id is None:
         check_model(model, "classify", service, classes)
     _without_list_options(options)
-    ClassifyRequest.build(model=model, labels=labels, classifier_id=classifier_id)
+    protocol.ClassifyRequest.build(model=model, labels=labels, classifier_id=classifier_id)
 
 
 def check_image_side(value: Any) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from traceback import format_exception
 from typing import Any
 
+from . import protocol
 from .addresses import endpoint_url, may_receive_key
 from .advice import advice_for
 from .cancellation import Cancellation
@@ -17,8 +18,6 @@ from .errors import JinaConnectionError, JinaResponseError, error_from_response,
 from .gateway import header_of_key
 from .protocol import Call, parse
 from .protocol.base64_vectors import parse_vectors
-from .protocol.reader import parse_reader_response
-from .protocol.responses import parse_lines
 from .settings import Settings
 from .transport import Request, Response
 from .turns import Turn
@@ -95,9 +94,9 @@ class HttpCodec:
         """
         if 200 <= response.status < 300:
             if call.url is not None:
-                return parse_reader_response(call, response.body, response.headers)
+                return protocol.parse_reader_response(call, response.body, response.headers)
             if call.lines:
-                return parse_lines(response.body)
+                return protocol.parse_lines(response.body)
             if call.method == "DELETE" and not response.body:
                 return {}
             body = parse_vectors(response.body) if call.vectors else parse(response.body)

@@ -6,8 +6,9 @@ import, and the retrievers need the package ``jina-index``.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from jina_client.integration import load_on_use
 
 from .embeddings import JinaEmbeddings
 
@@ -32,26 +33,13 @@ __all__ = [
     "add_chunks",
 ]
 
-_MODULES = {
-    "JinaDocumentSearch": "tools",
-    "JinaLateInteractionRetriever": "retrievers",
-    "JinaReader": "tools",
-    "JinaRerank": "rerank",
-    "JinaRetriever": "retrievers",
-    "JinaSearch": "search",
-    "JinaSearchAPIWrapper": "search",
-    "RerankInput": "rerank",
-    "aadd_chunks": "late_chunking",
-    "add_chunks": "late_chunking",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f".{_MODULES[name]}", __name__), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+load_on_use(
+    __name__,
+    {
+        ".late_chunking": "aadd_chunks add_chunks",
+        ".rerank": "JinaRerank RerankInput",
+        ".retrievers": "JinaLateInteractionRetriever JinaRetriever",
+        ".search": "JinaSearch JinaSearchAPIWrapper",
+        ".tools": "JinaDocumentSearch JinaReader",
+    },
+)

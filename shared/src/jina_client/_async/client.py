@@ -5,17 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from typing import Any, Unpack
 
+from .. import batching, protocol, results
 from ..arguments import keyword_options
-from ..batching import (
-    SegmentJob,
-    StreamPlan,
-    plan_classify,
-    plan_embed,
-    plan_embed_chunked,
-    plan_multi_vector,
-    plan_rerank,
-    plan_sparse,
-)
 from ..concurrency.tasks import closed_by_loop, in_thread
 from ..estimates import Tokenizer, estimate_tokens
 from ..inputs import as_text
@@ -31,10 +22,7 @@ from ..options import (
     RerankOptions,
     returns_failures,
 )
-from ..protocol import ClassifyRequest, MultiVectorRequest, SegmentRequest, SparseRequest
-from ..protocol.classification import Labels
-from ..protocol.multi_vector import ColbertEndpoint
-from ..results import Classifications, Embeddings, MultiVectors, RerankResult, Segments, SparseEmbeddings
+from ..results import Embeddings
 from .lifecycle import AsyncClientLifecycle
 
 
@@ -131,7 +119,7 @@ class AsyncJinaClient(AsyncClientLifecycle):
             JinaError: every input failed; see :mod:`jina_client.errors`.
         """
         partial = returns_failures(on_error)
-        job = await self._runner.plan(model, plan_embed, inputs, model, options, late_chunking=late_chunking)
+        job = await self._runner.plan(model, batching.plan_embed, inputs, model, options, late_chunking=late_chunking)
         return await self._runner.run(job, show_progress=options.get("show_progress", False), partial=partial)
 
     @keyword_options(EmbedListOptions, EMBEDDING_ALIASES)
@@ -163,7 +151,7 @@ class AsyncJinaClient(AsyncClientLifecycle):
             PartialFailureError: inputs failed; ``completed`` holds the results that were not yielded yet.
             JinaInputError: an invalid input.
         """
-        plan = StreamPlan(self._runner.context, model, options)
+        plan = batching.StreamPlan(self._runner.context, model, options)
         partial = returns_failures(on_error)
         stream = self._runner.stream(plan, inputs, show_progress=options.get("show_progress", False), partial=partial)
         return closed_by_loop(stream)
@@ -191,7 +179,7 @@ class AsyncJinaClient(AsyncClientLifecycle):
             JinaInputError: a model without late chunking, or an invalid option.
             PartialFailureError: some documents failed; ``completed`` and ``failed`` are by document.
         """
-        job = await self._runner.plan(model, plan_embed_chunked, documents, model, options)
+        job = await self._runner.plan(model, batching.plan_embed_chunked, documents, model, options)
         await self._runner.run(job, show_progress=options.get("show_progress", False))
         return job.by_document()
 
@@ -203,10 +191,10 @@ class AsyncJinaClient(AsyncClientLifecycle):
         model: str = MULTI_VECTOR_MODEL,
         input_type: Role = "document",
         return_tokenized_input: bool = False,
-        endpoint: ColbertEndpoint = "embeddings",
+        endpoint: protocol.ColbertEndpoint = "embeddings",
         on_error: OnError = "raise",
         **options: Unpack[MultiVectorOptions],
-    ) -> MultiVectors:
+    ) -> results.MultiVectors:
         """Embed inputs, one vector per token, for late interaction.
 
         Args:
@@ -226,10 +214,10 @@ class AsyncJinaClient(AsyncClientLifecycle):
             JinaInputError: an invalid input or option; nothing was sent.
             JinaError: see :mod:`jina_client.errors`.
         """
-        request = MultiVectorRequest.build(
+        request = protocol.MultiVectorRequest.build(
             model, options, input_type=input_type, return_tokenized_input=return_tokenized_input, endpoint=endpoint
         )
-        job = await self._runner.plan(model, plan_multi_vector, inputs, request, options)
+        job = await self._runner.plan(model, batching.plan_multi_vector, inputs, request, options)
         partial = returns_failures(on_error)
         return await self._runner.run(job, show_progress=options.get("show_progress", False), partial=partial)
 
@@ -241,7 +229,7 @@ class AsyncJinaClient(AsyncClientLifecycle):
         task: str | None = None,
         batch_size: int | None = None,
         show_progress: bool = False,
-    ) -> SparseEmbeddings:
+    ) -> results.SparseEmbeddings:
         """Embed texts as sparse vectors: a score for each token that matters.
 
         Args:
@@ -258,13 +246,15 @@ class AsyncJinaClient(AsyncClientLifecycle):
             JinaInputError: an invalid input or option; nothing was sent.
             JinaError: see :mod:`jina_client.errors`.
         """
-        job = plan_sparse(self._runner.context, inputs, SparseRequest.build(model, task=task), batch_size)
+        job = batching.plan_sparse(
+            self._runner.context, inputs, protocol.SparseRequest.build(model, task=task), batch_size
+        )
         return await self._runner.run(job, show_progress=show_progress)
 
     @keyword_options(RerankOptions, RERANK_ALIASES)
     async def rerank(
         self, query: Any, documents: Iterable[Any], *, model: str = RERANKER_MODEL, **options: Unpack[RerankOptions]
-    ) -> RerankResult:
+    ) -> results.RerankResult:
         """Sort documents by their relevance to a query.
 
         Args:
@@ -288,19 +278,21 @@ class AsyncJinaClient(AsyncClientLifecycle):
             JinaInputError: an invalid input or option; nothing was sent.
             JinaError: see :mod:`jina_client.errors`.
         """
-        return await self._runner.run(await self._runner.plan(model, plan_rerank, query, documents, model, options))
+        return await self._runner.run(
+            await self._runner.plan(model, batching.plan_rerank, query, documents, model, options)
+        )
 
     @keyword_options(InputOptions)
     async def classify(
         self,
         inputs: Iterable[Any],
-        labels: Labels | None = None,
+        labels: protocol.Labels | None = None,
         *,
         model: str = CLASSIFIER_MODEL,
         classifier_id: str | None = None,
         show_progress: bool = False,
         **options: Unpack[InputOptions],
-    ) -> Classifications:
+    ) -> results.Classifications:
         """Classify inputs, by labels (zero-shot) or by a trained classifier (few-shot).
 
         Args:
@@ -318,8 +310,8 @@ class AsyncJinaClient(AsyncClientLifecycle):
             JinaInputError: an invalid input or option; nothing was sent.
             JinaError: see :mod:`jina_client.errors`.
         """
-        request = ClassifyRequest.build(model=model, labels=labels, classifier_id=classifier_id)
-        job = await self._runner.plan(model, plan_classify, inputs, model, request, options)
+        request = protocol.ClassifyRequest.build(model=model, labels=labels, classifier_id=classifier_id)
+        job = await self._runner.plan(model, batching.plan_classify, inputs, model, request, options)
         return await self._runner.run(job, show_progress=show_progress)
 
     async def segment(
@@ -332,7 +324,7 @@ class AsyncJinaClient(AsyncClientLifecycle):
         return_tokens: bool = False,
         head: int | None = None,
         tail: int | None = None,
-    ) -> Segments:
+    ) -> results.Segments:
         """Split a text into chunks along its structure, and count its tokens.
 
         Args:
@@ -348,7 +340,7 @@ class AsyncJinaClient(AsyncClientLifecycle):
             JinaInputError: an invalid option; nothing was sent.
             JinaError: see :mod:`jina_client.errors`.
         """
-        request = SegmentRequest.build(
+        request = protocol.SegmentRequest.build(
             tokenizer=tokenizer,
             max_chunk_length=max_chunk_length,
             return_chunks=return_chunks,
@@ -356,7 +348,7 @@ class AsyncJinaClient(AsyncClientLifecycle):
             head=head,
             tail=tail,
         )
-        return await self._runner.run(SegmentJob(request, as_text(text, "text")))
+        return await self._runner.run(batching.SegmentJob(request, as_text(text, "text")))
 
     async def estimate_tokens(
         self,

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
+from .. import resources
 from ..arguments import arguments_of
 from ..results import Usage
 from ..server_health import ServerState
 from ..settings import Settings
-from .batches import AsyncBatches
-from .classifiers import AsyncClassifiers
-from .models import AsyncModels
 from .runner import AsyncRunner
-from .web import AsyncWeb
 
 
 class AsyncClientLifecycle:
@@ -45,6 +43,26 @@ class AsyncClientLifecycle:
         """The state of each server if ``base_url`` names several, otherwise an empty list."""
         return self._runner.servers
 
+    @cached_property
+    def batches(self) -> resources.AsyncBatches:
+        """Batch jobs, which the service runs in the background."""
+        return resources.AsyncBatches(self._runner)
+
+    @cached_property
+    def classifiers(self) -> resources.AsyncClassifiers:
+        """Trained classifiers."""
+        return resources.AsyncClassifiers(self._runner)
+
+    @cached_property
+    def models(self) -> resources.AsyncModels:
+        """The models that the service offers."""
+        return resources.AsyncModels(self._runner)
+
+    @cached_property
+    def web(self) -> resources.AsyncWeb:
+        """Reads, searches and checks the web."""
+        return resources.AsyncWeb(self._runner)
+
     async def aclose(self) -> None:
         """Close the connections; a later call opens them again. A transport that the caller passed stays open."""
         await self._runner.aclose()
@@ -66,7 +84,3 @@ class AsyncClientLifecycle:
     def _open(self, settings: Settings) -> None:
         self._settings = settings
         self._runner = AsyncRunner(settings)
-        self.batches = AsyncBatches(self._runner)
-        self.classifiers = AsyncClassifiers(self._runner)
-        self.models = AsyncModels(self._runner)
-        self.web = AsyncWeb(self._runner)

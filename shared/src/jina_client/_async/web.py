@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from ..addresses import reader_root
+from ..addresses import ReaderMode, reader_root
 from ..arguments import keyword_options
 from ..batching import SingleCall
 from ..options import GroundOptions, ReadOptions, SearchOptions
 from ..protocol import ReaderRequest
-from ..protocol.reader import ReaderMode
 from ..results import Grounding, Page, SearchResults
 from .runner import AsyncRunner
 

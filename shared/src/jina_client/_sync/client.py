@@ -6,17 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Unpack
 
+from .. import batching, protocol, results
 from ..arguments import keyword_options
-from ..batching import (
-    SegmentJob,
-    StreamPlan,
-    plan_classify,
-    plan_embed,
-    plan_embed_chunked,
-    plan_multi_vector,
-    plan_rerank,
-    plan_sparse,
-)
 from ..concurrency.threads import closed_by_loop, in_thread
 from ..estimates import Tokenizer, estimate_tokens
 from ..inputs import as_text
@@ -32,10 +23,7 @@ from ..options import (
     RerankOptions,
     returns_failures,
 )
-from ..protocol import ClassifyRequest, MultiVectorRequest, SegmentRequest, SparseRequest
-from ..protocol.classification import Labels
-from ..protocol.multi_vector import ColbertEndpoint
-from ..results import Classifications, Embeddings, MultiVectors, RerankResult, Segments, SparseEmbeddings
+from ..results import Embeddings
 from .lifecycle import ClientLifecycle
 
 
@@ -132,7 +120,7 @@ class JinaClient(ClientLifecycle):
             JinaError: every input failed; see :mod:`jina_client.errors`.
         """
         partial = returns_failures(on_error)
-        job = self._runner.plan(model, plan_embed, inputs, model, options, late_chunking=late_chunking)
+        job = self._runner.plan(model, batching.plan_embed, inputs, model, options, late_chunking=late_chunking)
         return self._runner.run(job, show_progress=options.get("show_progress", False), partial=partial)
 
     @keyword_options(EmbedListOptions, EMBEDDING_ALIASES)
@@ -164,7 +152,7 @@ class JinaClient(ClientLifecycle):
             PartialFailureError: inputs failed; ``completed`` holds the results that were not yielded yet.
             JinaInputError: an invalid input.
         """
-        plan = StreamPlan(self._runner.context, model, options)
+        plan = batching.StreamPlan(self._runner.context, model, options)
         partial = returns_failures(on_error)
         stream = self._runner.stream(plan, inputs, show_progress=options.get("show_progress", False), partial=partial)
         return closed_by_loop(stream)
@@ -192,7 +180,7 @@ class JinaClient(ClientLifecycle):
             JinaInputError: a model without late chunking, or an invalid option.
             PartialFailureError: some documents failed; ``completed`` and ``failed`` are by document.
         """
-        job = self._runner.plan(model, plan_embed_chunked, documents, model, options)
+        job = self._runner.plan(model, batching.plan_embed_chunked, documents, model, options)
         self._runner.run(job, show_progress=options.get("show_progress", False))
         return job.by_document()
 
@@ -204,10 +192,10 @@ class JinaClient(ClientLifecycle):
         model: str = MULTI_VECTOR_MODEL,
         input_type: Role = "document",
         return_tokenized_input: bool = False,
-        endpoint: ColbertEndpoint = "embeddings",
+        endpoint: protocol.ColbertEndpoint = "embeddings",
         on_error: OnError = "raise",
         **options: Unpack[MultiVectorOptions],
-    ) -> MultiVectors:
+    ) -> results.MultiVectors:
         """Embed inputs, one vector per token, for late interaction.
 
         Args:
@@ -227,10 +215,10 @@ class JinaClient(ClientLifecycle):
             JinaInputError: an invalid input or option; nothing was sent.
             JinaError: see :mod:`jina_client.errors`.
         """
-        request = MultiVectorRequest.build(
+        request = protocol.MultiVectorRequest.build(
             model, options, input_type=input_type, return_tokenized_input=return_tokenized_input, endpoint=endpoint
         )
-        job = self._runner.plan(model, plan_multi_vector, inputs, request, options)
+        job = self._runner.plan(model, batching.plan_multi_vector, inputs, request, options)
         partial = returns_failures(on_error)
         return self._runner.run(job, show_progress=options.get("show_progress", False), partial=partial)
 
@@ -242,7 +230,7 @@ class JinaClient(ClientLifecycle):
         task: str | None = None,
         batch_size: int | None = None,
         show_progress: bool = False,
-    ) -> SparseEmbeddings:
+    ) -> results.SparseEmbeddings:
         """Embed texts as sparse vectors: a score for each token that matters.
 
         Args:
@@ -259,13 +247,15 @@ class JinaClient(ClientLifecycle):
             JinaInputError: an invalid input or option; nothing was sent.
             JinaError: see :mod:`jina_client.errors`.
         """
-        job = plan_sparse(self._runner.context, inputs, SparseRequest.build(model, task=task), batch_size)
+        job = batching.plan_sparse(
+            self._runner.context, inputs, protocol.SparseRequest.build(model, task=task), batch_size
+        )
         return self._runner.run(job, show_progress=show_progress)
 
     @keyword_options(RerankOptions, RERANK_ALIASES)
     def rerank(
         self, query: Any, documents: Iterable[Any], *, model: str = RERANKER_MODEL, **options: Unpack[RerankOptions]
-    ) -> RerankResult:
+    ) -> results.RerankResult:
         """Sort documents by their relevance to a query.
 
         Args:
@@ -289,19 +279,19 @@ class JinaClient(ClientLifecycle):
             JinaInputError: an invalid input or option; nothing was sent.
             JinaError: see :mod:`jina_client.errors`.
         """
-        return self._runner.run(self._runner.plan(model, plan_rerank, query, documents, model, options))
+        return self._runner.run(self._runner.plan(model, batching.plan_rerank, query, documents, model, options))
 
     @keyword_options(InputOptions)
     def classify(
         self,
         inputs: Iterable[Any],
-        labels: Labels | None = None,
+        labels: protocol.Labels | None = None,
         *,
         model: str = CLASSIFIER_MODEL,
         classifier_id: str | None = None,
         show_progress: bool = False,
         **options: Unpack[InputOptions],
-    ) -> Classifications:
+    ) -> results.Classifications:
         """Classify inputs, by labels (zero-shot) or by a trained classifier (few-shot).
 
         Args:
@@ -319,8 +309,8 @@ class JinaClient(ClientLifecycle):
             JinaInputError: an invalid input or option; nothing was sent.
             JinaError: see :mod:`jina_client.errors`.
         """
-        request = ClassifyRequest.build(model=model, labels=labels, classifier_id=classifier_id)
-        job = self._runner.plan(model, plan_classify, inputs, model, request, options)
+        request = protocol.ClassifyRequest.build(model=model, labels=labels, classifier_id=classifier_id)
+        job = self._runner.plan(model, batching.plan_classify, inputs, model, request, options)
         return self._runner.run(job, show_progress=show_progress)
 
     def segment(
@@ -333,7 +323,7 @@ class JinaClient(ClientLifecycle):
         return_tokens: bool = False,
         head: int | None = None,
         tail: int | None = None,
-    ) -> Segments:
+    ) -> results.Segments:
         """Split a text into chunks along its structure, and count its tokens.
 
         Args:
@@ -349,7 +339,7 @@ class JinaClient(ClientLifecycle):
             JinaInputError: an invalid option; nothing was sent.
             JinaError: see :mod:`jina_client.errors`.
         """
-        request = SegmentRequest.build(
+        request = protocol.SegmentRequest.build(
             tokenizer=tokenizer,
             max_chunk_length=max_chunk_length,
             return_chunks=return_chunks,
@@ -357,7 +347,7 @@ class JinaClient(ClientLifecycle):
             head=head,
             tail=tail,
         )
-        return self._runner.run(SegmentJob(request, as_text(text, "text")))
+        return self._runner.run(batching.SegmentJob(request, as_text(text, "text")))
 
     def estimate_tokens(
         self,

@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
+from .. import resources
 from ..arguments import arguments_of
 from ..results import Usage
 from ..server_health import ServerState
 from ..settings import Settings
-from .batches import Batches
-from .classifiers import Classifiers
-from .models import Models
 from .runner import Runner
-from .web import Web
 
 
 class ClientLifecycle:
@@ -46,6 +44,26 @@ class ClientLifecycle:
         """The state of each server if ``base_url`` names several, otherwise an empty list."""
         return self._runner.servers
 
+    @cached_property
+    def batches(self) -> resources.Batches:
+        """Batch jobs, which the service runs in the background."""
+        return resources.Batches(self._runner)
+
+    @cached_property
+    def classifiers(self) -> resources.Classifiers:
+        """Trained classifiers."""
+        return resources.Classifiers(self._runner)
+
+    @cached_property
+    def models(self) -> resources.Models:
+        """The models that the service offers."""
+        return resources.Models(self._runner)
+
+    @cached_property
+    def web(self) -> resources.Web:
+        """Reads, searches and checks the web."""
+        return resources.Web(self._runner)
+
     def close(self) -> None:
         """Close the connections; a later call opens them again. A transport that the caller passed stays open."""
         self._runner.close()
@@ -67,7 +85,3 @@ class ClientLifecycle:
     def _open(self, settings: Settings) -> None:
         self._settings = settings
         self._runner = Runner(settings)
-        self.batches = Batches(self._runner)
-        self.classifiers = Classifiers(self._runner)
-        self.models = Models(self._runner)
-        self.web = Web(self._runner)

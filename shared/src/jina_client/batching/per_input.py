@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, Generic, Protocol, TypeVar
 
-from ..inputs import Item, size_of, tokens_of
+from .. import protocol, results
+from ..inputs import Item, as_items, as_texts, size_of, tokens_of
 from ..protocol import Call, usage_of
 from ..protocol.responses import as_object, model_of
+from .context import PlanningContext
 from .job import ANY_FAULT, Job
 
 T = TypeVar("T")
@@ -91,3 +93,48 @@ class PerInputJob(Job[T], Generic[T, R]):
 
     def _done(self) -> Set[int]:
         return self._results.keys()
+
+
+def plan_multi_vector(
+    context: PlanningContext, inputs: Iterable[Any], request: protocol.MultiVectorRequest, options: Mapping[str, Any]
+) -> Job[results.MultiVectors]:
+    """Return the job of :meth:`jina_client.JinaClient.embed_multi_vector`."""
+    items = as_items(inputs, "inputs", request.modalities, request.model, options.get("max_image_side"))
+    context.check(request, request.path, items)
+    batches = context.split(items, options.get("batch_size"), request.row)
+
+    def combine(job: PerInputJob[results.MultiVectors, tuple[Any, tuple[str, ...]]]) -> results.MultiVectors:
+        vectors, tokens = [each[0] for each in job.results], [each[1] for each in job.results]
+        failed = job.failures()
+        indices = sorted(job.completed()) if failed else None
+        return results.MultiVectors(
+            vectors, job.usage, job.model, tokens if request.tokenized else None, indices, failed
+        )
+
+    return PerInputJob(request, items, batches, combine, request.model, lambda result: result[0])
+
+
+def plan_sparse(
+    context: PlanningContext, inputs: Iterable[str], request: protocol.SparseRequest, batch_size: int | None
+) -> Job[results.SparseEmbeddings]:
+    """Return the job of :meth:`jina_client.JinaClient.embed_sparse`."""
+    texts = as_texts(inputs, "inputs")
+    context.check(request, "embeddings", texts)
+    batches = context.split(texts, batch_size, request.row)
+    return PerInputJob(
+        request, texts, batches, lambda job: results.SparseEmbeddings(job.results, job.usage, job.model), request.model
+    )
+
+
+def plan_classify(
+    context: PlanningContext,
+    inputs: Iterable[Any],
+    model: str,
+    request: protocol.ClassifyRequest,
+    options: Mapping[str, Any],
+) -> Job[results.Classifications]:
+    """Return the job of :meth:`jina_client.JinaClient.classify`."""
+    items = as_items(inputs, "inputs", request.modalities, model, options.get("max_image_side"))
+    context.check(request, "classify", items)
+    batches = context.split(items, options.get("batch_size"), request.row)
+    return PerInputJob(request, items, batches, lambda job: results.Classifications(job.results, job.usage))

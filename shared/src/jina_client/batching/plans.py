@@ -1,26 +1,19 @@
-"""Plans: the arguments of a call become a job."""
+"""Plans of calls for vectors: their arguments become jobs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from ..cache import cache_keys
-from ..checks import check_flag
 from ..errors import JinaInputError
 from ..inputs import Item, as_item, as_items, as_list, as_texts, kind_of
-from ..protocol import Call, ClassifyRequest, EmbedRequest, MultiVectorRequest, RerankRequest, SparseRequest
+from ..protocol import Call, EmbedRequest
 from ..protocol.embedding import check_single_document
-from ..protocol.rerank import document_modalities
-from ..results import Classifications, MultiVectors, SparseEmbeddings
 from .batcher import document_ranges
 from .bisection import SizeLimits
 from .context import PlanningContext, list_limit
 from .embedding import ChunksJob, DocumentsJob, EmbedJob
-from .job import Job
-from .per_input import PerInputJob
-from .rerank import RerankJob
 
 ChunksJobType = TypeVar("ChunksJobType", bound=ChunksJob)
 
@@ -109,74 +102,6 @@ class StreamPlan:
         job.size_limits = self._size_limits
         self._first += len(items)
         return job
-
-
-def plan_rerank(
-    context: PlanningContext,
-    query: Any,
-    documents: Iterable[Any],
-    model: str,
-    options: Mapping[str, Any],
-) -> RerankJob:
-    """Return the job of :meth:`jina_client.JinaClient.rerank`."""
-    request = RerankRequest.build(model, options)
-    return_documents = options.get("return_documents", True)
-    check_flag("return_documents", return_documents, required=True)
-    allowed = document_modalities(request.row)
-    max_image_side = options.get("max_image_side")
-    query_item = as_item(query, "query", allowed, request.model, max_image_side)
-    originals = as_list(documents, "documents")
-    items = as_items(originals, "documents", allowed, request.model, max_image_side)
-    request = replace(request, query=query_item)
-    context.check(request, "rerank", items, name="documents")
-    context.dialect.check_item("rerank", query_item, "query", request.row)
-    return RerankJob(
-        request,
-        items,
-        originals,
-        request_tokens=context.request_tokens,
-        batch_size=options.get("batch_size") or context.dialect.sizes.get("text"),
-        return_documents=return_documents,
-    )
-
-
-def plan_multi_vector(
-    context: PlanningContext, inputs: Iterable[Any], request: MultiVectorRequest, options: Mapping[str, Any]
-) -> Job[MultiVectors]:
-    """Return the job of :meth:`jina_client.JinaClient.embed_multi_vector`."""
-    items = as_items(inputs, "inputs", request.modalities, request.model, options.get("max_image_side"))
-    context.check(request, request.path, items)
-    batches = context.split(items, options.get("batch_size"), request.row)
-
-    def combine(job: PerInputJob[MultiVectors, tuple[Any, tuple[str, ...]]]) -> MultiVectors:
-        vectors, tokens = [each[0] for each in job.results], [each[1] for each in job.results]
-        failed = job.failures()
-        indices = sorted(job.completed()) if failed else None
-        return MultiVectors(vectors, job.usage, job.model, tokens if request.tokenized else None, indices, failed)
-
-    return PerInputJob(request, items, batches, combine, request.model, lambda result: result[0])
-
-
-def plan_sparse(
-    context: PlanningContext, inputs: Iterable[str], request: SparseRequest, batch_size: int | None
-) -> Job[SparseEmbeddings]:
-    """Return the job of :meth:`jina_client.JinaClient.embed_sparse`."""
-    texts = as_texts(inputs, "inputs")
-    context.check(request, "embeddings", texts)
-    batches = context.split(texts, batch_size, request.row)
-    return PerInputJob(
-        request, texts, batches, lambda job: SparseEmbeddings(job.results, job.usage, job.model), request.model
-    )
-
-
-def plan_classify(
-    context: PlanningContext, inputs: Iterable[Any], model: str, request: ClassifyRequest, options: Mapping[str, Any]
-) -> Job[Classifications]:
-    """Return the job of :meth:`jina_client.JinaClient.classify`."""
-    items = as_items(inputs, "inputs", request.modalities, model, options.get("max_image_side"))
-    context.check(request, "classify", items)
-    batches = context.split(items, options.get("batch_size"), request.row)
-    return PerInputJob(request, items, batches, lambda job: Classifications(job.results, job.usage))
 
 
 def _embed_request(

@@ -3,17 +3,50 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import replace
 from typing import Any
 
-from ..inputs import Item, size_of, tokens_of
+from ..checks import check_flag
+from ..inputs import Item, as_item, as_items, as_list, size_of, tokens_of
 from ..media import Media
 from ..models import LIST_LIMIT
 from ..protocol import Call, RerankRequest, usage_of
+from ..protocol.rerank import document_modalities
 from ..protocol.responses import as_object, model_of
 from ..results import RankedDocument, RerankResult, Usage
 from .batcher import split
+from .context import PlanningContext
 from .job import ANY_FAULT, Job
+
+
+def plan_rerank(
+    context: PlanningContext,
+    query: Any,
+    documents: Iterable[Any],
+    model: str,
+    options: Mapping[str, Any],
+) -> RerankJob:
+    """Return the job of :meth:`jina_client.JinaClient.rerank`."""
+    request = RerankRequest.build(model, options)
+    return_documents = options.get("return_documents", True)
+    check_flag("return_documents", return_documents, required=True)
+    allowed = document_modalities(request.row)
+    max_image_side = options.get("max_image_side")
+    query_item = as_item(query, "query", allowed, request.model, max_image_side)
+    originals = as_list(documents, "documents")
+    items = as_items(originals, "documents", allowed, request.model, max_image_side)
+    request = replace(request, query=query_item)
+    context.check(request, "rerank", items, name="documents")
+    context.dialect.check_item("rerank", query_item, "query", request.row)
+    return RerankJob(
+        request,
+        items,
+        originals,
+        request_tokens=context.request_tokens,
+        batch_size=options.get("batch_size") or context.dialect.sizes.get("text"),
+        return_documents=return_documents,
+    )
 
 
 class RerankJob(Job[RerankResult]):

@@ -11,13 +11,14 @@ from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from .. import transport as transports
 from ..cancellation import Cancellation
 from ..errors import JinaInputError, RateLimitError
 from ..inputs import checked_iterable
 from ..limiter import Limiter, Slot
 from ..memory import MemoryBudget
 from ..settings import Settings
-from ..transport import AsyncTransport, LocalTransport
+from ..transport import AsyncTransport
 from ..turns import Turn
 
 T = TypeVar("T")
@@ -225,12 +226,8 @@ def open_transport(settings: Settings) -> AsyncTransport:
             )
         return transport
     if settings.is_local:
-        return LocalTransport()
+        return transports.LocalTransport()
     if settings.is_sagemaker:
-        from ..transport.sagemaker import SageMakerTransport
-
-        return SageMakerTransport(settings.root, settings.connections, settings.timeout)
-    # Imported here and not at the first request, because it takes long enough to be felt in an event loop.
-    from ..transport.http_aiohttp import AiohttpTransport
-
-    return AiohttpTransport(settings.connections, settings.ca_bundle)
+        return transports.SageMakerTransport(settings.root, settings.connections, settings.timeout)
+    # This imports aiohttp: now and not at the first request, because it takes long enough to be felt in an event loop.
+    return transports.AiohttpTransport(settings.connections, settings.ca_bundle)

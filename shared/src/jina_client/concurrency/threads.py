@@ -15,13 +15,14 @@ from contextvars import copy_context
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from .. import transport as transports
 from ..cancellation import Cancellation
 from ..errors import JinaInputError, RateLimitError
 from ..inputs import checked_iterable
 from ..limiter import Limiter, Slot
 from ..memory import MemoryBudget
 from ..settings import Settings
-from ..transport import LocalTransport, Transport
+from ..transport import Transport
 from ..turns import READERS, Turn
 
 T = TypeVar("T")
@@ -160,11 +161,7 @@ def open_transport(settings: Settings) -> Transport:
             )
         return transport
     if settings.is_local:
-        return LocalTransport()
+        return transports.LocalTransport()
     if settings.is_sagemaker:
-        from ..transport.sagemaker import SageMakerTransport
-
-        return SageMakerTransport(settings.root, settings.connections, settings.timeout)
-    from ..transport.http_requests import RequestsTransport
-
-    return RequestsTransport(settings.connections, settings.ca_bundle, servers=len(settings.roots))
+        return transports.SageMakerTransport(settings.root, settings.connections, settings.timeout)
+    return transports.RequestsTransport(settings.connections, settings.ca_bundle, servers=len(settings.roots))

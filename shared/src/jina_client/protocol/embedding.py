@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import quantization
 from ..checks import check_flag
 from ..errors import JinaError, JinaInputError, JinaResponseError
 from ..inputs import Item
 from ..media import Media
 from ..models import EmbeddingType, Modality, Model
 from ..options import sent_options
-from ..quantization import quantize
 from ..quantization.matryoshka import scaled
 from .base64_vectors import fill_rows
 from .call import Call
@@ -186,7 +186,7 @@ class EmbedRequest:
         if self._wire_type == self.embedding_type:
             return values
         finite(values, name)
-        return quantize(values, self.embedding_type)  # type: ignore[arg-type]
+        return quantization.quantize(values, self.embedding_type)  # type: ignore[arg-type]
 
 
 def _unit(values: NDArray[Any]) -> NDArray[Any]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 from urllib.parse import quote, urlsplit
 
+from ..addresses import ReaderMode
 from ..checks import check_choice, check_flag, check_whole
 from ..errors import JinaInputError, JinaResponseError
 from ..options import ReturnFormat
@@ -19,13 +20,6 @@ from ..results import Grounding, Page, SearchResults, Usage
 from .call import Call
 from .responses import as_object, as_objects, parse, usage_of
 
-ReaderMode = Literal["read", "search", "ground"]
-
-READER_HOSTS: Mapping[ReaderMode, str] = {
-    "read": "https://r.jina.ai",
-    "search": "https://s.jina.ai",
-    "ground": "https://g.jina.ai",
-}
 RETURN_FORMATS: tuple[str, ...] = get_args(ReturnFormat)
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

@@ -1,0 +1,106 @@
+"""Packages that load a module when one of its names is first used, and what an import loads."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = [ROOT / "shared" / "src", *ROOT.glob("packages/*/src")]
+
+
+def _call(tree: ast.Module) -> ast.Call | None:
+    """Return the call of ``load_on_use`` in a module."""
+    for node in tree.body:
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            function = node.value.func
+            if isinstance(function, ast.Name) and function.id == "load_on_use":
+                return node.value
+    return None
+
+
+def _lazy_packages() -> dict[str, ast.Module]:
+    found = {}
+    for source in SOURCES:
+        for path in source.rglob("*.py"):
+            if "load_on_use(" in (text := path.read_text()) and _call(tree := ast.parse(text)):
+                name = ".".join(path.relative_to(source).with_suffix("").parts)
+                found[name.removesuffix(".__init__")] = tree
+    return found
+
+
+PACKAGES = _lazy_packages()
+
+
+def _declared_for_checkers(tree: ast.Module) -> dict[str, set[str]]:
+    """Return the names by module that are imported below ``if TYPE_CHECKING:``."""
+    blocks = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    return {
+        "." * node.level + (node.module or ""): {alias.name for alias in node.names}
+        for block in blocks
+        for node in block.body
+        if isinstance(node, ast.ImportFrom) and node.level
+    }
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_type_checkers_see_the_names_that_python_loads(name: str) -> None:
+    call = _call(PACKAGES[name])
+    assert call is not None
+    loaded = {module: set(names.split()) for module, names in ast.literal_eval(call.args[1]).items()}
+    assert loaded == _declared_for_checkers(PACKAGES[name])
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_every_name_is_listed_and_loads(name: str) -> None:
+    if name == "jina_torch":
+        pytest.importorskip("torch")
+    package = import_module(name)
+    assert set(package.__all__) <= set(dir(package))
+    for each in package.__all__:
+        assert getattr(package, each) is not None
+    with pytest.raises(AttributeError, match=f"module '{name}' has no attribute 'Unknown'"):
+        _ = package.Unknown
+
+
+def modules_after(program: str) -> set[str]:
+    """Return the modules that a program loads in a new process."""
+    code = f"{program}\nimport sys\nprint(*sys.modules)"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+FRAMEWORKS = {"haystack", "langchain_core", "llama_index", "opentelemetry", "pydantic"}
+OPTIONAL = {"PIL", "boto3", "jina_local", "onnxruntime", "torch", "tqdm"}
+ASYNC = {"aiohttp", "asyncio", "jina_client._async.client", "jina_client.transport.http_aiohttp"}
+SYNC = {"requests", "jina_client.transport.http_requests"}
+UNUSED = {
+    f"jina_client.{name}"
+    for name in (
+        *("batching.per_input", "batching.rerank", "batching.segmentation", "components.agent_tools"),
+        *("late_interaction", "protocol.batch", "protocol.classification", "protocol.multi_vector", "protocol.reader"),
+        *("protocol.rerank", "protocol.segmentation", "protocol.sparse", "quantization.scalar"),
+        *("results.multi_vectors", "results.rerank", "results.web", "telemetry"),
+    )
+}
+"""Modules that a call of ``embed`` with texts does not need."""
+
+
+@pytest.mark.parametrize(
+    ("program", "unwanted"),
+    [
+        ("import jina_client", FRAMEWORKS | OPTIONAL | UNUSED | ASYNC | SYNC),
+        ("from jina_client import AsyncJinaClient", FRAMEWORKS | OPTIONAL | UNUSED | SYNC | {"aiohttp"}),
+        ("from jina_client import JinaClient; JinaClient(base_url='http://x')", FRAMEWORKS | OPTIONAL | UNUSED | ASYNC),
+        (
+            "from jina_client import AsyncJinaClient; AsyncJinaClient(base_url='http://x')",
+            FRAMEWORKS | OPTIONAL | UNUSED | SYNC,
+        ),
+    ],
+)
+def test_a_client_loads_only_what_it_needs(program: str, unwanted: set[str]) -> None:
+    assert sorted(modules_after(program) & unwanted) == []
