@@ -27,11 +27,10 @@ from jina_client import (
     PartialFailureError,
     RateLimitError,
     ServerError,
-    server_health,
-    servers,
 )
 from jina_client.limiter import RateLimiter
-from jina_client.servers import ServerRoute, Servers
+from jina_client.servers import ServerRoute, Servers, health
+from jina_client.servers import pool as pool_of_servers
 from loopback import vector_of
 
 from .runs import CLIENTS, KEY, MODEL, RUNS, check
@@ -55,7 +54,7 @@ TEXTS = [f"text number {index}" for index in range(48)]
 
 @pytest.fixture(autouse=True)
 def short_rests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_health, "FIRST_REST", 0.05)
+    monkeypatch.setattr(health, "FIRST_REST", 0.05)
 
 
 @contextmanager
@@ -189,7 +188,7 @@ def test_each_server_has_its_own_concurrency_limit() -> None:
 
 @pytest.mark.parametrize("name", CLIENTS)
 def test_a_server_that_stops_responding_does_not_hold_up_the_call(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(servers, "MIN_PATIENCE", 0.2)
+    monkeypatch.setattr(pool_of_servers, "MIN_PATIENCE", 0.2)
     attempts: list[Attempt] = []
     with replicas(work, first(12, work, stall_before)) as group:
         options = {"on_attempt": attempts.append, "max_concurrency": 2, "timeout": 10}
@@ -546,7 +545,7 @@ def test_a_server_that_becomes_slower_counts_as_slower_before_it_responds() -> N
 def test_a_failing_server_rests_for_twice_as_long_each_time_and_is_probed_by_one_request(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(server_health, "FIRST_REST", 0.5)
+    monkeypatch.setattr(health, "FIRST_REST", 0.5)
     pool = Pool("a", "b")
     while pool.servers.states[1].is_used:
         pool.fail(at="b")

@@ -333,17 +333,6 @@ def test_base_url_local_selects_the_embedded_engine() -> None:
     assert isinstance(open_transport(Settings(base_url="local")), LocalTransport)
 
 
-def test_importing_the_client_loads_no_http_library_and_no_framework() -> None:
-    program = (
-        "import sys, jina_client\n"
-        "heavy = {'aiohttp', 'requests', 'tqdm', 'torch', 'PIL', 'onnxruntime', 'jina_local', 'haystack',"
-        " 'langchain_core', 'llama_index', 'opentelemetry', 'pydantic'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    assert run.stdout.strip() == "[]"
-
-
 def test_a_proxy_from_the_environment_is_used(
     make_client: Callable[..., Any], server: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

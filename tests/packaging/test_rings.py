@@ -98,8 +98,9 @@ def test_transports_do_not_import_batching() -> None:
         later = set(order[order.index(name) + 1 :]) if name in order else set(order)
         for path in (SOURCES["jina_client"] / "jina_client" / name).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.ImportFrom) and node.level == 2 and node.module:
-                    assert node.module.partition(".")[0] not in later, f"{path}:{node.lineno}"
+                if isinstance(node, ast.ImportFrom) and node.level == 2:
+                    modules = [node.module] if node.module else [alias.name for alias in node.names]
+                    assert not later & {module.partition(".")[0] for module in modules}, f"{path}:{node.lineno}"
 
 
 def test_no_class_name_is_used_twice() -> None:

@@ -16,9 +16,9 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Self
 
+from . import results
 from .checks import check_number
 from .errors import JinaTimeoutError
-from .results import BatchJob
 
 REDRAW_INTERVAL = 1.0
 """Seconds after which a bar is drawn again although nothing has finished, so that its clock runs."""
@@ -176,7 +176,7 @@ class BatchProgress:
         if self._bar is not None:
             self._bar.close()
 
-    def is_over(self, job: BatchJob) -> bool:
+    def is_over(self, job: results.BatchJob) -> bool:
         """Show the progress, and return whether the job has finished.
 
         Raises:
@@ -193,7 +193,7 @@ class BatchProgress:
             )
         return False
 
-    def _draw(self, job: BatchJob) -> None:
+    def _draw(self, job: results.BatchJob) -> None:
         if self._bar is None:
             self._bar = _new_bar(None)
         self._bar.total = job.total or None

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from . import servers
 from .addresses import host_of
 from .batching.bisection import named_inputs
 from .errors import (
@@ -22,7 +23,6 @@ from .errors import (
 from .limiter import Limiter, exceeded_limit
 from .observation import Attempt, ObservedExchange, observed_exchange, report
 from .protocol import Call
-from .servers import ServerRoute, Servers
 from .settings import Settings
 from .transport import Request
 
@@ -72,7 +72,8 @@ class Attempts:
         call: the request.
         inputs: the caller's indices of the inputs that it carries.
         settings: the retry limits, and the function to report to.
-        limiter: paused while a rate limit is waited for; or several servers, of which each attempt goes to one.
+        limiter: paused while a rate limit is waited for.
+        pool: several servers, of which each attempt goes to one. They have limiters of their own.
         retry: whether transient errors are retried at all.
 
     Attributes:
@@ -81,10 +82,17 @@ class Attempts:
     """
 
     def __init__(
-        self, call: Call, inputs: Sequence[int], settings: Settings, limiter: Limiter | Servers, *, retry: bool
+        self,
+        call: Call,
+        inputs: Sequence[int],
+        settings: Settings,
+        limiter: Limiter,
+        pool: servers.Servers | None = None,
+        *,
+        retry: bool,
     ) -> None:
-        self._route = ServerRoute(limiter) if isinstance(limiter, Servers) else None
-        self.limiter: Limiter = self._route or limiter  # type: ignore[assignment]
+        self._route = None if pool is None else servers.ServerRoute(pool)
+        self.limiter: Limiter = limiter if self._route is None else self._route
         self._call = call
         self._inputs = inputs
         self._settings = settings

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+from . import cache as caches
 from .adaptive import CEILING
 from .addresses import (
     LOCAL,
@@ -20,7 +21,6 @@ from .addresses import (
     is_sagemaker,
     resolve_roots,
 )
-from .cache import EmbeddingCache
 from .callers import frames_to_caller
 from .checks import check_number, check_whole, kind_of_value
 from .dialects import DIALECTS, Dialect
@@ -88,7 +88,7 @@ class Settings:
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     dialect: str | None = None
-    cache: str | os.PathLike[str] | EmbeddingCache | None = None
+    cache: str | os.PathLike[str] | caches.EmbeddingCache | None = None
     on_attempt: OnAttempt | None = None
     transport: Transport | AsyncTransport | None = None
     headers: Mapping[str, str] | None = field(default=None, repr=False)
@@ -134,9 +134,9 @@ class Settings:
         return key + secret_values(self.headers or {})
 
     @property
-    def vector_cache(self) -> EmbeddingCache | None:
+    def vector_cache(self) -> caches.EmbeddingCache | None:
         """The cache of vectors."""
-        return cast("EmbeddingCache | None", self.cache)
+        return cast("caches.EmbeddingCache | None", self.cache)
 
     @property
     def connections(self) -> int:
@@ -262,13 +262,13 @@ def _resolve_key(api_key: Any) -> Secret | None:
     return secret
 
 
-def _resolve_cache(cache: Any) -> EmbeddingCache | None:
+def _resolve_cache(cache: Any) -> caches.EmbeddingCache | None:
     _check_cache(cache)
-    return cache if cache is None or isinstance(cache, EmbeddingCache) else EmbeddingCache(cache)
+    return cache if cache is None or isinstance(cache, caches.EmbeddingCache) else caches.EmbeddingCache(cache)
 
 
 def _check_cache(cache: Any) -> None:
-    if cache is None or isinstance(cache, EmbeddingCache):
+    if cache is None or isinstance(cache, caches.EmbeddingCache):
         return
     if not isinstance(cache, (str, os.PathLike)) or not os.fspath(cache):
         raise JinaInputError(f"cache must be the path of a file or an EmbeddingCache, got {type(cache).__name__}")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sized
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Mapping, Sized
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from itertools import repeat
 from typing import Any, TypeVar
 
+from .. import servers as pools
 from ..batching import Job, PlanningContext, StreamPlan, attaching_results
 from ..batching.bisection import Bisection
 from ..batching.embedding import EmbedJob
@@ -23,8 +24,6 @@ from ..progress import progress_of_call
 from ..protocol import Call, usage_of
 from ..results import Embeddings, Usage
 from ..retries import Attempts
-from ..server_health import ServerState
-from ..servers import Servers, expecting
 from ..settings import Settings
 from ..turns import Turn
 from .server_models import ask_for_models
@@ -49,24 +48,34 @@ class AsyncRunner:
         self._codec = HttpCodec(settings, dialect)
         # A forked child starts with an empty queue of its own.
         self._limiters: PerProcess[Limiter] = PerProcess(settings.new_limiter, settings.limiter)
-        self._servers = PerProcess(self._new_servers)
+        self._pools = PerProcess(self._new_pool)
         self._bodies = PerProcess(lambda: MemoryBudget(BODIES_BYTES))
         self._counting = threading.Lock()
 
     @property
-    def servers(self) -> list[ServerState]:
+    def servers(self) -> list[pools.ServerState]:
         """The state of each of several servers."""
-        limiter = self._limiter()
-        return limiter.states if isinstance(limiter, Servers) else []
+        pool = self._pool()
+        return [] if pool is None else pool.states
 
-    def _limiter(self) -> Limiter | Servers:
-        """Return the limiter of this process, or the servers, which have one each."""
-        return self._limiters.get() if len(self._settings.roots) == 1 else self._servers.get()
+    def _pool(self) -> pools.Servers | None:
+        """Return the servers of this process if there are several; they have a limiter each."""
+        return self._pools.get() if len(self._settings.roots) > 1 else None
 
-    def _new_servers(self) -> Servers:
+    def _limiter(self) -> Limiter | pools.Servers:
+        """Return what holds up requests."""
+        pool = self._pool()
+        return self._limiters.get() if pool is None else pool
+
+    def _new_pool(self) -> pools.Servers:
         settings = self._settings
         shared = None if settings.limiter is None else self._limiters.get()
-        return Servers(settings.roots, settings.new_limiter, shared=shared)
+        return pools.Servers(settings.roots, settings.new_limiter, shared=shared)
+
+    def _expecting(self, batches: Iterator[Any]) -> AbstractContextManager[None]:
+        """Tell several servers what follows in the block; with one, nobody needs to know."""
+        pool = self._pool()
+        return nullcontext() if pool is None else pool.expecting(batches)
 
     async def plan(self, model: Any, make: Callable[..., J], *arguments: Any, **options: Any) -> J:
         """Return a planned job.
@@ -125,7 +134,7 @@ class AsyncRunner:
         progress = progress_of_call(show_progress, total)
         observed = observed_call(self._settings, plan)
         # Nobody knows how many requests follow.
-        expected = expecting(limiter, repeat(None, 2**31))
+        expected = self._expecting(repeat(None, 2**31))
         with expected, observed as call, progress, progress.waiting(limiter.remaining_wait), attaching_results(pending):
             async with aclosing(self._jobs(plan, inputs)) as jobs, TaskWorkers(self._settings.connections) as workers:
                 while True:
@@ -173,7 +182,7 @@ class AsyncRunner:
         fitting = self._bodies.get().fitting(min(map(job.body_bytes, job.batches), default=0)) + 1
         size = max(1, min(len(job.batches), self._settings.connections, fitting))
         progress = progress_of_call(show_progress, sum(map(len, job.batches)))
-        expected = expecting(limiter, batches)
+        expected = self._expecting(batches)
         with expected, progress, progress.waiting(limiter.remaining_wait), attaching_results([job]):
             async with TaskWorkers(size) as workers:
 
@@ -209,12 +218,12 @@ class AsyncRunner:
 
     async def _send_request(self, job: Job[Any], piece: range, workers: TaskWorkers, *, retry: bool) -> int:
         """Send one request, retry it after transient errors, store its result in the job, and return its tokens."""
-        call, limiter = job.call(piece), self._limiter()
-        if isinstance(limiter, Servers):
-            limiter.checks.check(call)
-            if limiter.checks.claim():
-                await ask_for_models(limiter, self._codec, self._transport, workers.cancellation)
-        attempts = Attempts(call, job.origins(piece), self._settings, limiter, retry=retry)
+        call, pool = job.call(piece), self._pool()
+        if pool is not None:
+            pool.checks.check(call)
+            if pool.checks.claim():
+                await ask_for_models(pool, self._codec, self._transport, workers.cancellation)
+        attempts = Attempts(call, job.origins(piece), self._settings, self._limiters.get(), pool, retry=retry)
         with attempts.reporting_failure():
             while True:
                 try:

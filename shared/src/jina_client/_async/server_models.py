@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
+from .. import protocol
+from .. import servers as pools
 from ..cancellation import Cancellation
 from ..concurrency.tasks import TaskWorkers
 from ..errors import JinaConnectionError, JinaError
 from ..http_codec import HttpCodec
 from ..observation import observed_exchange
-from ..protocol.listings import models_call, read_models
-from ..servers import Servers
 from ..transport import AsyncTransport
 
 LONGEST = 2.0
@@ -18,7 +18,7 @@ LONGEST = 2.0
 
 
 async def ask_for_models(
-    servers: Servers, codec: HttpCodec, transport: AsyncTransport, cancellation: Cancellation
+    servers: pools.Servers, codec: HttpCodec, transport: AsyncTransport, cancellation: Cancellation
 ) -> None:
     """Ask each server for the ids of its models, all at the same time. A server need not say.
 
@@ -34,11 +34,11 @@ async def ask_for_models(
     async def ask(workers: TaskWorkers) -> None:
         for address in addresses:
             try:
-                request = codec.encode(models_call(), workers.cancellation, address, LONGEST)
+                request = codec.encode(protocol.models_call(), workers.cancellation, address, LONGEST)
                 with observed_exchange(request) as exchange:
                     response = await transport.asend(exchange.prepared(request))
                     response = exchange.received(codec.hide_key(response))
-                listed = read_models(codec.decode(models_call(), response, request.url))
+                listed = protocol.read_models(codec.decode(protocol.models_call(), response, request.url))
                 models[address] = frozenset(model.id for model in listed)
             except JinaConnectionError as error:
                 servers.unreachable(address, error)

@@ -8,9 +8,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from .. import resources
+from .. import servers as pools
 from ..arguments import arguments_of
 from ..results import Usage
-from ..server_health import ServerState
 from ..settings import Settings
 from .runner import Runner
 
@@ -40,7 +40,7 @@ class ClientLifecycle:
         return self._runner.usage
 
     @property
-    def servers(self) -> list[ServerState]:
+    def servers(self) -> list[pools.ServerState]:
         """The state of each server if ``base_url`` names several, otherwise an empty list."""
         return self._runner.servers
 

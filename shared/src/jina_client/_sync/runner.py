@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterable, Mapping, Sized
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sized
+from contextlib import AbstractContextManager, closing, nullcontext
 from itertools import repeat
 from typing import Any, TypeVar
 
+from .. import servers as pools
 from ..batching import Job, PlanningContext, StreamPlan, attaching_results
 from ..batching.bisection import Bisection
 from ..batching.embedding import EmbedJob
@@ -24,8 +25,6 @@ from ..progress import progress_of_call
 from ..protocol import Call, usage_of
 from ..results import Embeddings, Usage
 from ..retries import Attempts
-from ..server_health import ServerState
-from ..servers import Servers, expecting
 from ..settings import Settings
 from ..turns import Turn
 from .server_models import ask_for_models
@@ -50,24 +49,34 @@ class Runner:
         self._codec = HttpCodec(settings, dialect)
         # A forked child starts with an empty queue of its own.
         self._limiters: PerProcess[Limiter] = PerProcess(settings.new_limiter, settings.limiter)
-        self._servers = PerProcess(self._new_servers)
+        self._pools = PerProcess(self._new_pool)
         self._bodies = PerProcess(lambda: MemoryBudget(BODIES_BYTES))
         self._counting = threading.Lock()
 
     @property
-    def servers(self) -> list[ServerState]:
+    def servers(self) -> list[pools.ServerState]:
         """The state of each of several servers."""
-        limiter = self._limiter()
-        return limiter.states if isinstance(limiter, Servers) else []
+        pool = self._pool()
+        return [] if pool is None else pool.states
 
-    def _limiter(self) -> Limiter | Servers:
-        """Return the limiter of this process, or the servers, which have one each."""
-        return self._limiters.get() if len(self._settings.roots) == 1 else self._servers.get()
+    def _pool(self) -> pools.Servers | None:
+        """Return the servers of this process if there are several; they have a limiter each."""
+        return self._pools.get() if len(self._settings.roots) > 1 else None
 
-    def _new_servers(self) -> Servers:
+    def _limiter(self) -> Limiter | pools.Servers:
+        """Return what holds up requests."""
+        pool = self._pool()
+        return self._limiters.get() if pool is None else pool
+
+    def _new_pool(self) -> pools.Servers:
         settings = self._settings
         shared = None if settings.limiter is None else self._limiters.get()
-        return Servers(settings.roots, settings.new_limiter, shared=shared)
+        return pools.Servers(settings.roots, settings.new_limiter, shared=shared)
+
+    def _expecting(self, batches: Iterator[Any]) -> AbstractContextManager[None]:
+        """Tell several servers what follows in the block; with one, nobody needs to know."""
+        pool = self._pool()
+        return nullcontext() if pool is None else pool.expecting(batches)
 
     def plan(self, model: Any, make: Callable[..., J], *arguments: Any, **options: Any) -> J:
         """Return a planned job.
@@ -126,7 +135,7 @@ class Runner:
         progress = progress_of_call(show_progress, total)
         observed = observed_call(self._settings, plan)
         # Nobody knows how many requests follow.
-        expected = expecting(limiter, repeat(None, 2**31))
+        expected = self._expecting(repeat(None, 2**31))
         with expected, observed as call, progress, progress.waiting(limiter.remaining_wait), attaching_results(pending):
             with closing(self._jobs(plan, inputs)) as jobs, ThreadWorkers(self._settings.connections) as workers:
                 while True:
@@ -172,7 +181,7 @@ class Runner:
         fitting = self._bodies.get().fitting(min(map(job.body_bytes, job.batches), default=0)) + 1
         size = max(1, min(len(job.batches), self._settings.connections, fitting))
         progress = progress_of_call(show_progress, sum(map(len, job.batches)))
-        expected = expecting(limiter, batches)
+        expected = self._expecting(batches)
         with expected, progress, progress.waiting(limiter.remaining_wait), attaching_results([job]):
             with ThreadWorkers(size) as workers:
 
@@ -208,12 +217,12 @@ class Runner:
 
     def _send_request(self, job: Job[Any], piece: range, workers: ThreadWorkers, *, retry: bool) -> int:
         """Send one request, retry it after transient errors, store its result in the job, and return its tokens."""
-        call, limiter = job.call(piece), self._limiter()
-        if isinstance(limiter, Servers):
-            limiter.checks.check(call)
-            if limiter.checks.claim():
-                ask_for_models(limiter, self._codec, self._transport, workers.cancellation)
-        attempts = Attempts(call, job.origins(piece), self._settings, limiter, retry=retry)
+        call, pool = job.call(piece), self._pool()
+        if pool is not None:
+            pool.checks.check(call)
+            if pool.checks.claim():
+                ask_for_models(pool, self._codec, self._transport, workers.cancellation)
+        attempts = Attempts(call, job.origins(piece), self._settings, self._limiters.get(), pool, retry=retry)
         with attempts.reporting_failure():
             while True:
                 try:

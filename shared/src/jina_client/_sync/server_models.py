@@ -5,20 +5,20 @@ from __future__ import annotations
 
 from functools import partial
 
+from .. import protocol
+from .. import servers as pools
 from ..cancellation import Cancellation
 from ..concurrency.threads import ThreadWorkers
 from ..errors import JinaConnectionError, JinaError
 from ..http_codec import HttpCodec
 from ..observation import observed_exchange
-from ..protocol.listings import models_call, read_models
-from ..servers import Servers
 from ..transport import Transport
 
 LONGEST = 2.0
 """Seconds for the response of a server. One that takes longer is left out at first."""
 
 
-def ask_for_models(servers: Servers, codec: HttpCodec, transport: Transport, cancellation: Cancellation) -> None:
+def ask_for_models(servers: pools.Servers, codec: HttpCodec, transport: Transport, cancellation: Cancellation) -> None:
     """Ask each server for the ids of its models, all at the same time. A server need not say.
 
     Args:
@@ -33,11 +33,11 @@ def ask_for_models(servers: Servers, codec: HttpCodec, transport: Transport, can
     def ask(workers: ThreadWorkers) -> None:
         for address in addresses:
             try:
-                request = codec.encode(models_call(), workers.cancellation, address, LONGEST)
+                request = codec.encode(protocol.models_call(), workers.cancellation, address, LONGEST)
                 with observed_exchange(request) as exchange:
                     response = transport.send(exchange.prepared(request))
                     response = exchange.received(codec.hide_key(response))
-                listed = read_models(codec.decode(models_call(), response, request.url))
+                listed = protocol.read_models(codec.decode(protocol.models_call(), response, request.url))
                 models[address] = frozenset(model.id for model in listed)
             except JinaConnectionError as error:
                 servers.unreachable(address, error)

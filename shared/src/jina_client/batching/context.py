@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from .. import cache as caches
 from ..adaptive import START
-from ..cache import EmbeddingCache
 from ..callers import frames_to_caller
 from ..dialects import Dialect
 from ..inputs import Item, tokens_of
@@ -35,7 +35,7 @@ class PlanningContext:
     dialect: Dialect
     request_tokens: int
     slots: int | None
-    cache: EmbeddingCache | None
+    cache: caches.EmbeddingCache | None
 
     @classmethod
     def of(cls, settings: Settings, dialect: Dialect) -> PlanningContext:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ..cache import cache_keys
+from .. import cache as caches
 from ..errors import JinaInputError
 from ..inputs import Item, as_item, as_items, as_list, as_texts, kind_of
 from ..protocol import Call, EmbedRequest
@@ -136,7 +136,7 @@ def _embed_job(
     cache, places = context.cache, range(offset, offset + len(items))
     if cache is None or any(kind_of(item) == "pdf" for item in items):
         return EmbedJob(request, items, batches(items), places=places)
-    keys = cache_keys(context.service, request.identity, items, ())
+    keys = caches.cache_keys(context.service, request.identity, items, ())
     cached = cache.get(keys, request.width, request.dtype)
     missing = [index for index in range(len(items)) if index not in cached]
     to_send = [items[index] for index in missing]
@@ -161,7 +161,7 @@ def _chunks_job(
     cache, limit = context.cache, list_limit(request.row)
     if cache is None:
         return kind(request, chunks, documents, limit)
-    keys = cache_keys(context.service, request.identity, chunks, documents)
+    keys = caches.cache_keys(context.service, request.identity, chunks, documents)
     return kind(
         request,
         chunks,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .call import Call
     from .classification import Access, ClassifyRequest, Labels, TrainRequest
     from .embedding import EmbedRequest
+    from .listings import models_call, read_models
     from .multi_vector import ColbertEndpoint, MultiVectorRequest
     from .reader import ReaderRequest, parse_reader_response
     from .rerank import RerankRequest
@@ -34,9 +35,11 @@ __all__ = [
     "SegmentRequest",
     "SparseRequest",
     "TrainRequest",
+    "models_call",
     "parse",
     "parse_lines",
     "parse_reader_response",
+    "read_models",
     "usage_of",
 ]
 
@@ -47,6 +50,7 @@ load_on_use(
         ".call": "Call",
         ".classification": "Access ClassifyRequest Labels TrainRequest",
         ".embedding": "EmbedRequest",
+        ".listings": "models_call read_models",
         ".multi_vector": "ColbertEndpoint MultiVectorRequest",
         ".reader": "ReaderRequest parse_reader_response",
         ".rerank": "RerankRequest",

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .addresses import host_of
-from .errors import JinaInputError, JinaResponseError
-from .models import canonical_id
-from .protocol import Call
+from ..addresses import host_of
+from ..errors import JinaInputError, JinaResponseError
+from ..models import canonical_id
+from ..protocol import Call
 
 # Endpoints of what one server keeps and the others do not have.
 _STATEFUL = ("batch", "batches", "classifiers", "train")

@@ -6,9 +6,9 @@ import logging
 import math
 from dataclasses import dataclass, field
 
-from .addresses import host_of
-from .errors import JinaError, JinaTimeoutError
-from .limiter import RateLimiter
+from ..addresses import host_of
+from ..errors import JinaError, JinaTimeoutError
+from ..limiter import RateLimiter
 
 logger = logging.getLogger("jina_client")
 

@@ -1,36 +1,20 @@
-"""A file of vectors that were paid for: an interrupted job resumes where it stopped, and a second run costs nothing.
-
-The key of a vector is a hash of everything that it depends on: the service, the model, every option that is sent (task,
-dimensions, encoding and so on) and the content; for late chunking also the whole document and the chunk's place in it.
-The texts themselves are not stored. The file is an SQLite database in write-ahead mode: several threads and processes
-may use it concurrently, and a crash loses nothing that was written.
-"""
+"""The file of a cache."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
-from .errors import JinaInputError
-from .json_body import json_pieces
-from .media import Media
+from ..errors import JinaInputError
+from .keys import VERSION
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .inputs import Item
-
-# The version of the file format. It increases when keys or values change their meaning.
-_VERSION = 1
 _APPLICATION_ID = 0x4A434C45
 _BUSY_SECONDS = 30.0
 # Keys per query; SQLite has accepted 32,766 since 2020.
@@ -145,20 +129,20 @@ class EmbeddingCache:
         # In this order, because another process may be creating the file.
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         owner, version = self._creator(connection)
-        if (owner, version) == (_APPLICATION_ID, _VERSION):
+        if (owner, version) == (_APPLICATION_ID, VERSION):
             return
         if tables and owner != _APPLICATION_ID:
             raise JinaInputError(f"{self.path} is another program's database: pass another file as cache=")
-        if owner == _APPLICATION_ID and version > _VERSION:
+        if owner == _APPLICATION_ID and version > VERSION:
             raise JinaInputError(f"the cache {self.path} was created by a newer version: update jina-client")
         with connection:
             connection.execute("BEGIN IMMEDIATE")
-            if self._creator(connection) == (_APPLICATION_ID, _VERSION):
+            if self._creator(connection) == (_APPLICATION_ID, VERSION):
                 return  # Another process was faster, and may have added vectors already.
             connection.execute("DROP TABLE IF EXISTS vectors")
             connection.execute("CREATE TABLE vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID")
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
+            connection.execute(f"PRAGMA user_version = {VERSION}")
         # SQLite rejects this while another process uses the file, which works in the other mode too.
         with suppress(sqlite3.OperationalError):
             connection.execute("PRAGMA journal_mode = WAL")
@@ -172,47 +156,3 @@ class EmbeddingCache:
 
 def _reopen(path: str, read_only: bool) -> EmbeddingCache:
     return EmbeddingCache(path, read_only=read_only)
-
-
-def cache_keys(
-    service: str, fields: Mapping[str, Any], items: Sequence[Item], documents: Sequence[range]
-) -> list[bytes | None]:
-    """Return the key of each input's vector; ``None`` for an input that the service fetches, because it may change.
-
-    Args:
-        service: the base URL, because two services may use one name for different models.
-        fields: everything in the request but its inputs.
-        items: the inputs; media are identified by their bytes, those that are resized by their bytes and the size.
-        documents: with late chunking, the ranges of inputs that are read together; else empty.
-
-    Raises:
-        JinaInputError: a file that cannot be read.
-    """
-    base = hashlib.blake2b(orjson.dumps([_VERSION, service, fields], option=orjson.OPT_SORT_KEYS), digest_size=32)
-    hashes = [_content(item) for item in items]
-    context = {index: (number, batch) for number, batch in enumerate(documents) for index in batch}
-    # Only texts can be the chunks of a document.
-    wholes = [hashlib.blake2b(b"".join(hashes[index] or b"" for index in batch)).digest() for batch in documents]
-    keys: list[bytes | None] = []
-    for index, content in enumerate(hashes):
-        if content is None:
-            keys.append(None)
-            continue
-        key = base.copy()
-        key.update(content)
-        if index in context:
-            number, batch = context[index]
-            key.update(wholes[number] + (index - batch.start).to_bytes(8, "little"))
-        keys.append(key.digest())
-    return keys
-
-
-def _content(item: Item) -> bytes | None:
-    if any(isinstance(part, Media) and part.url is not None for part in getattr(item, "parts", (item,))):
-        return None
-    if isinstance(item, str):
-        return hashlib.blake2b(item.encode(), digest_size=32, person=b"text").digest()
-    digest = hashlib.blake2b(digest_size=32, person=b"media")
-    for piece in json_pieces(item.identity()):
-        digest.update(piece)
-    return digest.digest()

@@ -1,8 +1,4 @@
-"""Images, PDFs, video and audio from many Python types. Files are read when they are sent.
-
-The kind of a file is determined from its content, not from its name. So a path from an untrusted source cannot leak
-another file: a file that is not an image is never sent as one.
-"""
+"""One image, PDF, video or audio recording."""
 
 from __future__ import annotations
 
@@ -16,13 +12,13 @@ from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-import filetype
 import pybase64
 
-from .errors import JinaInputError
-from .files import HEAD_BYTES, MB, content_of, head_of
-from .images import MAX_IMAGE_BYTES, MAX_READ_BYTES, RESIZING, Source, encoded, fits, is_pillow, size_as_sent
-from .json_body import Base64
+from .. import media
+from ..errors import JinaInputError
+from ..files import HEAD_BYTES, MB, content_of, head_of
+from ..images import MAX_IMAGE_BYTES, MAX_READ_BYTES, RESIZING, Source, encoded, fits, is_pillow, size_as_sent
+from ..json_body import Base64
 
 Kind = Literal["image", "pdf", "video", "audio"]
 
@@ -150,7 +146,7 @@ class Media:
 
         def read() -> tuple[bytes, bytes]:
             content = self.data()
-            mime = filetype.guess_mime(content[:HEAD_BYTES]) or "application/octet-stream"
+            mime = media.mime_of(content[:HEAD_BYTES]) or "application/octet-stream"
             return f"data:{mime};base64,".encode(), content
 
         return Base64(read)
@@ -216,7 +212,7 @@ class Media:
             return "image", source.width * source.height * 2
         else:
             raise JinaInputError(f"{self.name} must be a {kind} file, got a PIL image; pass it as {{'image': …}}")
-        mime = filetype.guess_mime(head) if head else None
+        mime = media.mime_of(head) if head else None
         actual = _kind_of(mime)
         # Video and audio files share containers.
         if actual is None or (kind not in (None, actual) and {kind, actual} != {"video", "audio"}):
@@ -272,7 +268,7 @@ def kind_of_string(text: str) -> Kind | None:
         return None if match is None else _kind_of(match[1].lower())
     if len(text) < _SHORTEST_FILE or not text.startswith(_BASE64_HEADS) or not _BASE64.fullmatch(text):
         return None
-    return _kind_of(filetype.guess_mime(pybase64.b64decode(text[: HEAD_BYTES // 4 * 4][: len(text) // 4 * 4])))
+    return _kind_of(media.mime_of(pybase64.b64decode(text[: HEAD_BYTES // 4 * 4][: len(text) // 4 * 4])))
 
 
 def _kind_of(mime: str | None) -> Kind | None:
@@ -287,7 +283,7 @@ def _looks_like_base64(text: str) -> bool:
     if len(head) < 16:
         return False
     try:
-        return _kind_of(filetype.guess_mime(pybase64.b64decode(head[: len(head) // 4 * 4], validate=True))) is not None
+        return _kind_of(media.mime_of(pybase64.b64decode(head[: len(head) // 4 * 4], validate=True))) is not None
     except ValueError:
         return False
 

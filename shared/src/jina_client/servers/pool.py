@@ -1,17 +1,4 @@
-"""Several servers of one service, such as replicas: which of them gets a request.
-
-A request waits in the queues of all servers at once, and takes the first slot that a working server has free: that of
-the least busy one, where a server that is slower than the others counts as busier. Each server has a rate limiter of
-its own, see :mod:`jina_client.limiter`, so a limit or a rejection of one holds for that one only. A limiter that the
-caller shares between clients comes first, for all servers together.
-
-A server that is much slower gets no request if the others would sooner be done with all that waits, so that a call
-does not end by waiting for it.
-
-A server is left out after three failures in a row, or after one timeout. It gets a single request after half a second,
-then after 1, 2, 4, and every 5 seconds; the first success brings it back. If no server works, all of them are
-tried, as the only one would be.
-"""
+"""The servers of one client, and the way of a request through them."""
 
 from __future__ import annotations
 
@@ -19,15 +6,15 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from operator import length_hint
 from typing import Any
 
-from .errors import JinaConnectionError, JinaError, RateLimitError, ServerError
-from .limiter import Limiter, RateLimiter, Slot
-from .protocol import Call
-from .server_checks import ServerChecks
-from .server_health import FAILURES, SLOWER, Server, ServerState
+from ..errors import JinaConnectionError, JinaError, RateLimitError, ServerError
+from ..limiter import Limiter, RateLimiter, Slot
+from ..protocol import Call
+from .checks import ServerChecks
+from .health import FAILURES, SLOWER, Server, ServerState
 
 MIN_PATIENCE = 1.0
 """Seconds after which a request that got no response may move to another server, at the earliest."""
@@ -366,8 +353,3 @@ class ServerRoute:
     def check_response(self, call: Call, response: Any) -> None:
         """Raise if the vectors of a response have another length than those of the other servers."""
         self._servers.checks.check_response(call, response, self.address)
-
-
-def expecting(limiter: Limiter | Servers, batches: Iterator[Any]) -> AbstractContextManager[None]:
-    """Return the block of :meth:`Servers.expecting`; with one server nobody needs to know what follows."""
-    return limiter.expecting(batches) if isinstance(limiter, Servers) else nullcontext()
