@@ -85,22 +85,23 @@ def check_file(path: Path, generation: str, content: int, folder: Path) -> None:
         )
 
 
-def append(path: Path, offset: int, parts: Iterable[Any]) -> list[int]:
-    """Write arrays after the header, starting at ``offset``, and flush them to the disk.
-
-    Returns:
-        The CRC-32 of each array.
-    """
-    checksums = []
+def write(path: Path, offset: int, parts: Iterable[Any]) -> int:
+    """Write arrays after the header, one after another from ``offset`` on, and return the CRC-32 of their bytes."""
+    checksum = 0
     with path.open("r+b", buffering=0) as file:
         file.seek(HEADER_LENGTH + offset)
         for part in parts:
             content = as_bytes(part)
-            checksums.append(crc(content))
+            checksum = zlib.crc32(content, checksum)
             while content:
                 content = content[file.write(content) :]
+    return checksum
+
+
+def flush(path: Path) -> None:
+    """Flush a file to the disk."""
+    with path.open("r+b", buffering=0) as file:
         os.fsync(file.fileno())
-    return checksums
 
 
 def read_into(file: RawIOBase, content: memoryview) -> None:

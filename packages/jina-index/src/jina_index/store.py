@@ -16,7 +16,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +27,26 @@ from . import database as tables
 from .cells import Clustering
 from .database import PARAMETERS_PER_STATEMENT, SELECT_ITEMS, insert_cells
 from .errors import IndexFileError
-from .files import DATABASE, HEADER_LENGTH, append, as_bytes, check_file, crc, damaged, read_into, reject_links
+from .files import (
+    DATABASE,
+    HEADER_LENGTH,
+    as_bytes,
+    check_file,
+    crc,
+    damaged,
+    flush,
+    read_into,
+    reject_links,
+    write,
+)
 from .generations import publish_generation, remove_other_generations, write_generation
 from .items import Id, StoredItem, item_crc
 from .settings import IndexSettings
 from .stored_vectors import vector_width
-from .threads import background, for_each_block
+from .threads import BLOCK_ROWS, background, for_each_block, for_each_number
 
-# Rows that have one checksum.
-ROWS_PER_BATCH = 16_384
+# Rows that have one checksum, and that one thread writes.
+ROWS_PER_BATCH = 4096
 _BYTES_PER_READ = 2**22
 
 
@@ -126,37 +136,49 @@ class IndexStore:
         """
         self.check_writable()
         starts = np.cumsum([0, *lengths])
-        row_parts = [slice(*edges) for edges in pairwise([*range(0, len(ids), ROWS_PER_BATCH), len(ids)])]
-        vector_parts = [slice(int(starts[part.start]), int(starts[part.stop])) for part in row_parts]
-        code_blocks, vector_blocks = map(codes.__getitem__, row_parts), map(encode, vector_parts)
         with tables.transaction(self._database):
             self._delete(replaced)
             # The disk and SQLite work at the same time. Only the commit makes the new bytes part of the index.
-            writes = [
-                background().submit(append, self._codes_path, self.rows * self.settings.code_width, code_blocks),
-                background().submit(append, self._vectors_path, self.vectors * self._vector_width, vector_blocks),
-            ]
+            writing = background().submit(self._write, codes, encode, starts)
             try:
                 rows = range(self.rows, self.rows + len(ids))
                 first_vectors = (starts[:-1] + self.vectors).tolist()
                 items = zip(rows, ids, payloads, first_vectors, map(int, lengths), strict=True)
                 tables.insert_items(self._database, items)
             finally:
-                wait(writes)
-            checksums = zip(*(write.result() for write in writes), strict=True)
-            for part, vector_part, (codes_crc, vectors_crc) in zip(row_parts, vector_parts, checksums, strict=True):
-                batch = tables.Batch(
-                    self.rows + part.start,
-                    part.stop - part.start,
-                    codes_crc,
-                    self.vectors + vector_part.start,
-                    vector_part.stop - vector_part.start,
-                    vectors_crc,
-                )
+                wait([writing])
+            for batch in writing.result():
                 tables.insert_batch(self._database, batch)
         self.rows += len(ids)
         self.vectors += int(starts[-1])
         self._removed += len(replaced)
+
+    def _write(
+        self, codes: NDArray[np.uint8], encode: Callable[[slice], NDArray[np.uint8]], starts: NDArray[np.int64]
+    ) -> list[tables.Batch]:
+        """Write codes and vectors behind those of the index, flush them to the disk, and return their checksums.
+
+        Args:
+            codes: bytes of shape ``(n, code_width)``.
+            encode: a function that returns the stored vectors of a part.
+            starts: the position of each item's first vector, and the number of all vectors: shape ``(n + 1,)``.
+        """
+        batches: list[tables.Batch] = []
+
+        def write_batch(rows: slice) -> None:
+            first, last = int(starts[rows.start]), int(starts[rows.stop])
+            first_row, first_vector = self.rows + rows.start, self.vectors + first
+            # A block goes from the processor's cache into the file.
+            blocks = (encode(slice(start, min(start + BLOCK_ROWS, last))) for start in range(first, last, BLOCK_ROWS))
+            codes_crc = write(self._codes_path, first_row * self.settings.code_width, [codes[rows]])
+            vectors_crc = write(self._vectors_path, first_vector * self._vector_width, blocks)
+            size = rows.stop - rows.start
+            batches.append(tables.Batch(first_row, size, codes_crc, first_vector, last - first, vectors_crc))
+
+        for_each_block(write_batch, len(codes), ROWS_PER_BATCH)
+        paths = self._codes_path, self._vectors_path
+        for_each_number(lambda number: flush(paths[number]), len(paths))
+        return batches
 
     def remove(self, rows: Sequence[int]) -> None:
         """Remove items and flush the removal to the disk. Their bytes remain until the index is written anew.

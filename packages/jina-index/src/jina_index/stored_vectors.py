@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .settings import IndexSettings, StoredPrecision
-from .threads import BLOCK_ROWS, for_each_block
 
 _NUMBERS: dict[StoredPrecision, np.dtype[Any]] = {"int8": np.dtype("i1"), "int16": np.dtype("<i2")}
 _SCALE: np.dtype[Any] = np.dtype("<f4")
@@ -37,19 +36,14 @@ def encode(vectors: NDArray[np.float32], stored: StoredPrecision) -> NDArray[np.
     numbers = _NUMBERS[stored]
     limit = np.float32(np.iinfo(numbers).max)
     rows = np.empty((len(vectors), _width(stored, vectors.shape[1])), np.uint8)
-
-    def encode_block(block: slice) -> None:
-        part = vectors[block]
-        shares = np.abs(part)
-        largest = shares.max(axis=1, keepdims=True)
-        rows[block, : _SCALE.itemsize] = (largest / limit).astype(_SCALE).view(np.uint8)
-        # Divide by the largest number and not by the scale, which may be too small for float32 to hold exactly.
-        np.divide(part, np.where(largest > 0, largest, 1), out=shares)
-        shares *= limit
-        np.rint(shares, out=shares)
-        rows[block, _SCALE.itemsize :] = shares.astype(numbers).view(np.uint8)
-
-    for_each_block(encode_block, len(vectors), BLOCK_ROWS)
+    shares = np.abs(vectors)
+    largest = shares.max(axis=1, keepdims=True)
+    rows[:, : _SCALE.itemsize] = (largest / limit).astype(_SCALE).view(np.uint8)
+    # Divide by the largest number and not by the scale, which may be too small for float32 to hold exactly.
+    np.divide(vectors, np.where(largest > 0, largest, 1), out=shares)
+    shares *= limit
+    np.rint(shares, out=shares)
+    np.copyto(rows[:, _SCALE.itemsize :].view(numbers), shares, casting="unsafe")
     return rows
 
 
