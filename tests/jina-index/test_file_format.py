@@ -1,4 +1,4 @@
-"""Indexes of version 1 of the file format, which jina_client.index wrote before jina_index existed, still open."""
+"""Indexes of versions 1 and 2 of the file format still open."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jina_index import BinaryIndex, MultiVectorIndex
 
 DATA = Path(__file__).parent / "data"
 EXPECTED: dict[str, Any] = json.loads((DATA / "expected.json").read_text())
-BINARY = ("clustered", "removed")
+BINARY = ("clustered", "removed", "version-2")
 KINDS: dict[str, type[BinaryIndex] | type[MultiVectorIndex]] = {
     name: BinaryIndex if name in BINARY else MultiVectorIndex for name in EXPECTED
 }
@@ -53,6 +53,7 @@ def test_an_older_index_opens_and_gives_the_same_results(folder: Path, name: str
     [
         ("clustered", ("int16", "jina-embeddings-v3")),
         ("removed", ("int8", "")),
+        ("version-2", ("int16", "jina-embeddings-v3")),
         ("multi-vector-float", ("int8", "jina-colbert-v2")),
         ("multi-vector-bits", ("int16", "jina-colbert-v2")),
     ],
@@ -97,4 +98,4 @@ def test_a_new_index_differs_from_an_older_one_in_the_number_of_removed_rows(kin
 
     kind(8, tmp_path / "new").close()
     schema, names, _ = content(DATA / ("removed" if kind is BinaryIndex else "multi-vector-float"))
-    assert content(tmp_path / "new") == (schema, [*names, ("removed",)], (2,))
+    assert content(tmp_path / "new") == (schema, [*names, ("removed",)], (3,))

@@ -78,6 +78,18 @@ def test_ids_are_strings_or_numbers_and_payloads_come_back(tmp_path: Path) -> No
         assert 2 not in index
 
 
+@pytest.mark.parametrize("payload", [None, ["a"]])
+@pytest.mark.parametrize("more", [[], ["a\0b", "\0"]])
+def test_ids_of_every_kind_are_stored_as_they_are(payload: Any, more: list[str], tmp_path: Path) -> None:
+    ids = ["", "1", 1, 0, -1, 2**63 - 1, -(2**63), str(2**63), "1.0", "null", '"', "\\u0000", "é", "\U0001f600", *more]
+    with BinaryIndex(DIMENSIONS, tmp_path) as index:
+        index.add(ids, unit(len(ids)), [payload] * len(ids))
+    with BinaryIndex.load(tmp_path, verify=True) as index:
+        assert list(map(repr, index.ids())) == list(map(repr, ids))
+        assert index.get(ids[::-1]) == [payload] * len(ids)
+        assert index.remove(ids[1:]) == len(ids) - 1
+
+
 def test_random_changes_leave_the_expected_content(tmp_path: Path) -> None:
     """After random additions, removals, openings and saves, the index holds what a dictionary holds."""
     chance = random.Random(0)
@@ -294,7 +306,7 @@ def _link(path: Path) -> None:
         (_file("index.sqlite3", lambda path: path.write_bytes(b"")), "is not an index"),
         (_file("index.sqlite3", lambda path: os.truncate(path, 4096)), "damaged|is not an index|malformed"),
         (_sql("PRAGMA application_id = 7"), "is not an index"),
-        (_sql("PRAGMA user_version = 3"), "version 3"),
+        (_sql("PRAGMA user_version = 4"), "version 4"),
         (_sql("UPDATE settings SET value = '../../etc' WHERE name = 'generation'"), "generation"),
         (_sql("UPDATE settings SET value = 0 WHERE name = 'dimensions'"), "settings"),
         (_sql("UPDATE settings SET value = 'x' WHERE name = 'dimensions'"), "settings"),

@@ -7,7 +7,7 @@ import sqlite3
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -16,14 +16,13 @@ import numpy as np
 from jina_client import JinaInputError
 from numpy.typing import NDArray
 
-from . import stored_vectors
 from .checks import as_count, check_oversampling
 from .code_table import CodeTable
 from .errors import IndexFileError
 from .files import DATABASE, damaged
 from .generations import Batch, publish_generation, write_generation
 from .hits import Hit
-from .items import Id, StoredItem, check_ids, to_json
+from .items import Id, ItemColumns, check_ids, to_json
 from .locks import ReadWriteLock
 from .settings import MAX_DIMENSIONS, FirstStage, IndexSettings, Kind, StoredPrecision
 from .store import IndexStore, read_only_error
@@ -263,12 +262,12 @@ class BaseIndex:
         ids: Any,
         payloads: Any,
         codes: NDArray[np.uint8],
-        vectors: NDArray[np.float32],
-        lengths: Sequence[int],
+        encode: Callable[[slice], NDArray[np.uint8]],
+        lengths: NDArray[np.int64],
         *,
         replace: bool,
     ) -> None:
-        """Add items with their codes. The vectors are those of all items, one after another."""
+        """Add items with their codes, as :meth:`IndexStore.add` takes them."""
         distinct = check_ids(ids)
         if isinstance(payloads, (str, bytes, dict)):
             raise JinaInputError(f"payloads must be a list, one for each id, got a {type(payloads).__name__}")
@@ -292,14 +291,7 @@ class BaseIndex:
             if replaced:
                 self._codes.check()
             try:
-                self._store.add(
-                    distinct,
-                    contents,
-                    codes,
-                    lambda part: stored_vectors.encode(vectors[part], self.stored),
-                    lengths,
-                    replaced,
-                )
+                self._store.add(distinct, contents, codes, encode, lengths, replaced)
             except sqlite3.IntegrityError:
                 # Looking for the ids before adding them would take as long as adding them.
                 present = self._store.rows_of(distinct)
@@ -349,9 +341,12 @@ class BaseIndex:
             places = order[start : start + _ROWS_PER_STEP]
             rows = self._codes.rows_at(places)
             current = self._store.items(rows)
-            items, positions = [], []
-            for item in (current[each] for each in rows):
-                items.append(StoredItem(row, item.id, item.payload, vector, item.vectors))
-                positions.append(np.arange(item.first_vector, item.first_vector + item.vectors))
-                row, vector = row + 1, vector + item.vectors
-            yield items, self._codes.codes_at(places), vectors[np.concatenate(positions)]
+            items = [current[each] for each in rows]
+            lengths = np.array([item.vectors for item in items])
+            firsts = np.cumsum(lengths) - lengths
+            stored = [np.arange(item.first_vector, item.first_vector + item.vectors) for item in items]
+            columns = ItemColumns(
+                row, [item.id for item in items], [item.payload for item in items], vector + firsts, lengths
+            )
+            row, vector = row + len(items), vector + int(lengths.sum())
+            yield columns, self._codes.codes_at(places), vectors[np.concatenate(stored)]

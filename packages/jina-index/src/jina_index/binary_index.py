@@ -72,9 +72,16 @@ class BinaryIndex(BaseIndex):
         Raises:
             JinaInputError: an invalid shape, id or payload, or the index is read-only.
         """
-        floats = self._as_floats(vectors, "vectors", rows=True)
-        codes = as_bits(floats)
-        self._append(ids, payloads, codes, floats, [1] * len(floats), replace=replace)
+        # Encoding finds numbers that are not finite.
+        floats = self._as_floats(vectors, "vectors", rows=True, finite=False)
+        codes = np.empty((len(floats), self._store.settings.code_width), np.uint8)
+
+        def encode(part: slice) -> NDArray[np.uint8]:
+            # The same block for both, while it is in the processor's cache.
+            codes[part] = as_bits(floats[part])
+            return stored_vectors.encode(floats[part], self.stored)
+
+        self._append(ids, payloads, codes, encode, np.ones(len(floats), np.int64), replace=replace)
 
     @property
     def nlist(self) -> int:
@@ -171,10 +178,10 @@ class BinaryIndex(BaseIndex):
         values, places = best(scores, k)
         return np.take_along_axis(candidates, places, axis=1), values
 
-    def _as_floats(self, vectors: Any, name: str, *, rows: bool = False) -> NDArray[np.float32]:
+    def _as_floats(self, vectors: Any, name: str, *, rows: bool = False, finite: bool = True) -> NDArray[np.float32]:
         if rows and isinstance(vectors, list) and not vectors:
             return np.empty((0, self.dimensions), np.float32)
-        floats = as_vectors(vectors, name, rows=rows).astype(np.float32, copy=False)
+        floats = as_vectors(vectors, name, rows=rows, finite=finite).astype(np.float32, copy=False)
         if floats.shape[-1] != self.dimensions:
             raise JinaInputError(
                 f"{name} must have the {self.dimensions} dimensions of the index, got {floats.shape[-1]}; "

@@ -1,9 +1,11 @@
 """The SQLite file of an index: its schema, its connection, and the rows that other modules read and write.
 
 The names of tables, columns and settings belong to the file format and must not change: the table ``lists`` holds the
-IVF cells, and the setting ``originals`` the precision of the stored vectors. Version 2 added the setting ``removed``,
-the number of removed rows, so that opening an index does not have to count them. The first change of an index of
-version 1 makes it one of version 2.
+IVF cells, and the setting ``originals`` the precision of the stored vectors.
+
+Version 2 added the setting ``removed``, the number of removed rows, so that opening an index does not have to count
+them. In version 3 the checksum of an item is four bytes, which are computed for many items together; the items of an
+older index keep their numbers. The first change of an older index makes it one of version 3.
 """
 
 from __future__ import annotations
@@ -11,20 +13,21 @@ from __future__ import annotations
 import contextlib
 import re
 import sqlite3
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import orjson
 from jina_client import JinaInputError
 from numpy.typing import NDArray
+from zlib_ng.zlib_ng import crc32
 
 from .cells import Clustering
 from .errors import IndexFileError
 from .files import DATABASE, damaged
-from .items import ItemFields, item_crc
+from .items import ItemColumns
 from .settings import IndexSettings
 
 PARAMETERS_PER_STATEMENT = 500
@@ -33,10 +36,13 @@ PARAMETERS_PER_STATEMENT = 500
 _ROWS_PER_STATEMENT = 80
 
 SELECT_ITEMS = "SELECT row, id, payload, first_vector, vectors, crc FROM items"
+_INSERT_IDS = (
+    "INSERT INTO items SELECT ?1 + key, value, NULL, ?2 + key, 1, substr(?3, 4 * key + 1, 4) FROM json_each(?4)"
+)
 _SELECT_CELLS = "SELECT number, centroid, rows, crc FROM lists ORDER BY number"
 
 _APPLICATION_ID = 0x4A494E41
-_VERSION = 2
+_VERSION = 3
 _OLDEST_VERSION = 1
 _GENERATION = re.compile(r"[0-9a-f]{16}")
 _SCHEMA = (
@@ -189,18 +195,28 @@ def read_totals(database: sqlite3.Connection, folder: Path) -> tuple[int, int]:
     return rows, vectors
 
 
-def insert_items(database: sqlite3.Connection, items: Iterable[ItemFields]) -> None:
+def insert_items(database: sqlite3.Connection, items: ItemColumns) -> None:
     """Insert items, with the checksum of each.
 
     Args:
         database: the connection, inside a transaction.
-        items: row, id, payload as JSON, first vector and number of vectors of each.
+        items: the items.
 
     Raises:
         sqlite3.IntegrityError: an item has the id of another.
     """
+    checksums = items.checksums()
+    ids = orjson.dumps(items.ids)
+    # SQLite ends a string of JSON at a zero character.
+    if items.payloads.count(None) == len(items.ids) and (items.vectors == 1).all() and b"\\u0000" not in ids:
+        # SQLite makes the rows from two values, which takes a quarter of the time of passing every number.
+        database.execute(_INSERT_IDS, (items.first_row, int(items.first_vectors[0]), checksums, ids))
+        return
+    rows = range(items.first_row, items.first_row + len(items.ids))
+    numbers = items.first_vectors.tolist(), items.vectors.tolist()
+    parts = (checksums[start : start + 4] for start in range(0, len(checksums), 4))
+    columns = zip(rows, items.ids, items.payloads, *numbers, parts, strict=True)
     # Several rows per statement take half the time of one.
-    columns = ((*item, item_crc(*item)) for item in items)
     while part := tuple(islice(columns, _ROWS_PER_STATEMENT)):
         values = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(part))
         database.execute(f"INSERT INTO items VALUES {values}", tuple(chain.from_iterable(part)))
@@ -286,4 +302,4 @@ def read_cells(database: sqlite3.Connection, folder: Path, dimensions: int, tota
 
 
 def _cell_crc(number: int, centroid: bytes, rows: bytes) -> int:
-    return zlib.crc32(rows, zlib.crc32(centroid, zlib.crc32(repr((number, len(rows))).encode())))
+    return crc32(rows, crc32(centroid, crc32(repr((number, len(rows))).encode())))

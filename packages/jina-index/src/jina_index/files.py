@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Iterable
 from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from zlib_ng.zlib_ng import crc32
 
 from .errors import IndexFileError
 
@@ -32,7 +32,7 @@ def as_bytes(content: Any) -> memoryview:
 
 def crc(content: Any) -> int:
     """Return the CRC-32 of an array's bytes."""
-    return zlib.crc32(as_bytes(content))
+    return crc32(as_bytes(content))
 
 
 def damaged(folder: Path, part: str) -> IndexFileError:
@@ -92,7 +92,7 @@ def write(path: Path, offset: int, parts: Iterable[Any]) -> int:
         file.seek(HEADER_LENGTH + offset)
         for part in parts:
             content = as_bytes(part)
-            checksum = zlib.crc32(content, checksum)
+            checksum = crc32(content, checksum)
             while content:
                 content = content[file.write(content) :]
     return checksum

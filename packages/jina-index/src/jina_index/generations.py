@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from . import database as tables
 from .cells import Clustering
 from .files import DATABASE, as_bytes, crc, flush_folder, header
-from .items import StoredItem
+from .items import ItemColumns
 from .settings import IndexSettings
 
-Batch = tuple[Sequence[StoredItem], NDArray[np.uint8], NDArray[np.uint8]]
+Batch = tuple[ItemColumns, NDArray[np.uint8], NDArray[np.uint8]]
 """Items with their codes ``(rows, code_width)`` and stored vectors ``(vectors, vector_width)``."""
 
 _FILE_NAME = re.compile(r"(?:codes|vectors|new)-([0-9a-f]{16})\.(?:bin|sqlite3)")
@@ -55,8 +55,8 @@ def write_generation(
             for items, codes, vectors in batches:
                 codes_file.write(as_bytes(codes))
                 vectors_file.write(as_bytes(vectors))
-                first = items[0]
-                batch = tables.Batch(first.row, len(items), crc(codes), first.first_vector, len(vectors), crc(vectors))
+                first_vector = int(items.first_vectors[0])
+                batch = tables.Batch(items.first_row, len(codes), crc(codes), first_vector, len(vectors), crc(vectors))
                 tables.insert_batch(database, batch)
                 tables.insert_items(database, items)
             if clustering is not None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import struct
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
-from zlib import crc32
 
 import numpy as np
 import orjson
 from jina_client import JinaInputError
+from numpy.typing import NDArray
+from zlib_ng.zlib_ng import crc32
 
 Id = str | int
 """The id of an item: a string, or an integer of 64 bits."""
 
-
-ItemFields = tuple[int, Id, bytes | None, int, int]
-"""The fields of :class:`StoredItem`."""
+_NUMBERS = struct.Struct("<4q")
 
 
 class StoredItem(NamedTuple):
@@ -35,15 +35,68 @@ class StoredItem(NamedTuple):
     first_vector: int
     vectors: int
 
+    def matches(self, checksum: Any) -> bool:
+        """Return whether the fields have the right types and this checksum.
+
+        Args:
+            checksum: bytes, or the number that versions 1 and 2 of the file format have.
+        """
+        row, id, payload, first_vector, vectors = self
+        if not isinstance(id, str | int) or not isinstance(payload, bytes | None):
+            return False
+        if not isinstance(first_vector, int) or not isinstance(vectors, int):
+            return False
+        if isinstance(checksum, bytes):
+            return checksum == item_checksum(*self)
+        return bool(checksum == crc32(payload or b"", crc32(repr((row, id, first_vector, vectors)).encode())))
+
     @property
     def value(self) -> Any:
         """The payload as a Python value."""
         return None if self.payload is None else orjson.loads(self.payload)
 
 
-def item_crc(row: int, id: Id, payload: bytes | None, first_vector: int, vectors: int) -> int:
-    """Return the checksum of all fields of an item."""
-    return crc32(payload or b"", crc32(repr((row, id, first_vector, vectors)).encode()))
+class ItemColumns(NamedTuple):
+    """Items whose rows follow each other, as columns.
+
+    Attributes:
+        first_row: the row of the first.
+        ids: the ids.
+        payloads: the payload of each as JSON, or ``None``.
+        first_vectors: the position of each item's first vector.
+        vectors: the number of vectors of each.
+    """
+
+    first_row: int
+    ids: Sequence[Id]
+    payloads: Sequence[bytes | None]
+    first_vectors: NDArray[np.int64]
+    vectors: NDArray[np.int64]
+
+    def checksums(self) -> bytes:
+        """Return the checksum of each item, as :func:`item_checksum` does: four bytes per item."""
+        numbers = np.zeros((len(self.ids), 4), "<i8")
+        numbers[:, 0] = np.arange(self.first_row, self.first_row + len(self.ids))
+        numbers[:, 1], numbers[:, 2] = self.first_vectors, self.vectors
+        only_numbers = set(map(type, self.ids)) == {int}
+        numbers[:, 3] = self.ids if only_numbers else [0 if isinstance(id, str) else id for id in self.ids]
+        checksums = map(crc32, numbers.view("V32")[:, 0].tolist())
+        if not only_numbers:
+            checksums = map(crc32, map(_text, self.ids), checksums)
+        if any(self.payloads):
+            checksums = map(crc32, (payload or b"" for payload in self.payloads), checksums)
+        return np.fromiter(checksums, "<u4", len(self.ids)).tobytes()
+
+
+def item_checksum(row: int, id: Id, payload: bytes | None, first_vector: int, vectors: int) -> bytes:
+    """Return the checksum of all fields of an item: CRC-32, four bytes."""
+    checksum = crc32(_text(id), crc32(_NUMBERS.pack(row, first_vector, vectors, 0 if isinstance(id, str) else id)))
+    return crc32(payload or b"", checksum).to_bytes(4, "little")
+
+
+def _text(id: Id) -> bytes:
+    """Return the part of an id that its item's numbers do not hold."""
+    return b'"' + id.encode() if isinstance(id, str) else b""
 
 
 def to_json(payload: Any, name: str) -> bytes | None:

@@ -68,15 +68,16 @@ class MultiVectorIndex(BaseIndex):
             JinaInputError: an invalid shape, id or payload, or the index is read-only.
         """
         matrices = [self._as_floats(matrix, f"vectors[{place}]") for place, matrix in enumerate(vectors)]
-        if not matrices:
-            self._append(ids, payloads, np.empty((0, 0), np.uint8), np.empty((0, 0), np.float32), [], replace=replace)
-            return
-        pooled = mean_pool(matrices)
+        tokens = np.concatenate([np.empty((0, self.dimensions), np.float32), *matrices])
+        pooled = mean_pool(matrices) if matrices else tokens
         bits = self._store.settings.first_stage == "bits"
         codes = as_bits(pooled) if bits else pooled.astype("<f4").view(np.uint8)
-        self._append(
-            ids, payloads, codes, np.concatenate(matrices), [len(matrix) for matrix in matrices], replace=replace
-        )
+
+        def encode(part: slice) -> NDArray[np.uint8]:
+            return stored_vectors.encode(tokens[part], self.stored)
+
+        lengths = np.array([len(matrix) for matrix in matrices], np.int64)
+        self._append(ids, payloads, codes, encode, lengths, replace=replace)
 
     def search(self, query: Any, k: int = 10, oversampling: float = OVERSAMPLING) -> list[Hit]:
         """Return the documents with the highest MaxSim.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .threads import BLOCK_ROWS, faiss, for_each_block, for_each_part, pool, thread_count
+from .threads import faiss, for_each_block, for_each_part, pool, thread_count
 
 # A sort key is a distance of 17 bits, shifted by this, plus a row number. Above them is the number of a query.
 _DISTANCE_SHIFT = 40
@@ -32,13 +32,7 @@ _KEYS_PER_STEP = 2**22
 
 def as_bits(vectors: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return the ``ubinary`` codes of vectors: ``(n, dims)`` to ``(n, bytes)``."""
-    codes = np.empty((len(vectors), -(-vectors.shape[1] // 8)), np.uint8)
-
-    def pack(block: slice) -> None:
-        codes[block] = np.packbits(vectors[block] > 0, axis=1)
-
-    for_each_block(pack, len(vectors), BLOCK_ROWS)
-    return codes
+    return np.packbits(vectors > 0, axis=1)
 
 
 def nearest_bits(

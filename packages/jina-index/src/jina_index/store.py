@@ -14,7 +14,7 @@ import mmap
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ from .files import (
     write,
 )
 from .generations import publish_generation, remove_other_generations, write_generation
-from .items import Id, StoredItem, item_crc
+from .items import Id, ItemColumns, StoredItem
 from .settings import IndexSettings
 from .stored_vectors import vector_width
 from .threads import BLOCK_ROWS, background, for_each_block, for_each_number
@@ -118,7 +118,7 @@ class IndexStore:
         payloads: Sequence[bytes | None],
         codes: NDArray[np.uint8],
         encode: Callable[[slice], NDArray[np.uint8]],
-        lengths: Sequence[int],
+        lengths: NDArray[np.int64],
         replaced: Sequence[int] = (),
     ) -> None:
         """Append a batch and flush it to the disk.
@@ -126,7 +126,7 @@ class IndexStore:
         Args:
             ids: the ids of the items, none of which is in the index.
             payloads: the payload of each as JSON, or ``None``.
-            codes: bytes of shape ``(n, code_width)``.
+            codes: bytes of shape ``(n, code_width)``. They are read after the vectors of their rows were encoded.
             encode: a function that returns the stored vectors of a part: bytes of shape ``(n, vector_width)``.
             lengths: the number of vectors of each item.
             replaced: rows to remove in the same transaction.
@@ -135,15 +135,13 @@ class IndexStore:
             JinaInputError: the index is read-only.
         """
         self.check_writable()
-        starts = np.cumsum([0, *lengths])
+        starts = np.concatenate([[0], np.cumsum(lengths)])
         with tables.transaction(self._database):
             self._delete(replaced)
             # The disk and SQLite work at the same time. Only the commit makes the new bytes part of the index.
             writing = background().submit(self._write, codes, encode, starts)
             try:
-                rows = range(self.rows, self.rows + len(ids))
-                first_vectors = (starts[:-1] + self.vectors).tolist()
-                items = zip(rows, ids, payloads, first_vectors, map(int, lengths), strict=True)
+                items = ItemColumns(self.rows, ids, payloads, self.vectors + starts[:-1], lengths)
                 tables.insert_items(self._database, items)
             finally:
                 wait([writing])
@@ -164,18 +162,25 @@ class IndexStore:
             starts: the position of each item's first vector, and the number of all vectors: shape ``(n + 1,)``.
         """
         batches: list[tables.Batch] = []
+        flushes: list[Future[None]] = []
 
         def write_batch(rows: slice) -> None:
             first, last = int(starts[rows.start]), int(starts[rows.stop])
             first_row, first_vector = self.rows + rows.start, self.vectors + first
             # A block goes from the processor's cache into the file.
             blocks = (encode(slice(start, min(start + BLOCK_ROWS, last))) for start in range(first, last, BLOCK_ROWS))
-            codes_crc = write(self._codes_path, first_row * self.settings.code_width, [codes[rows]])
             vectors_crc = write(self._vectors_path, first_vector * self._vector_width, blocks)
+            codes_crc = write(self._codes_path, first_row * self.settings.code_width, [codes[rows]])
             size = rows.stop - rows.start
             batches.append(tables.Batch(first_row, size, codes_crc, first_vector, last - first, vectors_crc))
+            # The disk begins while the processors encode the rest.
+            if rows.stop < len(codes) and all(each.done() for each in flushes):
+                flushes.append(background().submit(flush, self._vectors_path))
 
         for_each_block(write_batch, len(codes), ROWS_PER_BATCH)
+        for each in flushes:
+            if not each.cancel():
+                each.result()
         paths = self._codes_path, self._vectors_path
         for_each_number(lambda number: flush(paths[number]), len(paths))
         return batches
@@ -337,10 +342,9 @@ class IndexStore:
 
     def _item(self, columns: tuple[Any, ...]) -> StoredItem:
         item = StoredItem._make(columns[:5])
-        row, _, payload, first_vector, vectors = item
+        row, first_vector, vectors = item.row, item.first_vector, item.vectors
         if (
-            not (payload is None or isinstance(payload, bytes))
-            or item_crc(*item) != columns[5]
+            not item.matches(columns[5])
             or not 0 <= row < self.rows
             or not 0 <= first_vector <= first_vector + vectors <= self.vectors
         ):

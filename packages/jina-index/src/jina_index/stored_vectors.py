@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from jina_client import JinaInputError
 from numpy.typing import NDArray
 
 from .settings import IndexSettings, StoredPrecision
@@ -32,12 +33,17 @@ def encode(vectors: NDArray[np.float32], stored: StoredPrecision) -> NDArray[np.
 
     Returns:
         Bytes of shape ``(n, width)``: the scale, then the numbers.
+
+    Raises:
+        JinaInputError: a number is not finite.
     """
     numbers = _NUMBERS[stored]
     limit = np.float32(np.iinfo(numbers).max)
     rows = np.empty((len(vectors), _width(stored, vectors.shape[1])), np.uint8)
     shares = np.abs(vectors)
     largest = shares.max(axis=1, keepdims=True)
+    if not np.isfinite(largest).all():
+        raise JinaInputError("vectors must be finite numbers, got a NaN or an infinity")
     rows[:, : _SCALE.itemsize] = (largest / limit).astype(_SCALE).view(np.uint8)
     # Divide by the largest number and not by the scale, which may be too small for float32 to hold exactly.
     np.divide(vectors, np.where(largest > 0, largest, 1), out=shares)

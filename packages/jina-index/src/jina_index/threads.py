@@ -106,7 +106,7 @@ def pool() -> ThreadPoolExecutor:
 @cache
 def background() -> ThreadPoolExecutor:
     """Return the threads for what searches do not wait for: writing files, and comparing checksums."""
-    return ThreadPoolExecutor(2, "jina-index-background")
+    return ThreadPoolExecutor(4, "jina-index-background")
 
 
 def _processors() -> int:

@@ -14,8 +14,14 @@ from ..errors import JinaInputError
 _BLOCK = 2**20
 
 
-def as_vectors(vectors: Any, name: str = "vectors", *, rows: bool = False) -> NDArray[Any]:
+def as_vectors(vectors: Any, name: str = "vectors", *, rows: bool = False, finite: bool = True) -> NDArray[Any]:
     """Return vectors as an array of shape ``(n, dims)`` or, unless ``rows``, ``(dims,)``.
+
+    Args:
+        vectors: the vectors.
+        name: the argument that they came from, for messages.
+        rows: whether to reject a single vector.
+        finite: whether to reject a NaN and an infinity, which takes reading all numbers.
 
     Raises:
         JinaInputError: another shape, values that are not numbers, or a NaN or an infinity.
@@ -27,7 +33,7 @@ def as_vectors(vectors: Any, name: str = "vectors", *, rows: bool = False) -> ND
         raise JinaInputError(f"{name} must be numbers of shape {shapes}, got rows of different lengths") from None
     if values.ndim not in ((2,) if rows else (1, 2)) or values.dtype.kind not in "fiu" or values.shape[-1] == 0:
         raise JinaInputError(f"{name} must be numbers of shape {shapes}, got {values.dtype} of shape {values.shape}")
-    for block in blocks(values):
+    for block in blocks(values) if finite else ():
         if not np.isfinite(values[block]).all():
             raise JinaInputError(f"{name} must be finite numbers, got a NaN or an infinity")
     return values
