@@ -223,6 +223,29 @@ def test_a_certificate_of_ones_own_authority_is_trusted(
         assert np.array_equal(client.embed(["a"]).vectors, [vector_of("a")])
 
 
+def test_a_certificate_for_another_host_is_not_trusted(
+    make_client: Any, secure_url: str, authority: trustme.CA, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    url = secure_url.replace("127.0.0.1", "localhost")
+    client = make_client(base_url=url, api_key=KEY, ca_bundle=bundle, max_retries=0)
+    with pytest.raises(JinaConnectionError, match="certificate is not trusted"):
+        client.embed(["a"])
+
+
+def test_the_certificates_of_authorities_are_read_once(
+    make_client: Any, secure_url: str, authority: trustme.CA, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    client = make_client(base_url=secure_url, api_key=KEY, ca_bundle=bundle, max_retries=0)
+    client.embed(["a"])
+    bundle.unlink()
+    # Several requests at the same time need further connections.
+    assert len(client.embed([str(number) for number in range(8)], batch_size=1)) == 8
+
+
 @pytest.mark.parametrize("passed", [False, True])
 def test_another_certificate_is_not_trusted(make_client: Any, secure_url: str, tmp_path: Path, passed: bool) -> None:
     other = tmp_path / "other.pem"
