@@ -13,6 +13,7 @@ from langchain_classic.embeddings import CacheBackedEmbeddings
 from langchain_core.documents import Document
 from langchain_core.stores import InMemoryByteStore
 from langchain_jina import JinaEmbeddings, JinaLateInteractionRetriever, JinaRetriever
+from langchain_tests.integration_tests import RetrieversIntegrationTests
 
 TEXTS = ["The cat sleeps on the sofa.", "Stocks fell sharply today.", "Bread needs flour, water and salt."]
 DOCUMENTS = [Document(text, id=str(number), metadata={"page": number}) for number, text in enumerate(TEXTS)]
@@ -28,6 +29,54 @@ def late(**options: Any) -> JinaLateInteractionRetriever:
 
 
 BOTH = pytest.mark.parametrize("make", [dense, late])
+
+
+class StandardTests(RetrieversIntegrationTests):
+    """LangChain's tests for retrievers, which create one several times with different arguments."""
+
+    make: Any
+    path: Path
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def documents(cls, tmp_path_factory: pytest.TempPathFactory) -> None:
+        cls.path = tmp_path_factory.mktemp("standard") / "index"
+        retriever = cls.make(path=cls.path)
+        retriever.add_documents(DOCUMENTS)
+        retriever.close()
+
+    @property
+    def retriever_constructor(self) -> Any:
+        return type(self).make
+
+    @property
+    def retriever_constructor_params(self) -> dict[str, Any]:
+        return {"path": self.path, "read_only": True}
+
+    @property
+    def retriever_query_example(self) -> str:
+        return "What does the cat do?"
+
+
+class TestDense(StandardTests):
+    make = staticmethod(dense)
+
+
+class TestLateInteraction(StandardTests):
+    make = staticmethod(late)
+
+
+@BOTH
+def test_one_query_can_have_another_number_of_results(make: Any) -> None:
+    retriever = make(k=2)
+    retriever.add_documents(DOCUMENTS)
+    assert [len(retriever.invoke("cat", k=k)) for k in (1, 3)] == [1, 3]
+    assert len(asyncio.run(retriever.ainvoke("cat", k=1))) == 1
+    with pytest.raises(JinaInputError, match="k must be"):
+        retriever.invoke("cat", k=0)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'top_k'"):
+        retriever.invoke("cat", top_k=1)
+    retriever.close()
 
 
 @BOTH

@@ -21,6 +21,8 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_jina import JinaDocumentSearch, JinaEmbeddings, JinaReader, JinaRerank, JinaSearch, JinaSearchAPIWrapper
+from langchain_tests.integration_tests import ToolsIntegrationTests
+from langchain_tests.unit_tests import ToolsUnitTests
 from loopback import Answer, Recorder, Sent
 
 KEY = "jina_0123456789abcdef"
@@ -78,6 +80,32 @@ def documents() -> JinaDocumentSearch:
     store.add_texts(TEXTS, [{"title": f"Note {number}", "source": f"{number}.md"} for number in range(3)])
     reranker = JinaRerank(model="jina-reranker-v2-base-multilingual", base_url="local", top_n=1)
     return JinaDocumentSearch(retriever=store.as_retriever(), reranker=reranker)
+
+
+class EachTool:
+    """LangChain's own tests, for each of the tools."""
+
+    @pytest.fixture(params=[JinaSearch, JinaReader, JinaDocumentSearch], autouse=True)
+    def make(self, request: pytest.FixtureRequest, options: dict[str, Any], documents: JinaDocumentSearch) -> None:
+        tools = [JinaSearch(search_wrapper=JinaSearchAPIWrapper(**options)), JinaReader(**options), documents]
+        (self.made,) = (tool for tool in tools if type(tool) is request.param)
+
+    @property
+    def tool_constructor(self) -> BaseTool:
+        return self.made
+
+    @property
+    def tool_invoke_params_example(self) -> dict[str, Any]:
+        reads = isinstance(self.made, JinaReader)
+        return {"url": "https://cats.example/"} if reads else {"query": "Where does the cat sleep?"}
+
+
+class TestUnit(EachTool, ToolsUnitTests):
+    pass
+
+
+class TestIntegration(EachTool, ToolsIntegrationTests):
+    pass
 
 
 def _run(tool: BaseTool, arguments: dict[str, Any], way: str, **config: Any) -> ToolMessage:

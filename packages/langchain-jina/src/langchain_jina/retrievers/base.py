@@ -46,7 +46,7 @@ class DocumentRetriever(BaseRetriever):
     path: str | Path | None = None
     """The index folder, made when the first documents are added; by default a temporary one."""
     k: int = Field(default=4, ge=1)
-    """The number of documents to return."""
+    """The number of documents to return. ``retriever.invoke(query, k=…)`` overrides it for one query."""
     oversampling: float = Field(default=OVERSAMPLING, ge=1)
     """The number of candidates per result that the first stage chooses."""
     stored: StoredPrecision | None = None
@@ -127,13 +127,18 @@ class DocumentRetriever(BaseRetriever):
     def __len__(self) -> int:
         return len(self._folder)
 
-    def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
-        return _documents(self._index().search(query, self.k, self.oversampling, self._cell_count()))
+    # LangChain passes further arguments of `invoke` on: `retriever.invoke("query", k=3)`.
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
+    ) -> list[Document]:
+        k = self.k if k is None else k
+        return _documents(self._index().search(query, k, self.oversampling, self._cell_count()))
 
     async def _aget_relevant_documents(
-        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun
+        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, k: int | None = None
     ) -> list[Document]:
-        return _documents(await self._index().asearch(query, self.k, self.oversampling, self._cell_count()))
+        k = self.k if k is None else k
+        return _documents(await self._index().asearch(query, k, self.oversampling, self._cell_count()))
 
     def _index(self) -> IndexRetriever:
         # Made for each call, because the fields of a LangChain object may change.
