@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -50,11 +51,53 @@ class Recorder:
     most_in_flight: int = 0
 
 
+class Listener(ThreadingHTTPServer):
+    """A server that stops at once. The one of the standard library looks for the end from time to time."""
+
+    daemon_threads = True
+    _ends = False
+
+    def start(self) -> None:
+        """Accept connections in a thread."""
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop listening. Open connections stay open."""
+        self._ends = True
+        with suppress(OSError):
+            socket.create_connection(self.server_address[:2], timeout=5).close()
+        self._thread.join(5)
+        self.server_close()
+
+    def _accept(self) -> None:
+        while True:
+            with suppress(OSError):
+                connection, address = self.get_request()
+                if self._ends:
+                    connection.close()
+                    return
+                self.process_request(connection, address)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Ignore clients that hang up, as after a cancelled call."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
 def vector_of(text: str, dimensions: int = 1024) -> np.ndarray:
     """Return a unit vector that is unique to a text."""
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
     vector = np.random.default_rng(seed).standard_normal(dimensions).astype(np.float32)
     return vector / np.linalg.norm(vector)
+
+
+_FORMS: dict[str, Callable[[np.ndarray], Any]] = {
+    "float": np.ndarray.tolist,
+    "base64": lambda vector: base64.b64encode(vector.astype("<f4").tobytes()).decode(),
+    "ubinary": lambda vector: np.packbits(vector > 0).astype(float).tolist(),
+    "binary": lambda vector: (np.packbits(vector > 0).astype(float) - 128).tolist(),
+}
 
 
 def embeddings(sent: Sent, dimensions: int = 1024) -> dict[str, Any]:
@@ -63,14 +106,7 @@ def embeddings(sent: Sent, dimensions: int = 1024) -> dict[str, Any]:
     data = []
     for index, text in enumerate(sent.body["input"]):
         vector = vector_of(text, sent.body.get("dimensions") or dimensions)
-        bits = np.packbits(vector > 0)
-        shapes: dict[str, Any] = {
-            "float": vector.tolist(),
-            "base64": base64.b64encode(vector.astype("<f4").tobytes()).decode(),
-            "ubinary": bits.astype(float).tolist(),
-            "binary": (bits.astype(float) - 128).tolist(),
-        }
-        data.append({"object": "embedding", "index": index, "embedding": shapes[kind]})
+        data.append({"object": "embedding", "index": index, "embedding": _FORMS[kind](vector)})
     tokens = sum(len(text.split()) for text in sent.body["input"])
     return {"model": sent.body["model"], "object": "list", "usage": {"total_tokens": tokens}, "data": data}
 
@@ -125,21 +161,10 @@ def recorder(answer: Callable[[Sent], Answer] = right_answer) -> Iterator[Record
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            """Ignore clients that hang up, as after a cancelled call."""
-            if not isinstance(sys.exception(), ConnectionError):
-                super().handle_error(request, client_address)
-
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Listener(("127.0.0.1", 0), Handler)
     state = Recorder(f"http://127.0.0.1:{server.server_address[1]}/v1", answer)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
+    server.start()
     try:
         yield state
     finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
+        server.stop()

@@ -13,7 +13,6 @@ import itertools
 import json
 import socket
 import struct
-import sys
 import threading
 import time
 import zlib
@@ -21,11 +20,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from loopback import Sent, embeddings
+from loopback import Listener, Sent, embeddings
 
 DIMENSIONS = 64
 
@@ -146,14 +145,11 @@ class FaultServer:
         self._server = _Listener(("127.0.0.1", self._port), _handler(self))
         self._server.faults = self
         self._port = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True)
-        self._thread.start()
+        self._server.start()
 
     def stop(self) -> None:
         """Stop listening, and close every connection."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.stop()
         for opened in list(self.connections):
             with suppress(OSError):
                 opened.shutdown(socket.SHUT_RDWR)
@@ -182,8 +178,7 @@ class FaultServer:
             self.changed.notify_all()
 
 
-class _Listener(ThreadingHTTPServer):
-    daemon_threads = True
+class _Listener(Listener):
     request_queue_size = 128
     faults: FaultServer
 
@@ -197,11 +192,6 @@ class _Listener(ThreadingHTTPServer):
             request.close()  # Without the farewell that makes it an orderly end.
         else:
             super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore clients that hang up."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
 
 
 def _handler(server: FaultServer) -> type[BaseHTTPRequestHandler]:

@@ -6,10 +6,9 @@ import gzip
 import json
 import pickle
 import ssl
-import threading
 import zlib
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ import pytest
 import trustme
 from jina_client import AuthenticationError, JinaClient, JinaConnectionError, JinaInputError
 from jina_client.transport import Request, Response
-from loopback import Answer, Recorder, Sent, embeddings, recorder, right_answer, vector_of
+from loopback import Answer, Listener, Recorder, Sent, embeddings, recorder, right_answer, vector_of
 
 KEY = "gateway-key-0123456789"
 
@@ -191,23 +190,14 @@ def secure_url(authority: trustme.CA) -> Iterator[str]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            """Clients that do not trust the certificate hang up."""
-
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Listener(("127.0.0.1", 0), Handler)
     # The handshake is made by the thread of the connection, so that a client that hangs up stops no other.
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
+    server.start()
     yield f"https://127.0.0.1:{server.server_address[1]}/v1"
-    server.shutdown()
-    server.server_close()
-    thread.join(5)
+    server.stop()
 
 
 def test_a_certificate_of_ones_own_authority_is_trusted(
