@@ -53,11 +53,6 @@ def encoder() -> Encoder:
 
 
 @pytest.fixture(scope="session")
-def float_encoder() -> Encoder:
-    return Encoder(find_model_files(), precision="float32")
-
-
-@pytest.fixture(scope="session")
 def url() -> Iterator[str]:
     with running() as url:
         yield url

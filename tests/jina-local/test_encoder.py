@@ -26,6 +26,11 @@ def cosine(left: NDArray[Any], right: NDArray[Any]) -> float:
     return float(left @ right / (np.linalg.norm(left) * np.linalg.norm(right)))
 
 
+@pytest.fixture(scope="module")
+def float_encoder() -> Encoder:
+    return Encoder(find_model_files(), precision="float32")
+
+
 class PlainBert:
     """A second implementation of the network in numpy, in float64, straight from the weights' file."""
 

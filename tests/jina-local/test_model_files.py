@@ -94,10 +94,14 @@ def test_a_missing_model_error_names_three_ways_to_get_it(tmp_path: Path) -> Non
 
 
 def test_altered_weights_are_rejected(files: Files, folder: Path) -> None:
-    data = bytearray(files["model.safetensors"].read_bytes())
-    data[-1] ^= 1
-    (folder / "model.safetensors").unlink()
-    (folder / "model.safetensors").write_bytes(data)
+    weights = folder / "model.safetensors"
+    weights.unlink()
+    shutil.copy(files["model.safetensors"], weights)
+    with weights.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        last = file.read(1)[0]
+        file.seek(-1, os.SEEK_END)
+        file.write(bytes([last ^ 1]))
     with pytest.raises(ModelNotFoundError, match="its sha256 is"):
         Encoder(find_model_files(folder))
 

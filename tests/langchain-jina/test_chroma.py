@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from langchain_chroma import Chroma
 from langchain_jina import JinaEmbeddings
 from pictures import written
 
@@ -14,6 +13,9 @@ LINES = {"cat": "The cat sleeps on the sofa", "bread": "Bread needs flour and wa
 
 
 def test_chroma_embeds_images_with_jina_and_finds_them(engine_url: str, tmp_path: Path) -> None:
+    # Imported here, because it takes half a second, and every process of the tests imports this file.
+    from langchain_chroma import Chroma
+
     paths = []
     for name, line in LINES.items():
         path = tmp_path / f"{name}.png"

@@ -14,11 +14,8 @@ from langchain_classic.storage import InMemoryByteStore
 from langchain_core.documents import Document
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_jina import JinaEmbeddings, JinaRetriever, aadd_chunks, add_chunks
-from langchain_qdrant import QdrantVectorStore
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 from loopback import Answer, Recorder, Sent, right_answer
-from qdrant_client import QdrantClient
-from qdrant_client.models import Distance, VectorParams
 
 MODEL = "jina-embeddings-v3"
 BERLIN = ["Berlin is the capital of Germany.", "It has 3.8 million inhabitants.", "The river there is the Spree."]
@@ -111,21 +108,18 @@ def test_a_store_receives_late_chunking_vectors_asynchronously(engine_url: str) 
 
 
 @pytest.mark.parametrize("asynchronously", [False, True])
-def test_a_store_may_batch_and_use_threads(engine_url: str, asynchronously: bool) -> None:
+def test_a_store_may_batch_and_use_threads(qdrant: Any, engine_url: str, asynchronously: bool) -> None:
     """Qdrant asks for the vectors batch by batch, and asynchronously from another thread."""
     expected = by_client(engine_url)
-    client = QdrantClient(":memory:")
-    client.create_collection("chunks", vectors_config=VectorParams(size=1024, distance=Distance.COSINE))
-    store = QdrantVectorStore(client, "chunks", JinaEmbeddings(model=MODEL, base_url=engine_url))
+    store = qdrant(JinaEmbeddings(model=MODEL, base_url=engine_url), size=1024)
     if asynchronously:
         asyncio.run(aadd_chunks(store, CHUNKS, ids=list(range(5)), batch_size=2))
     else:
         add_chunks(store, CHUNKS, ids=list(range(5)), batch_size=2)
-    for point in client.scroll("chunks", with_vectors=True)[0]:
+    for point in store.client.scroll("all", with_vectors=True)[0]:
         metadata = (point.payload or {})["metadata"]
         vector = expected[f"{metadata['source']}-{metadata['place']}"]
         np.testing.assert_allclose(point.vector, vector, atol=1e-6)
-    client.close()
 
 
 def test_our_retriever_receives_late_chunking_vectors(engine_url: str) -> None:

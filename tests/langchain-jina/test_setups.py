@@ -20,11 +20,8 @@ from langchain_core.runnables import Runnable, RunnablePassthrough
 from langchain_core.tools import create_retriever_tool
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_jina import JinaEmbeddings, JinaRerank
-from langchain_qdrant import QdrantVectorStore
 from langgraph.store.memory import InMemoryStore
 from loopback import Answer, Recorder, Sent, embeddings
-from qdrant_client import QdrantClient
-from qdrant_client.models import Distance, VectorParams
 
 MODEL, RERANKER = "jina-embeddings-v3", "jina-reranker-v2-base-multilingual"
 TEXTS = ["The cat sleeps on the sofa.", "Stocks fell sharply today.", "Bread needs flour, water and salt."]
@@ -165,29 +162,23 @@ def test_a_rerank_step_has_an_input_schema(server: Recorder, chain_input: Any) -
     assert server.sent == []
 
 
-def test_a_qdrant_store_works(engine_url: str) -> None:
-    client = QdrantClient(":memory:")
-    client.create_collection("texts", vectors_config=VectorParams(size=256, distance=Distance.COSINE))
-    store = QdrantVectorStore(client, "texts", JinaEmbeddings(model=MODEL, base_url=engine_url, dimensions=256))
+def test_a_qdrant_store_works(qdrant: Any, engine_url: str) -> None:
+    store = qdrant(JinaEmbeddings(model=MODEL, base_url=engine_url, dimensions=256), size=256)
     store.add_documents(DOCUMENTS, ids=[0, 1, 2])
     assert store.similarity_search(QUESTION, k=1)[0].page_content == TEXTS[2]
     results = asyncio.run(store.as_retriever(search_kwargs={"k": 1}).ainvoke("Where does the cat sleep?"))
     assert results[0].page_content == TEXTS[0]
-    client.close()
 
 
-def test_qdrant_searches_binary_vectors_by_manhattan_distance(engine_url: str) -> None:
+def test_qdrant_searches_binary_vectors_by_manhattan_distance(qdrant: Any, engine_url: str) -> None:
     """The distance between lists of 0 and 1 is the Hamming distance."""
     model = JinaEmbeddings(model=MODEL, base_url=engine_url, embedding_type="ubinary")
-    client = QdrantClient(":memory:")
-    client.create_collection("bits", vectors_config=VectorParams(size=1024, distance=Distance.MANHATTAN))
-    store = QdrantVectorStore(client, "bits", model, distance=Distance.MANHATTAN)
+    store = qdrant(model, size=1024, distance="Manhattan")
     store.add_documents(DOCUMENTS, ids=[0, 1, 2])
     result, distance = store.similarity_search_with_score(QUESTION, k=1)[0]
     query, document = model.embed_query(QUESTION), model.embed_documents([TEXTS[2]])[0]
     differing = sum(left != right for left, right in zip(query, document, strict=True))
     assert (result.page_content, distance) == (TEXTS[2], differing)
-    client.close()
 
 
 def test_a_retriever_is_a_tool_of_an_agent(engine_url: str) -> None:
