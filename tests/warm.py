@@ -13,27 +13,35 @@ import contextlib
 import gc
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 PRELOADED = (
+    "aiohttp",
     "haystack_integrations.components.embedders.jina",
     "haystack_integrations.components.rankers.jina",
+    "haystack_integrations.tools.jina",
     "ipykernel.kernelapp",
     "jina_jobs.cli",
     "jina_local.engine",
     "jina_local.server",
-    "langchain_jina",
+    "langchain.agents",
+    "langchain_jina.retrievers",
+    "llama_index.core.agent.workflow",
     "llama_index.embeddings.jinaai",
     "matplotlib.pyplot",
     "onnxruntime",
+    "psycopg",
+    "qdrant_client",
     "uvicorn",
 )
 _LARGEST = 2**20
@@ -181,19 +189,33 @@ def run(
 
 
 class _Server:
-    """The process that all programs are forked from."""
+    """A connection to the process that all programs are forked from: one for all processes of a test run."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._socket, other = socket.socketpair(type=socket.SOCK_SEQPACKET)
-        command = [sys.executable, __file__, str(other.fileno())]
-        self._process = subprocess.Popen(command, pass_fds=[other.fileno()], cwd=Path(__file__).parent)
-        other.close()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+        # A name without a file, which only one socket can have.
+        address = f"\0jina-tests-{os.getuid()}-{run}"
+        for _ in range(1000):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening, contextlib.suppress(OSError):
+                listening.bind(address)
+                listening.listen(64)
+                command = [sys.executable, __file__, str(listening.fileno())]
+                self._process = subprocess.Popen(command, pass_fds=[listening.fileno()], cwd=Path(__file__).parent)
+            with contextlib.suppress(ConnectionRefusedError):
+                self._socket.connect(address)
+                return
+            # Another process has bound the name and is about to listen, or the server is about to end.
+            time.sleep(0.01)
+        raise ConnectionError("no server for programs could be started")
 
     def close(self) -> None:
-        """End the server. Programs that still run continue."""
+        """Leave the server, which ends after its last connection. Programs that still run continue."""
         self._socket.close()
-        self._process.wait()
+        if self._process:
+            self._process.wait()
 
     def start(self, request: dict[str, Any], files: Sequence[int]) -> int:
         """Fork a program that has these open files, and return its process id."""
@@ -212,33 +234,45 @@ def _server() -> _Server:
     return server
 
 
-def _requests(control: socket.socket) -> Iterator[tuple[dict[str, Any], list[int]]]:
+def _requests(listening: socket.socket) -> Iterator[tuple[dict[str, Any], list[int], list[socket.socket]]]:
+    """Return each request with its files, and the sockets, its own connection first, until the last connection ends."""
+    connections: list[Any] = []
     while True:
-        size, files, _, _ = socket.recv_fds(control, 32, _FILES)
-        if not size:
+        ready, _, _ = select.select([listening, *connections], [], [], None if connections else 0.2)
+        if not ready:
             return
-        content = b""
-        while len(content) < int(size):
-            content += control.recv(_LARGEST)
-        yield json.loads(content), files
+        for connection in ready:
+            if connection is listening:
+                connections.append(listening.accept()[0])
+                continue
+            size, files, _, _ = socket.recv_fds(connection, 32, _FILES)
+            if not size:
+                connections.remove(connection)
+                connection.close()
+                continue
+            content = b""
+            while len(content) < int(size):
+                content += connection.recv(_LARGEST)
+            yield json.loads(content), files, [connection, *connections, listening]
 
 
 def _next_program() -> dict[str, Any] | None:
     """Return the program that this process has become, a fork of the server; ``None`` when the server itself ends."""
-    control = socket.socket(fileno=int(sys.argv[1]))
-    for request, files in _requests(control):
+    for request, files, sockets in _requests(socket.socket(fileno=int(sys.argv[1]))):
         # A process in between waits for the program, and tells its exit status.
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             program = os.fork()
+            if program:
+                sockets[0].send(str(program).encode())
+            for each in sockets:
+                each.close()
             if program == 0:
-                control.close()
                 for target, file in enumerate(files[:3]):
                     os.dup2(file, target)
                 for file in files:
                     os.close(file)
                 return request
-            control.send(str(program).encode())
             for file in files[:3]:
                 os.close(file)
             os.closerange(0, 3)

@@ -17,7 +17,7 @@ def _quickstart(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def run() -> subprocess.CompletedProcess[str]:
-    return _quickstart("How is an ordered tree of syntax walked?", "--limit", "150")
+    return _quickstart("How is an ordered tree of syntax walked?", "--limit", "80")
 
 
 def test_the_quickstart_answers_in_each_framework(run: subprocess.CompletedProcess[str]) -> None:
@@ -32,8 +32,8 @@ def test_the_quickstart_answers_in_each_framework(run: subprocess.CompletedProce
 
 def test_the_quickstart_prints_the_memory_of_floats_and_bits(run: subprocess.CompletedProcess[str]) -> None:
     floats, bits = (line for line in run.stdout.splitlines() if "float32 " in line or "binary  " in line)
-    assert "0.61 MB" in floats
-    assert "0.02 MB" in bits
+    assert "0.33 MB" in floats
+    assert "0.01 MB" in bits
 
 
 def test_the_quickstart_draws_no_progress_bar_into_a_log(run: subprocess.CompletedProcess[str]) -> None:

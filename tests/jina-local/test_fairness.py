@@ -188,14 +188,14 @@ def test_the_host_header_must_be_the_servers(host: str, path: str, status: int) 
     assert response.status_code == status
 
 
-def test_millions_of_invalid_items_get_a_small_response() -> None:
+def test_a_great_many_invalid_items_get_a_small_response() -> None:
     bodies: list[dict[str, Any]] = [
-        {"model": "jina-embeddings-v5-omni-small", "input": [{"content": [0] * 2_000_000}]},
-        {**BODY, **{f"field {number}": 1 for number in range(200_000)}},
+        {"model": "jina-embeddings-v5-omni-small", "input": [{"content": [0] * 500_000}]},
+        {**BODY, **{f"field {number}": 1 for number in range(100_000)}},
         {**BODY, "model": "x" * 4_000_000},
         {**BODY, "x" * 4_000_000: 1},
         {**BODY, "input": [1.5] * 512},
-        {**BODY, "task": ["x"] * 1_000_000},
+        {**BODY, "task": ["x"] * 300_000},
     ]
     app = App()
     for body in bodies:

@@ -128,8 +128,16 @@ def test_sigterm_stops_the_server_and_its_worker(patient: Served) -> None:
     assert psutil.wait_procs(workers, timeout=1)[1] == []
 
 
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT], ids=lambda sent: sent.name)
-@pytest.mark.parametrize("name", ["PDF: nested forms", "PDF: millions of fills", "JPEG: thousands of empty scans"])
+@pytest.mark.parametrize(
+    ("name", "sent"),
+    [
+        ("PDF: nested forms", signal.SIGTERM),
+        ("PDF: nested forms", signal.SIGINT),
+        ("PDF: millions of fills", signal.SIGTERM),
+        ("JPEG: thousands of empty scans", signal.SIGINT),
+    ],
+    ids=lambda value: getattr(value, "name", value),
+)
 def test_a_signal_stops_the_server_while_a_file_is_read(name: str, sent: signal.Signals) -> None:
     server = start()
     kind, make = FILES[name]
