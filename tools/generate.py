@@ -24,6 +24,7 @@ WORDS = {
     "TaskWorkers": "ThreadWorkers",
     "AsyncIterable": "Iterable",
     "AsyncIterator": "Iterator",
+    "AsyncRetrying": "Retrying",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
     "aclose": "close",

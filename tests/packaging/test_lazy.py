@@ -85,7 +85,7 @@ results.multi_vectors results.rerank results.sparse results.web servers.pool tel
 """
 UNUSED = FRAMEWORKS | OPTIONAL | {f"jina_client.{name}" for name in OTHER_CALLS.split()}
 SYNC_HTTP, ASYNC_HTTP = {"requests", "urllib3"}, {"aiohttp"}
-ASYNC = ASYNC_HTTP | {"asyncio", "jina_client._async.client"}
+ASYNC = ASYNC_HTTP | {"jina_client._async.client"}
 NOT_LOADED = {
     "import jina_client": UNUSED | ASYNC | SYNC_HTTP,
     "from jina_client import AsyncJinaClient": UNUSED | ASYNC_HTTP | SYNC_HTTP,

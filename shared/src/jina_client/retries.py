@@ -1,13 +1,19 @@
-"""The retry policy: which errors are retried, after how long, until when, and how attempts are reported."""
+"""The retry policy: which errors are retried, after how long, until when, and how attempts are reported.
+
+tenacity runs the loop.
+"""
 
 from __future__ import annotations
 
+import copy
 import math
-import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+
+from tenacity import RetryCallState, retry_if_exception
+from tenacity.wait import wait_base, wait_random_exponential
 
 from . import servers
 from .addresses import host_of
@@ -33,22 +39,19 @@ FIRST_WAIT = 0.5
 """Upper bound of the first wait in seconds; it doubles with each further one."""
 MAX_WAIT = 20.0
 """Upper bound in seconds that the doubling stops at."""
-# The bound is reached long before, and a float could not hold many more.
-_MOST_DOUBLINGS = 64
 MAX_RETRY_AFTER = 60.0
 """Longest ``Retry-After`` in seconds that the client respects. If a service asks for more, the client raises."""
 
 
-def backoff(number: int) -> float:
-    """Return a random number of seconds to wait after an attempt. Its upper bound doubles with each attempt.
+class Wait(wait_base):
+    """Wait for as long as the service asks, or exponentially with full jitter, so that clients spread out again."""
 
-    Clients that failed together so spread out again (full jitter).
-
-    Args:
-        number: 1 for the first attempt.
-    """
-    doublings = min(number - 1, _MOST_DOUBLINGS)
-    return random.uniform(0, min(FIRST_WAIT * 2**doublings, MAX_WAIT))
+    def __call__(self, retry_state: RetryCallState) -> float:
+        """Return the seconds to wait before the next attempt."""
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        if isinstance(error, JinaStatusError) and error.retry_after is not None:
+            return error.retry_after
+        return wait_random_exponential(multiplier=FIRST_WAIT, max=MAX_WAIT)(retry_state)
 
 
 def is_transient(error: BaseException, repeatable: bool = True, *, longest: float = MAX_RETRY_AFTER) -> bool:
@@ -98,9 +101,22 @@ class Attempts:
         self._settings = settings
         self._retry = retry and settings.max_retries > 0
         self._number = self._moves = 0
+        self._is_moving = False
+        self._backoff = 0.0
         self.tokens = 0
         self._first = self._queued = self._sent = time.monotonic()
         self._time_in_queue = 0.0
+
+    @property
+    def policy(self) -> dict[str, Any]:
+        """The arguments of tenacity's ``Retrying`` or ``AsyncRetrying``."""
+        return {
+            "stop": self._is_last,
+            "wait": self._wait,
+            "retry": retry_if_exception(self._is_retried),
+            "before_sleep": self._before_sleep,
+            "reraise": True,
+        }
 
     def queued(self) -> bool:
         """Note that the next attempt waits for a slot, and return whether it is a retry."""
@@ -153,27 +169,6 @@ class Attempts:
         self.tokens = tokens
         self._report(tokens=tokens, request_id=request_id)
 
-    def seconds_until_next(self, error: JinaError) -> float | None:
-        """Return the seconds to wait before the next attempt; ``None`` if there is none, so that the error is final.
-
-        Args:
-            error: why the last attempt failed.
-        """
-        is_moving = self._can_move(error)
-        if not is_moving and not is_transient(error, self._call.repeatable):
-            return None
-        asked = error.retry_after if isinstance(error, JinaStatusError) else None
-        wait = backoff(self._number - self._moves) if asked is None else asked
-        if self._route is not None and not is_moving:
-            self._route.wait()
-        self._moves += is_moving
-        delay = 0.0 if is_moving else wait
-        if self._is_last(delay):
-            return None
-        self._pause_others(error, wait)
-        self._report(error=error, retry_in=delay)
-        return delay
-
     @contextmanager
     def reporting_failure(self) -> Iterator[None]:
         """Report the error that ends the attempts. An input error is not one of them: nothing was sent."""
@@ -188,30 +183,48 @@ class Attempts:
                 error.inputs = named_inputs(error, self._inputs)
             self._report(error=error)
             raise
+        finally:
+            # tenacity refers to itself, and so keeps the attempts until the next garbage collection.
+            del self._call
 
     @property
     def _server(self) -> str:
         return host_of(self._call.url or self.root)
 
-    def _can_move(self, error: JinaError) -> bool:
-        """Return whether another server gets the next attempt, at once."""
-        if self._route is None or not is_transient(error, self._call.repeatable, longest=math.inf):
-            return False
-        return self._route.can_move() and self._retry and self._moves < len(self._settings.roots) - 1
+    def _is_retried(self, error: BaseException) -> bool:
+        self._is_moving = False
+        if self._route is not None and is_transient(error, self._call.repeatable, longest=math.inf):
+            can_move = self._route.can_move()
+            self._is_moving = can_move and self._retry and self._moves < len(self._settings.roots) - 1
+        return self._is_moving or is_transient(error, self._call.repeatable)
 
-    def _is_last(self, wait: float) -> bool:
-        if not self._retry or self._number - self._moves > self._settings.max_retries:
+    def _wait(self, state: RetryCallState) -> float:
+        """Return the seconds before the next attempt: none if another server is there for it."""
+        waited = copy.copy(state)
+        waited.attempt_number -= self._moves
+        self._backoff = Wait()(waited)
+        if self._route is not None and not self._is_moving:
+            self._route.wait()
+        return 0.0 if self._is_moving else self._backoff
+
+    def _is_last(self, state: RetryCallState) -> bool:
+        if not self._retry or state.attempt_number - self._moves - self._is_moving > self._settings.max_retries:
             return True
         # Time in the queue does not count, because the limits cause it and not the service.
         spent = time.monotonic() - self._first - self._time_in_queue
-        return spent + wait > self._settings.retry_timeout
+        return spent + state.upcoming_sleep > self._settings.retry_timeout
 
-    def _pause_others(self, error: JinaError, wait: float) -> None:
-        """Let other requests wait too, if the service would reject them as well."""
+    def _before_sleep(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        assert isinstance(error, JinaError)
         if isinstance(error, RateLimitError) and exceeded_limit(error)[0] != "concurrent":
-            self.limiter.pause(wait)
+            # Pause all requests, because the service would reject the others too.
+            self.limiter.pause(self._backoff)
         elif self._route is not None and isinstance(error, JinaStatusError) and error.retry_after:
             self._route.pause(error.retry_after)
+        if self._is_moving:
+            self._moves += 1
+        self._report(error=error, retry_in=state.upcoming_sleep)
 
     def _report(
         self, *, error: JinaError | None = None, retry_in: float | None = None, tokens: int = 0, request_id: str = ""

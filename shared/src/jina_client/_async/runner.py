@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, aclosing, nullcontext
 from itertools import repeat
 from typing import Any, TypeVar
 
+from tenacity import AsyncRetrying
+
 from .. import servers as pools
 from ..batching import Job, PlanningContext, StreamPlan, attaching_results
 from ..batching.bisection import Bisection
@@ -225,29 +227,21 @@ class AsyncRunner:
                 await ask_for_models(pool, self._codec, self._transport, workers.cancellation)
         attempts = Attempts(call, job.origins(piece), self._settings, self._limiters.get(), pool, retry=retry)
         with attempts.reporting_failure():
-            while True:
-                try:
-                    await self._send_once(job, piece, call, attempts, workers)
-                    return attempts.tokens
-                except JinaError as error:
-                    if (delay := attempts.seconds_until_next(error)) is None:
-                        raise
-                await workers.sleep(delay)
-
-    async def _send_once(
-        self, job: Job[Any], piece: range, call: Call, attempts: Attempts, workers: TaskWorkers
-    ) -> None:
-        with self._codec.key_hidden(), workers.turn() as turn:
-            async with (
-                workers.room(self._bodies.get(), job.body_bytes(piece)),
-                workers.slot(attempts.limiter, job.tokens(piece), retry=attempts.queued()) as slot,
-            ):
-                with attempts.sending():
-                    result, headers = await self._exchange(call, attempts, workers, turn, blocks=job.reads_media)
-                    tokens = usage_of(result).total_tokens if isinstance(result, dict) else 0
-                    attempts.limiter.succeeded(slot, tokens or None, headers)
-                    await to_completion(job.store, piece, result, blocks=job.writes_cache)
-                    attempts.succeeded(tokens, headers.get("x-request-id", ""))
+            async for attempt in AsyncRetrying(sleep=workers.sleep, **attempts.policy):
+                with attempt, self._codec.key_hidden(), workers.turn() as turn:
+                    async with (
+                        workers.room(self._bodies.get(), job.body_bytes(piece)),
+                        workers.slot(attempts.limiter, job.tokens(piece), retry=attempts.queued()) as slot,
+                    ):
+                        with attempts.sending():
+                            result, headers = await self._exchange(
+                                call, attempts, workers, turn, blocks=job.reads_media
+                            )
+                            tokens = usage_of(result).total_tokens if isinstance(result, dict) else 0
+                            attempts.limiter.succeeded(slot, tokens or None, headers)
+                            await to_completion(job.store, piece, result, blocks=job.writes_cache)
+                            attempts.succeeded(tokens, headers.get("x-request-id", ""))
+        return attempts.tokens
 
     async def _exchange(
         self, call: Call, attempts: Attempts, workers: TaskWorkers, turn: Turn, *, blocks: bool

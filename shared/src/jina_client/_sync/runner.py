@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from itertools import repeat
 from typing import Any, TypeVar
 
+from tenacity import Retrying
+
 from .. import servers as pools
 from ..batching import Job, PlanningContext, StreamPlan, attaching_results
 from ..batching.bisection import Bisection
@@ -224,27 +226,19 @@ class Runner:
                 ask_for_models(pool, self._codec, self._transport, workers.cancellation)
         attempts = Attempts(call, job.origins(piece), self._settings, self._limiters.get(), pool, retry=retry)
         with attempts.reporting_failure():
-            while True:
-                try:
-                    self._send_once(job, piece, call, attempts, workers)
-                    return attempts.tokens
-                except JinaError as error:
-                    if (delay := attempts.seconds_until_next(error)) is None:
-                        raise
-                workers.sleep(delay)
-
-    def _send_once(self, job: Job[Any], piece: range, call: Call, attempts: Attempts, workers: ThreadWorkers) -> None:
-        with self._codec.key_hidden(), workers.turn() as turn:
-            with (
-                workers.room(self._bodies.get(), job.body_bytes(piece)),
-                workers.slot(attempts.limiter, job.tokens(piece), retry=attempts.queued()) as slot,
-            ):
-                with attempts.sending():
-                    result, headers = self._exchange(call, attempts, workers, turn, blocks=job.reads_media)
-                    tokens = usage_of(result).total_tokens if isinstance(result, dict) else 0
-                    attempts.limiter.succeeded(slot, tokens or None, headers)
-                    to_completion(job.store, piece, result, blocks=job.writes_cache)
-                    attempts.succeeded(tokens, headers.get("x-request-id", ""))
+            for attempt in Retrying(sleep=workers.sleep, **attempts.policy):
+                with attempt, self._codec.key_hidden(), workers.turn() as turn:
+                    with (
+                        workers.room(self._bodies.get(), job.body_bytes(piece)),
+                        workers.slot(attempts.limiter, job.tokens(piece), retry=attempts.queued()) as slot,
+                    ):
+                        with attempts.sending():
+                            result, headers = self._exchange(call, attempts, workers, turn, blocks=job.reads_media)
+                            tokens = usage_of(result).total_tokens if isinstance(result, dict) else 0
+                            attempts.limiter.succeeded(slot, tokens or None, headers)
+                            to_completion(job.store, piece, result, blocks=job.writes_cache)
+                            attempts.succeeded(tokens, headers.get("x-request-id", ""))
+        return attempts.tokens
 
     def _exchange(
         self, call: Call, attempts: Attempts, workers: ThreadWorkers, turn: Turn, *, blocks: bool
