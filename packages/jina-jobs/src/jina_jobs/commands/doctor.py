@@ -17,13 +17,10 @@ from . import options as given
 _MARKS = {True: ("✔", "green"), False: ("✘", "red"), None: ("–", "dim")}
 
 
+@given.grouped_options
 def doctor(
     *,
-    base_url: given.BaseUrl = None,
-    dialect: given.DialectName = None,
-    header: given.Header = None,
-    key_header: given.KeyHeader = None,
-    ca_bundle: given.CaBundle = None,
+    connection: given.Connection,
     spend: Annotated[
         bool, typer.Option("--spend", help="Send one tiny request per capability, which costs a few tokens.")
     ] = False,
@@ -35,10 +32,7 @@ def doctor(
     """Check the installation, the key, the network, the service and the disk, and name a remedy for each problem."""
     console = Console(highlight=False, soft_wrap=True)
     found: list[Check] = []
-    options = given.connection(
-        base_url=base_url, dialect=dialect, header=header, key_header=key_header, ca_bundle=ca_bundle
-    )
-    for check in checks(options, spend=spend):
+    for check in checks(connection.client(), spend=spend):
         found.append(check)
         if not as_json:
             mark, style = _MARKS[check.ok]

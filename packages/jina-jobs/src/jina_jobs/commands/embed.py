@@ -13,7 +13,7 @@ from . import options as given
 from .running import run_job
 
 
-@given.running_options
+@given.grouped_options
 def embed(
     input: given.Input,
     output: given.OutputAddress,

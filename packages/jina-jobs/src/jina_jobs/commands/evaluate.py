@@ -18,6 +18,7 @@ from ..evaluation.html import cells, html_report
 from . import options as given
 
 
+@given.grouped_options
 def evaluate_command(
     folder: Annotated[
         Path, typer.Argument(help="A folder with corpus.jsonl, queries.jsonl and qrels/test.tsv (BEIR).")
@@ -52,11 +53,7 @@ def evaluate_command(
     cache: Annotated[
         Path | None, typer.Option("--cache", help="Keep vectors in this file, so that a second run pays nothing.")
     ] = None,
-    base_url: given.BaseUrl = None,
-    dialect: given.DialectName = None,
-    header: given.Header = None,
-    key_header: given.KeyHeader = None,
-    ca_bundle: given.CaBundle = None,
+    connection: given.Connection,
     requests_per_minute: given.RequestsPerMinute = None,
     tokens_per_minute: given.TokensPerMinute = None,
     price_per_million_tokens: given.Price = None,
@@ -83,9 +80,7 @@ def evaluate_command(
         cache=cache,
         requests_per_minute=requests_per_minute,
         tokens_per_minute=tokens_per_minute,
-        **given.connection(
-            base_url=base_url, dialect=dialect, header=header, key_header=key_header, ca_bundle=ca_bundle
-        ),
+        **connection.client(),
     )
     console = Console(stderr=True)
     with (

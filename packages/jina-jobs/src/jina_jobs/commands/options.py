@@ -75,14 +75,35 @@ Encodings = Literal["float32", "float16", "int8", "binary"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Running:
-    """The options of how a job runs. :func:`running_options` gives them to every command that reads rows."""
+class Connection:
+    """The options of where to send requests, and how: a group for :func:`grouped_options`."""
 
     base_url: BaseUrl = None
     dialect: DialectName = None
     header: Header = None
     key_header: KeyHeader = None
     ca_bundle: CaBundle = None
+
+    def client(self) -> dict[str, Any]:
+        """Return the arguments of the client.
+
+        Raises:
+            JobUsageError: a header without a colon.
+        """
+        options = {
+            "base_url": self.base_url,
+            "dialect": self.dialect,
+            "headers": dict(_header(each) for each in self.header or ()),
+            "key_header": self.key_header,
+            "ca_bundle": self.ca_bundle,
+        }
+        return {name: value for name, value in options.items() if value}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running(Connection):
+    """The options of how a job runs: a group for the commands that read rows."""
+
     requests_per_minute: RequestsPerMinute = None
     tokens_per_minute: TokensPerMinute = None
     max_concurrency: MaxConcurrency = None
@@ -99,13 +120,7 @@ class Running:
     def client(self) -> dict[str, Any]:
         """Return the arguments of the client."""
         limits = {name: value for name in (*LIMITS, "max_retries") if (value := getattr(self, name)) is not None}
-        return limits | connection(
-            base_url=self.base_url,
-            dialect=self.dialect,
-            header=self.header,
-            key_header=self.key_header,
-            ca_bundle=self.ca_bundle,
-        )
+        return limits | super().client()
 
     def job(self, watcher: ProgressLine) -> JobOptions:
         """Return the options of the job."""
@@ -124,30 +139,6 @@ class Running:
         return ProgressLine(not self.quiet)
 
 
-def connection(
-    *,
-    base_url: list[str] | None,
-    dialect: str | None = None,
-    header: list[str] | None = None,
-    key_header: str | None = None,
-    ca_bundle: Path | None = None,
-) -> dict[str, Any]:
-    """Return the arguments of the client that say where to send requests, and how.
-
-    Raises:
-        JobUsageError: a header without a colon.
-    """
-    headers = dict(_header(each) for each in header or ())
-    options = {
-        "base_url": base_url,
-        "dialect": dialect,
-        "headers": headers,
-        "key_header": key_header,
-        "ca_bundle": ca_bundle,
-    }
-    return {name: value for name, value in options.items() if value}
-
-
 def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon or not name.strip():
@@ -155,24 +146,30 @@ def _header(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def running_options(command: Callable[..., int]) -> Callable[..., int]:
-    """Give a command the options of :class:`Running`, and pass them to its parameter ``running``."""
+def grouped_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Give a command the options of the groups that its parameters are annotated with, in their places."""
     own = inspect.signature(command, eval_str=True)
-    hints = get_type_hints(Running, include_extras=True)
-    added = {
-        each.name: inspect.Parameter(
-            each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name]
-        )
-        for each in fields(Running)
-    }
+    hints = {each.name: each.annotation for each in own.parameters.values()}
+    groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Connection)}
+    parameters = []
+    for each in own.parameters.values():
+        parameters += _parameters(groups[each.name]) if each.name in groups else [each]
 
     @wraps(command)
     def wrapper(**values: Any) -> int:
-        running = Running(**{name: values.pop(name) for name in added})
-        return command(**values, running=running)
+        for name, group in groups.items():
+            values[name] = group(**{each.name: values.pop(each.name) for each in fields(group)})
+        return command(**values)
 
-    parameters = [each for each in own.parameters.values() if each.name != "running"]
-    wrapper.__signature__ = own.replace(parameters=[*parameters, *added.values()])  # type: ignore[attr-defined]
-    wrapper.__annotations__ = {each.name: each.annotation for each in (*parameters, *added.values())}
+    wrapper.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {each.name: each.annotation for each in parameters}
     del wrapper.__wrapped__
     return wrapper
+
+
+def _parameters(group: type[Connection]) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name])
+        for each in fields(group)
+    ]

@@ -14,7 +14,7 @@ from . import options as given
 from .running import run_job
 
 
-@given.running_options
+@given.grouped_options
 def rerank(
     input: given.Input,
     output: given.OutputAddress,
@@ -44,7 +44,7 @@ def rerank(
     return run_job(job, input, open_output(output), running)
 
 
-@given.running_options
+@given.grouped_options
 def classify(
     input: given.Input,
     output: given.OutputAddress,
