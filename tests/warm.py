@@ -321,11 +321,13 @@ if __name__ == "__main__":
     INHERITED = set(os.environ)
     # As a kernel of Jupyter sets it, before it imports Matplotlib.
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+    gc.disable()
     for module in PRELOADED:
         __import__(module)
     # Otherwise each program would spend most of its time on freeing, at its end, what was imported here.
     gc.collect()
     gc.freeze()
+    gc.enable()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if (program := _next_program()) is not None:
