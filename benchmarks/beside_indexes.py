@@ -1,15 +1,17 @@
-"""Compare the index with LanceDB, Qdrant Edge and usearch on the same vectors: recall, time, memory, disk, build.
+"""Compare the index with exact search and databases on the same vectors: recall, time, memory, disk, build.
 
 Two sets of vectors of 1024 dimensions: generated ones in clusters of a hundred, and real text, which is the docstrings
 of Python's standard library and of the packages that are installed beside it. The embedded engine embeds them under the
 id jina-embeddings-v3; its small model computes 384 dimensions, which a projection extends to 1024.
 
-The script installs the databases in an environment of their own. Each way builds in one new process and searches in
-another. Recall is the share of the ten nearest by exact float32 search that a way returns, over all queries. Memory is
-anonymous memory, without the files that the system caches: the largest amount while building, and what the searching
-process takes in the end. Machines differ and are noisy, so compare the ratios.
+The databases are LanceDB, Qdrant Edge and usearch, which the script installs in an environment of their own. Each way
+builds in one new process and searches in another. Recall is the share of the ten nearest by exact float32 search that a
+way returns, over all queries. Memory is anonymous memory, without the files that the system caches: the largest amount
+while building, and what the searching process takes in the end. Machines differ and are noisy, so compare the ratios.
 
-    uv run benchmarks/beside_indexes.py --environment /tmp/databases
+It takes about ten minutes on two idle cores, and prints the tables of docs/binary-search.md.
+
+    uv run benchmarks/beside_indexes.py --environment /tmp/databases --vectors /tmp   # keeps both for the next run
     uv run benchmarks/beside_indexes.py --small   # a check that it works
 """
 
@@ -96,6 +98,37 @@ def parts(vectors: Any) -> Iterator[tuple[int, Any]]:
 
 
 # The ways. Each has a function that builds, and one that opens what was built.
+
+
+def build_exact(folder: Path, vectors: Any) -> None:
+    """Save the floats."""
+    np.save(folder / "vectors.npy", vectors)
+
+
+def open_exact(folder: Path) -> Search:
+    """Read the floats, and compare them all with one matrix product."""
+    from binary_search import blas
+
+    vectors = np.load(folder / "vectors.npy")
+    return lambda queries: blas(vectors, queries).tolist()
+
+
+def build_bits(folder: Path, vectors: Any) -> None:
+    """Build faiss's index of bits."""
+    import faiss
+
+    index = faiss.IndexBinaryFlat(DIMENSIONS)
+    for _, part in parts(vectors):
+        index.add(np.packbits(part > 0, axis=1))
+    faiss.write_index_binary(index, str(folder / "bits"))
+
+
+def open_bits(folder: Path) -> Search:
+    """Read faiss's index of bits, which does not rescore."""
+    import faiss
+
+    index = faiss.read_index_binary(str(folder / "bits"))
+    return lambda queries: index.search(np.packbits(queries > 0, axis=1), K)[1].tolist()
 
 
 def build_ours(folder: Path, vectors: Any) -> None:
@@ -237,6 +270,8 @@ def open_usearch(folder: Path) -> Search:
 
 
 WAYS: dict[str, tuple[Callable[[Path, Any], None], Callable[[Path], Search]]] = {
+    "exact float32, numpy": (build_exact, open_exact),
+    "bits alone, faiss": (build_bits, open_bits),
     "BinaryIndex, all bits": (build_ours, open_ours),
     "BinaryIndex, 16 cells": (build_ours_in_cells, open_ours_in_cells),
     "LanceDB, IVF_RQ": (build_lance, open_lance),
@@ -244,6 +279,7 @@ WAYS: dict[str, tuple[Callable[[Path, Any], None], Callable[[Path], Search]]] = 
     "usearch, int8": (build_usearch, open_usearch),
     "usearch, float16": (build_usearch_f16, open_usearch),
 }
+DATABASES = ("LanceDB", "Qdrant Edge", "usearch")
 
 
 # Measuring.
@@ -326,8 +362,8 @@ def compare(kind: str, documents: Any, queries: Any, databases: str, names: list
     from binary_search import blas
 
     print(f"{kind}: {len(documents):,} vectors of {documents.shape[1]} dimensions, {len(queries):,} queries\n")
-    columns = ("recall@10", "1 query", "CPU", "queries/s", "memory", "disk", "build", "CPU", "peak")
-    print(f"{'':24}" + "".join(f"{column:>11}" for column in columns))
+    columns = ("recall@10", "1 query: wall, CPU", "queries/s", "memory", "disk", "build: wall, CPU", "peak")
+    print("\n".join(("| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|")))
     with tempfile.TemporaryDirectory() as temporary:
         data = Path(temporary)
         np.save(data / "documents.npy", documents)
@@ -335,13 +371,13 @@ def compare(kind: str, documents: Any, queries: Any, databases: str, names: list
         np.save(data / "exact.npy", blas(documents, queries))
         for name in names:
             with tempfile.TemporaryDirectory() as folder:
-                python = sys.executable if name.startswith("BinaryIndex") else databases
+                python = databases if name.startswith(DATABASES) else sys.executable
                 figures = run_apart(python, "build", name, data, Path(folder))
                 figures |= run_apart(python, "search", name, data, Path(folder))
             print(
-                f"{name:24}{figures['recall']:>11.3f}{figures['one']:>8.2f} ms{figures['one_cpu']:>8.2f} ms"
-                f"{figures['many']:>11,.0f}{figures['memory']:>8,.0f} MB{figures['disk']:>8,.0f} MB"
-                f"{figures['build']:>9,.1f} s{figures['build_cpu']:>9,.1f} s{figures['build_memory']:>8,.0f} MB",
+                f"| {name} | {figures['recall']:.3f} | {figures['one']:.1f} ms, {figures['one_cpu']:.1f} ms "
+                f"| {figures['many']:,.0f} | {figures['memory']:,.0f} MB | {figures['disk']:,.0f} MB "
+                f"| {figures['build']:,.1f} s, {figures['build_cpu']:,.1f} s | {figures['build_memory']:,.0f} MB |",
                 flush=True,
             )
     print()

@@ -1,13 +1,14 @@
 """Measure the index beside the least that any program must do: read the bits, read their file, write the bytes.
 
 - One query over all bits, beside one read of these bits in memory (numpy's maximum of 64-bit words) with one thread and
-  with one per processor.
+  with one per processor. No query comes twice, so each maps pages of stored vectors that no other query needed.
 - Opening an index, beside reading its file of bits into an array.
-- Adding vectors in blocks of 50,000, beside writing as many bytes to three files, each flushed to the disk.
+- Adding vectors in blocks of 50,000, beside writing as many bytes to three files one after another, each flushed to the
+  disk.
 
 The two sides of a ratio take turns, so that other programs on the machine slow both down. Wall time and CPU time of all
-threads, medians; the
-fastest call is the one that other programs disturbed least.
+threads, medians; the fastest call is the one that other programs disturbed least. The script prints the table of
+docs/binary-search.md in a minute.
 
     uv run benchmarks/index_floors.py                 # 1,000,000 x 1024: 3 GB of disk
     uv run benchmarks/index_floors.py --count 20000 --runs 3
@@ -29,8 +30,8 @@ import numpy as np
 from binary_search import K, build, chunks
 from jina_index import BinaryIndex
 
-# Bytes of a row of the database with an id that is a small number.
-ID_BYTES = 38
+# Bytes of a row of the database with an id that is a small number, measured over a million.
+ID_BYTES = 37
 
 
 class Times:
@@ -47,15 +48,15 @@ class Times:
 
     def report(self, title: str) -> None:
         """Print medians and the fastest call, and their ratios to those of the first name."""
-        print(f"\n{title:44}{'wall':>13}{'times':>7}{'fastest':>13}{'times':>7}{'CPU':>13}{'times':>7}")
+        columns = ("wall", "times", "fastest", "times", "CPU", "times")
+        print(f"\n| {title} | {' | '.join(columns)} |\n{'|---' * (len(columns) + 1)}|")
         floor: list[float] = []
         for name, calls in self._calls.items():
             walls, cpus = zip(*calls, strict=True)
             values = [statistics.median(walls), min(walls), statistics.median(cpus)]
             floor = floor or values
-            columns = zip(values, floor, strict=True)
-            line = "".join(f"{value * 1e3:>10.1f} ms{value / least:>7.2f}" for value, least in columns)
-            print(f"  {name:42}{line}", flush=True)
+            cells = (f"{value * 1e3:.1f} ms | {value / least:.2f}" for value, least in zip(values, floor, strict=True))
+            print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
 def search(folder: Path, dimensions: int, runs: int) -> None:
@@ -75,7 +76,7 @@ def search(folder: Path, dimensions: int, runs: int) -> None:
         start = time.process_time()
         index.search(block, K)
         seconds = (time.process_time() - start) / len(block) / len(index)
-        print(f"  64 queries together: {seconds * 1e9:.1f} ns of CPU per comparison")
+        print(f"\n64 queries together: {seconds * 1e9:.1f} ns of CPU per comparison")
 
 
 def opening(folder: Path, runs: int) -> None:

@@ -246,6 +246,10 @@ def test_a_batch_that_fails_leaves_the_index_as_it_was() -> None:
         for ids, payloads in (([2, 1], None), ([2, 2], None), ([2, True], None), ([2, 3], ["a", object()])):
             with pytest.raises(JinaInputError):
                 index.add(ids, vectors[1:], payloads)
+        # Encoding finds these, after the first of them are in the files.
+        many = np.concatenate([unit(5000), [[np.inf] * DIMENSIONS]])
+        with pytest.raises(JinaInputError, match="infinity"):
+            index.add(range(2, 5003), many)
         assert list(index.ids()) == [1]
         index.add([2, 3], vectors[1:])
         assert ids_of(index.search(vectors[2], k=1)) == [3]
