@@ -65,12 +65,6 @@ class AsyncJinaClient(AsyncClientLifecycle):
             ``Authorization: Bearer``.
         ca_bundle: path of a file of certificate authorities to trust, in PEM form; by default the usual ones.
 
-    Attributes:
-        batches: batch jobs, which the service runs in the background.
-        classifiers: trained classifiers.
-        models: the models that the service offers.
-        web: reads, searches and checks the web.
-
     Raises:
         JinaInputError: a missing key, an unknown argument, or a value that cannot work.
     """
