@@ -16,12 +16,6 @@ def modules_after(program: str) -> set[str]:
     return set(run.stdout.split())
 
 
-def test_importing_the_package_loads_neither_tracers_nor_the_index() -> None:
-    # Some versions of LangChain's own base class load the tracers.
-    modules = modules_after("import langchain_jina") - modules_after("from langchain_core.embeddings import Embeddings")
-    assert not modules & {"langchain_core.tracers", "langsmith", "jina_index", "faiss"}
-
-
 def test_a_retriever_loads_the_index_and_leaves_faiss_for_its_first_use() -> None:
     modules = modules_after("from langchain_jina import JinaRetriever")
     assert "jina_index" in modules

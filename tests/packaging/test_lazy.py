@@ -68,9 +68,9 @@ def test_every_name_is_listed_and_loads(name: str) -> None:
         _ = package.Unknown
 
 
-def modules_after(program: str) -> set[str]:
-    """Return the modules that a program loads in a new process."""
-    code = f"{program}\nimport sys\nprint(*sys.modules)"
+def modules_after(program: str, before: str = "") -> set[str]:
+    """Return the modules that a program loads in a new process, beside those that another program loads."""
+    code = f"{before}\nimport sys; earlier = {{*sys.modules}}\n{program}\nprint(*sys.modules.keys() - earlier)"
     return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
 
 
@@ -84,6 +84,7 @@ protocol.segmentation protocol.sparse quantization.binary quantization.scalar re
 results.multi_vectors results.rerank results.sparse results.web servers.pool telemetry
 """
 UNUSED = FRAMEWORKS | OPTIONAL | {f"jina_client.{name}" for name in OTHER_CALLS.split()}
+OURS = {"haystack_integrations", "langchain_jina", "llama_index"}
 SYNC_HTTP, ASYNC_HTTP = {"requests", "urllib3"}, {"aiohttp"}
 ASYNC = ASYNC_HTTP | {"jina_client._async.client"}
 NOT_LOADED = {
@@ -97,3 +98,23 @@ NOT_LOADED = {
 @pytest.mark.parametrize("program", NOT_LOADED)
 def test_a_program_loads_only_what_it_needs(program: str) -> None:
     assert sorted(modules_after(program) & NOT_LOADED[program]) == []
+
+
+# What a framework's own base class loads, and what the component adds to it.
+COMPONENTS = {
+    "from langchain_core.embeddings import Embeddings": "from langchain_jina import JinaEmbeddings",
+    "from llama_index.core.embeddings.multi_modal_base import MultiModalEmbedding": (
+        "from llama_index.embeddings.jinaai import JinaEmbedding"
+    ),
+    "from haystack import Document, component": (
+        "from haystack_integrations.components.embedders.jina import JinaTextEmbedder"
+    ),
+}
+
+
+@pytest.mark.parametrize("base", COMPONENTS)
+def test_a_component_loads_only_our_code_beside_its_base_class(base: str) -> None:
+    added = modules_after(COMPONENTS[base], f"{base}; from jina_client import AsyncJinaClient")
+    # LangChain's documents are small, its tracers are not.
+    assert {name.partition(".")[0] for name in added} <= {"jina_client", "langchain_core", *OURS}
+    assert "langchain_core.tracers" not in added

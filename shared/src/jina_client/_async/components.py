@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any, Unpack
 
+from .. import results
 from ..components.connection import Connection
 from ..components.vectors import (
     chunks_by_document,
@@ -19,7 +20,7 @@ from ..errors import JinaError
 from ..lists import making_lists
 from ..models import Role, task_by_role
 from ..options import EmbedListOptions, EmbedOptions, InputOptions, OnError, RerankOptions
-from ..results import Embeddings, MultiVectors, RerankResult, Usage
+from ..results import Embeddings, Usage
 
 
 class AsyncEmbedder:
@@ -159,7 +160,7 @@ class AsyncMultiVectorEmbedder:
 
     async def embed(
         self, inputs: Sequence[Any], role: Role, *, on_error: OnError = "raise", show_progress: bool = False
-    ) -> MultiVectors:
+    ) -> results.MultiVectors:
         """Embed inputs in their role.
 
         Args:
@@ -172,7 +173,7 @@ class AsyncMultiVectorEmbedder:
             An array ``(tokens, dims)`` for each input, in their order; empty for an empty list.
         """
         if is_empty(inputs):
-            return MultiVectors([], Usage(), self._model)
+            return results.MultiVectors([], Usage(), self._model)
         client = self._connection.async_client
         return await client.embed_multi_vector(
             inputs,
@@ -199,9 +200,9 @@ class AsyncReranker:
         self._model = model
         self._options = options
 
-    async def rerank(self, query: Any, documents: Sequence[Any], top_n: int | None) -> RerankResult:
+    async def rerank(self, query: Any, documents: Sequence[Any], top_n: int | None) -> results.RerankResult:
         """Return the ``top_n`` most relevant documents; none for an empty list."""
         if is_empty(documents):
-            return RerankResult([], Usage(), self._model)
+            return results.RerankResult([], Usage(), self._model)
         options: RerankOptions = {**self._options, "top_n": top_n}
         return await self._connection.async_client.rerank(query, documents, model=self._model, **options)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any, Unpack
 
+from .. import results
 from ..components.connection import Connection
 from ..components.vectors import (
     chunks_by_document,
@@ -20,7 +21,7 @@ from ..errors import JinaError
 from ..lists import making_lists
 from ..models import Role, task_by_role
 from ..options import EmbedListOptions, EmbedOptions, InputOptions, OnError, RerankOptions
-from ..results import Embeddings, MultiVectors, RerankResult, Usage
+from ..results import Embeddings, Usage
 
 
 class Embedder:
@@ -156,7 +157,7 @@ class MultiVectorEmbedder:
 
     def embed(
         self, inputs: Sequence[Any], role: Role, *, on_error: OnError = "raise", show_progress: bool = False
-    ) -> MultiVectors:
+    ) -> results.MultiVectors:
         """Embed inputs in their role.
 
         Args:
@@ -169,7 +170,7 @@ class MultiVectorEmbedder:
             An array ``(tokens, dims)`` for each input, in their order; empty for an empty list.
         """
         if is_empty(inputs):
-            return MultiVectors([], Usage(), self._model)
+            return results.MultiVectors([], Usage(), self._model)
         client = self._connection.client
         return client.embed_multi_vector(
             inputs,
@@ -196,9 +197,9 @@ class Reranker:
         self._model = model
         self._options = options
 
-    def rerank(self, query: Any, documents: Sequence[Any], top_n: int | None) -> RerankResult:
+    def rerank(self, query: Any, documents: Sequence[Any], top_n: int | None) -> results.RerankResult:
         """Return the ``top_n`` most relevant documents; none for an empty list."""
         if is_empty(documents):
-            return RerankResult([], Usage(), self._model)
+            return results.RerankResult([], Usage(), self._model)
         options: RerankOptions = {**self._options, "top_n": top_n}
         return self._connection.client.rerank(query, documents, model=self._model, **options)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from .. import quantization
 from ..errors import JinaError, JinaInputError, PartialFailureError
 from ..lists import as_lists
 from ..models import Role
 from ..options import OnError
-from ..quantization import unpack
 from ..results import Embeddings, Usage
 
 
@@ -36,7 +36,7 @@ def to_lists(embeddings: Embeddings, dimensions: int | None) -> list[list[float]
     vectors = embeddings.vectors
     if vectors.dtype.kind == "f":
         return embeddings.tolist()
-    return as_lists(unpack(vectors, dimensions).astype(np.float32))
+    return as_lists(quantization.unpack(vectors, dimensions).astype(np.float32))
 
 
 def embedding_identity(base_url: str, model: str, role: Role, options: Mapping[str, Any]) -> str:
