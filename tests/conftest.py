@@ -23,8 +23,8 @@ from xdist.scheduler import LoadScopeScheduling
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# What is imported and collected lives until the end. Collections of garbage would look through it again and again, which
-# took a tenth of the time of all tests.
+# What is imported and collected lives until the end. Collections of garbage would look through it again and again, and
+# take a tenth of the time of all tests.
 gc.disable()
 
 
