@@ -20,7 +20,7 @@ _MARKS = {True: ("✔", "green"), False: ("✘", "red"), None: ("–", "dim")}
 @given.grouped_options
 def doctor(
     *,
-    connection: given.Connection,
+    connection: given.ConnectionGroup,
     spend: Annotated[
         bool, typer.Option("--spend", help="Send one tiny request per capability, which costs a few tokens.")
     ] = False,

@@ -53,7 +53,7 @@ def evaluate_command(
     cache: Annotated[
         Path | None, typer.Option("--cache", help="Keep vectors in this file, so that a second run pays nothing.")
     ] = None,
-    connection: given.Connection,
+    connection: given.ConnectionGroup,
     requests_per_minute: given.RequestsPerMinute = None,
     tokens_per_minute: given.TokensPerMinute = None,
     price_per_million_tokens: given.Price = None,

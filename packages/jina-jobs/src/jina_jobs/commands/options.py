@@ -75,7 +75,7 @@ Encodings = Literal["float32", "float16", "int8", "binary"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Connection:
+class ConnectionGroup:
     """The options of where to send requests, and how: a group for :func:`grouped_options`."""
 
     base_url: BaseUrl = None
@@ -101,7 +101,7 @@ class Connection:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Running(Connection):
+class Running(ConnectionGroup):
     """The options of how a job runs: a group for the commands that read rows."""
 
     requests_per_minute: RequestsPerMinute = None
@@ -150,7 +150,9 @@ def grouped_options(command: Callable[..., int]) -> Callable[..., int]:
     """Give a command the options of the groups that its parameters are annotated with, in their places."""
     own = inspect.signature(command, eval_str=True)
     hints = {each.name: each.annotation for each in own.parameters.values()}
-    groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Connection)}
+    groups = {
+        name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, ConnectionGroup)
+    }
     parameters = []
     for each in own.parameters.values():
         parameters += _parameters(groups[each.name]) if each.name in groups else [each]
@@ -167,7 +169,7 @@ def grouped_options(command: Callable[..., int]) -> Callable[..., int]:
     return wrapper
 
 
-def _parameters(group: type[Connection]) -> list[inspect.Parameter]:
+def _parameters(group: type[ConnectionGroup]) -> list[inspect.Parameter]:
     hints = get_type_hints(group, include_extras=True)
     return [
         inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name])
