@@ -1,13 +1,15 @@
 """The concurrency that a service allows, learned from responses and rejections.
 
 A caller's ``max_concurrency=`` is a ceiling. Without one, the number starts at 8 and grows with each response, up to
-64, while more concurrency brings more throughput: latency may rise only with the square root of the number in flight,
-compared with requests of a similar size at the start. A service whose latency rises in proportion has no free
-capacity, so the number falls back to where it started, and grows again only after many more responses. This follows
-the idea of TCP Vegas, which also reads congestion from latency before anything is lost (Brakmo and Peterson, 1995).
+64, while more concurrency brings more throughput: latency may rise only with the cube root of the number in flight,
+compared with requests of a similar size at the start. If it rises more, requests wait inside the service. Then the
+number falls to what the service works on at the same time, by Little's law: the requests in flight divided by how many
+times longer they take. It grows again only after many more responses. This follows the idea of TCP Vegas, which also
+reads congestion from latency before anything is lost (Brakmo and Peterson, 1995). Latencies are compared as
+logarithms, so that a few slow responses are not taken for congestion.
 
-A rejection halves the number, or sets it to the limit that the rejection names. Successful responses then raise it
-slowly.
+A rejection for concurrency sets the number to the limit that it names, or to one less than were in flight, but at
+least to half. If the next rejection follows soon, it halves the number. Successful responses raise it slowly.
 """
 
 from __future__ import annotations
@@ -20,40 +22,86 @@ START = 8
 CEILING = 64
 """Requests in flight at most, without a ceiling of the caller."""
 
-# Successful responses for each request in flight after which one more is allowed: after a rejection for concurrency
-# (doubled each time that proved wrong), and after a pause for a rate.
+# Successful responses for each request in flight after which more are tried: at first, after a pause for a rate, and at
+# most. The number doubles each time that a try proved wrong.
 _PATIENCE = 8
 _PATIENCE_AFTER_PAUSE = 1
 _LONGEST_PATIENCE = 256
-# Responses of one size that make a baseline, and the weight of a new latency in the moving average.
+# Successful responses for each request in flight that show the latency of a number which has just fallen.
+_SETTLING = 3
+# Responses of one size that make a baseline, and the weight of a new response in moving averages.
 _BASELINE = 8
-_WEIGHT = 0.25
-# Latencies of one service differ by this factor without any congestion.
-_NOISE = 1.3
+_WEIGHT = 1 / 16
+# Latencies of one service differ by this factor without any congestion, as a logarithm.
+_NOISE = math.log(1.5)
 
 
 @dataclass(slots=True)
-class _Latency:
-    """Latencies of requests of a similar size.
+class _Baseline:
+    """The first latencies of requests of a similar size, as logarithms.
 
     Attributes:
-        baseline: mean of the first ones, in seconds.
-        ratio: moving average of the later ones, each divided by what its concurrency allows.
-        count: number of latencies.
+        latency: their mean.
+        load: the mean number of requests in flight.
+        count: how many there are.
     """
 
-    baseline: float = 0.0
-    ratio: float = 0.0
+    latency: float = 0.0
+    load: float = 0.0
     count: int = 0
 
-    def add(self, seconds: float, growth: float) -> None:
-        """Add the latency of a request that started at ``growth`` times the first concurrency."""
-        if self.count < _BASELINE:
-            self.baseline += (seconds - self.baseline) / (self.count + 1)
-        else:
-            allowed = self.baseline * _NOISE * math.sqrt(growth)
-            self.ratio += _WEIGHT * (seconds / max(allowed, 1e-9) - self.ratio)
+    @property
+    def is_complete(self) -> bool:
+        """Whether further latencies are compared with these."""
+        return self.count == _BASELINE
+
+    def add(self, latency: float, load: float) -> None:
+        """Add a latency."""
         self.count += 1
+        self.latency += (latency - self.latency) / self.count
+        self.load += (load - self.load) / self.count
+
+
+class _Congestion:
+    """Compares latencies with those at the start.
+
+    Args:
+        load: requests in flight at the start.
+
+    Attributes:
+        level: moving average of how far latencies exceed what their load allows; above 0 requests wait in the service.
+    """
+
+    def __init__(self, load: int) -> None:
+        self.level = -_NOISE
+        self._capacity = math.log(load)
+        self._count = 0
+        self._baselines: dict[int, _Baseline] = {}
+
+    @property
+    def capacity(self) -> int:
+        """How many requests the service works on at the same time: a moving average."""
+        return round(math.exp(self._capacity))
+
+    def forget_capacity(self) -> None:
+        """Start the average anew, because the requests in flight have changed at once."""
+        self._count = 0
+
+    def add(self, tokens: int, seconds: float, at_start: int, at_end: int) -> float:
+        """Add a latency, and return how far it exceeds what its load allows; 0 or less if it does not."""
+        baseline = self._baselines.setdefault(tokens.bit_length(), _Baseline())
+        latency = math.log(max(seconds, 1e-9))
+        if not baseline.is_complete:
+            # The first requests of a call start together.
+            baseline.add(latency, math.log(max(at_start, at_end)))
+            return 0.0
+        longer, load = latency - baseline.latency, (math.log(at_start) + math.log(at_end)) / 2
+        exceeded = longer - _NOISE - max(0.0, load - baseline.load) / 3
+        self.level += _WEIGHT * (exceeded - self.level)
+        # Little's law.
+        self._count += 1
+        self._capacity += max(_WEIGHT, 1 / self._count) * (load - longer - self._capacity)
+        return exceeded
 
 
 class AdaptiveConcurrency:
@@ -70,8 +118,11 @@ class AdaptiveConcurrency:
         self._ceiling = CEILING if ceiling is None else ceiling
         self._start = self.current = START if ceiling is None else ceiling
         self._adapts = self._is_probing = ceiling is None
-        self._latencies: dict[int, _Latency] = {}
+        self._is_settling = False
+        self._probed_from = self.current
+        self._congestion = _Congestion(self.current)
         self._successes = 0
+        self._since_rejection = math.inf
         self._patience = self._concurrency_patience = _PATIENCE
 
     @property
@@ -79,25 +130,32 @@ class AdaptiveConcurrency:
         """Whether the number is being raised, so that a rejection without a reason probably means one too many."""
         return self.current != self._start
 
-    def succeeded(self, tokens: int, seconds: float, in_flight: int, *, busy: bool) -> None:
+    def succeeded(self, tokens: int, seconds: float, at_start: int, at_end: int, *, busy: bool) -> None:
         """Learn from a successful response.
 
         Args:
             tokens: the estimated tokens of the request.
             seconds: from the start of the request to its response.
-            in_flight: the requests in flight when it started, itself included.
+            at_start: the requests in flight when it started, itself included.
+            at_end: the requests in flight when it ended, itself included.
             busy: whether other requests wait because as many as allowed are in flight.
         """
+        self._since_rejection += 1
+        if self._adapts and not self._is_probing and at_start > self.current:
+            # It shows the latency of a larger number.
+            return
         self._successes += 1
+        exceeded = self._congestion.add(tokens, seconds, max(1, at_start), max(1, at_end)) if self._adapts else 0.0
         if self._is_probing:
-            latency = self._latencies.setdefault(tokens.bit_length(), _Latency())
-            latency.add(seconds, max(1.0, in_flight / self._start))
             if busy:
-                self._probe(latency)
+                self._probe(exceeded)
+        elif self._is_settling:
+            if self._successes >= _SETTLING * self.current:
+                self._settle()
         elif self.current < self._ceiling and self._successes >= self._patience * self.current:
             self._successes = 0
             if self._adapts:
-                self._is_probing = True
+                self._is_probing, self._probed_from = True, self.current
             else:
                 self.current += 1
 
@@ -107,10 +165,20 @@ class AdaptiveConcurrency:
             self.current = max(1, int(remaining))
             self._successes = 0
 
-    def rejected(self, limit: int | None) -> None:
-        """Allow fewer requests, after a rejection for concurrency that may name the limit."""
-        self.current = max(1, min(limit or self.current // 2, self._ceiling))
-        self._concurrency_patience *= 2
+    def rejected(self, limit: int | None, in_flight: int) -> None:
+        """Allow fewer requests, after a rejection for concurrency.
+
+        Args:
+            limit: the limit that the rejection names.
+            in_flight: the requests in flight when the rejected one started, itself included.
+        """
+        fewer = self.current // 2
+        # Otherwise a round of requests has succeeded since the last rejection, so this one is probably one too many.
+        if self._since_rejection >= self.current:
+            fewer = max(fewer, min(self.current, in_flight) - 1)
+        self.current = max(1, min(limit or fewer, self._ceiling))
+        self._since_rejection = 0
+        self._concurrency_patience = min(2 * self._concurrency_patience, _LONGEST_PATIENCE)
         self._patience = self._concurrency_patience
         self._learn_slowly()
 
@@ -120,20 +188,26 @@ class AdaptiveConcurrency:
         self._patience = _PATIENCE_AFTER_PAUSE
         self._learn_slowly()
 
-    def _probe(self, latency: _Latency) -> None:
-        if latency.ratio > 1:
-            self.current = min(self.current, self._start)
-            self._stop_probing()
-            self._patience = min(2 * self._patience, _LONGEST_PATIENCE)
-        elif self.current < self._ceiling:
+    def _probe(self, exceeded: float) -> None:
+        if self._congestion.level > 0:
+            self._return_to_capacity()
+            self._congestion.forget_capacity()
+            self._is_probing, self._is_settling, self._successes = False, True, 0
+        elif exceeded < _NOISE and self.current < self._ceiling:
             self.current += 1
+
+    def _settle(self) -> None:
+        """Correct the number with the latencies since it fell, and make a baseline for the next time that it grows."""
+        self._return_to_capacity()
+        is_useful = self.current > self._probed_from * 1.1
+        self._patience = _PATIENCE if is_useful else min(2 * self._patience, _LONGEST_PATIENCE)
+        self._is_settling = False
+        self._congestion = _Congestion(self.current)
+
+    def _return_to_capacity(self) -> None:
+        self.current = min(self.current, max(self._start, self._congestion.capacity))
 
     def _learn_slowly(self) -> None:
         """Raise the number by one at a time from now on, because the service has said that there is a limit."""
-        self._adapts = False
-        self._stop_probing()
-
-    def _stop_probing(self) -> None:
-        self._is_probing = False
+        self._adapts = self._is_probing = self._is_settling = False
         self._successes = 0
-        self._latencies.clear()

@@ -232,7 +232,7 @@ class RateLimiter:
             # Requests wait, and not because of a rate: the number in flight is what holds them up.
             busy = bool(self._queue) and self._until_allowed(now, self._queue[0].tokens) <= 0
             seconds = 0.0 if slot.started is None else now - slot.started
-            self._concurrency.succeeded(slot.tokens, seconds, slot.in_flight, busy=busy)
+            self._concurrency.succeeded(slot.tokens, seconds, slot.in_flight, self._in_flight, busy=busy)
             if tokens is not None:
                 slot.tokens = tokens
             remaining = headers.get("x-ratelimit-remaining-requests", "")
@@ -256,14 +256,11 @@ class RateLimiter:
                 has_reason = bool(kind) or error.retry_after is not None
                 self._rejected_alone |= self._concurrency.current == 1
                 raising = not has_reason and not self._rejected_alone and self._concurrency.is_changing
-                self._lower_concurrency(limit, is_concurrency_limit=kind == "concurrent" or raising)
-
-    def _lower_concurrency(self, limit: int | None, *, is_concurrency_limit: bool) -> None:
-        self._lowered_at = self._clock()
-        if is_concurrency_limit:
-            self._concurrency.rejected(limit)
-        else:
-            self._concurrency.paused()
+                self._lowered_at = self._clock()
+                if kind == "concurrent" or raising:
+                    self._concurrency.rejected(limit, slot.in_flight)
+                else:
+                    self._concurrency.paused()
 
     def pause(self, seconds: float) -> None:
         """Start no request for some seconds."""
