@@ -224,6 +224,20 @@ def test_a_certificate_for_another_host_is_not_trusted(
         client.embed(["a"])
 
 
+def test_an_error_names_a_file_of_certificates_that_the_environment_names_wrongly(
+    secure_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing, empty = tmp_path / "missing.pem", tmp_path / "empty.pem"
+    empty.touch()
+    for path, reason in ((missing, "No such file"), (empty, "no certificate")):
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
+        with (
+            JinaClient(base_url=secure_url, api_key=KEY, max_retries=0) as client,
+            pytest.raises(JinaConnectionError, match=rf"{path} cannot be read \(.*{reason}.*REQUESTS_CA_BUNDLE"),
+        ):
+            client.embed(["a"], model="jina-embeddings-v3")
+
+
 def test_the_certificates_of_authorities_are_read_once(
     make_client: Any, secure_url: str, authority: trustme.CA, tmp_path: Path
 ) -> None:

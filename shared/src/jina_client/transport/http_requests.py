@@ -265,8 +265,13 @@ def _tls_context(verify: Any) -> ssl.SSLContext:
     context = create_urllib3_context()
     place = DEFAULT_CA_BUNDLE_PATH if verify is True else verify
     is_folder = os.path.isdir(place)  # noqa: PTH112 - the environment has it as a string
-    context.load_verify_locations(capath=place) if is_folder else context.load_verify_locations(cafile=place)
-    return context
+    try:
+        context.load_verify_locations(capath=place) if is_folder else context.load_verify_locations(cafile=place)
+        return context
+    except OSError as error:
+        reason = error.strerror or str(error)
+    # Not within the block, so that no other error stands behind this one.
+    raise OSError(f"the certificates {place} cannot be read ({reason}): correct ca_bundle= or REQUESTS_CA_BUNDLE")
 
 
 def _new_session(connections: int, servers: int) -> requests.Session:
