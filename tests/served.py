@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import threading
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +20,7 @@ MODEL = "jina-clip-v2"
 class Served:
     """A server in a process of its own, whose memory is watched."""
 
-    process: warm.Process
+    process: warm.Process | subprocess.Popen[str]
     url: str
     peak: int = 0
     stop: threading.Event = field(default_factory=threading.Event)
@@ -49,9 +50,14 @@ class Served:
         return self.post("embeddings", timeout, model=MODEL, input=value)
 
 
-def start(*options: str, stderr: int | None = None) -> Served:
+def start(*options: str, stderr: int | None = None, fresh: bool = False) -> Served:
+    """Start a server. A fresh one has imported only what it needs, so that its memory can be measured."""
     command = ["-m", "jina_local.cli", "serve", "--port", "0", *options]
-    process = warm.start(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
+    process: warm.Process | subprocess.Popen[str]
+    if fresh:
+        process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, stderr=stderr, text=True)
+    else:
+        process = warm.start(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
     assert process.stdout
     announcement = re.search(r"JINA_BASE_URL=(\S+);", process.stdout.readline())
     assert announcement

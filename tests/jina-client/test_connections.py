@@ -12,6 +12,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -182,12 +183,13 @@ def test_an_async_client_works_in_one_event_loop_after_another(server: Recorder)
     assert np.array_equal(first.vectors, second.vectors)
 
 
-def test_a_client_that_is_never_closed_leaves_no_warning(server: Recorder) -> None:
+def test_a_client_that_is_never_closed_leaves_no_warning(server: Recorder, tmp_path: Path) -> None:
     program = (
         "import asyncio\n"
         "from jina_client import AsyncJinaClient, JinaClient\n"
         f"asyncio.run(AsyncJinaClient(base_url={server.url!r}).embed(['a'], model={MODEL!r}))\n"
-        f"JinaClient(base_url={server.url!r}).embed(['a', 'b'], model={MODEL!r}, batch_size=1)\n"
+        f"client = JinaClient(base_url={server.url!r}, cache={str(tmp_path / 'cache')!r})\n"
+        f"client.embed(['a', 'b'], model={MODEL!r}, batch_size=1)\n"
     )
     run = subprocess.run(
         [sys.executable, "-X", "dev", "-c", program], capture_output=True, text=True, timeout=60, check=True

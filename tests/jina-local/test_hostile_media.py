@@ -32,7 +32,7 @@ def medium(kind: str, data: bytes) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    server = start("--media-seconds", str(SECONDS))
+    server = start("--media-seconds", str(SECONDS), fresh=True)
     watcher = threading.Thread(target=server.watch)
     watcher.start()
     try:

@@ -97,6 +97,11 @@ class EmbeddingCache:
             if database is not None and self._pid == os.getpid():
                 database.close()
 
+    def __del__(self) -> None:
+        # Python 3.13 warns of databases that nobody closed.
+        if hasattr(self, "_pid"):
+            self.close()
+
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
