@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -260,7 +261,7 @@ def test_a_large_batch_has_several_checksums(tmp_path: Path, monkeypatch: pytest
     documents = [unit(1 + number % 3, seed=number) for number in range(20)]
     with MultiVectorIndex(DIMENSIONS, tmp_path) as index:
         index.add(range(20), documents)
-    with sqlite3.connect(tmp_path / "index.sqlite3") as database:
+    with closing(sqlite3.connect(tmp_path / "index.sqlite3")) as database:
         batches = database.execute("SELECT first_row, rows, first_vector, vectors FROM batches").fetchall()
     assert batches == [(0, 8, 0, 15), (8, 8, 15, 16), (16, 4, 31, 8)]
     with MultiVectorIndex.load(tmp_path, verify=True) as index:

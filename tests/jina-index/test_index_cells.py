@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -171,9 +172,8 @@ def test_an_index_that_was_never_clustered_has_no_table_of_cells(tmp_path: Path)
         assert index.nlist == 0
         assert index.memory == 100 * 8
         assert results_of(index, clustered(3), 5, 2, 1) == results_of(index, clustered(3), 5, 2)
-    with sqlite3.connect(tmp_path / "index.sqlite3") as database:
+    with closing(sqlite3.connect(tmp_path / "index.sqlite3")) as database:
         tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    database.close()
     assert sorted(tables) == [("batches",), ("items",), ("settings",)]
 
 
@@ -254,9 +254,8 @@ def test_damaged_cells_raise(tmp_path: Path, statement: str) -> None:
     with BinaryIndex(64, tmp_path) as index:
         index.add(range(100), clustered(100))
         index.cluster()
-    with sqlite3.connect(tmp_path / "index.sqlite3") as database:
+    with closing(sqlite3.connect(tmp_path / "index.sqlite3")) as database, database:
         database.execute(statement)
-    database.close()
     for verify in (True, False):
         with pytest.raises(IndexFileError, match="damaged"):
             BinaryIndex.load(tmp_path, verify=verify)
