@@ -36,32 +36,27 @@ ENVIRONMENT = {
 # The first process of each program compiles the bytecode for the others.
 ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)
 
-LANGCHAIN = "from langchain_core.embeddings import Embeddings"
-LLAMA_INDEX = "from llama_index.core.embeddings.multi_modal_base import MultiModalEmbedding"
-HAYSTACK = "from haystack import Document, component"
 CLIENT = "from jina_client import JinaClient"
 
 IMPORTS: dict[str, tuple[str, str]] = {
-    "numpy, requests": ("import numpy, requests", ""),
-    "numpy, aiohttp": ("import numpy, aiohttp", ""),
-    "jina_client": ("import jina_client", "numpy, requests"),
-    "JinaClient": (CLIENT, "numpy, requests"),
-    "AsyncJinaClient": ("from jina_client import AsyncJinaClient", "numpy, aiohttp"),
-    "numpy, requests, JinaClient": (f"import numpy, requests; {CLIENT}", "numpy, requests"),
-    "langchain_core, JinaClient": (f"{LANGCHAIN}; {CLIENT}", ""),
-    "langchain_jina": ("from langchain_jina import JinaEmbeddings", "langchain_core, JinaClient"),
-    "llama_index.core, JinaClient": (f"{LLAMA_INDEX}; {CLIENT}", ""),
-    "llama_index.embeddings.jinaai": (
-        "from llama_index.embeddings.jinaai import JinaEmbedding",
-        "llama_index.core, JinaClient",
+    "requests": ("import numpy", "import requests"),
+    "aiohttp": ("import numpy, asyncio", "import aiohttp"),
+    "JinaClient": ("import numpy, requests", CLIENT),
+    "AsyncJinaClient": ("import numpy, asyncio, aiohttp", "from jina_client import AsyncJinaClient"),
+    "langchain_jina": (
+        f"from langchain_core.embeddings import Embeddings; {CLIENT}",
+        "from langchain_jina import JinaEmbeddings",
     ),
-    "haystack, JinaClient": (f"{HAYSTACK}; {CLIENT}", ""),
+    "llama_index.embeddings.jinaai": (
+        f"from llama_index.core.embeddings.multi_modal_base import MultiModalEmbedding; {CLIENT}",
+        "from llama_index.embeddings.jinaai import JinaEmbedding",
+    ),
     "haystack_integrations": (
+        f"from haystack import Document, component; {CLIENT}",
         "from haystack_integrations.components.embedders.jina import JinaTextEmbedder",
-        "haystack, JinaClient",
     ),
 }
-"""For each name the program, and the name of the program that it is compared with."""
+"""For each name what a program imports anyway, and what it imports then."""
 
 # Measured programs, so they import nothing but what a program of a user would. ``mark`` notes the end of a step.
 MARKS = """
@@ -131,17 +126,14 @@ def in_turn(runs: int, programs: Mapping[Any, Callable[[], dict[str, tuple[float
 
 
 def compare_imports(names: Iterable[str], runs: int) -> None:
-    """Print what it takes to import each package, beside what it needs anyway."""
-    chosen = {name: IMPORTS[name][0] for name in names}
-    medians = in_turn(
-        runs, {name: lambda program=program: steps_of(f"{program}\nmark('import')") for name, program in chosen.items()}
-    )
-    cpu = {name: steps["import"][1] for name, steps in medians.items()}
+    """Print what each import adds to what a program imports anyway."""
+    # In one process, because the same import takes a different time in each.
+    programs = {name: "{}\nmark('base')\n{}\nmark('import')".format(*IMPORTS[name]) for name in names}
+    medians = in_turn(runs, {name: lambda program=program: steps_of(program) for name, program in programs.items()})
     print(f"Imports, medians of {runs} processes; milliseconds of CPU time\n")
-    for name, time in cpu.items():
-        other = IMPORTS[name][1]
-        beside = f"   {time - cpu[other]:+6.0f} ({time / cpu[other] - 1:+.0%}) beside {other}" if other in cpu else ""
-        print(f"{name:32}{time:>6.0f}{beside}")
+    for name, steps in medians.items():
+        base, added = steps["base"][1], steps["import"][1]
+        print(f"{name:32}{added:>6.0f}  ({added / base:+.0%}) after {base:.0f} for: {IMPORTS[name][0]}")
     print()
 
 
