@@ -150,7 +150,7 @@ def as_items(
     """Return any iterable of inputs as a list; see :func:`as_list` and :func:`as_item`."""
     values = as_list(items, name)
     check_whole("max_image_side", max_image_side, unit="pixels")
-    if "image" not in allowed and all(type(value) is str and value.isascii() for value in values):
+    if "image" not in allowed and set(map(type, values)) <= {str} and all(map(str.isascii, values)):
         # Nothing else can be wrong with them.
         return values
     return [as_item(value, f"{name}[{index}]", allowed, model, max_image_side) for index, value in enumerate(values)]
@@ -161,6 +161,12 @@ def kind_of(item: Item) -> str:
     if isinstance(item, Media):
         return item.kind
     return "content" if isinstance(item, ContentGroup) else "text"
+
+
+def are_texts(items: Sequence[Item]) -> bool:
+    """Return whether all inputs are texts."""
+    # The types of all items take a tenth of the time of a look at each.
+    return set(map(type, items)) <= {str} or all(isinstance(item, str) for item in items)
 
 
 def size_of(item: Item) -> int:
@@ -178,6 +184,11 @@ def tokens_of(item: Item) -> int:
     if isinstance(item, str):
         return text_tokens(item) + 2
     return sum(map(tokens_of, item.parts)) if isinstance(item, ContentGroup) else _MEDIA_TOKENS
+
+
+def tokens_of_all(items: Sequence[Item]) -> int:
+    """Return the estimated tokens of some inputs."""
+    return sum([text_tokens(item) + 2 if type(item) is str else tokens_of(item) for item in items])
 
 
 def text_tokens(text: str) -> int:

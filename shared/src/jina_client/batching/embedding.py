@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import JinaError, JinaResponseError, PartialFailureError
-from ..inputs import Item, held_by, kind_of, size_of, tokens_of
+from ..inputs import Item, are_texts, held_by, kind_of, size_of, tokens_of_all
 from ..lists import Lists
 from ..models import LIST_LIMIT
 from ..protocol import Call, EmbedRequest, usage_of
@@ -56,7 +56,7 @@ class EmbedJob(Job[Embeddings]):
         super().__init__()
         self.batches = batches
         self.divisible = _SIZE_FAULTS if request.fields.get("late_chunking") else ANY_FAULT
-        self.reads_media = not all(isinstance(item, str) for item in inputs)
+        self.reads_media = not are_texts(inputs)
         self.memory = sum(size_of(item) + held_by(item) for item in inputs) if self.reads_media else 0
         self._request = request
         self._inputs = inputs
@@ -99,7 +99,7 @@ class EmbedJob(Job[Embeddings]):
 
     def tokens(self, piece: range) -> int:
         """Return the estimated tokens of a piece."""
-        return sum(tokens_of(self._inputs[index]) for index in piece)
+        return tokens_of_all(self._inputs[piece.start : piece.stop])
 
     def body_bytes(self, piece: range) -> int:
         """Return the estimated size of a request with media."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, Generic, Protocol, TypeVar
 
 from .. import protocol, results
-from ..inputs import Item, as_items, as_texts, size_of, tokens_of
+from ..inputs import Item, are_texts, as_items, as_texts, size_of, tokens_of_all
 from ..protocol import Call, usage_of
 from ..protocol.responses import as_object, model_of
 from .context import PlanningContext
@@ -51,7 +51,7 @@ class PerInputJob(Job[T], Generic[T, R]):
     ) -> None:
         super().__init__()
         self.batches = batches
-        self.reads_media = not all(isinstance(item, str) for item in inputs)
+        self.reads_media = not are_texts(inputs)
         self._request = request
         self._inputs = inputs
         self._combine = combine
@@ -70,7 +70,7 @@ class PerInputJob(Job[T], Generic[T, R]):
 
     def tokens(self, piece: range) -> int:
         """Return the estimated tokens of a piece."""
-        return sum(tokens_of(self._inputs[index]) for index in piece)
+        return tokens_of_all(self._inputs[piece.start : piece.stop])
 
     def body_bytes(self, piece: range) -> int:
         """Return the estimated size of a request with media."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..checks import check_flag
-from ..inputs import Item, as_item, as_items, as_list, size_of, tokens_of
+from ..inputs import Item, as_item, as_items, as_list, size_of, tokens_of, tokens_of_all
 from ..media import Media
 from ..models import LIST_LIMIT
 from ..protocol import Call, RerankRequest, usage_of
@@ -106,8 +106,8 @@ class RerankJob(Job[RerankResult]):
 
     def tokens(self, piece: range) -> int:
         """Return the estimated tokens of a piece: for each document, its own and those of the query."""
-        query = tokens_of(self._request.query)
-        return sum(query + tokens_of(self._items[self._indices[place]]) for place in piece)
+        documents = tokens_of_all([self._items[self._indices[place]] for place in piece])
+        return len(piece) * tokens_of(self._request.query) + documents
 
     def body_bytes(self, piece: range) -> int:
         """Return the estimated size of a request with media."""
