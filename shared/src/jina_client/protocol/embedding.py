@@ -168,8 +168,8 @@ class EmbedRequest:
                 out[row] = values
             except JinaResponseError as error:
                 errors[index] = error
-        if out is not None and out.dtype.kind == "f" and not (is_finite := np.isfinite(out).all(axis=1)).all():
-            for row in np.flatnonzero(~is_finite).tolist():
+        if out is not None and out.dtype.kind == "f" and not _is_sum_finite(out):
+            for row in np.flatnonzero(~np.isfinite(out).all(axis=1)).tolist():
                 index = places[row]
                 errors.setdefault(index, JinaResponseError(f"the vector of input {index} holds a NaN or an infinity"))
         if errors and (invalid is None or len(errors) == len(items)):
@@ -187,6 +187,12 @@ class EmbedRequest:
             return values
         finite(values, name)
         return quantization.quantize(values, self.embedding_type)  # type: ignore[arg-type]
+
+
+def _is_sum_finite(vectors: NDArray[Any]) -> bool:
+    """Return False if any number is a NaN or an infinity, and seldom for other reasons. This needs no memory."""
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(vectors.sum()))
 
 
 def _unit(values: NDArray[Any]) -> NDArray[Any]:

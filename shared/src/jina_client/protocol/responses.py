@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -62,7 +63,7 @@ def as_objects(value: Any, name: str) -> list[dict[str, Any]]:
 
 def as_number(value: Any, name: str) -> float:
     """Return a JSON value that must be a finite number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -math.inf < value < math.inf:
         raise JinaResponseError(f"{name} is {value!r}, expected a number")
     return float(value)
 
