@@ -93,15 +93,17 @@ class HttpCodec:
             JinaResponseError: the body breaks the protocol.
         """
         if 200 <= response.status < 300:
+            if call.vectors:
+                return self._translate(call, parse_vectors(response.body), response.headers)
+            content = bytes(response.body)
             if call.url is not None:
-                return protocol.parse_reader_response(call, response.body, response.headers)
+                return protocol.parse_reader_response(call, content, response.headers)
             if call.lines:
-                return protocol.parse_lines(response.body)
-            if call.method == "DELETE" and not response.body:
+                return protocol.parse_lines(content)
+            if call.method == "DELETE" and not content:
                 return {}
-            body = parse_vectors(response.body) if call.vectors else parse(response.body)
-            return self._translate(call, body, response.headers)
-        error = error_from_response(response.status, response.body, response.headers, secrets=self._secrets)
+            return self._translate(call, parse(content), response.headers)
+        error = error_from_response(response.status, bytes(response.body), response.headers, secrets=self._secrets)
         error.url = url
         error.advice = advice_for(
             error, url, self._settings, location=response.headers.get("location", ""), model=_model_of(call)

@@ -23,7 +23,7 @@ from ..limiter import Limiter, Slot
 from ..memory import MemoryBudget
 from ..settings import Settings
 from ..transport import Transport
-from ..turns import READERS, Turn
+from ..turns import Turn, Turns
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ class ThreadWorkers:
         self._size = size
         self._name = f"jina-client-{id(self):x}"
         self._pool: ThreadPoolExecutor | None = None
-        self._turns = threading.Semaphore(READERS)
+        self._turns = Turns()
 
     def __enter__(self) -> Self:
         return self

@@ -23,7 +23,7 @@ _KEY = re.compile(rb'"embedding" ?: ?"')
 _PLACEHOLDER = "~"
 
 
-def parse_vectors(body: bytes) -> Any:
+def parse_vectors(body: bytes | memoryview) -> Any:
     """Return the JSON value of a response. A vector in base64 is a view of its characters instead of a string.
 
     Anything unexpected, such as a vector in another place, is parsed as
@@ -33,46 +33,50 @@ def parse_vectors(body: bytes) -> Any:
         JinaConnectionError: the body is truncated, so a retry may help.
         JinaResponseError: the body is not JSON.
     """
-    match = _KEY.search(body)
+    view = memoryview(body)
+    # A view has no method to search it. It is the beginning of the object behind it.
+    content: bytes | bytearray = view.obj  # type: ignore[assignment]
+    match = _KEY.search(view)
     # With a backslash, a vector may have escaped characters, and the key may stand inside a string.
-    if match is None or b"\\" in body:
-        return parse(body)
-    vectors, rest = _divide(body, match.start(), match.end())
+    if match is None or content.find(b"\\", 0, len(view)) >= 0:
+        return parse(bytes(view))
+    vectors, rest = _divide(view, content, match.start(), match.end())
     try:
         value = parse(rest)
     except JinaError:
-        return parse(body)
+        return parse(bytes(view))
     items = value.get("data") if isinstance(value, dict) else None
     # The items have the placeholders in the order of the vectors if each has one, and nothing else looks like one.
     if not isinstance(items, list) or not len(items) == len(vectors) == rest.count(b'"%b"' % _PLACEHOLDER.encode()):
-        return parse(body)
+        return parse(bytes(view))
     if [item.get("embedding") if type(item) is dict else None for item in items] != [_PLACEHOLDER] * len(items):
-        return parse(body)
+        return parse(bytes(view))
     for item, vector in zip(items, vectors, strict=True):
         item["embedding"] = vector
     return value
 
 
-def _divide(body: bytes, key_start: int, start: int) -> tuple[list[memoryview], bytes]:
+def _divide(view: memoryview, content: bytes | bytearray, key_start: int, start: int) -> tuple[list[memoryview], bytes]:
     """Return the strings after a key, and the body with a placeholder for each.
 
     Args:
-        body: the response.
+        view: the response.
+        content: the object that it is the beginning of.
         key_start: where the key begins for the first time.
         start: where the first string begins.
     """
-    key, view, find = body[key_start:start], memoryview(body), body.find
+    key, find, stop = bytes(view[key_start:start]), content.find, len(view)
     vectors = list[memoryview]()
-    between = list[bytes]()
+    between = list[memoryview]()
     position = 0
     # A vector without an end is left to the parser, which then finds that the body is truncated.
-    while key_start >= 0 and (end := find(b'"', start)) >= 0:
+    while key_start >= 0 and (end := find(b'"', start, stop)) >= 0:
         vectors.append(view[start:end])
-        between.append(body[position:start])
+        between.append(view[position:start])
         position = end
-        key_start = find(key, end)
+        key_start = find(key, end, stop)
         start = key_start + len(key)
-    return vectors, _PLACEHOLDER.encode().join((*between, body[position:]))
+    return vectors, _PLACEHOLDER.encode().join((*between, view[position:]))
 
 
 def fill_rows(items: Sequence[dict[str, Any]], out: NDArray[Any]) -> int:

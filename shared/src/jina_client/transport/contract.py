@@ -61,7 +61,8 @@ class Request:
         body: the bytes to send; empty for none.
         timeout: seconds from the start of the exchange to the last byte of the response.
         cancellation: registers a function that ends the exchange when the call is cancelled.
-        turn: lets few threads read large responses at the same time, if the transport calls its ``begin``.
+        turn: lets few threads read large responses at the same time, if the transport calls its ``begin``, and has
+            memory for them.
     """
 
     method: str
@@ -75,11 +76,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One HTTP response: headers by lower-case name, and the decompressed body."""
+    """One HTTP response.
+
+    Attributes:
+        status: the HTTP status.
+        headers: by lower-case name.
+        body: decompressed; a view if it is in a buffer of the request's :class:`~jina_client.turns.Turn`.
+    """
 
     status: int
     headers: Mapping[str, str]
-    body: bytes = field(repr=False)
+    body: bytes | memoryview = field(repr=False)
 
 
 @runtime_checkable

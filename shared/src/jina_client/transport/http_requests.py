@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
@@ -23,10 +24,14 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from ..per_process import PerProcess
+from ..turns import Turn
 from .contract import Request, Response, check_response_size, connection_error, origin_of, timeout_error
 
 # Bytes of a response body per read, if it has as many.
 _READ_BYTES = 2**22
+# Bytes of a response body that is read into a buffer of the call, and bytes per read into it.
+_LARGE_BODY = 2**16
+_PIECE_BYTES = 2**18
 # Bytes of a request body that are sent together with the headers.
 _SMALL_BODY = 2**16
 # Seconds by which a read may end too late, because the timeout of a socket is not set anew for each.
@@ -82,15 +87,29 @@ class RequestsTransport:
         options = self._environment[origin]
         with session.send(prepared, timeout=request.timeout, allow_redirects=False, **options) as response:
             request.turn.begin()
-            # Read from urllib3, because dividing a body into chunks in requests takes longer than decoding it.
-            # Most bodies are one chunk, which is read into its place and copied no more.
-            chunks, size, is_compressed = list[bytes](), 0, "content-encoding" in response.headers
-            while chunk := response.raw.read(_READ_BYTES, decode_content=is_compressed):
-                chunks.append(chunk)
-                size += len(chunk)
-                check_response_size(size)
             headers = {name.lower(): value for name, value in response.headers.items()}
-            return Response(response.status_code, headers, b"".join(chunks))
+            # Read from urllib3, because dividing a body into chunks in requests takes longer than decoding it.
+            return Response(response.status_code, headers, _read(response.raw, headers, request.turn))
+
+
+def _read(raw: Any, headers: Mapping[str, str], turn: Turn) -> bytes | memoryview:
+    """Read the body of a response of urllib3."""
+    is_compressed, length = "content-encoding" in headers, headers.get("content-length", "")
+    total = int(length) if length.isdecimal() and not is_compressed else 0
+    check_response_size(total)
+    size = 0
+    if total >= _LARGE_BODY:
+        view = turn.buffer(total)
+        while size < total and (chunk := raw.read(min(_PIECE_BYTES, total - size), decode_content=False)):
+            view[size : size + len(chunk)] = chunk
+            size += len(chunk)
+        return view[:size]
+    chunks = list[bytes]()
+    while chunk := raw.read(_READ_BYTES, decode_content=is_compressed):
+        chunks.append(chunk)
+        size += len(chunk)
+        check_response_size(size)
+    return b"".join(chunks)
 
 
 class _Exchange:
