@@ -19,7 +19,7 @@ from ..limiter import Limiter, Slot
 from ..memory import MemoryBudget
 from ..settings import Settings
 from ..transport import AsyncTransport
-from ..turns import Turn
+from ..turns import Turn, Turns
 
 T = TypeVar("T")
 
@@ -35,6 +35,7 @@ class TaskWorkers:
         self.cancellation = Cancellation()
         self._size = size
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._turns = Turns()
 
     async def __aenter__(self) -> Self:
         return self
@@ -100,8 +101,8 @@ class TaskWorkers:
             budget.release(reservation)
 
     def turn(self) -> Turn:
-        """Return a turn at reading a response, for which a task does not wait."""
-        return Turn()
+        """Return a turn at reading a response."""
+        return Turn(self._turns)
 
     def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.ensure_future(work)

@@ -17,10 +17,11 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from ..concurrency.tasks import end_in_loop
+from ..turns import Turn
 from .contract import Request, Response, check_response_size, connection_error, origin_of, timeout_error
 
-# Bytes of a response body that may arrive before they are read. aiohttp stops reading at twice as many.
-_READ_BYTES = 2**22
+# Bytes of a body that may arrive before it is read. aiohttp stops at twice as many, after 256 KB more at the latest.
+_READ_BYTES = 2**16
 # Bytes of a request body per write, because one write of a large body would block the event loop.
 _WRITE_BYTES = 2**18
 
@@ -52,13 +53,8 @@ class AiohttpTransport:
                     proxy=self._proxy(request.url),
                 ) as response,
             ):
-                chunks, size = list[bytes](), 0
-                async for chunk in response.content.iter_any():
-                    chunks.append(chunk)
-                    size += len(chunk)
-                    check_response_size(size)
                 headers = {name.lower(): value for name, value in response.headers.items()}
-                return Response(response.status, headers, b"".join(chunks))
+                return Response(response.status, headers, await _read(response, request.turn))
         except TimeoutError as error:
             if limit.expired() or isinstance(error, aiohttp.ServerTimeoutError):
                 raise timeout_error(request.timeout, request.url) from None
@@ -106,6 +102,25 @@ class AiohttpTransport:
         return _LoopSession(generator, session, keeper)
 
 
+async def _read(response: aiohttp.ClientResponse, turn: Turn) -> bytes | memoryview:
+    """Read the body of a response."""
+    total = 0 if "Content-Encoding" in response.headers else response.content_length or 0
+    check_response_size(total)
+    await turn.abegin(total)
+    size = 0
+    if (view := turn.buffer(total)) is not None:
+        async for chunk in response.content.iter_any():
+            view[size : size + len(chunk)] = chunk
+            size += len(chunk)
+        return view[:size]
+    chunks = list[bytes]()
+    async for chunk in response.content.iter_any():
+        chunks.append(chunk)
+        size += len(chunk)
+        check_response_size(size)
+    return b"".join(chunks)
+
+
 @dataclass(frozen=True, slots=True)
 class _LoopSession:
     """An event loop's session, the generator that closes it if the loop closes generators, and its finalizer."""
@@ -135,7 +150,6 @@ def _make_session(connector: Callable[[], aiohttp.TCPConnector]) -> aiohttp.Clie
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
         # aiohttp would read ~/.netrc, and reject our Authorization header if that has an entry for the host.
         trust_env=False,
-        # The transport reads every body whole, so stopping the server in the middle of a large one saves nothing.
         read_bufsize=_READ_BYTES,
     )
 

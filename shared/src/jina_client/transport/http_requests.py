@@ -29,9 +29,8 @@ from .contract import Request, Response, check_response_size, connection_error, 
 
 # Bytes of a response body per read, if it has as many.
 _READ_BYTES = 2**22
-# Bytes of a response body that is read into a buffer of the call, and bytes per read into it.
-_LARGE_BODY = 2**16
-_PIECE_BYTES = 2**18
+# Bytes per read into a buffer of the call.
+_PIECE_BYTES = 2**17
 # Bytes of a request body that are sent together with the headers.
 _SMALL_BODY = 2**16
 # Seconds by which a read may end too late, because the timeout of a socket is not set anew for each.
@@ -86,7 +85,6 @@ class RequestsTransport:
         )
         options = self._environment[origin]
         with session.send(prepared, timeout=request.timeout, allow_redirects=False, **options) as response:
-            request.turn.begin()
             headers = {name.lower(): value for name, value in response.headers.items()}
             # Read from urllib3, because dividing a body into chunks in requests takes longer than decoding it.
             return Response(response.status_code, headers, _read(response.raw, headers, request.turn))
@@ -94,12 +92,12 @@ class RequestsTransport:
 
 def _read(raw: Any, headers: Mapping[str, str], turn: Turn) -> bytes | memoryview:
     """Read the body of a response of urllib3."""
-    is_compressed, length = "content-encoding" in headers, headers.get("content-length", "")
-    total = int(length) if length.isdecimal() and not is_compressed else 0
+    is_compressed = "content-encoding" in headers
+    total = 0 if is_compressed else raw.length_remaining or 0
     check_response_size(total)
+    turn.begin(total)
     size = 0
-    if total >= _LARGE_BODY:
-        view = turn.buffer(total)
+    if (view := turn.buffer(total)) is not None:
         while size < total and (chunk := raw.read(min(_PIECE_BYTES, total - size), decode_content=False)):
             view[size : size + len(chunk)] = chunk
             size += len(chunk)
