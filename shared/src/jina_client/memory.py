@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 BODIES_BYTES = 64 * 2**20
 """Bytes of the request bodies with media that a client has in memory at the same time."""
+STREAM_BYTES = 16 * 2**20
+"""Bytes of the vectors of a stream that are requested and not yet in the caller's hands."""
 
 
 @dataclass(slots=True, eq=False)

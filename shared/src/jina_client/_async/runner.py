@@ -18,7 +18,7 @@ from ..concurrency.tasks import TaskWorkers, in_thread, iterate, open_transport,
 from ..errors import JinaError
 from ..http_codec import HttpCodec
 from ..limiter import Limiter
-from ..memory import BODIES_BYTES, MemoryBudget
+from ..memory import BODIES_BYTES, STREAM_BYTES, MemoryBudget
 from ..models import reads_files
 from ..observation import observed_call
 from ..per_process import PerProcess
@@ -143,8 +143,9 @@ class AsyncRunner:
                     running = sum(not handle.done() for handle in pending.values())
                     # One more than may be in flight, so that the limiter sees that requests wait.
                     limit = min(limiter.concurrency + 1, self._settings.connections)
-                    memory = sum(each.memory for each in pending)
-                    has_room = running < limit and len(pending) < 2 * limit and memory < BODIES_BYTES
+                    has_memory = sum(each.memory for each in pending) < BODIES_BYTES
+                    has_memory &= sum(each.result_bytes for each in pending) < STREAM_BYTES
+                    has_room = running < limit and len(pending) < 2 * limit and has_memory
                     if has_room and (job := await anext(jobs, None)) is not None:
                         # Only the workers see the call as the current one: the caller's code runs between results.
                         with call.current():

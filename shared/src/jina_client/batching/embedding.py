@@ -23,6 +23,8 @@ from .job import ANY_FAULT, Job
 
 # A document is divided only if it is too long: chunks that are read apart have other vectors.
 _SIZE_FAULTS: Set[Fault] = frozenset({"inputs", "size"})
+# The length of a vector of a model outside the catalog, until the first response.
+_USUAL_WIDTH = 1024
 
 
 class EmbedJob(Job[Embeddings]):
@@ -40,6 +42,7 @@ class EmbedJob(Job[Embeddings]):
 
     Attributes:
         memory: the bytes of the media among the inputs, and of their requests; 0 for texts.
+        result_bytes: the bytes of the vectors; an estimate for a model outside the catalog.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class EmbedJob(Job[Embeddings]):
         # The rows of the result are the caller's whole list.
         self._first = min((*self._places[:1], *cached), default=0)
         self._has_row = np.zeros(len(inputs) - len(context) + len(cached), bool)
+        self.result_bytes = len(self._has_row) * (request.width or _USUAL_WIDTH) * request.dtype.itemsize
         if request.width and not self._pdfs:
             self._vectors = np.empty((len(self._has_row), request.width), request.dtype)
         for place, row in cached.items():
