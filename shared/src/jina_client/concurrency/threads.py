@@ -55,8 +55,12 @@ class ThreadWorkers:
         if error is not None:
             # The pool does not know of a thread whose start was interrupted by Ctrl-C.
             for thread in threading.enumerate():
-                if thread.name.startswith(self._name):
-                    thread.join()
+                while thread.name.startswith(self._name) and thread in threading.enumerate():
+                    try:
+                        thread.join()
+                    except RuntimeError:
+                        # It is listed, and has not started yet.
+                        time.sleep(0.001)
 
     def run(self, work: Callable[[], None]) -> None:
         """Run the same work in every thread of the group and wait; the first error ends the wait."""
