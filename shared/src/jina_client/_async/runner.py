@@ -215,8 +215,9 @@ class AsyncRunner:
             except JinaError as error:
                 bisection.rejected(piece, error, has_response=job.has_response)
         job.finish_batch(bisection)
-        for _ in job.make_lists(batch):
-            await workers.sleep(0)
+        async with workers.one_computes():
+            for _ in job.make_lists(batch):
+                await workers.sleep(0)
         return done, tokens
 
     async def _send_request(self, job: Job[Any], piece: range, workers: TaskWorkers, *, retry: bool) -> int:

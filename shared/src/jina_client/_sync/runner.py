@@ -214,8 +214,9 @@ class Runner:
             except JinaError as error:
                 bisection.rejected(piece, error, has_response=job.has_response)
         job.finish_batch(bisection)
-        for _ in job.make_lists(batch):
-            workers.sleep(0)
+        with workers.one_computes():
+            for _ in job.make_lists(batch):
+                workers.sleep(0)
         return done, tokens
 
     def _send_request(self, job: Job[Any], piece: range, workers: ThreadWorkers, *, retry: bool) -> int:

@@ -36,6 +36,7 @@ class TaskWorkers:
         self._size = size
         self._tasks: set[asyncio.Task[Any]] = set()
         self._turns = Turns()
+        self._computing = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         return self
@@ -99,6 +100,10 @@ class TaskWorkers:
             yield
         finally:
             budget.release(reservation)
+
+    def one_computes(self) -> asyncio.Lock:
+        """Return a lock that one task at a time holds, so that tasks do not take one step each before others run."""
+        return self._computing
 
     def turn(self) -> Turn:
         """Return a turn at reading a response."""

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import copy_context
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -118,6 +118,10 @@ class ThreadWorkers:
             yield
         finally:
             budget.release(reservation)
+
+    def one_computes(self) -> AbstractContextManager[None]:
+        """Return a block that threads need not take turns at: Python switches between them."""
+        return nullcontext()
 
     def turn(self) -> Turn:
         """Return a turn at reading a response."""
