@@ -15,7 +15,7 @@ from typing import Self
 
 from .memory import MemoryBudget, Reservation
 
-RESPONSES_BYTES = 8 * 2**20
+RESPONSES_BYTES = 3 * 2**20
 """Bytes of the responses that a call reads at the same time; one larger response is read alone."""
 PATIENCE = 0.1
 """Seconds in which no turn begins or ends, after which one more response is read in any case.
