@@ -61,19 +61,20 @@ def test_a_task_waits_until_another_has_stored_its_response() -> None:
     asyncio.run(run())
 
 
-def test_responses_that_stop_in_the_middle_do_not_hold_up_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns_module, "PATIENCE", 0.01)
+@pytest.mark.parametrize("kind", ["thread", "task"])
+def test_slow_responses_do_not_hold_up_others(kind: str) -> None:
     turns = Turns()
 
-    async def begin_in_task() -> None:
-        with Turn(turns) as third:
-            await third.abegin(RESPONSES_BYTES)
+    async def begin(turn: Turn) -> None:
+        await turn.abegin(RESPONSES_BYTES)
 
-    with Turn(turns) as stopped:
-        stopped.begin(RESPONSES_BYTES)
-        with Turn(turns) as other:
-            other.begin(RESPONSES_BYTES)
-            asyncio.run(begin_in_task())
+    with ExitStack() as turns_in_use:
+        for _ in range(3):
+            turn = turns_in_use.enter_context(Turn(turns))
+            if kind == "thread":
+                turn.begin(RESPONSES_BYTES)
+            else:
+                asyncio.run(begin(turn))
     assert turns.budget.acquire(turns.budget.queue(RESPONSES_BYTES, print))
 
 

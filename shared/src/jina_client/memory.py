@@ -41,9 +41,6 @@ class MemoryBudget:
 
     Args:
         limit: in bytes.
-
-    Attributes:
-        changes: the number of reservations that were granted or given back. While it grows, waiting makes sense.
     """
 
     def __init__(self, limit: int) -> None:
@@ -51,7 +48,6 @@ class MemoryBudget:
         self._lock = threading.Lock()
         self._queue: deque[Reservation] = deque()
         self._held = 0
-        self.changes = 0
 
     def fitting(self, size: int) -> int:
         """Return how many reservations of a size are granted at the same time."""
@@ -64,31 +60,29 @@ class MemoryBudget:
             self._queue.append(reservation)
         return reservation
 
-    def acquire(self, reservation: Reservation, *, force: bool = False) -> bool:
+    def acquire(self, reservation: Reservation) -> bool:
         """Return whether the reservation is granted. If not, its ``wake`` tells when to try again.
 
         Args:
             reservation: as :meth:`queue` returned it.
-            force: grant it in any case.
         """
         with self._lock:
             fits = not self._held or self._held + reservation.size <= self._limit
-            if not force and (self._queue[0] is not reservation or not fits):
+            if self._queue[0] is not reservation or not fits:
                 return False
-            self._queue.remove(reservation)
+            self._queue.popleft()
             self._held += reservation.size
-            self.changes += 1
             reservation.held = True
             self._wake_first()
             return True
 
     def release(self, reservation: Reservation) -> None:
-        """Give a reservation back, whether it was granted or still waited."""
+        """Give a reservation back, whether it was granted, still waits or was given back already."""
         with self._lock:
             if reservation.held:
                 self._held -= reservation.size
-                self.changes += 1
-            else:
+                reservation.held = False
+            elif reservation in self._queue:
                 self._queue.remove(reservation)
             self._wake_first()
 
