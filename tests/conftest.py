@@ -103,15 +103,25 @@ def _resident() -> int:
 _memory = {"after the last collection": 400}
 
 
+def _return_memory() -> None:
+    """Give memory back: engines sit in cycles, and glibc keeps what large requests once needed."""
+    gc.collect()
+    if hasattr(LIBC, "malloc_trim"):
+        LIBC.malloc_trim(0)
+    _memory["after the last collection"] = _resident()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def memory_of_a_file_returned() -> Iterator[None]:
+    yield
+    _return_memory()
+
+
 @pytest.fixture(autouse=True)
-def memory_returned() -> Iterator[None]:
-    """Give memory back when it has grown: engines sit in cycles, and glibc keeps what large requests once needed."""
+def memory_returned(memory_of_a_file_returned: None) -> Iterator[None]:
     yield
     if _resident() > _memory["after the last collection"] + 64:
-        gc.collect()
-        if hasattr(LIBC, "malloc_trim"):
-            LIBC.malloc_trim(0)
-        _memory["after the last collection"] = _resident()
+        _return_memory()
 
 
 @pytest.fixture(autouse=True)

@@ -35,7 +35,7 @@ class PlainBert:
     """A second implementation of the network in numpy, in float64, straight from the weights' file."""
 
     def __init__(self) -> None:
-        data = memoryview(find_model_files().weights.read_bytes())
+        data = memoryview(np.memmap(find_model_files().weights, mode="r"))
         (length,) = struct.unpack("<Q", data[:8])
         self.tensors = {
             name: np.frombuffer(data[8 + length :][slice(*facts["data_offsets"])], "<f4").reshape(facts["shape"])
