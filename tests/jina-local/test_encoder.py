@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jina_local.encoder import Encoder, text_parts
+from jina_local.encoder import Encoder, multiplies_exactly, text_parts
 from jina_local.int8_weights import quantize, smoothing_factors
 from jina_local.weights import find_model_files
 from numpy.typing import NDArray
@@ -101,13 +101,14 @@ def test_an_int8_weight_is_within_half_a_scale() -> None:
     assert not quantized.codes[:, 3].any()
 
 
-def test_processors_without_exact_int8_products_compute_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
-    vectors = []
-    for is_exact in (True, False):
-        monkeypatch.setattr("jina_local.encoder.multiplies_exactly", lambda _, is_exact=is_exact: is_exact)
-        other = Encoder(find_model_files())
-        vectors.append(other.mean_vectors(other.tokenize([words(30), "Hello!"])))
-    assert np.array_equal(*vectors)
+def test_processors_with_and_without_exact_int8_products_compute_the_same_bits(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_exact = multiplies_exactly(find_model_files().weights.parent)
+    monkeypatch.setattr("jina_local.encoder.multiplies_exactly", lambda _: not is_exact)
+    other = Encoder(find_model_files())
+    sequences = encoder.tokenize([words(30), "Hello!"])
+    assert np.array_equal(encoder.mean_vectors(sequences), other.mean_vectors(sequences))
 
 
 def test_smoothing_factors_do_not_change_the_layer() -> None:
