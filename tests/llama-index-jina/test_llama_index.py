@@ -105,7 +105,7 @@ def test_binary_vectors_are_lists_of_0_and_1(server: Recorder) -> None:
 
 
 def test_late_chunking_groups_nodes_by_their_source(server: Recorder) -> None:
-    for run in (JinaEmbedding.__call__, lambda self, nodes: asyncio.run(self.acall(nodes))):
+    for run in (lambda self, nodes: self(nodes), lambda self, nodes: asyncio.run(self.acall(nodes))):
         server.sent.clear()
         nodes = _chunks()
         run(JinaEmbedding(base_url=server.url, late_chunking=True), nodes)

@@ -128,7 +128,7 @@ class QdrantServer(_Qdrant):
 
     def upsert(self, batch: pa.RecordBatch) -> None:
         """Upsert points."""
-        models = self.library("qdrant_client").models
+        models = self.library("qdrant_client.models")
         points = self.points(batch)
         if not self._connect().collection_exists(self.collection):
             self._create(models, points[0][1])
