@@ -55,7 +55,9 @@ class Turns:
     def give_up_on_slow(self) -> float:
         """Give back what the turns hold that take too long, and return the seconds until the next one does."""
         now = time.monotonic()
-        for reservation, began in list(self._began.items()):
+        with self._lock:
+            oldest_first = list(self._began.items())
+        for reservation, began in oldest_first:
             if began + PATIENCE > now:
                 return began + PATIENCE - now
             self.ended(reservation)
