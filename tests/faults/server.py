@@ -110,13 +110,13 @@ class FaultServer:
         in_flight: the requests that have no response yet.
         connections: the open connections.
         models: what it says it serves; nothing if it is empty, like services without a list of models.
-        asked: the requests for that so far.
+        model_requests: the requests for that so far.
     """
 
     def __init__(self, behavior: Behavior | None = None, models: Sequence[str] = ()) -> None:
         self.behavior = behavior or work
         self.models = models
-        self.asked = 0
+        self.model_requests = 0
         self.seen: list[Seen] = []
         self.in_flight = 0
         self.answered = 0
@@ -215,7 +215,7 @@ def _handler(server: FaultServer) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             with server.changed:
-                server.asked += 1
+                server.model_requests += 1
             listed = {"data": [{"id": model} for model in server.models or ()]}
             content = json.dumps(listed if server.models else {"detail": "Not Found"}).encode()
             self.send_response(200 if server.models else 404)

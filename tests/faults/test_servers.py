@@ -263,7 +263,7 @@ def test_a_server_with_another_model_is_found_before_anything_is_sent(kind: Any)
         with pytest.raises(JinaInputError, match=rf"{hosts(group)[1]}.*does not offer.*jina-embeddings-v4"):
             _call(client, "embed", TEXTS, batch_size=4, **MODEL)
         assert not any(server.seen for server in group)
-        assert [server.asked for server in group] == [1, 1]
+        assert [server.model_requests for server in group] == [1, 1]
 
 
 def _call(client: Any, name: str, *arguments: Any, **options: Any) -> Any:
@@ -278,7 +278,7 @@ def test_each_server_is_asked_for_its_models_once() -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        assert [server.asked for server in group] == [1, 1]
+        assert [server.model_requests for server in group] == [1, 1]
 
 
 def test_one_address_is_asked_for_nothing() -> None:
@@ -288,7 +288,7 @@ def test_one_address_is_asked_for_nothing() -> None:
                 client.embed(TEXTS, **MODEL)
                 assert client.settings.base_url == server.url
                 assert client.servers == []
-        assert server.asked == 0
+        assert server.model_requests == 0
 
 
 @pytest.mark.parametrize("model", ["jina-embeddings-v3", "a-model-of-their-own"])
@@ -323,7 +323,7 @@ def test_what_one_server_keeps_needs_one_address(call: Callable[[JinaClient], An
     with replicas(work, work) as group, JinaClient(base_url=roots(group)) as client:
         with pytest.raises(JinaInputError, match="needs a client with one address"):
             call(client)
-        assert not any(server.seen or server.asked for server in group)
+        assert not any(server.seen or server.model_requests for server in group)
 
 
 # The addresses.
