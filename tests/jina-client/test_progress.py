@@ -49,9 +49,9 @@ def test_a_progress_bar_shows_waits_and_elapsed_time(
     client = make_client(base_url=server.url, requests_per_minute=1)
     with Terminal() as terminal:
         client.embed(["a", "b"], batch_size=1, show_progress=True)
-    waiting = [bar for bar in terminal.bars if "waiting 1 s for the rate limit" in bar]
+    waiting = [bar for bar in terminal.bars if "rate limit: 1 s" in bar]
     assert len(waiting) > 2
-    assert "waiting" not in terminal.bars[-1]
+    assert "rate limit" not in terminal.bars[-1]
     assert "2/2" in terminal.bars[-1]
 
 

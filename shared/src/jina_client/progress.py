@@ -94,10 +94,11 @@ class Progress:
 
     def _postfix(self, waits: Iterable[Callable[[], float]]) -> str:
         wait = max([0.0, *(each() for each in waits)])
+        # The most important first: tqdm cuts off what does not fit in the width of the terminal.
         parts = (
-            f"{self._tokens:,} tokens" if self._tokens else "",
+            f"rate limit: {math.ceil(wait)} s" if wait else "",
             f"{self._failed:,} failed" if self._failed else "",
-            f"waiting {math.ceil(wait)} s for the rate limit" if wait else "",
+            f"{self._tokens:,} tokens" if self._tokens else "",
         )
         return ", ".join(filter(None, parts))
 
