@@ -7,7 +7,7 @@ import io
 from typing import Any
 
 from loopback import Answer, Recorder, Sent, vector_of
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 
 def of_media(sent: Sent) -> Answer:
@@ -30,9 +30,10 @@ def encoded(color: str, size: tuple[int, int] = (40, 30), kind: str = "PNG") -> 
 
 
 def written(line: str) -> bytes:
-    """Return a picture of a line of text, which the embedded engine can read."""
-    picture = Image.new("RGB", (520, 90), "white")
-    ImageDraw.Draw(picture).text((10, 25), line, fill="black", font_size=30)
+    """Return a picture of a line of text, as large as the line, which the embedded engine can read."""
+    font = ImageFont.load_default(30)
+    picture = Image.new("RGB", (int(font.getlength(line)) + 30, 60), "white")
+    ImageDraw.Draw(picture).text((15, 12), line, "black", font)
     with io.BytesIO() as buffer:
         picture.save(buffer, "PNG")
         return buffer.getvalue()
