@@ -40,6 +40,7 @@ PRELOADED = (
     "llama_index.embeddings.jinaai",
     "matplotlib.pyplot",
     "onnxruntime",
+    "pandas",
     "psycopg",
     "qdrant_client",
     "uvicorn",
