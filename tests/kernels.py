@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from nbclient import NotebookClient
 
 
 class _WarmProvisioner(LocalProvisioner):
-    async def launch_process(self, cmd: list[str], **options: Any) -> KernelConnectionInfo:
+    async def launch_kernel(self, cmd: list[str], **options: Any) -> KernelConnectionInfo:
         arguments = cmd[cmd.index("-m") :]
-        self.process = warm.start(arguments, cwd=options["cwd"], env=options["env"])
+        # Without the number of a parent, a kernel prints how to connect to it.
+        own = {"JPY_PARENT_PID": str(os.getpid()), "IPYTHONDIR": str(Path(options["cwd"]) / "ipython")}
+        self.process = warm.start(arguments, cwd=options["cwd"], env={**options["env"], **own})
         self.pid = self.process.pid
         return self.connection_info
 

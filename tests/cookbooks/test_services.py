@@ -22,11 +22,6 @@ def _printed(name: str, folder: Path) -> str:
     return "".join(output.text for output in outputs if output.output_type == "stream")
 
 
-@pytest.fixture(autouse=True)
-def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-
-
 def test_an_environment_variable_selects_the_service_of_a_notebook(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
