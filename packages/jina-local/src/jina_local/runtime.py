@@ -16,6 +16,18 @@ import onnxruntime  # type: ignore[import-untyped]
 _sessions: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
+class SessionOptions(onnxruntime.SessionOptions):  # type: ignore[misc]
+    """Options of a session whose idle threads sleep instead of spinning.
+
+    Spinning threads gain little on an idle machine and double the latency on a busy one, and the engine shares its
+    machine with the program that embeds it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_session_config_entry("session.intra_op.allow_spinning", "0")
+
+
 def open_session(graph: bytes, weights_folder: Path, threads: int | None = None) -> Any:
     """Open an ``onnxruntime.InferenceSession`` on the CPU.
 
@@ -30,17 +42,19 @@ def open_session(graph: bytes, weights_folder: Path, threads: int | None = None)
     if os.environ.get("ORT_DISABLE_TELEMETRY") != "0":
         # Covers programs that imported onnxruntime before this module set the variable.
         onnxruntime.disable_telemetry_events()
-    options = onnxruntime.SessionOptions()
+    options = SessionOptions()
     options.intra_op_num_threads = max(1, min(threads or cores(), cores()))
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # Spinning threads gain little on an idle machine and double the latency on a busy one, and the engine shares its
-    # machine with the program that embeds it.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(weights_folder))
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     _sessions.add(session)
     return session
+
+
+def disable_spinning() -> None:
+    """Let the sessions that another library opens from now on in this process have :class:`SessionOptions`."""
+    onnxruntime.SessionOptions = SessionOptions
 
 
 def cores() -> int:
