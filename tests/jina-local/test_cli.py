@@ -82,6 +82,14 @@ def test_an_error_names_the_number_out_of_range(option: str, value: str, capsys:
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("value", ["0", "-1", "inf", "nan", "soon"])
+def test_an_error_names_the_seconds_out_of_range(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", f"--media-seconds={value}"])
+    assert ended.value.code == 2
+    assert f"must be a number of seconds of 0.1 or more, got '{value}'" in capsys.readouterr().err
+
+
 def test_a_missing_server_library_names_the_extra(tmp_path: Path) -> None:
     (tmp_path / "fastapi.py").write_text("raise ModuleNotFoundError('none', name='fastapi')")
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])

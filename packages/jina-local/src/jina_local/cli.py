@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import signal
 import sys
@@ -141,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument(
         "--media-seconds",
-        type=_whole_number(1),
+        type=_seconds,
         default=40,
         metavar="N",
         help="seconds of processor time for one picture or page; a file may take three times as long in all "
@@ -178,6 +179,17 @@ def _whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def _seconds(text: str) -> float:
+    """Parse a time of 0.1 seconds or more."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0.1 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number of seconds of 0.1 or more, got {text!r}")
+    return seconds
 
 
 def _serve(options: argparse.Namespace) -> None:
