@@ -18,6 +18,15 @@ def _saved(picture: Image.Image, kind: str, **options: object) -> bytes:
         return file.getvalue()
 
 
+def _deflated(block: bytes, count: int) -> bytes:
+    """Compress a block that is repeated, by compressing it once: a full flush makes its parts independent."""
+    packer, checksum = zlib.compressobj(9, wbits=-15), 1
+    part = packer.compress(block) + packer.flush(zlib.Z_FULL_FLUSH)
+    for _ in range(count):
+        checksum = zlib.adler32(block, checksum)
+    return b"\x78\xda" + part * count + packer.flush() + struct.pack(">I", checksum)
+
+
 def _noise(side: int, mode: str = "RGB") -> Image.Image:
     return Image.effect_noise((side, side), 60).convert(mode)
 
@@ -35,21 +44,19 @@ def _png(width: int, height: int, *chunks: bytes, depth: int = 8, color: int = 2
 
 
 def _zeros(width: int, height: int, bits: int) -> bytes:
-    packer, parts = zlib.compressobj(9), list[bytes]()
-    row = bytes(1 + (width * bits + 7) // 8)
-    for _ in range(height):
-        parts.append(packer.compress(row))
-    return b"".join(parts) + packer.flush()
+    """Compress the rows of a black picture, whose height is a multiple of 20 if it is large."""
+    rows = 20 if height % 20 == 0 else 1
+    return _deflated(bytes(rows * (1 + (width * bits + 7) // 8)), height // rows)
 
 
 def _idat(data: bytes, size: int = 2**20) -> bytes:
     return b"".join(_chunk(b"IDAT", data[start : start + size]) for start in range(0, len(data), size))
 
 
-def _flate_zeros(count: int) -> bytes:
-    """Compress zeros of which only a part is ever in memory."""
-    packer, part = zlib.compressobj(9), bytes(2**20)
-    return b"".join(packer.compress(part) for _ in range(count // len(part))) + packer.flush()
+def _idat_of_bytes(data: bytes) -> bytes:
+    """Put each byte into a chunk of its own."""
+    chunks = [_chunk(b"IDAT", bytes([byte])) for byte in range(256)]
+    return b"".join(map(chunks.__getitem__, data))
 
 
 def _apng(frames: int) -> bytes:
@@ -132,27 +139,49 @@ def _bmp(width: int, height: int, compression: int = 0, bits: int = 24, data: by
 
 # TIFF.
 
+Entry = tuple[int, int, int, int]
 
-def _tiff(entries: list[tuple[int, int, int, int]], following: int = 0, data: bytes = b"") -> bytes:
+
+def _tiff(entries: list[Entry], following: int = 0, data: bytes = b"") -> bytes:
     directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *each) for each in entries)
     return b"II*\x00\x08\x00\x00\x00" + directory + struct.pack("<I", following) + data
 
 
-def _tiff_picture(width: int, height: int, compression: int, data: bytes) -> bytes:
-    entries = [
+def _tiff_directory(
+    width: int, height: int, compression: int, place: int, size: int
+) -> list[tuple[int, int, int, int]]:
+    """The entries for a gray picture whose data are at a place in the file."""
+    return [
         (256, 4, 1, width),
         (257, 4, 1, height),
         (258, 3, 1, 8),
         (259, 3, 1, compression),
         (262, 3, 1, 1),
-        (273, 4, 1, 0),
+        (273, 4, 1, place),
         (277, 3, 1, 1),
         (278, 4, 1, height),
-        (279, 4, 1, len(data)),
+        (279, 4, 1, size),
     ]
-    offset = 8 + 2 + 12 * len(entries) + 4
-    entries[5] = (273, 4, 1, offset)
-    return _tiff(entries, 0, data)
+
+
+_DIRECTORY_BYTES = 2 + 12 * 9 + 4
+
+
+def _tiff_picture(width: int, height: int, compression: int, data: bytes) -> bytes:
+    return _tiff(_tiff_directory(width, height, compression, 8 + _DIRECTORY_BYTES, len(data)), 0, data)
+
+
+def _tiff_pages(count: int) -> bytes:
+    """Pages of 9 by 9 pixels, each with data of its own."""
+    data = bytes(81)
+    size = _DIRECTORY_BYTES + len(data)
+    pages = []
+    for number in range(count):
+        place = 8 + number * size
+        following = place + size if number < count - 1 else 0
+        page = _tiff(_tiff_directory(9, 9, 1, place + _DIRECTORY_BYTES, len(data)), following, data)
+        pages.append(page if number == 0 else page[8:])
+    return b"".join(pages)
 
 
 # PDF.
@@ -160,14 +189,14 @@ def _tiff_picture(width: int, height: int, compression: int, data: bytes) -> byt
 
 def _pdf(*objects: bytes) -> bytes:
     """A PDF of objects; the first is the catalog."""
-    body, offsets = b"%PDF-1.7\n", list[int]()
+    body, offsets = bytearray(b"%PDF-1.7\n"), list[int]()
     for number, each in enumerate(objects, 1):
         offsets.append(len(body))
         body += b"%d 0 obj\n%s\nendobj\n" % (number, each)
     table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
     size = len(objects) + 1
     trailer = b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (size, len(body))
-    return body + b"xref\n0 %d\n0000000000 65535 f \n" % size + table + trailer
+    return bytes(body) + b"xref\n0 %d\n0000000000 65535 f \n" % size + table + trailer
 
 
 def _stream(data: bytes, entries: bytes = b"") -> bytes:
@@ -192,7 +221,7 @@ def _page(content: bytes, *more: bytes, page: bytes = b"", box: bytes = b"0 0 60
 
 
 def _operators(operator: bytes, count: int) -> bytes:
-    return _page(_stream(_flate(operator * count), b"/Filter /FlateDecode"))
+    return _page(_stream(_deflated(operator * 10_000, count // 10_000), b"/Filter /FlateDecode"))
 
 
 def _nested_forms(levels: int, calls: int) -> bytes:
@@ -248,8 +277,7 @@ def _picture_in_pdf(side: int, bits: int = 8) -> bytes:
         b"/Type /XObject /Subtype /Image /Width %d /Height %d /ColorSpace /DeviceRGB /BitsPerComponent %d "
         b"/Filter /FlateDecode" % (side, side, bits)
     )
-    packer = zlib.compressobj(9)
-    data = b"".join(packer.compress(bytes(side * 3 * bits // 8)) for _ in range(side)) + packer.flush()
+    data = _deflated(bytes(side * 3 * bits // 8 * 20), side // 20)
     return _page(
         _stream(b"600 0 0 800 0 0 cm /I Do"), _stream(data, entries), page=b"/Resources << /XObject << /I 5 0 R >> >>"
     )
@@ -275,7 +303,7 @@ def _text_bomb() -> bytes:
 
 def _chained(times: int) -> bytes:
     filters = b"/Filter [%s]" % (b"/FlateDecode " * times)
-    return _page(_stream(_flate(_flate_zeros(2**28) + bytes(2**24), times - 1), filters))
+    return _page(_stream(_flate(_deflated(bytes(2**20), 2**8) + bytes(2**24), times - 1), filters))
 
 
 FILES: Files = {
@@ -291,18 +319,18 @@ FILES: Files = {
     "PNG: a million chunks": ("image", lambda: _png(9, 9, _chunk(b"tEXt", b"a\0b") * 500_000, _idat(_zeros(9, 9, 24)))),
     "PNG: a text that inflates": (
         "image",
-        lambda: _png(9, 9, _chunk(b"zTXt", b"a\0\0" + _flate_zeros(2**28)), _idat(_zeros(9, 9, 24))),
+        lambda: _png(9, 9, _chunk(b"zTXt", b"a\0\0" + _deflated(bytes(2**20), 2**8)), _idat(_zeros(9, 9, 24))),
     ),
     "PNG: a profile that inflates": (
         "image",
-        lambda: _png(9, 9, _chunk(b"iCCP", b"a\0\0" + _flate_zeros(2**28)), _idat(_zeros(9, 9, 24))),
+        lambda: _png(9, 9, _chunk(b"iCCP", b"a\0\0" + _deflated(bytes(2**20), 2**8)), _idat(_zeros(9, 9, 24))),
     ),
     "PNG: data in chunks of one byte": (
         "image",
-        lambda: _png(999, 999, _idat(_flate(_noise(999).tobytes(), 1)[:540_000], 1)),
+        lambda: _png(999, 999, _idat_of_bytes(_flate(_noise(999, "L").tobytes())[:540_000])),
     ),
     "PNG: thousands of frames": ("image", lambda: _apng(20_000)),
-    "PNG: truncated": ("image", lambda: _saved(_noise(900), "PNG")[:300_000]),
+    "PNG: truncated": ("image", lambda: _saved(_noise(300), "PNG")[:100_000]),
     "PNG: a wrong checksum": ("image", lambda: _saved(_noise(300), "PNG")[:-20] + bytes(20)),
     "JPEG: 65,500 x 65,500 pixels": ("image", lambda: _jpeg_of_size(65_500, 65_500)),
     "JPEG: 65,500 x 600 pixels of nothing": ("image", lambda: _jpeg_of_size(65_500, 600)),
@@ -311,26 +339,26 @@ FILES: Files = {
     "JPEG: 300,000 comments": ("image", lambda: _segments(0xFE, 300_000)),
     "JPEG: 300,000 application segments": ("image", lambda: _segments(0xE1, 300_000)),
     "JPEG: EXIF that contains itself": ("image", _exif_loop),
-    "JPEG: truncated": ("image", lambda: _saved(_noise(900), "JPEG")[:50_000]),
+    "JPEG: truncated": ("image", lambda: _saved(_noise(300), "JPEG")[:5000]),
     "GIF: 65,535 x 65,535 pixels": ("image", lambda: _gif_of_size(65_535, 65_535)),
     "GIF: 6,300 x 6,300 pixels of nothing": ("image", lambda: _gif_of_size(6300, 6300)),
     "GIF: a million comments": ("image", lambda: _gif_of_size(8, 8, 1_000_000)),
     "GIF: thousands of frames": ("image", lambda: _frames("GIF", 3000, (40, 40))),
-    "GIF: truncated": ("image", lambda: _saved(_noise(900, "P"), "GIF")[:5000]),
+    "GIF: truncated": ("image", lambda: _saved(_noise(300, "P"), "GIF")[:5000]),
     "WebP: 16,383 x 16,383 pixels": ("image", lambda: _webp_of_size(16_383, 16_383)),
     "WebP: 6,300 x 6,300 pixels of nothing": ("image", lambda: _webp_of_size(6300, 6300)),
     "WebP: hundreds of frames": ("image", lambda: _frames("WEBP", 300, (64, 64))),
-    "WebP: truncated": ("image", lambda: _saved(_noise(900), "WEBP")[:5000]),
+    "WebP: truncated": ("image", lambda: _saved(_noise(300), "WEBP")[:5000]),
     "TIFF: 60,000 x 60,000 pixels": ("image", lambda: _tiff_picture(60_000, 60_000, 1, b"x")),
     "TIFF: a directory that follows itself": ("image", lambda: _tiff([(256, 4, 1, 9), (257, 4, 1, 9)], 8)),
     "TIFF: a tag of four billion values": ("image", lambda: _tiff([(256, 4, 2**32 - 1, 8), (273, 4, 2**32 - 1, 8)])),
-    "TIFF: 40 megapixels deflated": ("image", lambda: _tiff_picture(6300, 6300, 8, _flate(bytes(6300 * 6300)))),
-    "TIFF: thousands of pages": ("image", lambda: _frames("TIFF", 1500, (9, 9))),
-    "TIFF: truncated": ("image", lambda: _saved(_noise(900), "TIFF")[:5000]),
+    "TIFF: 40 megapixels deflated": ("image", lambda: _tiff_picture(6300, 6300, 8, _deflated(bytes(6300 * 20), 315))),
+    "TIFF: thousands of pages": ("image", lambda: _tiff_pages(1500)),
+    "TIFF: truncated": ("image", lambda: _saved(_noise(300), "TIFF")[:5000]),
     "BMP: 60,000 x 60,000 pixels": ("image", lambda: _bmp(60_000, 60_000)),
     "BMP: 40 megapixels of runs": ("image", lambda: _bmp(6300, 6300, 1, 8, (b"\xff\x01" * 25 + b"\0\0") * 6300)),
     "BMP: a negative size": ("image", lambda: _bmp(-9, -(2**31), data=bytes(99))),
-    "BMP: truncated": ("image", lambda: _saved(_noise(900), "BMP")[:5000]),
+    "BMP: truncated": ("image", lambda: _saved(_noise(300), "BMP")[:5000]),
     "PDF: deflated three times": ("pdf", lambda: _chained(3)),
     "PDF: a hundred filters": ("pdf", lambda: _page(_stream(b"x" * 99, b"/Filter [%s]" % (b"/ASCIIHexDecode " * 100)))),
     "PDF: nested forms": ("pdf", lambda: _nested_forms(10, 30)),
@@ -367,3 +395,16 @@ FILES: Files = {
     "PDF: random bytes after the head": ("pdf", lambda: b"%PDF-1.7\n" + _noise(500).tobytes()),
 }
 """By a description: ``image`` or ``pdf``, and a function that returns the file."""
+
+ENDLESS = (
+    "JPEG: hundreds of scans",
+    "JPEG: thousands of empty scans",
+    "PDF: a form that draws itself",
+    "PDF: millions of fills",
+    "PDF: millions of curves",
+    "PDF: thousands of fonts",
+    "PDF: thousands of annotations",
+    "PDF: a function of 2,000 parts",
+    "PDF: 30 million characters",
+)
+"""The files that a decoder is busy with for seconds to hours, in little memory."""

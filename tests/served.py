@@ -22,6 +22,7 @@ class Served:
 
     process: warm.Process | subprocess.Popen[str]
     url: str
+    key: str = ""
     peak: int = 0
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -44,7 +45,8 @@ class Served:
                 return
 
     def post(self, endpoint: str, timeout: float = 60, **fields: Any) -> requests.Response:
-        return requests.post(f"{self.url}/{endpoint}", json=fields, timeout=timeout)
+        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        return requests.post(f"{self.url}/{endpoint}", json=fields, headers=headers, timeout=timeout)
 
     def embed(self, value: Any, timeout: float = 60) -> requests.Response:
         return self.post("embeddings", timeout, model=MODEL, input=value)
