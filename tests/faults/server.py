@@ -320,12 +320,11 @@ def compressed(encoding: str, compress: Callable[[bytes], bytes]) -> Behavior:
 
 @functools.cache
 def zeros(mebibytes: int) -> bytes:
-    """Return JSON of one huge string as gzip, which is a thousand times smaller."""
+    """Return JSON of one huge string as gzip, which is a thousand times smaller. Its end is missing."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    block = b"0" * 2**20
-    return b"".join([packer.compress(b'{"data": "'), *(packer.compress(block) for _ in range(mebibytes))]) + (
-        packer.flush()
-    )
+    start = packer.compress(b'{"data": "') + packer.flush(zlib.Z_FULL_FLUSH)
+    # After a full flush each block is compressed by itself, so one is repeated.
+    return start + (packer.compress(b"0" * 2**20) + packer.flush(zlib.Z_FULL_FLUSH)) * mebibytes
 
 
 def bomb(status: int = 200, mebibytes: int = 256) -> Behavior:

@@ -83,6 +83,7 @@ FASTAPI = {"detail": [{"loc": ["body", "input"], "msg": "field required", "type"
         (b"", "the service gave no reason", "", ""),
         (b"plain text", "plain text", "", ""),
         (b"<html><style>p{}</style><h1>Bad\n Gateway</h1></html>", "Bad Gateway", "", ""),
+        (b"<h1>Bad Gateway</h1><script>let cut = 1;", "Bad Gateway", "", ""),
         (b"\xff\xfe", "\ufffd\ufffd", "", ""),
     ],
 )

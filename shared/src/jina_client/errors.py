@@ -38,7 +38,8 @@ _NAMED = 3
 _MASK = "**********"
 _SHORTEST_SECRET = 4
 _LONG_SECRET = 12
-_TAGS = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+# A script that has no end, as in a message that is cut, extends to the end of the text.
+_TAGS = re.compile(r"<(script|style)\b.*?(?:</\1>|\Z)|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _REQUEST_ID_IN_TEXT = re.compile(r"\[RID: ([0-9a-fA-F-]+)\]")
 
 

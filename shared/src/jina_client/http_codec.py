@@ -138,7 +138,8 @@ class HttpCodec:
         try:
             yield
         except (JinaConnectionError, JinaResponseError) as error:
-            text = "".join(format_exception(error))
+            # Without the lines of the program, which take milliseconds to find.
+            text = "".join(format_exception(error, limit=0))
             if self._masked(text) != text:
                 error.args = tuple(self._masked(argument) for argument in error.args)
                 error.__cause__ = None
