@@ -49,7 +49,7 @@ def test_with_all_cells_the_results_equal_those_without_cells(
     monkeypatch.setattr("jina_index.nearest._ROWS_OF_FIRST_BLOCK", 8)
     monkeypatch.setattr("jina_index.nearest._DISTANCES_PER_BLOCK", 64)
     chance = random.Random(seed)
-    vectors, queries = few_signs(400, seed), few_signs(7, seed + 100)
+    vectors, queries = few_signs(400, seed), few_signs(4, seed + 100)
     there: set[int] = set()
     plain, sorted_ = BinaryIndex(DIMENSIONS), BinaryIndex(DIMENSIONS, tmp_path / "sorted")
     for _ in range(25):

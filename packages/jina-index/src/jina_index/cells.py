@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .threads import faiss, for_each_number
+from .threads import faiss, for_each_number, one_faiss_thread
 
 # Vectors per cell that k-means is trained on. With one pass over all vectors after the training, probing one cell of
 # 707 returned 0.999 of the ten nearest of 500,000 clustered vectors instead of 0.986. A sample of twice the size gave
@@ -17,6 +18,9 @@ from .threads import faiss, for_each_number
 _SAMPLES_PER_CELL = 64
 _ITERATIONS = 8
 _ROWS_PER_STEP = 16_384
+# One thread makes so many products of two floats in 5 ms. For fewer, more threads are not worth it: those of faiss wait
+# for each other in a busy loop, and on a busy machine take four times as long and ten times the processor time.
+_PRODUCTS_PER_THREAD = 2**28
 # Any seed works; a fixed one gives the same cells for the same vectors.
 _SEED = 1
 
@@ -112,7 +116,8 @@ def cluster(
         min_points_per_centroid=1,
         max_points_per_centroid=size,
     )
-    means.train(sample)
+    with one_faiss_thread() if sample.size * nlist < _PRODUCTS_PER_THREAD else nullcontext():
+        means.train(sample)
     del sample
     centroids: NDArray[np.float32] = means.centroids
 

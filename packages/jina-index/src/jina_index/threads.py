@@ -72,7 +72,7 @@ def for_each_block(work: Callable[[slice], None], rows: int, step: int, threads:
     count = threads or min(_processors(), -(-rows // step))
     others = [pool().submit(run) for _ in range(count - 1)]
     try:
-        with _one_faiss_thread():
+        with one_faiss_thread():
             run()
     finally:
         # While other calls keep the pool busy, it may not have come to these.
@@ -82,7 +82,7 @@ def for_each_block(work: Callable[[slice], None], rows: int, step: int, threads:
 
 
 @contextmanager
-def _one_faiss_thread() -> Iterator[None]:
+def one_faiss_thread() -> Iterator[None]:
     """Keep faiss from using more threads than the calling one while that runs the block."""
     threads = faiss().omp_get_max_threads()
     faiss().omp_set_num_threads(1)
