@@ -14,6 +14,7 @@ import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from textwrap import shorten
 
@@ -53,10 +54,9 @@ class Outcome:
     tokens: int
 
 
-def standard_library() -> list[Entry]:
-    """Return the public docstrings of the installed standard library, read from its sources without importing them."""
+def standard_library() -> Iterator[Entry]:
+    """Yield the public docstrings of the installed standard library, read from its sources without importing them."""
     root = Path(sysconfig.get_path("stdlib"))
-    entries = []
     for module in sorted(sys.stdlib_module_names - SKIPPED):
         if module.startswith("_"):
             continue
@@ -66,10 +66,9 @@ def standard_library() -> list[Entry]:
             if {"test", "tests"} & set(parts) or any(part.startswith("_") for part in parts):
                 continue
             try:
-                entries += _documented(ast.parse(path.read_bytes()), ".".join(parts))
+                yield from _documented(ast.parse(path.read_bytes()), ".".join(parts))
             except (SyntaxError, ValueError):
                 continue  # a template, or a file with an intended syntax error
-    return entries
 
 
 def _documented(node: ast.AST, name: str) -> Iterator[Entry]:
@@ -218,7 +217,7 @@ def main() -> int:
     if options.limit is not None and options.limit < 1:
         parser.error(f"--limit must be 1 or more, got {options.limit}")
     console = Console()
-    entries = standard_library()[: options.limit]
+    entries = list(islice(standard_library(), options.limit))
     console.print(f"[bold]{escape(options.question)}[/bold]")
     console.print(f"{len(entries):,} entries of Python's documentation, {options.model} at {options.base_url}")
     if options.base_url == "local":
