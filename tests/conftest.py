@@ -12,6 +12,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+# NumPy reads it when it is imported. The threads of OpenBLAS spin for a while after each product, and the tests run in
+# more processes than there are cores.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import pytest
 from haystack.document_stores.in_memory import InMemoryDocumentStore
 from hypothesis import settings
