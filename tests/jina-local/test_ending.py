@@ -54,7 +54,8 @@ def ended(server: Served, sent: signal.Signals) -> tuple[int, float, str]:
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT], ids=lambda sent: sent.name)
 @pytest.mark.parametrize("activity", ACTIVITIES)
 def test_a_signal_stops_the_server(activity: str, sent: signal.Signals) -> None:
-    server = start("--threads", "1", "--stop-seconds", "1", stderr=subprocess.PIPE)
+    stop_seconds = "1" if sent is signal.SIGTERM else "0"
+    server = start("--threads", "1", "--stop-seconds", stop_seconds, stderr=subprocess.PIPE)
     endpoint, fields = ACTIVITIES[activity]
 
     def post() -> None:
@@ -67,7 +68,7 @@ def test_a_signal_stops_the_server(activity: str, sent: signal.Signals) -> None:
     status, took, stderr = ended(server, sent)
     poster.join()
     assert status == (0 if sent is signal.SIGTERM else 130), stderr
-    # One second for requests that are being computed, and a batch.
+    # At most one second for requests that are being computed, and a batch.
     assert took < 6
     assert "terminate" not in stderr
     assert "Traceback" not in stderr
@@ -129,10 +130,10 @@ send("embeddings", {"model": "jina-embeddings-v3", "input": "a"})
 @pytest.mark.parametrize(
     ("code", "status"),
     [
-        ("job(); time.sleep(0.5)", 0),
-        ("threading.Thread(target=embed, daemon=True).start(); time.sleep(0.5)", 0),
-        ("threading.Thread(target=embed, daemon=True).start(); time.sleep(0.5); sys.exit(7)", 7),
-        ("job(); time.sleep(0.5); os.kill(os.getpid(), signal.SIGTERM); time.sleep(9)", -signal.SIGTERM),
+        ("job(); time.sleep(0.3)", 0),
+        ("threading.Thread(target=embed, daemon=True).start(); time.sleep(0.3)", 0),
+        ("threading.Thread(target=embed, daemon=True).start(); time.sleep(0.3); sys.exit(7)", 7),
+        ("job(); time.sleep(0.3); os.kill(os.getpid(), signal.SIGTERM); time.sleep(9)", -signal.SIGTERM),
         ("threading.Thread(target=embed, daemon=True).start(); del app; gc.collect(); time.sleep(0.3)", 0),
         ("job(); del app; gc.collect(); time.sleep(0.3)", 0),
     ],
@@ -149,14 +150,18 @@ CALL = """
 import asyncio, sys
 from jina_client import AsyncJinaClient, JinaClient
 texts = [f"word {number} " * 250 for number in range(940)]
-print("computing", flush=True)
 async def embed():
     async with AsyncJinaClient(base_url="local") as client:
+        await client.embed(["a text"])
+        print("computing", flush=True)
         await client.embed(texts)
 if sys.argv[1] == "async":
     asyncio.run(embed())
 else:
-    JinaClient(base_url="local").embed(texts)
+    client = JinaClient(base_url="local")
+    client.embed(["a text"])
+    print("computing", flush=True)
+    client.embed(texts)
 """
 
 
@@ -166,7 +171,7 @@ def test_one_ctrl_c_ends_a_client_call(kind: str) -> None:
     try:
         assert process.stdout
         process.stdout.readline()
-        time.sleep(2.5)
+        time.sleep(0.5)
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
         status = process.wait(30)
@@ -207,14 +212,14 @@ def test_the_server_stops_computing_for_a_client_that_hangs_up() -> None:
         with socket.create_connection((host, int(port))) as connection:
             head = f"POST /v1/embeddings HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n"
             connection.sendall(head.encode() + body)
-            time.sleep(1)
+            time.sleep(0.4)
         began = time.monotonic()
     # The server waits for its requests before it stops.
     assert time.monotonic() - began < 3
 
 
 def test_an_interrupted_training_leaves_no_partial_file(tmp_path: Path) -> None:
-    server = start("--state", str(tmp_path))
+    server = start("--state", str(tmp_path), "--threads", "1", "--stop-seconds", "0")
 
     def post() -> None:
         with contextlib.suppress(requests.ConnectionError):
@@ -222,7 +227,7 @@ def test_an_interrupted_training_leaves_no_partial_file(tmp_path: Path) -> None:
 
     poster = threading.Thread(target=post)
     poster.start()
-    time.sleep(1)
+    time.sleep(0.5)
     ended(server, signal.SIGTERM)
     poster.join()
     assert [path.name for path in tmp_path.rglob("*") if path.name.startswith(".writing")] == []
