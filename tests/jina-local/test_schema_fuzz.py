@@ -48,17 +48,6 @@ def test_every_operation_matches_its_schema(schema: Any, in_protocol: Any, metho
     def send(case: Any) -> None:
         response = case.call_and_validate(checks=passed)
         if response.headers["content-type"][0] == "application/json":
-            in_protocol(
-                case.method, response.request.path_url, response.status_code, _short(json.loads(response.content))
-            )
+            in_protocol(case.method, response.request.path_url, response.status_code, json.loads(response.content))
 
     send()
-
-
-def _short(content: Any) -> Any:
-    """JSON with every list cut to its first items: a hundred thousand numbers are validated slowly, and all alike."""
-    if isinstance(content, list):
-        return [_short(item) for item in content[:3]]
-    if isinstance(content, dict):
-        return {key: _short(value) for key, value in content.items()}
-    return content
