@@ -190,7 +190,7 @@ def test_each_server_has_its_own_concurrency_limit() -> None:
 def test_a_server_that_stops_responding_does_not_hold_up_the_call(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_of_servers, "MIN_PATIENCE", 0.2)
     attempts: list[Attempt] = []
-    with replicas(work, first(12, work, stall_before)) as group:
+    with replicas(work, first(8, work, stall_before)) as group:
         options = {"on_attempt": attempts.append, "max_concurrency": 2, "timeout": 10}
         outcome = CLIENTS[name](roots(group), TEXTS, 1, options)  # type: ignore[arg-type]
         group[1].over.set()
