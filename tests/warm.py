@@ -28,6 +28,8 @@ from typing import IO, Any
 
 PRELOADED = (
     "aiohttp",
+    "faiss",
+    "haystack.components.generators.chat.openai",
     "haystack_integrations.components.embedders.jina",
     "haystack_integrations.components.rankers.jina",
     "haystack_integrations.tools.jina",

@@ -28,7 +28,7 @@ def test_an_environment_variable_selects_the_service_of_a_notebook(
     with running(api_key="key-0123456789") as base_url:
         monkeypatch.setenv("JINA_BASE_URL", base_url)
         monkeypatch.setenv("JINA_API_KEY", "key-0123456789")
-        assert "same vectors: True" in _printed("03_matryoshka", tmp_path)
+        assert "same vectors: True" in _printed("04_late_chunking", tmp_path)
 
 
 @pytest.fixture

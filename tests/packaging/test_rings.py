@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import sys
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,10 @@ LAZY = {("jina_client", "jina_local")}
 """Imports from an inner ring to an outer one: they must stand inside a function."""
 
 
-def _imports(package: str) -> Iterator[tuple[Path, ast.Import | ast.ImportFrom, str, bool]]:
+@cache
+def _imports(package: str) -> list[tuple[Path, ast.Import | ast.ImportFrom, str, bool]]:
     """Each import of a package's modules: file, statement, module, and whether it runs when the file is imported."""
+    imports: list[tuple[Path, ast.Import | ast.ImportFrom, str, bool]] = []
     for path in SOURCES[package].rglob("*.py"):
         tree = ast.parse(path.read_text())
         inside = {
@@ -57,10 +59,10 @@ def _imports(package: str) -> Iterator[tuple[Path, ast.Import | ast.ImportFrom, 
         }
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
-                for alias in node.names:
-                    yield path, node, alias.name, node not in inside
+                imports += [(path, node, alias.name, node not in inside) for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-                yield path, node, node.module, node not in inside
+                imports.append((path, node, node.module, node not in inside))
+    return imports
 
 
 @pytest.mark.parametrize("package", SOURCES)
