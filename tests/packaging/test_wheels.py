@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import zipfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -71,12 +73,25 @@ NEEDS_INDEX = {
 }
 
 
-FAILING = """
-for program in {programs!r}:
+CHECK = """
+{program}
+import importlib.util
+import json
+
+def is_installed(name):
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+def error_of(program):
     try:
         exec(program)
     except ImportError as error:
-        print(error)
+        return str(error)
+
+installed = [name for name in {absent!r} if is_installed(name)]
+print(json.dumps([installed, [error_of(program) for program in {needs_index!r}]]))
 """
 
 
@@ -106,17 +121,34 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+class Alone(NamedTuple):
+    """An environment that has only one wheel and what it needs.
+
+    Attributes:
+        python: its Python.
+        others: the frameworks that it has but does not need.
+        errors: what the programs that need the extra "index" raise.
+    """
+
+    python: str
+    others: list[str]
+    errors: list[str | None]
+
+
 @pytest.fixture(scope="module")
-def alone(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """Return the Python of an environment that has only one wheel and what it needs."""
+def alone(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Alone]:
+    """Install a wheel alone, and import it."""
 
     @cache
-    def python_of(name: str) -> str:
+    def installed(name: str) -> Alone:
         python = _environment(tmp_path_factory.mktemp(name))
         _install(python, wheels, name)
-        return python
+        program, frameworks, _ = DISTRIBUTIONS[name]
+        absent = [framework for framework in (*FRAMEWORKS, "torch") if framework not in frameworks]
+        check = CHECK.format(program=program, absent=absent, needs_index=NEEDS_INDEX.get(name, ()))
+        return Alone(python, *json.loads(_run(python, "-c", check)))
 
-    return python_of
+    return installed
 
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
@@ -132,21 +164,8 @@ def test_a_wheel_has_types_and_license_and_no_namespace_file(wheels: Path, name:
 
 
 @pytest.mark.parametrize("name", [name for name in DISTRIBUTIONS if name != "jina-torch"])  # PyTorch takes gigabytes.
-def test_a_wheel_installs_alone(alone: Callable[[str], str], name: str) -> None:
-    program, frameworks, _ = DISTRIBUTIONS[name]
-    python = alone(name)
-    absent = [framework for framework in (*FRAMEWORKS, "torch") if framework not in frameworks]
-    output = _run(
-        python,
-        "-c",
-        f"{program}\n"
-        "import importlib.util as finder\n"
-        "def there(name):\n"
-        "    try: return finder.find_spec(name) is not None\n"
-        "    except ModuleNotFoundError: return False\n"
-        f"print([name for name in {absent!r} if there(name)])",
-    )
-    assert output.strip() == "[]"
+def test_a_wheel_installs_alone(alone: Callable[[str], Alone], name: str) -> None:
+    assert alone(name).others == []
 
 
 def test_jina_torch_declares_its_entry_point_and_version_ranges(wheels: Path) -> None:
@@ -161,11 +180,11 @@ def test_jina_torch_declares_its_entry_point_and_version_ranges(wheels: Path) ->
 
 
 @pytest.mark.parametrize("name", NEEDS_INDEX)
-def test_a_retriever_without_its_extra_names_it(wheels: Path, alone: Callable[[str], str], name: str) -> None:
-    python = alone(name)
-    messages = _run(python, "-c", FAILING.format(programs=NEEDS_INDEX[name])).splitlines()
-    assert len(messages) == len(NEEDS_INDEX[name])
-    for message in messages:
-        assert f"{name} need jina-index, which is not installed: pip install jina-index" in message
+def test_a_retriever_without_its_extra_names_it(wheels: Path, alone: Callable[[str], Alone], name: str) -> None:
+    python, _, errors = alone(name)
+    assert errors
+    for error in errors:
+        assert error is not None
+        assert f"{name} need jina-index, which is not installed: pip install jina-index" in error
     _install(python, wheels, f"{name}[index]")
     _run(python, "-c", "\n".join(NEEDS_INDEX[name]))
