@@ -5,6 +5,10 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+
+# Haystack and Chroma read these when they are imported below; they would report every pipeline that a test runs.
+os.environ.update(HAYSTACK_TELEMETRY_ENABLED="False", ANONYMIZED_TELEMETRY="False")
+
 import signal
 import sys
 from collections.abc import Iterator
@@ -77,6 +81,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if live:
         config.hook.pytest_deselected(items=live)
         items[:] = [item for item in items if item not in live]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say why the live tests were deselected, if they were asked for."""
+    if config.option.markexpr == "live" and not os.environ.get("JINA_API_KEY"):
+        terminalreporter.write_line("The live tests need JINA_API_KEY.")
 
 
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
