@@ -1,7 +1,8 @@
 """The hosted service behaves as the client, the engine and the other tests assume: ``uv run pytest -m live``.
 
 Needs ``JINA_API_KEY``, and costs a few thousand tokens. ``JINA_BASE_URL`` points the tests at another service, such as
-the embedded engine over HTTP.
+the embedded engine: ``jina-local serve --port 8080 --api-key test``, and then
+``JINA_API_KEY=test JINA_BASE_URL=http://127.0.0.1:8080/v1 uv run pytest -m live``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
-from jina_client import AsyncJinaClient, AuthenticationError, BadRequestError, JinaClient, NotFoundError
+from jina_client import AsyncJinaClient, AuthenticationError, BadRequestError, JinaClient, JinaError, NotFoundError
 from jina_client.late_interaction import maxsim
 from pictures import written
 from PIL import Image
@@ -49,6 +50,20 @@ RERANKERS = [
 ]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def service_that_responds() -> None:
+    """Fail at once, and in one line, if the address or the key is wrong."""
+    problem = None if URL.startswith("http") else "JINA_BASE_URL must be an http address"
+    try:
+        with JinaClient(api_key=API_KEY, base_url=URL, max_retries=0) as client:
+            client.embed(TEXTS[:1], model=V3)
+    except JinaError as error:
+        problem = str(error)
+    # Outside the block, because pytest would show the whole chain of exceptions for each test.
+    if problem:
+        pytest.fail(f"the live tests cannot use {URL}: {problem}", pytrace=False)
+
+
 @pytest.fixture(scope="module")
 def client() -> Iterator[JinaClient]:
     with JinaClient(api_key=API_KEY, base_url=URL, requests_per_minute=90) as client:
@@ -59,6 +74,14 @@ def post(path: str, key: str | None = API_KEY, **fields: Any) -> requests.Respon
     """Send a request as it is, past the checks of the client."""
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     return requests.post(f"{URL}/{path}", json=fields, headers=headers, timeout=60)
+
+
+def embeddings(**fields: Any) -> dict[str, Any]:
+    """Send a request for embeddings as it is, and return the content of its response."""
+    response = post("embeddings", **fields)
+    assert response.ok, response.text
+    content: dict[str, Any] = response.json()
+    return content
 
 
 def picture() -> bytes:
@@ -117,9 +140,9 @@ def test_both_clients_agree(client: JinaClient) -> None:
 @pytest.mark.parametrize("encoding", ["float", "base64", "binary", "ubinary"])
 def test_an_encoding_has_its_published_layout(encoding: str) -> None:
     request = {"model": V3, "task": "text-matching", "input": TEXTS[:1]}
-    floats = np.array(post("embeddings", **request).json()["data"][0]["embedding"], np.float32)
+    floats = np.array(embeddings(**request)["data"][0]["embedding"], np.float32)
     bits = np.packbits(floats > 0)
-    embedding = post("embeddings", embedding_type=encoding, **request).json()["data"][0]["embedding"]
+    embedding = embeddings(embedding_type=encoding, **request)["data"][0]["embedding"]
     if encoding == "float":
         np.testing.assert_allclose(embedding, floats, atol=1e-2)
     elif encoding == "base64":
@@ -143,7 +166,7 @@ def test_the_client_reads_every_encoding_alike(client: JinaClient) -> None:
 
 
 def test_the_fields_of_an_embeddings_response() -> None:
-    body = post("embeddings", model=V3, input=TEXTS).json()
+    body = embeddings(model=V3, input=TEXTS)
     assert {"model", "object", "usage", "data"} <= set(body)
     assert (body["object"], body["model"]) == ("list", V3)
     assert [(item["object"], item["index"]) for item in body["data"]] == [("embedding", 0), ("embedding", 1)]
