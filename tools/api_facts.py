@@ -6,6 +6,7 @@ the tests compare requests and responses with. Descriptions, titles, examples an
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -106,12 +107,15 @@ def api_facts(description: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Write the facts of the description that the command line names."""
-    if len(sys.argv) != 2:
-        sys.exit("usage: uv run tools/api_facts.py OPENAPI.json")
-    source = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", type=Path, metavar="OPENAPI.json", help="the description of the API, as published")
+    source = parser.parse_args().source
     if not source.is_file():
         sys.exit(f"api_facts: {source} is not a file. Download the OpenAPI description of the API first.")
-    facts = api_facts(json.loads(source.read_bytes()))
+    try:
+        facts = api_facts(json.loads(source.read_bytes()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        sys.exit(f"api_facts: {source} is not an OpenAPI description of the API: {type(error).__name__}: {error}")
     TARGET.parent.mkdir(parents=True, exist_ok=True)
     TARGET.write_text(json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     print(f"wrote {TARGET.relative_to(TARGET.parents[2])}")

@@ -9,6 +9,7 @@ Generated are:
 
 from __future__ import annotations
 
+import argparse
 import ast
 import re
 import subprocess
@@ -243,6 +244,7 @@ def formatted(content: str, path: Path) -> str:
 
 def main() -> None:
     """Write every generated file that has changed."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     files = generated_files()
     for path in {path for folder in ("_sync",) for path in (CLIENT / folder).glob("*.py")} - files.keys():
         path.unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -231,6 +232,15 @@ def arguments_of(name: str) -> set[str]:
     return set(inspect.signature(method_of(JinaClient(base_url="local"), name)).parameters)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write every page that has changed."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     for name, text in pages().items():
-        (FOLDER / name).write_text(text)
+        path = FOLDER / name
+        if not path.is_file() or path.read_text() != text:
+            path.write_text(text)
+            print(f"wrote {path.relative_to(FOLDER.parent)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -6,6 +6,7 @@ similarities of late interaction come from the embedded engine.
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -164,7 +165,9 @@ def _measured(pattern: str) -> Iterator[tuple[str, str]]:
     yield from rows
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Draw all pictures."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     # A light background, which is readable in dark pages too, and the same bytes in every run.
     mpl.rcParams.update({"svg.hashsalt": "pictures", "savefig.facecolor": "#ffffff", "font.size": 10})
     for draw in (tasks, matryoshka, late_chunking, encodings, quality, late_interaction):
@@ -172,3 +175,7 @@ if __name__ == "__main__":
         figure.tight_layout()
         figure.savefig(DOCS / "pictures" / f"{draw.__name__}.svg", metadata={"Date": None})
         plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()

@@ -6,6 +6,7 @@ values belong to the pinned weights, so they change only when those do.
 
 from __future__ import annotations
 
+import argparse
 import ast
 import sysconfig
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ def docstrings() -> Iterator[str]:
 
 def main() -> None:
     """Write the file."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     files = find_model_files()
     tensors = onnx_graph.read_header(files.weights)
     shape = onnx_graph.read_shape(files.config, tensors)

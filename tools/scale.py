@@ -345,15 +345,22 @@ def tokens_where_requests_bind() -> int:
     return paid.tokens // (paid.requests * LARGEST_REQUEST)
 
 
+def positive(text: str) -> int:
+    """Return the number that an argument stands for."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
 def main() -> None:
     """Write the page, or print its tables for other numbers."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--print", action="store_true", help="print the tables instead of writing the page")
-    parser.add_argument("--documents", type=int, default=DEFAULT_DOCUMENTS)
-    parser.add_argument("--tokens", type=int, default=DEFAULT_TOKENS, help="of a document, on average")
-    parser.add_argument("--requests-per-minute", type=int, default=500)
-    parser.add_argument("--tokens-per-minute", type=int, help="limits of your key, instead of the published ones")
-    parser.add_argument("--concurrency", type=int, default=50)
+    parser.add_argument("--documents", type=positive, default=DEFAULT_DOCUMENTS)
+    parser.add_argument("--tokens", type=positive, default=DEFAULT_TOKENS, help="of a document, on average")
+    parser.add_argument("--requests-per-minute", type=positive, default=500)
+    parser.add_argument("--tokens-per-minute", type=positive, help="limits of your key, instead of the published ones")
+    parser.add_argument("--concurrency", type=positive, default=50)
     options = parser.parse_args()
     if not options.print:
         PAGE.write_text(page())
