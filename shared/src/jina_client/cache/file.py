@@ -6,8 +6,9 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,10 @@ _APPLICATION_ID = 0x4A434C45
 _BUSY_SECONDS = 30.0
 # Keys per query; SQLite has accepted 32,766 since 2020.
 _KEYS_PER_QUERY = 500
+
+_caches: WeakSet[EmbeddingCache] = WeakSet()
+_caches_lock = threading.Lock()
+_paused_by_fork = ExitStack()
 
 
 class EmbeddingCache:
@@ -37,7 +42,8 @@ class EmbeddingCache:
         self.read_only = read_only
         self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = None
-        self._pid = 0
+        with _caches_lock:
+            _caches.add(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _reopen, (self.path, self.read_only)
@@ -92,23 +98,29 @@ class EmbeddingCache:
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
-        with self._lock:
-            database, self._database = self._database, None
-            if database is not None and self._pid == os.getpid():
-                database.close()
+        with self._closed():
+            pass
 
     def __del__(self) -> None:
         # Python 3.13 warns of databases that nobody closed.
-        if hasattr(self, "_pid"):
+        if hasattr(self, "_database"):
             self.close()
+
+    @contextmanager
+    def _closed(self) -> Iterator[None]:
+        """Wait until no thread uses the file, and keep it closed for the block."""
+        with self._lock:
+            database, self._database = self._database, None
+            if database is not None:
+                database.close()
+            yield
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
             try:
-                # A connection must not be used after a fork.
-                if self._database is None or self._pid != os.getpid():
-                    self._database, self._pid = self._connect(), os.getpid()
+                if self._database is None:
+                    self._database = self._connect()
                 yield self._database
             except sqlite3.Error as error:
                 raise JinaInputError(
@@ -161,3 +173,25 @@ class EmbeddingCache:
 
 def _reopen(path: str, read_only: bool) -> EmbeddingCache:
     return EmbeddingCache(path, read_only=read_only)
+
+
+def _close_before_fork() -> None:
+    """Close all caches until both processes continue.
+
+    A child that inherits an open connection takes the parent's file locks for its own, although the system gives it
+    none, and two processes then write at the same time: https://sqlite.org/howtocorrupt.html, section 2.6.
+    """
+    _paused_by_fork.enter_context(_caches_lock)
+    for cache in list(_caches):
+        _paused_by_fork.enter_context(cache._closed())
+
+
+def _continue_after_fork() -> None:
+    # Another thread may fork as soon as the first lock is free.
+    _paused_by_fork.pop_all().close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_close_before_fork, after_in_parent=_continue_after_fork, after_in_child=_continue_after_fork
+    )
