@@ -26,23 +26,20 @@ class Served:
     peak: int = 0
     stop: threading.Event = field(default_factory=threading.Event)
 
-    def memory(self) -> int:
-        """Resident memory of the server and of all its workers, in bytes."""
-        server = psutil.Process(self.process.pid)
-        total = 0
-        for each in (server, *server.children(recursive=True)):
-            try:
-                total += each.memory_info().rss
-            except psutil.NoSuchProcess:
-                continue
-        return total
-
     def watch(self) -> None:
+        """Note the largest resident memory of the server and its worker in bytes, until told to stop."""
+        server = psutil.Process(self.process.pid)
+        worker: psutil.Process | None = None
         while not self.stop.wait(0.05):
             try:
-                self.peak = max(self.peak, self.memory())
+                # Looking for the worker reads the table of all processes, so only when there is a new one.
+                if worker is None or not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE:
+                    worker = next(iter(server.children()), None)
+                self.peak = max(self.peak, server.memory_info().rss + (worker.memory_info().rss if worker else 0))
             except psutil.NoSuchProcess:
-                return
+                worker = None
+                if not server.is_running():
+                    return
 
     def post(self, endpoint: str, timeout: float = 60, **fields: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
