@@ -91,3 +91,14 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     # Python 3.12 and later warn of every fork of a process that has threads.
     assert run(code, PYTHONWARNINGS="ignore").strip() == "0"
+
+
+def test_sessions_that_another_library_opens_do_not_spin(monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnxruntime  # type: ignore[import-untyped]
+    from jina_local import runtime
+
+    # Restores the class at the end.
+    monkeypatch.setattr(onnxruntime, "SessionOptions", onnxruntime.SessionOptions)
+    runtime.disable_spinning()
+    options = onnxruntime.SessionOptions()
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
