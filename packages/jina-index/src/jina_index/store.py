@@ -14,7 +14,7 @@ import mmap
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ from .generations import publish_generation, remove_other_generations, write_gen
 from .items import Id, ItemColumns, StoredItem
 from .settings import IndexSettings
 from .stored_vectors import vector_width
-from .threads import BLOCK_ROWS, background, for_each_block, for_each_number
+from .threads import BLOCK_ROWS, background, for_each_block, for_each_number, wait_until_ended
 
 # Rows that have one checksum, and that one thread writes.
 ROWS_PER_BATCH = 4096
@@ -144,7 +144,8 @@ class IndexStore:
                 items = ItemColumns(self.rows, ids, payloads, self.vectors + starts[:-1], lengths)
                 tables.insert_items(self._database, items)
             finally:
-                wait([writing])
+                # A later call must not write into the files at the same time.
+                wait_until_ended([writing])
             for batch in writing.result():
                 tables.insert_batch(self._database, batch)
         self.rows += len(ids)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
@@ -55,7 +56,8 @@ def for_each_block(work: Callable[[slice], None], rows: int, step: int, threads:
     """Call ``work`` with slices of ``step`` rows that together cover ``rows`` rows.
 
     The threads take the slices from one iterator, so that one that is slowed down does not delay the others. The
-    calling thread is one of them, so that fewer have to be woken.
+    calling thread is one of them, so that fewer have to be woken. When the function returns or raises, no thread is
+    working on a slice any more.
 
     Args:
         work: the function.
@@ -77,8 +79,19 @@ def for_each_block(work: Callable[[slice], None], rows: int, step: int, threads:
     finally:
         # While other calls keep the pool busy, it may not have come to these.
         started = [other for other in others if not other.cancel()]
+        deque(starts, maxlen=0)  # After an error, the other threads end with the slice that they have.
+        wait_until_ended(started)
     for other in started:
         other.result()
+
+
+def wait_until_ended(tasks: Sequence[Future[Any]]) -> None:
+    """Wait until all tasks have ended, whether they failed or not. Ctrl-C takes effect when they have."""
+    try:
+        wait(tasks)
+    except KeyboardInterrupt:
+        wait_until_ended(tasks)
+        raise
 
 
 @contextmanager

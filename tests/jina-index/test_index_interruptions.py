@@ -1,0 +1,54 @@
+"""Both indexes when a call fails, is interrupted, or runs beside others: in threads, and in forked processes."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from jina_index.settings import IndexSettings
+from jina_index.store import IndexStore
+from jina_index.threads import for_each_block
+
+DIMENSIONS = 8
+
+
+def test_a_loop_that_fails_leaves_no_thread_at_work() -> None:
+    begun: list[slice] = []
+    ended: list[slice] = []
+    working = threading.Event()
+
+    def work(rows: slice) -> None:
+        if threading.current_thread() is threading.main_thread():
+            working.wait()
+            raise ZeroDivisionError
+        begun.append(rows)
+        working.set()
+        threading.Event().wait(0.001)
+        ended.append(rows)
+
+    with pytest.raises(ZeroDivisionError):
+        for_each_block(work, 50, 1, threads=2)
+    assert begun == ended
+    assert len(ended) < 49
+
+
+def test_an_interrupted_add_returns_when_nothing_is_written_any_more(tmp_path: Path) -> None:
+    ended: list[slice] = []
+
+    def encode(rows: slice) -> Any:
+        if len(ended) == 1:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        threading.Event().wait(0.005)
+        ended.append(rows)
+        return np.zeros((rows.stop - rows.start, DIMENSIONS), np.uint8)
+
+    store = IndexStore.create(tmp_path, IndexSettings("vectors", DIMENSIONS, "int8", "bits", ""))
+    codes = np.zeros((1000, store.settings.code_width), np.uint8)
+    with pytest.raises(KeyboardInterrupt):
+        store.add(range(1000), [None] * 1000, codes, encode, np.ones(1000, np.int64))
+    assert len(ended) == 4
+    store.close()
