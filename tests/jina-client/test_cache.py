@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from clients import all_of
 from jina_client import EmbeddingCache
+from loopback import Recorder
 
 FLOATS = np.dtype("f4")
+MODEL = "jina-embeddings-v3"
 
 
 def _put(cache: EmbeddingCache, key: bytes) -> None:
@@ -69,3 +73,26 @@ class TestFork:
         assert child.exitcode == 0
         assert len(cache) == 2
         cache.close()
+
+
+def test_a_call_that_cannot_write_to_the_cache_warns_once_and_returns_its_results(
+    server: Recorder, make_client: Callable[..., Any], tmp_path: Path
+) -> None:
+    cache = EmbeddingCache(tmp_path / "cache")
+    assert len(cache) == 0
+    cache.close()
+    with sqlite3.connect(cache.path) as database:
+        database.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON vectors BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+        )
+    database.close()
+    client = make_client(base_url=server.url, cache=cache)
+    with pytest.warns(UserWarning, match="the disk is full.*stores no further vectors") as warned:
+        result = client.embed([f"text {number}" for number in range(64)], model=MODEL, batch_size=16)
+    assert len(result) == 64
+    assert len(server.sent) == 4
+    assert client.usage == result.usage
+    assert len(warned) == 1
+    with pytest.warns(UserWarning, match="the disk is full") as warned:
+        assert len(all_of(client, ["a", "b", "c"], model=MODEL, batch_size=1)) == 3
+    assert len(warned) == 1

@@ -50,6 +50,10 @@ class PlanningContext:
         """A name of the service, which separates vectors of services that use the same model names."""
         return self.root if type(self.dialect) is Dialect else f"{self.root} {self.dialect.name}"
 
+    def cache_of_call(self) -> caches.CallCache | None:
+        """Return the cache for one call, or ``None`` if the client has none."""
+        return None if self.cache is None else caches.CallCache(self.cache)
+
     def check(
         self, request: EncodesItems, endpoint: str, items: Sequence[Item], *, name: str = "inputs", first: int = 0
     ) -> None:

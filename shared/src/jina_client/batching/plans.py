@@ -33,7 +33,7 @@ def plan_embed(
                 return context.divide(part, request.row)
             return context.split(part, batch_size, request.row)
 
-        return _embed_job(context, request, items, batches)
+        return _embed_job(context, context.cache_of_call(), request, items, batches)
     if batch_size is not None:
         raise JinaInputError(
             f"batch_size={batch_size} has no effect with late_chunking=True, which sends all inputs as one document in "
@@ -69,6 +69,7 @@ class StreamPlan:
 
     def __init__(self, context: PlanningContext, model: str, options: Mapping[str, Any]) -> None:
         self._context = context
+        self._cache = context.cache_of_call()
         self._request = _embed_request(context, model, options)
         self._max_image_side = options.get("max_image_side")
         self._batcher = context.batcher(options.get("batch_size"), self._request.row)
@@ -98,7 +99,7 @@ class StreamPlan:
 
     def job(self, items: list[Item]) -> EmbedJob:
         """Return the job for the inputs of one request."""
-        job = _embed_job(self._context, self._request, items, offset=self._first)
+        job = _embed_job(self._context, self._cache, self._request, items, offset=self._first)
         job.size_limits = self._size_limits
         self._first += len(items)
         return job
@@ -118,6 +119,7 @@ def _embed_request(
 
 def _embed_job(
     context: PlanningContext,
+    cache: caches.CallCache | None,
     request: EmbedRequest,
     items: Sequence[Item],
     batches: Callable[[Sequence[Item]], list[range]] = lambda items: [range(len(items))],
@@ -127,13 +129,14 @@ def _embed_job(
     """Return the job for independent inputs, without those whose vectors are in the cache.
 
     Args:
-        context: the service and the cache.
+        context: the service.
+        cache: the cache of the call, which may have several jobs.
         request: the options.
         items: the inputs.
         batches: divides inputs into batches; by default there is one.
         offset: the index of the first input in the caller's list.
     """
-    cache, places = context.cache, range(offset, offset + len(items))
+    places = range(offset, offset + len(items))
     if cache is None or any(kind_of(item) == "pdf" for item in items):
         return EmbedJob(request, items, batches(items), places=places)
     keys = caches.cache_keys(context.service, request.identity, items, ())
@@ -158,7 +161,7 @@ def _chunks_job(
     documents: Sequence[range],
 ) -> ChunksJobType:
     """Return the job for the chunks of documents, without documents that are in the cache as a whole."""
-    cache, limit = context.cache, list_limit(request.row)
+    cache, limit = context.cache_of_call(), list_limit(request.row)
     if cache is None:
         return kind(request, chunks, documents, limit)
     keys = caches.cache_keys(context.service, request.identity, chunks, documents)

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from ..lazy import load_on_use
 
 if TYPE_CHECKING:
+    from .call import CallCache
     from .file import EmbeddingCache
     from .keys import cache_keys
 
 __all__ = [
+    "CallCache",
     "EmbeddingCache",
     "cache_keys",
 ]
@@ -22,6 +24,7 @@ __all__ = [
 load_on_use(
     __name__,
     {
+        ".call": "CallCache",
         ".file": "EmbeddingCache",
         ".keys": "cache_keys",
     },
