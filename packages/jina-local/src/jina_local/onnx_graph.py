@@ -260,14 +260,15 @@ class _Graph:
 
     def serialize(self, outputs: Iterable[str], dimensions: int) -> bytes:
         """Return the model whose outputs have the shape ``(batch, sequence, dimensions)``."""
-        graph = b"".join(_field(1, node) for node in self._nodes) + _field(2, "bert")
-        graph += b"".join(_field(5, initializer) for initializer in self._initializers.values())
-        for name in ("input_ids", "attention_mask"):
-            graph += _field(11, _value(name, _INT64, ["batch", "sequence"]))
-        for name in outputs:
-            graph += _field(12, _value(name, _FLOAT, ["batch", "sequence", dimensions]))
+        graph = [_field(1, node) for node in self._nodes]
+        graph.append(_field(2, "bert"))
+        # Joined once, because they are megabytes.
+        for initializer in self._initializers.values():
+            graph += (_head(5, len(initializer)), initializer)
+        graph += (_field(11, _value(name, _INT64, ["batch", "sequence"])) for name in ("input_ids", "attention_mask"))
+        graph += (_field(12, _value(name, _FLOAT, ["batch", "sequence", dimensions])) for name in outputs)
         domains = _field(8, _field(1, "") + _field(2, OPSET)) + _field(8, _field(1, _RUNTIME_DOMAIN) + _field(2, 1))
-        return _field(1, IR_VERSION) + domains + _field(7, graph)
+        return b"".join((_field(1, IR_VERSION), domains, _head(7, sum(map(len, graph))), *graph))
 
 
 class _Int8Graph(_Graph):
@@ -326,7 +327,12 @@ def _field(number: int, value: int | str | bytes) -> bytes:
     if isinstance(value, int):
         return _varint(number << 3) + _varint(value)
     data = value.encode() if isinstance(value, str) else value
-    return _varint(number << 3 | 2) + _varint(len(data)) + data
+    return _head(number, len(data)) + data
+
+
+def _head(number: int, length: int) -> bytes:
+    """Encode what stands before the bytes of a length-delimited protobuf field."""
+    return _varint(number << 3 | 2) + _varint(length)
 
 
 def _varint(value: int) -> bytes:
