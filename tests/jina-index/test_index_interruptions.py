@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from jina_client import JinaInputError
+from jina_index import BinaryIndex
 from jina_index.settings import IndexSettings
 from jina_index.store import IndexStore
 from jina_index.threads import for_each_block
 
 DIMENSIONS = 8
+VECTORS = np.random.default_rng(0).standard_normal((1500, DIMENSIONS))
 
 
 def test_a_loop_that_fails_leaves_no_thread_at_work() -> None:
@@ -52,3 +55,39 @@ def test_an_interrupted_add_returns_when_nothing_is_written_any_more(tmp_path: P
         store.add(range(1000), [None] * 1000, codes, encode, np.ones(1000, np.int64))
     assert len(ended) == 4
     store.close()
+
+
+def test_an_index_may_change_while_its_ids_are_read() -> None:
+    with BinaryIndex(DIMENSIONS) as index:
+        index.add(range(1400), VECTORS[:1400])
+        ids = index.ids()
+        assert next(ids) == 0
+        index.add([1400], VECTORS[:1])
+        index.remove([1300])
+        assert list(ids) == [*range(1, 1300), *range(1301, 1401)]
+
+
+def test_saving_ends_the_reading_of_ids() -> None:
+    with BinaryIndex(DIMENSIONS) as index:
+        index.add(range(1500), VECTORS)
+        ids = index.ids()
+        next(ids)
+        index.save()
+        with pytest.raises(JinaInputError, match="was saved while its items were read"):
+            list(ids)
+        assert list(index.ids()) == list(range(1500))
+    with pytest.raises(JinaInputError, match="is closed"):
+        next(index.ids())
+
+
+def test_an_index_that_cannot_be_saved_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: Any) -> None:
+        raise OSError("no space left")
+
+    with BinaryIndex(DIMENSIONS) as index:
+        index.add(range(10), VECTORS[:10])
+        monkeypatch.setattr("jina_index.base.publish_generation", fail)
+        with pytest.raises(OSError, match="no space left"):
+            index.save()
+        index.add(range(10, 20), VECTORS[10:20])
+        assert index.search(VECTORS[15], k=1)[0].id == 15

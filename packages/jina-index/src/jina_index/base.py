@@ -22,7 +22,7 @@ from .errors import IndexFileError
 from .files import DATABASE, damaged
 from .generations import Batch, publish_generation, write_generation
 from .hits import Hit
-from .items import Id, ItemColumns, check_ids, to_json
+from .items import Id, ItemColumns, StoredItem, check_ids, to_json
 from .locks import ReadWriteLock
 from .settings import MAX_DIMENSIONS, FirstStage, IndexSettings, Kind, StoredPrecision
 from .store import IndexStore, read_only_error
@@ -148,12 +148,25 @@ class BaseIndex:
             return bool(self._store.rows_of([id]))
 
     def ids(self) -> Iterator[Id]:
-        """Yield every id, in the order of adding."""
-        return (item.id for item in self._store.all_items())
+        """Yield every id, in the order of adding.
+
+        The index is read in parts, and may be changed between two of them: an item that is added or replaced meanwhile
+        comes last.
+
+        Raises:
+            JinaInputError: the index is closed, or was saved since the iteration began.
+            IndexFileError: an item is damaged.
+        """
+        return (item.id for item in self._items())
 
     def payloads(self) -> Iterator[Any]:
-        """Yield every payload, in the order of adding."""
-        return (item.value for item in self._store.all_items())
+        """Yield every payload, in the order of adding, as :meth:`ids` does.
+
+        Raises:
+            JinaInputError: the index is closed, or was saved since the iteration began.
+            IndexFileError: an item is damaged.
+        """
+        return (item.value for item in self._items())
 
     def get(self, ids: Sequence[Id]) -> list[Any]:
         """Return the payloads of some ids.
@@ -232,8 +245,12 @@ class BaseIndex:
                 raise read_only_error(own)
             generation = self._write_generation(folder)
             self._store.close()
-            publish_generation(folder, generation)
-            self._read(IndexStore(folder))
+            self._closed = True
+            try:
+                publish_generation(folder, generation)
+            finally:
+                self._read(IndexStore(folder))
+                self._closed = False
 
     def close(self) -> None:
         """Release the files. The folder of an index without a path is deleted."""
@@ -304,6 +321,20 @@ class BaseIndex:
                 self._codes.remove(replaced)
             self._codes.append(codes, first_row)
             self._vectors = self._map_vectors()
+
+    def _items(self) -> Iterator[StoredItem]:
+        """Yield every item, in the order of rows. The lock is free while the caller has one."""
+        store, row = self._store, -1
+        while True:
+            with self._lock.read():
+                self._check_open()
+                if self._store is not store:  # Saving gives rows new numbers.
+                    raise JinaInputError("the index was saved while its items were read; read them again")
+                items = store.items_after(row)
+            if not items:
+                return
+            yield from items
+            row = items[-1].row
 
     def _map_vectors(self) -> NDArray[np.uint8]:
         # Multi-vectors of a document follow each other, so reading ahead helps.

@@ -48,6 +48,7 @@ from .threads import BLOCK_ROWS, background, for_each_block, for_each_number, wa
 # Rows that have one checksum, and that one thread writes.
 ROWS_PER_BATCH = 4096
 _BYTES_PER_READ = 2**22
+_ITEMS_PER_READ = 1000
 
 
 class IndexStore:
@@ -238,20 +239,16 @@ class IndexStore:
             raise damaged(self.folder, f"row {missing} of {DATABASE}")
         return items
 
-    def all_items(self) -> Iterator[StoredItem]:
-        """Yield every item in the order of rows.
+    def items_after(self, row: int) -> list[StoredItem]:
+        """Return the next items behind a row, in the order of rows: a thousand at most, and none at the end.
 
         Raises:
             IndexFileError: one is damaged.
         """
         with self._reading:
-            cursor = self._database.execute(f"{SELECT_ITEMS} ORDER BY row")
-        while True:
-            with self._reading:
-                part = cursor.fetchmany(PARAMETERS_PER_STATEMENT)
-            if not part:
-                return
-            yield from map(self._item, part)
+            statement = f"{SELECT_ITEMS} WHERE row > ? ORDER BY row LIMIT ?"
+            items = self._database.execute(statement, (row, _ITEMS_PER_READ)).fetchall()
+        return list(map(self._item, items))
 
     def live_rows(self) -> NDArray[np.int64] | None:
         """Return the rows that are not removed, ascending, or ``None`` if no row is removed."""
@@ -311,7 +308,10 @@ class IndexStore:
             compare_codes()
             batches = self._batches("first_vector, vectors, vectors_crc")
             _compare(self.map_vectors(), batches, self._vectors_path)
-            if sum(1 for _ in self.all_items()) != self.rows - self._removed:
+            items, last = 0, -1
+            while part := self.items_after(last):
+                items, last = items + len(part), part[-1].row
+            if items != self.rows - self._removed:
                 raise damaged(self.folder, f"the number of items in {DATABASE}")
 
     def _batches(self, columns: str) -> list[tuple[int, int, int]]:
