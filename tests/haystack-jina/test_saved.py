@@ -209,7 +209,7 @@ OPTIONS: dict[str, Any] = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_option_of_the_client_is_saved_and_reaches_it(kind: Any, tmp_path: Path) -> None:
     options = {**OPTIONS, "cache": str(tmp_path / "vectors")}
-    assert set(options) == set(CONNECTION_OPTIONS)
+    assert set(options) == set(CONNECTION_OPTIONS), "add a value for each option to OPTIONS"
     one = kind(**options)
     saved = one.to_dict()
     assert options.items() <= saved["init_parameters"].items()

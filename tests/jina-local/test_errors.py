@@ -9,6 +9,7 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jina_client.models import models_for
 from jina_local.app import App
 from jina_local.engine import Engine
 
@@ -187,7 +188,7 @@ def test_an_unknown_model_is_not_found(post: Any, model: str) -> None:
 
 def test_an_embedding_model_is_not_a_reranker(post: Any) -> None:
     _, body = post("rerank", **{**RERANK, "model": "jina-embeddings-v3"})
-    assert body["detail"]["message"].endswith("jina-reranker-v3, jina-reranker-v3.5")
+    assert body["detail"]["message"].endswith(f", {models_for('rerank')[-1].id}")
 
 
 def test_a_text_above_the_context_is_rejected(post: Any) -> None:
