@@ -1,4 +1,4 @@
-"""What is added in one place is found in all the others that need it. Each failure names the file to edit."""
+"""Tests that an addition is made in every place that needs it. Each failure names the file to edit."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The keyword options of calls. This is their one declaration: names, types, defaults, other names.
 
 To add an option of embedding calls, add it here, to the rows of :mod:`jina_client.models` whose models take it, and to
-the docstring of :meth:`jina_client.AsyncJinaClient.embed`, and run ``tools/generate.py``. It then reaches the request, the
-synchronous client, LangChain and LlamaIndex. Haystack's components and the engine name their options themselves:
+the docstring of :meth:`jina_client.AsyncJinaClient.embed`, and run ``tools/generate.py``. It then reaches the request,
+the synchronous client, LangChain and LlamaIndex. Haystack's components and the engine name their options themselves:
 CONTRIBUTING.md has all the places.
 """
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
-from jina_client.integration import MODELS, Model
+from jina_client.integration import MODELS, Endpoint, Modality, Model
 
 from ..display import print_json, print_table
 from . import options as given
-
-Endpoints = Literal["embeddings", "multi-vector", "sparse", "rerank", "classify", "train", "batch"]
-Modalities = Literal["text", "image", "pdf", "video", "audio"]
 
 
 def models(
     name: Annotated[str, typer.Argument(help="Part of the model's id.")] = "",
     *,
-    endpoint: Annotated[Endpoints | None, typer.Option("--endpoint", help="Models of this endpoint.")] = None,
-    modality: Annotated[Modalities | None, typer.Option("--modality", help="Models that take this.")] = None,
+    endpoint: Annotated[Endpoint | None, typer.Option("--endpoint", help="Models of this endpoint.")] = None,
+    modality: Annotated[Modality | None, typer.Option("--modality", help="Models that take this.")] = None,
     task: Annotated[str | None, typer.Option("--task", help="Models with this task.")] = None,
     as_json: given.Json = False,
 ) -> int:
