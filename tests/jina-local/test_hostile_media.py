@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 import requests
-from hostile_media import ENDLESS, FILES
+from hostile_media import FILES
 from pictures import written
 from served import Served, start
 
@@ -25,6 +25,19 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the limits on a
 
 HONEST_SECONDS = 2.0
 """A text request takes at most this long after each hostile file."""
+
+ENDLESS = (
+    "JPEG: hundreds of scans",
+    "JPEG: thousands of empty scans",
+    "PDF: a form that draws itself",
+    "PDF: millions of fills",
+    "PDF: millions of curves",
+    "PDF: thousands of fonts",
+    "PDF: thousands of annotations",
+    "PDF: a function of 2,000 parts",
+    "PDF: 30 million characters",
+)
+"""The files that a decoder is busy with for seconds to hours, in little memory."""
 
 
 def medium(kind: str, data: bytes) -> dict[str, str]:
