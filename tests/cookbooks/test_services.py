@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from jina_local.server import running
+from jina_local.app import default_app
 from kernels import execute
 from loopback import Answer, Recorder, Sent, recorder
 
@@ -25,10 +25,16 @@ def _printed(name: str, folder: Path) -> str:
 def test_an_environment_variable_selects_the_service_of_a_notebook(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with running(api_key="key-0123456789") as base_url:
-        monkeypatch.setenv("JINA_BASE_URL", base_url)
+    def answer(sent: Sent) -> Answer:
+        status, _, body = default_app().handle(sent.method, sent.path, {}, json.dumps(sent.body).encode())
+        return Answer(json.loads(body), status)
+
+    with recorder(answer) as service:
+        monkeypatch.setenv("JINA_BASE_URL", service.url)
         monkeypatch.setenv("JINA_API_KEY", "key-0123456789")
         assert "same vectors: True" in _printed("04_late_chunking", tmp_path)
+    assert service.sent
+    assert {sent.headers["authorization"] for sent in service.sent} == {"Bearer key-0123456789"}
 
 
 @pytest.fixture
