@@ -204,6 +204,21 @@ def test_closing_a_stream_early_stops_all_work() -> None:
     assert sent <= 16
 
 
+def test_a_program_ends_with_an_unfinished_stream_and_sends_nothing_more() -> None:
+    program = """
+from jina_client import JinaClient
+
+client = JinaClient({key!r}, {url!r}, requests_per_minute=1)
+stream = client.embed_stream(map(str, range(1000)), batch_size=2, model="jina-embeddings-v3", dimensions={dimensions})
+print(next(stream)[0])
+"""
+    with FaultServer() as server:
+        program = program.format(key=KEY, url=server.url, dimensions=DIMENSIONS)
+        done = warm.run(["-c", program], timeout=30, text=True)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")
+        assert len(server.seen) == 1
+
+
 async def test_closing_an_async_stream_early_stops_all_work() -> None:
     with FaultServer(on_text("number 4", stall_before)) as server:
         async with AsyncJinaClient(KEY, server.url, max_concurrency=8) as client:

@@ -6,6 +6,7 @@ As tasks do, a thread starts with a copy of the caller's context variables, such
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import copy_context
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from weakref import WeakSet
 
 from .. import transport as transports
 from ..cancellation import Cancellation
@@ -40,6 +42,7 @@ class ThreadWorkers:
         self._size = size
         self._name = f"jina-client-{id(self):x}"
         self._pool: ThreadPoolExecutor | None = None
+        self._caller = threading.current_thread()
         self._turns = Turns()
 
     def __enter__(self) -> Self:
@@ -73,6 +76,7 @@ class ThreadWorkers:
 
     def start(self, function: Callable[..., T], *arguments: Any) -> Future[T]:
         """Start a function in a thread."""
+        self._caller = threading.current_thread()
         return self._threads().submit(copy_context().run, function, *arguments)
 
     def result(self, future: Future[T]) -> T:
@@ -130,7 +134,30 @@ class ThreadWorkers:
     def _threads(self) -> ThreadPoolExecutor:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._size, thread_name_prefix=self._name)
+            _groups.add(self)
         return self._pool
+
+
+_groups: WeakSet[ThreadWorkers] = WeakSet()
+
+
+def _end_abandoned_streams() -> None:
+    """Cancel the streams that the main thread has left unfinished at the end of the program.
+
+    Otherwise the program would send all requests that they have started: Python closes them only after the pools have
+    waited for their threads, and before ``atexit``.
+    """
+    for group in list(_groups):
+        if group._caller is threading.main_thread():
+            group.cancellation.cancel()
+
+
+# The function that the pools themselves use. It is not public; without it, such a program ends later.
+if hasattr(threading, "_register_atexit"):
+    threading._register_atexit(_end_abandoned_streams)
+if hasattr(os, "register_at_fork"):
+    # A child must not shut down the connections of its parent.
+    os.register_at_fork(after_in_child=_groups.clear)
 
 
 def in_thread(function: Callable[..., T], *arguments: Any, blocks: bool = True, **options: Any) -> T:
