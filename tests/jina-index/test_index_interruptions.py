@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import signal
 import threading
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from jina_client import JinaInputError
-from jina_index import BinaryIndex
+from jina_index import BinaryIndex, IndexFileError
 from jina_index.settings import IndexSettings
 from jina_index.store import IndexStore
 from jina_index.threads import for_each_block
@@ -91,3 +93,50 @@ def test_an_index_that_cannot_be_saved_stays_open(monkeypatch: pytest.MonkeyPatc
             index.save()
         index.add(range(10, 20), VECTORS[10:20])
         assert index.search(VECTORS[15], k=1)[0].id == 15
+
+
+def _use_inherited(index: BinaryIndex) -> None:
+    assert index.search(VECTORS[7], k=1)[0].id == 7
+    assert len(list(index.payloads())) == 10
+    for change in (lambda: index.add([10], VECTORS[:1]), lambda: index.remove([0]), index.save, index.cluster):
+        with pytest.raises(IndexFileError, match="before this process was forked"):
+            change()
+    index.close()
+
+
+def _use_saved(index: BinaryIndex, is_saved: Any) -> None:
+    assert is_saved.wait(30)
+    for _ in range(2):
+        with pytest.raises(IndexFileError, match="was saved after this process was forked"):
+            index.search(VECTORS[7], k=1)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+class TestFork:
+    """A process that has an index open forks."""
+
+    def test_the_child_searches_and_cannot_change_or_delete_the_index(self) -> None:
+        with BinaryIndex(DIMENSIONS) as index:
+            index.add(range(10), VECTORS[:10])
+            files = sorted(index.path.iterdir())
+            child = multiprocessing.get_context("fork").Process(target=_use_inherited, args=(index,))
+            child.start()
+            child.join(30)
+            assert child.exitcode == 0
+            assert sorted(index.path.iterdir()) == files
+            index.add([10], VECTORS[10:11])
+            index.verify()
+
+    def test_the_child_does_not_read_what_the_parent_has_numbered_anew(self) -> None:
+        context = multiprocessing.get_context("fork")
+        is_saved = context.Event()
+        with BinaryIndex(DIMENSIONS) as index:
+            index.add(range(10), VECTORS[:10])
+            child = context.Process(target=_use_saved, args=(index, is_saved))
+            child.start()
+            index.remove([0])
+            index.save()
+            is_saved.set()
+            child.join(30)
+            assert child.exitcode == 0

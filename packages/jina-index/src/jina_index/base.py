@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -25,7 +26,7 @@ from .hits import Hit
 from .items import Id, ItemColumns, StoredItem, check_ids, to_json
 from .locks import ReadWriteLock
 from .settings import MAX_DIMENSIONS, FirstStage, IndexSettings, Kind, StoredPrecision
-from .store import IndexStore, read_only_error
+from .store import IndexStore
 from .threads import faiss
 
 # Rows that are copied together when an index is saved.
@@ -53,7 +54,7 @@ class BaseIndex:
         folder, self._temporary = Path(path) if path is not None else None, None
         if folder is None:
             folder = Path(tempfile.mkdtemp(prefix="jina-index-"))
-            self._temporary = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            self._temporary = weakref.finalize(self, _remove_folder, folder, os.getpid())
         self._open(IndexStore.create(folder, settings))
 
     @classmethod
@@ -168,6 +169,15 @@ class BaseIndex:
         """
         return (item.value for item in self._items())
 
+    def check_writable(self) -> None:
+        """Check that the index may be changed.
+
+        Raises:
+            JinaInputError: the index is read-only.
+            IndexFileError: this process was forked from the one that opened the index, and may only search it.
+        """
+        self._store.check_writable()
+
     def get(self, ids: Sequence[Id]) -> list[Any]:
         """Return the payloads of some ids.
 
@@ -241,8 +251,7 @@ class BaseIndex:
             if folder.resolve() != own.resolve():
                 publish_generation(folder, self._write_generation(folder))
                 return
-            if self._store.read_only:
-                raise read_only_error(own)
+            self._store.check_writable()
             generation = self._write_generation(folder)
             self._store.close()
             self._closed = True
@@ -381,3 +390,9 @@ class BaseIndex:
             )
             row, vector = row + len(items), vector + int(lengths.sum())
             yield columns, self._codes.codes_at(places), vectors[np.concatenate(stored)]
+
+
+def _remove_folder(folder: Path, process: int) -> None:
+    """Delete the folder of a temporary index, unless a forked process has ended that only inherited the index."""
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -71,16 +71,21 @@ class Batch(NamedTuple):
     vectors_crc: int
 
 
-def connect(folder: Path, *, read_only: bool) -> sqlite3.Connection:
+def connect(folder: Path, *, read_only: bool, locked: bool = True) -> sqlite3.Connection:
     """Open the SQLite file of an index.
 
     A connection for writing is exclusive: it fails if another connection is open, and others fail until it is closed.
+
+    Args:
+        folder: the index folder.
+        read_only: whether to open the file without changing anything.
+        locked: whether to respect the locks of other connections. Without them, the connection must be read-only.
 
     Raises:
         IndexFileError: another connection is open, or the file is not a SQLite database.
     """
     mode = "ro" if read_only else "rw"
-    uri = f"{(folder / DATABASE).resolve().as_uri()}?mode={mode}"
+    uri = f"{(folder / DATABASE).resolve().as_uri()}?mode={mode}{'' if locked else '&immutable=1'}"
     database = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False)
     try:
         # A file from an unknown source must not make SQLite run anything.

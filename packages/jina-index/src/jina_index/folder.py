@@ -165,11 +165,14 @@ class IndexFolder:
 
         Raises:
             JinaInputError: the index is read-only.
+            IndexFileError: this process was forked from the one that opened the index, and may only search it.
         """
         with _opening:
             index = self._current()
-        if self._read_only or (index is not None and index.read_only):
+        if self._read_only:
             raise read_only_error(self._path or "a temporary folder")
+        if index is not None:
+            index.check_writable()
 
     def get(self, ids: Sequence[Id]) -> list[Any]:
         """Return the payloads of some ids; ``None`` for an id that is not in the index."""

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from . import database as tables
 from .cells import Clustering
+from .connection import IndexConnection
 from .database import PARAMETERS_PER_STATEMENT, SELECT_ITEMS, insert_cells
 from .errors import IndexFileError
 from .files import (
@@ -67,7 +68,7 @@ class IndexStore:
         self.read_only = read_only
         self._reading = threading.Lock()
         reject_links(folder)
-        self._database = tables.connect(folder, read_only=read_only)
+        self._connection = IndexConnection(folder, read_only=read_only)
         try:
             with self._damage_reported():
                 self._has_cells = tables.read_schema(self._database, folder)
@@ -107,11 +108,15 @@ class IndexStore:
 
     def close(self) -> None:
         """Release the files. All changes are on disk already."""
-        self._database.close()
+        self._connection.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "_database"):
-            self._database.close()
+        if hasattr(self, "_connection"):
+            self._connection.close()
+
+    @property
+    def _database(self) -> sqlite3.Connection:
+        return self._connection.get()
 
     def add(
         self,
@@ -329,9 +334,15 @@ class IndexStore:
 
         Raises:
             JinaInputError: the index is read-only.
+            IndexFileError: this process was forked from the one that opened the index.
         """
         if self.read_only:
             raise read_only_error(self.folder)
+        if self._connection.inherited:
+            raise IndexFileError(
+                f"the index in {self.folder} was opened before this process was forked, and only the process that "
+                "opened it can change it; change it there, or open it after the fork"
+            )
 
     @contextlib.contextmanager
     def _damage_reported(self) -> Iterator[None]:
