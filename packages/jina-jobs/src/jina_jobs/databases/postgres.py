@@ -80,11 +80,15 @@ class PostgresTable(DatabaseOutput):
         kind, width = self._kind, self._width()
         if self._index == "no" or width > _INDEXED[kind]:
             return
-        self._connect().execute(
-            sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} USING hnsw (embedding {})").format(
-                sql.Identifier(f"{self._name}_embedding_hnsw"), sql.Identifier(self._name), sql.SQL(_OPERATORS[kind])
+        table, connection = sql.Identifier(self._name), self._connect()
+        with connection.transaction():
+            # The server may still build the index for a process that was killed: IF NOT EXISTS does not see that one.
+            connection.execute(sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE").format(table))
+            connection.execute(
+                sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} USING hnsw (embedding {})").format(
+                    sql.Identifier(f"{self._name}_embedding_hnsw"), table, sql.SQL(_OPERATORS[kind])
+                )
             )
-        )
 
     def count(self) -> int | None:
         """Return the number of rows."""
