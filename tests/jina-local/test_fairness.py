@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -167,6 +168,16 @@ def test_a_connection_above_the_limit_gets_a_503() -> None:
             assert "3 connections already" in response.json()["detail"]
         time.sleep(0.2)
         assert post(url).status_code == 200
+
+
+@on_both_event_loops
+def test_clients_that_reset_their_connection_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with running() as url:
+        for _ in range(30):
+            with connected(url) as connection:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert requests.get(f"{url}/models", timeout=20).status_code == 200
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,12 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # The transports of uvloop are not subclasses of asyncio's, but have the same methods.
         writable = cast(asyncio.Transport, transport)
-        self._client = tuple(writable.get_extra_info("peername")[:2])
+        address = writable.get_extra_info("peername")
+        if address is None:
+            # The client has reset the connection already, as some health checks do.
+            writable.abort()
+            return
+        self._client = tuple(address[:2])
         if not self._guard.add(self._client, self):
             writable.write(self._guard.rejection())
             writable.close()
