@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jina_client import AsyncJinaClient
+from jina_client import AsyncJinaClient, JinaInputError
 from jina_client.json_body import Base64, json_pieces
 from jina_client.memory import BODIES_BYTES, MemoryBudget
 from loopback import Recorder, recorder
@@ -117,6 +117,20 @@ def test_the_callers_own_image_does_not_change(client: Any, server: Recorder) ->
         client.embed([picture], model=CLIP)
         assert (picture.size, picture.getexif()[ORIENTATION]) == ((300, 200), 6)
     assert [sent.size for sent in images_of(server)] == [(43, 64), (200, 300)]
+
+
+def test_several_requests_may_have_the_same_lazily_opened_image(client: Any, server: Recorder) -> None:
+    with Image.open(io.BytesIO(saved(photo((600, 400)), "PNG"))) as picture:
+        client.embed([picture] * 6, model=CLIP, max_image_side=SIDE, batch_size=1)
+    assert len({sent.body["input"][0]["image"] for sent in server.sent}) == 1
+
+
+@pytest.mark.parametrize(("call", "options"), [("embed", {"max_image_side": SIDE}), ("estimate_tokens", {})])
+def test_an_error_while_pixels_are_read_names_the_input(client: Any, call: str, options: dict[str, Any]) -> None:
+    damaged = bytearray(saved(photo(), "PNG"))
+    damaged[damaged.index(b"IDAT") + 4] ^= 0xFF
+    with pytest.raises(JinaInputError, match=r"inputs\[0\] cannot be read as an image"):
+        getattr(client, call)([{"image": bytes(damaged)}], model=CLIP, **options)
 
 
 def test_a_cached_vector_of_an_image_is_found_without_resizing(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from .errors import JinaInputError
+from .errors import JinaError, JinaInputError
 from .files import MB, opened
 from .memory import MemoryBudget
 from .per_process import PerProcess
@@ -34,6 +35,9 @@ RESIZING = 2
 _PIXELS = PerProcess(lambda: MemoryBudget(128 * MB))
 # Few threads, because each keeps memory for the next image, and competes with the event loop for Python's lock.
 _THREADS = PerProcess(lambda: ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="jina-client-images"))
+
+# Pillow loads the pixels of an image when they are first used, which several threads must not do with the same image.
+_LOADING = PerProcess(lambda: [threading.Lock() for _ in range(64)])
 
 # Pillow has four bytes for a pixel in RGB.
 _PIXEL_BYTES = 4
@@ -71,7 +75,7 @@ def size_as_sent(source: Source, name: str, max_side: int | None) -> tuple[int, 
     Raises:
         JinaInputError: Pillow is missing, or cannot read the image.
     """
-    with _opened(source, name) as image:
+    with _opened(source, name) as image, _loading(image):
         width, height = image.size
         if image.getexif().get(_ORIENTATION, 1) >= 5:
             width, height = height, width
@@ -105,11 +109,8 @@ def encoded(source: Source, name: str, max_side: int | None) -> bytes | None:
         # Pillow decodes a JPEG at a fraction of its size. The caller's own image must not change.
         drafted = None if is_pillow(source) else image.draft(None, size)
         pixels += image.width * image.height
-        try:
-            with room_for_pixels(round(pixels)):
-                return in_image_thread(_copy, image, size, drafted and drafted[1], lossy)
-        except (OSError, ValueError, SyntaxError, MemoryError) as error:
-            raise JinaInputError(f"{name} cannot be read as an image: {error}") from None
+        with room_for_pixels(round(pixels)):
+            return in_image_thread(_copy, image, size, drafted and drafted[1], lossy)
 
 
 def _copy(image: Image, size: tuple[int, int], box: tuple[float, float, float, float] | None, lossy: bool) -> bytes:
@@ -117,30 +118,34 @@ def _copy(image: Image, size: tuple[int, int], box: tuple[float, float, float, f
     from PIL import ImageOps
     from PIL.Image import Resampling
 
+    with _loading(image):
+        image.load()
     copy = _plain_mode(image).resize(size, Resampling.BICUBIC, box, _REDUCING_GAP)
     # Last, because turning the small image costs less. It has the Exif data of the large one.
     ImageOps.exif_transpose(copy, in_place=True)
     return _compress(copy, lossy=lossy)
 
 
+def _loading(image: Image) -> threading.Lock:
+    """Return the lock to hold while the pixels of an image are loaded, which other images seldom share."""
+    locks = _LOADING.get()
+    return locks[(id(image) >> 4) % len(locks)]
+
+
 @contextmanager
 def _opened(source: Source, name: str) -> Iterator[Image]:
-    """Yield the image of a source. Pillow reads a file in pieces, as it needs them."""
-    if is_pillow(source):
-        yield source  # type: ignore[misc]
-        return
-    pillow = _pillow(name)
-    with ExitStack() as stack:
-        file = (
-            stack.enter_context(opened(source, name, MAX_READ_BYTES))
-            if isinstance(source, Path)
-            else io.BytesIO(source)  # type: ignore[arg-type]
-        )
-        try:
-            image: Image = pillow.open(file)
-        except Exception as error:  # Pillow's decoders raise errors of many types.
-            raise JinaInputError(f"{name} cannot be read as an image: {error}") from None
-        yield image
+    """Yield the image of a source. Pillow reads a file in pieces, as the block needs them."""
+    try:
+        if is_pillow(source):
+            yield source  # type: ignore[misc]
+            return
+        pillow = _pillow(name)
+        with opened(source, name, MAX_READ_BYTES) if isinstance(source, Path) else io.BytesIO(source) as file:  # type: ignore[arg-type]
+            yield pillow.open(file)
+    except JinaError:
+        raise
+    except Exception as error:  # Pillow's decoders raise errors of many types.
+        raise JinaInputError(f"{name} cannot be read as an image: {str(error) or type(error).__name__}") from None
 
 
 def _pillow(name: str) -> Any:
