@@ -430,6 +430,22 @@ def test_invalid_arguments_raise(call: Callable[[BinaryIndex], Any], message: st
             call(index)
 
 
+def test_a_duplicate_id_is_found_with_few_comparisons() -> None:
+    comparisons = 0
+
+    class Id(str):
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal comparisons
+            comparisons += 1
+            return str.__eq__(self, other)
+
+    with BinaryIndex(2) as index, pytest.raises(JinaInputError, match="'999' twice"):
+        index.remove([*map(Id, map(str, range(1000))), "999"])
+    assert comparisons < 5000
+
+
 def test_a_closed_index_raises() -> None:
     index = BinaryIndex(DIMENSIONS)
     index.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -138,7 +139,7 @@ def check_ids(ids: Any, name: str = "ids") -> list[Id]:
             if not _are_ids([id]):
                 raise JinaInputError(f"{name}[{place}] must be a string or a whole number of 64 bits, got {id!r}")
     if len(set(items)) < len(items):
-        duplicate = next(id for place, id in enumerate(items) if id in items[:place])
+        duplicate = next(id for id, count in Counter(items).items() if count > 1)
         raise JinaInputError(f"{name} holds {duplicate!r} twice; each id may occur once in a call")
     return items
 

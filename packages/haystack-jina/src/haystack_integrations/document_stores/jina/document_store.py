@@ -113,10 +113,10 @@ class JinaDocumentStore:
             raise DuplicateDocumentError("two of the Documents have the same id")
         if policy is DuplicatePolicy.SKIP:
             unique = {document.id: document for document in reversed(documents)}
-        payloads = zip(unique, self._folder.get(list(unique)), strict=True)
-        existing = [id for id, payload in payloads if payload is not None]
+        payloads = dict(zip(unique, self._folder.get(list(unique)), strict=True))
+        existing = [id for id, payload in payloads.items() if payload is not None]
         if existing and policy is DuplicatePolicy.SKIP:
-            unique = {id: document for id, document in unique.items() if id not in set(existing)}
+            unique = {id: document for id, document in unique.items() if payloads[id] is None}
         elif existing and policy is not DuplicatePolicy.OVERWRITE:
             raise DuplicateDocumentError(f"the Document with id {existing[0]!r} exists already")
         for document in unique.values():
