@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import pickle
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -128,6 +129,22 @@ def test_a_stream_reads_no_further_than_its_results_are_taken(service: Recorder)
     next(stream)
     assert len(read) < 1_000
     stream.close()
+    operator.close()
+
+
+def test_ctrl_c_ends_a_call(service: Recorder) -> None:
+    ended = threading.Event()
+
+    def interrupt(sent: Sent) -> Answer:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        assert ended.wait(20)
+        return answer(sent)
+
+    service.answer = interrupt
+    operator = _operator(service)
+    with pytest.raises(KeyboardInterrupt):
+        operator(TABLE)
+    ended.set()
     operator.close()
 
 

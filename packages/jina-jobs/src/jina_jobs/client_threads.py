@@ -92,15 +92,25 @@ class ClientThread:
     def iterate(self, stream: AsyncGenerator[T, None]) -> Iterator[T]:
         """Yield what an asynchronous generator yields. It runs in the thread, and is closed at the end."""
         end = object()
+        running: asyncio.Task[Any] | None = None
 
         async def step() -> Any:
+            nonlocal running
+            running = asyncio.current_task()
             return await anext(stream, end)
+
+        async def close() -> None:
+            # After an interruption, the step that it left must end before the generator can be closed.
+            if running is not None:
+                running.cancel()
+                await asyncio.wait([running])
+            await stream.aclose()
 
         try:
             while (item := self._wait(step())) is not end:
                 yield item
         finally:
-            self._wait(stream.aclose())
+            self._wait(close())
 
     def close(self) -> None:
         """Close the client, and end the thread."""
