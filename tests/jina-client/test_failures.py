@@ -15,6 +15,7 @@ from jina_client import (
     BadRequestError,
     FieldError,
     JinaConnectionError,
+    JinaResponseError,
     JinaStatusError,
     JinaTimeoutError,
     NotFoundError,
@@ -25,7 +26,8 @@ from jina_client import (
     RequestTooLargeError,
     ServerError,
 )
-from loopback import Answer, Recorder, Sent, right_answer
+from jina_client.errors import error_from_response
+from loopback import Answer, Recorder, Sent, embeddings, right_answer
 
 KEY = "test-key-0123456789"
 
@@ -199,6 +201,49 @@ def test_a_long_retry_after_raises_immediately(make_client: Callable[..., Any], 
         make_client(base_url=server.url, max_retries=3).embed(["a"])
     assert caught.value.retry_after == 3600
     assert len(server.sent) == 1
+
+
+@pytest.mark.parametrize("wait", ["1 jan 99999999999999999999 0:0:0", "9" * 5000, "soon"])
+def test_an_impossible_retry_after_is_ignored(wait: str) -> None:
+    assert error_from_response(429, b"", {"retry-after": wait}).retry_after is None
+
+
+HUGE = b"1" + b"0" * 400
+
+
+@pytest.mark.parametrize(
+    ("call", "body"),
+    [
+        (lambda client: client.rerank("q", ["a"]), b'{"results": [{"index": 0, "relevance_score": HUGE}]}'),
+        (lambda client: client.embed(["a"]), b'{"data": [{"index": 0, "embedding": [HUGE]}]}'),
+        (
+            lambda client: client.segment("a", return_chunks=True),
+            b'{"num_tokens": 1, "chunks": ["a"], "chunk_positions": [[0, 1e400]]}',
+        ),
+        (lambda client: client.web.search("q", endpoint=client.settings.root), b'{"data": 5}'),
+    ],
+    ids=["score", "vector", "position", "pages"],
+)
+def test_an_impossible_number_is_an_invalid_response(
+    client: Any, server: Recorder, call: Callable[[Any], Any], body: bytes
+) -> None:
+    server.answer = lambda sent: Answer(body.replace(b"HUGE", HUGE))
+    with pytest.raises(JinaResponseError):
+        call(client)
+
+
+def test_impossible_counts_are_missing(client: Any, server: Recorder) -> None:
+    server.answer = lambda sent: Answer({"batch_id": "x", "status": "pending", "stats": {"total": "n/a", "failed": 2}})
+    assert (client.batches.get("x").total, client.batches.get("x").failed) == (0, 2)
+    server.answer = lambda sent: Answer({**embeddings(sent), "usage": {"total_tokens": -5}})
+    assert client.embed(["a"]).usage.total_tokens == 0
+
+
+def test_a_field_error_with_an_impossible_place_names_no_input(client: Any, server: Recorder) -> None:
+    server.answer = lambda sent: Answer({"detail": [{"loc": ["body", "input", "9" * 5000], "msg": "too long"}]}, 422)
+    with pytest.raises(BadRequestError) as caught:
+        client.embed(["a"])
+    assert caught.value.inputs == ()
 
 
 def test_an_authentication_error_stops_the_call(make_client: Callable[..., Any], server: Recorder) -> None:

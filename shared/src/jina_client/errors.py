@@ -330,7 +330,7 @@ def _seconds(retry_after: str | None) -> float | None:
     except ValueError:
         try:
             wait = parsedate_to_datetime(retry_after).timestamp() - time.time()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return None
     return max(wait, 0.0) if math.isfinite(wait) else None
 

@@ -31,6 +31,7 @@ _ENOUGH_REJECTIONS = 7
 _INPUT_CODES = ("INPUT_TOKEN_LIMIT_EXCEEDED",)
 _REQUEST_CODES = ("INPUT_MODEL_NOT_FOUND", "INPUT_INVALID_LABELS", "INPUT_LABEL_LIMIT_EXCEEDED")
 _LIST_FIELDS = ("input", "documents", "texts", "inputs", "data")
+_PLACE_DIGITS = 10
 _TOO_MANY = re.compile(
     r"at most ([\d,]{1,9}) (?:items|inputs)|batch size(?: [\d,]+ > (?:maximum allowed batch size )?([\d,]{1,9}))?"
     r"|largest allowed size|too many (?:items|inputs)",
@@ -92,7 +93,8 @@ def _place_of(field: str) -> int | str | None:
     parts = [part.strip() for part in field.split("->")]
     for number, part in enumerate(parts):
         if part in _LIST_FIELDS:
-            return next((int(later) for later in parts[number + 1 :] if later.isdecimal()), part)
+            places = (later for later in parts[number + 1 :] if later.isdecimal() and len(later) < _PLACE_DIGITS)
+            return next(map(int, places), part)
     return "" if parts in ([""], ["body"]) else None
 
 

@@ -74,7 +74,7 @@ class TextEmbeddingsInference(OpenAIForm):
         if not isinstance(response, list):
             raise JinaResponseError(f"expected a list, got {type(response).__name__}")
         tokens = headers.get("x-compute-tokens", "")
-        usage = {"usage": {"total_tokens": int(tokens)}} if tokens.isdecimal() else {}
+        usage = {"usage": {"total_tokens": int(tokens)}} if tokens.isdecimal() and len(tokens) < 16 else {}
         if call.path == "embeddings":
             return {"data": [{"index": index, "embedding": vector} for index, vector in enumerate(response)], **usage}
         return {"results": _best(response, call.payload or {}), **usage}

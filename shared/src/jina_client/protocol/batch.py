@@ -14,7 +14,7 @@ from ..models import BATCH_TASKS
 from ..results import BatchJob, BatchOutput, Usage
 from .call import Call
 from .model_options import check_dimensions, known_model, model_fields
-from .responses import as_object, as_string
+from .responses import as_object, as_string, count_of
 
 MAX_INLINE = 10_000
 _STATUSES = ("pending", "processing", "completed", "failed", "expired", "cancelled")
@@ -108,7 +108,7 @@ def read_job(value: Any) -> BatchJob:
         raise JinaResponseError(f"the batch job has status {status!r}, expected one of {', '.join(_STATUSES)}")
     stats = body.get("stats")
     counts: dict[str, Any] = stats if isinstance(stats, dict) else {}
-    tokens = int(counts.get("total_tokens") or 0)
+    tokens = count_of(counts.get("total_tokens")) or 0
     return BatchJob(
         id=as_string(body.get("batch_id"), "the job's batch_id"),
         status=status,
@@ -119,9 +119,9 @@ def read_job(value: Any) -> BatchJob:
         error=body.get("error"),
         output_url=body.get("output_url"),
         error_file_url=body.get("error_file_url"),
-        total=int(counts.get("total") or 0),
-        completed=int(counts.get("completed") or 0),
-        failed=int(counts.get("failed") or 0),
+        total=count_of(counts.get("total")) or 0,
+        completed=count_of(counts.get("completed")) or 0,
+        failed=count_of(counts.get("failed")) or 0,
         usage=Usage(tokens, tokens),
     )
 

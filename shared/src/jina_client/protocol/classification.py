@@ -14,7 +14,7 @@ from ..models import Modality, Model
 from ..results import Classification, LabelScore, TrainedClassifier
 from .call import Call
 from .model_options import known_model, modalities
-from .responses import as_number, as_object, as_objects, as_string, in_order, usage_of
+from .responses import as_number, as_object, as_objects, as_string, count_of, in_order, usage_of
 
 Labels: TypeAlias = "Sequence[str] | Mapping[str, Sequence[str]]"
 Access = Literal["private", "public"]
@@ -146,7 +146,7 @@ def read_training(response: Any) -> TrainedClassifier:
     """Return the classifier that a training made or changed."""
     body = as_object(response)
     classifier_id = as_string(body.get("classifier_id"), "the classifier's id")
-    return TrainedClassifier(classifier_id, int(body.get("num_samples") or 0), usage_of(body))
+    return TrainedClassifier(classifier_id, count_of(body.get("num_samples")) or 0, usage_of(body))
 
 
 class _Example:

@@ -9,7 +9,7 @@ from ..errors import JinaInputError, JinaResponseError
 from ..models import canonical_id
 from ..results import ClassifierInfo, ModelInfo
 from .call import Call
-from .responses import as_object, as_objects, as_string
+from .responses import as_object, as_objects, as_string, count_of
 
 
 def models_call(model: str | None = None) -> Call:
@@ -30,9 +30,9 @@ def read_model(value: Any) -> ModelInfo:
         id=canonical_id(as_string(body.get("id"), "the model's id")),
         name=str(body.get("name") or ""),
         hugging_face_id=str(body.get("hugging_face_id") or ""),
-        input_modalities=tuple(body.get("input_modalities") or ()),
-        output_modalities=tuple(body.get("output_modalities") or ()),
-        context_length=int(body.get("context_length") or body.get("max_model_len") or 0),
+        input_modalities=_strings(body.get("input_modalities")),
+        output_modalities=_strings(body.get("output_modalities")),
+        context_length=count_of(body.get("context_length")) or count_of(body.get("max_model_len")) or 0,
         description=str(body.get("description") or ""),
         details=body,
     )
@@ -66,14 +66,18 @@ def _classifier(body: dict[str, Any]) -> ClassifierInfo:
     return ClassifierInfo(
         classifier_id=as_string(body.get("classifier_id"), "a classifier's id"),
         model=str(body.get("model") or ""),
-        labels=tuple(map(str, body.get("labels") or ())),
+        labels=_strings(body.get("labels")),
         access=str(body.get("access") or ""),
         created_at=body.get("created_at"),
         updated_at=body.get("updated_at"),
         used_at=body.get("used_at"),
-        updated_number=int(body.get("updated_number") or 0),
-        used_number=int(body.get("used_number") or 0),
+        updated_number=count_of(body.get("updated_number")) or 0,
+        used_number=count_of(body.get("used_number")) or 0,
         is_active=body.get("is_active") is not False,
         is_latest=body.get("is_latest") is not False,
         metadata=body.get("metadata_") or {},
     )
+
+
+def _strings(value: Any) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else ()

@@ -18,7 +18,7 @@ from ..errors import JinaInputError, JinaResponseError
 from ..options import ReturnFormat
 from ..results import Grounding, Page, SearchResults, Usage
 from .call import Call
-from .responses import as_object, as_objects, parse, usage_of
+from .responses import as_number, as_object, as_objects, parse, usage_of
 
 RETURN_FORMATS: tuple[str, ...] = get_args(ReturnFormat)
 
@@ -116,7 +116,7 @@ class ReaderRequest:
         if not isinstance(reason, str):
             raise JinaResponseError(f"the response has the reason {reason!r}, expected a string")
         return Grounding(
-            factuality=float(factuality) if isinstance(factuality, (int, float)) else None,
+            factuality=as_number(factuality, "the factuality") if isinstance(factuality, (int, float)) else None,
             result=result if isinstance(result, bool) else None,
             reason=reason,
             references=tuple(as_objects(data.get("references") or [], "references")),
@@ -145,7 +145,8 @@ def parse_reader_response(call: Call, body: bytes, headers: Mapping[str, str]) -
     elif isinstance(meta, Mapping) and isinstance(meta.get("usage"), Mapping):
         usage = usage_of(meta)
     else:
-        usage = sum((usage_of(item) for item in data or () if isinstance(item, Mapping)), Usage())
+        pages = data if isinstance(data, list) else []
+        usage = sum((usage_of(item) for item in pages if isinstance(item, Mapping)), Usage())
     return {**response, "usage": usage.to_dict()}
 
 

@@ -18,6 +18,7 @@ from ..models import EmbeddingType
 from ..results import Usage
 
 FLOATS = ("float", "base64")
+_LARGEST_COUNT = 2**53
 
 
 def parse(body: bytes) -> Any:
@@ -63,9 +64,18 @@ def as_objects(value: Any, name: str) -> list[dict[str, Any]]:
 
 def as_number(value: Any, name: str) -> float:
     """Return a JSON value that must be a finite number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -math.inf < value < math.inf:
-        raise JinaResponseError(f"{name} is {value!r}, expected a number")
-    return float(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        # An integer of JSON may have more digits than a float.
+        with suppress(OverflowError):
+            if math.isfinite(number := float(value)):
+                return number
+    raise JinaResponseError(f"{name} is {value!r}, expected a number")
+
+
+def count_of(value: Any) -> int | None:
+    """Return a JSON value that may be a number of tokens or inputs, or ``None`` if it is none."""
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_COUNT
+    return value if is_count else None
 
 
 def as_string(value: Any, name: str) -> str:
@@ -81,8 +91,8 @@ def usage_of(body: Mapping[str, Any]) -> Usage:
     counts = usage if isinstance(usage, dict) else {}
 
     def count(*names: str) -> int | None:
-        values = (counts.get(name) for name in names)
-        return next((value for value in values if isinstance(value, int) and not isinstance(value, bool)), None)
+        values = (count_of(counts.get(name)) for name in names)
+        return next((value for value in values if value is not None), None)
 
     prompt = count("prompt_tokens", "input_tokens")
     total = count("total_tokens", "tokens")
@@ -146,7 +156,7 @@ def vector(value: Any, embedding_type: EmbeddingType, name: str) -> NDArray[Any]
                 return np.frombuffer(pybase64.b64decode(value, validate=True), "<f4")
             return _numbers(value).astype(np.float32)
         return _codes(_numbers(value), embedding_type)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise JinaResponseError(f"{name} cannot be read: {error}") from None
 
 
@@ -164,7 +174,7 @@ def matrix(value: Any, embedding_type: EmbeddingType, width: int | None, name: s
             rows = np.frombuffer(bytearray().join(coded), "<f4").reshape(len(coded), -1)
         else:
             rows = np.stack([vector(row, embedding_type, name) for row in value])
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise JinaResponseError(f"{name} cannot be read: {error}") from None
     if width and rows.shape[1] != width:
         raise JinaResponseError(f"{name} has vectors of length {rows.shape[1]}, expected {width}")

@@ -120,7 +120,7 @@ class SegmentRequest:
                 positions=tuple((int(start), int(end)) for start, end in positions),
                 tokens=_tokens(body["tokens"]) if self.fields["return_tokens"] else (),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
             raise JinaResponseError(f"the response's positions or tokens cannot be read: {error!r}") from None
 
 
