@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import warm
 from jina_local import RequestError
 from jina_local.app import App
 from jina_local.batching import SharedBatches
@@ -196,6 +198,30 @@ def test_stopping_waits_for_other_work() -> None:
         assert other.result(20)
     with pytest.raises(RequestError):
         machine.shared.run_alone(compute)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_does_not_wait_for_its_parents_batch() -> None:
+    code = """
+import os, signal, sys, threading
+from jina_local.batching import SharedBatches
+
+shared = SharedBatches(list, int)
+began, go = threading.Event(), threading.Event()
+def compute():
+    began.set()
+    go.wait()
+thread = threading.Thread(target=shared.run_alone, args=(compute,))
+thread.start()
+began.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(5)
+    sys.exit()
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+go.set()
+"""
+    assert warm.run(["-c", code], text=True, timeout=60).stdout == "0\n"
 
 
 def test_many_threads_get_their_own_results() -> None:

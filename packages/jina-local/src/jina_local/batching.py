@@ -8,6 +8,7 @@ a batch, so a short text waits for one batch of a long document, not for the who
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 import time
 import weakref
@@ -219,3 +220,6 @@ def _end_before_exit() -> None:
 
 
 atexit.register(_end_before_exit)
+
+if hasattr(os, "register_at_fork"):  # A forked process does not inherit the threads that compute.
+    os.register_at_fork(after_in_child=_running.clear)
