@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from clients import all_of
-from jina_client import EmbeddingCache
+from jina_client import EmbeddingCache, JinaInputError
 from loopback import Recorder
 
 FLOATS = np.dtype("f4")
@@ -73,6 +73,30 @@ class TestFork:
         assert child.exitcode == 0
         assert len(cache) == 2
         cache.close()
+
+
+def test_a_cache_in_a_folder_that_cannot_be_written_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a cache?"
+    writer = EmbeddingCache(path)
+    _put(writer, b"a")
+    writer.close()
+    # SQLite cannot make this file for its log.
+    (tmp_path / f"{path.name}-shm").mkdir()
+    reader = EmbeddingCache(path, read_only=True)
+    _put(reader, b"b")
+    assert reader.get([b"a", b"b"], 4, FLOATS).keys() == {0}
+    reader.close()
+
+
+def test_a_cache_that_is_only_read_must_exist(tmp_path: Path) -> None:
+    missing, empty = tmp_path / "folder" / "missing", tmp_path / "empty"
+    empty.touch()
+    with pytest.raises(JinaInputError, match="missing does not exist"):
+        len(EmbeddingCache(missing, read_only=True))
+    assert not missing.parent.exists()
+    with pytest.raises(JinaInputError, match="empty is not a cache"):
+        len(EmbeddingCache(empty, read_only=True))
+    assert empty.read_bytes() == b""
 
 
 def test_a_call_that_cannot_write_to_the_cache_warns_once_and_returns_its_results(

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
@@ -20,6 +21,8 @@ _APPLICATION_ID = 0x4A434C45
 _BUSY_SECONDS = 30.0
 # Keys per query; SQLite has accepted 32,766 since 2020.
 _KEYS_PER_QUERY = 500
+# Errors of reading a file for which SQLite cannot make the two files of its log, unless nobody changes the file.
+_NEEDS_FILES = ("SQLITE_CANTOPEN", "SQLITE_READONLY")
 
 _caches: WeakSet[EmbeddingCache] = WeakSet()
 _caches_lock = threading.Lock()
@@ -30,11 +33,13 @@ class EmbeddingCache:
     """A file of vectors. Several threads and processes may use it concurrently; it can be pickled.
 
     Args:
-        path: the file; it and its folder are created on first use.
-        read_only: whether to add nothing.
+        path: the file; it and its folder are created on first use, unless ``read_only``.
+        read_only: whether to add nothing. The process then needs no permission to write to the file. If it cannot write
+            to the folder either, no other process may change the file meanwhile.
 
     Raises:
-        JinaInputError: on first use, for a file that is not such a cache or cannot be opened.
+        JinaInputError: on first use, for a file that is not such a cache or cannot be opened, and with ``read_only``
+            for one that does not exist.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, read_only: bool = False) -> None:
@@ -128,13 +133,32 @@ class EmbeddingCache:
                 ) from None
 
     def _connect(self) -> sqlite3.Connection:
+        if self.read_only:
+            return self._connect_to_read()
         try:
             os.makedirs(os.path.dirname(self.path), exist_ok=True)  # noqa: PTH103, PTH120
         except OSError as error:
             raise JinaInputError(
                 f"the cache {self.path} cannot be created ({error.strerror}): pass another path as cache="
             ) from None
-        connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, check_same_thread=False)
+        return self._open(self.path)
+
+    def _connect_to_read(self) -> sqlite3.Connection:
+        path = Path(self.path)
+        if not path.exists():
+            raise JinaInputError(
+                f"the cache {path} does not exist, and read_only=True does not create it: pass another path as cache="
+            )
+        try:
+            return self._open(f"{path.as_uri()}?mode=ro")
+        except sqlite3.OperationalError as error:
+            # A log shows that another process has the file open, or crashed.
+            if not error.sqlite_errorname.startswith(_NEEDS_FILES) or path.with_name(f"{path.name}-wal").exists():
+                raise
+        return self._open(f"{path.as_uri()}?mode=ro&immutable=1")
+
+    def _open(self, address: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(address, timeout=_BUSY_SECONDS, check_same_thread=False, uri=self.read_only)
         try:
             self._prepare(connection)
         except BaseException:
@@ -152,6 +176,8 @@ class EmbeddingCache:
             raise JinaInputError(f"{self.path} is another program's database: pass another file as cache=")
         if owner == _APPLICATION_ID and version > VERSION:
             raise JinaInputError(f"the cache {self.path} was created by a newer version: update jina-client")
+        if self.read_only:
+            raise JinaInputError(f"{self.path} is not a cache of this version, and read_only=True does not create one")
         with connection:
             connection.execute("BEGIN IMMEDIATE")
             if self._creator(connection) == (_APPLICATION_ID, VERSION):
