@@ -396,6 +396,14 @@ def test_threads_read_the_same_text(reader: MediaPool) -> None:
     assert texts == expected
 
 
+def test_many_images_leave_few_threads(reader: MediaPool) -> None:
+    picture = saved(drawing(["a"]))
+    before = threading.active_count()
+    for _ in range(20):
+        list(reader.pictures("image", picture))
+    assert threading.active_count() < before + 10
+
+
 def test_images_for_a_vision_model_share_a_memory_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     row = MODELS[CLIP]
     image = coded(saved(Image.new("RGB", (100, 100))))

@@ -77,6 +77,7 @@ class MediaPool:
         self._idle: list[_WorkerProcess] = []
         self._in_use: set[_WorkerProcess] = set()
         self._waiting = 0
+        self._timer: threading.Timer | None = None
         self._closed = False
 
     def texts(self, kind: str, data: bytes) -> list[str]:
@@ -220,15 +221,20 @@ class MediaPool:
             worker.kill()
 
     def _end_idle_later(self) -> None:
-        timer = threading.Timer(self._limits.idle_seconds, self._end_idle)
-        timer.daemon = True
-        timer.start()
+        """Start the timer that ends the worker which has been idle for longest, unless it runs."""
+        if self._timer is None and self._idle:
+            idle = time.monotonic() - self._idle[0].idle_since
+            self._timer = threading.Timer(max(0.0, self._limits.idle_seconds - idle), self._end_idle)
+            self._timer.daemon = True
+            self._timer.start()
 
     def _end_idle(self) -> None:
         with self._changed:
             earliest = time.monotonic() - self._limits.idle_seconds
             ended = [worker for worker in self._idle if worker.idle_since <= earliest]
             self._idle = [worker for worker in self._idle if worker not in ended]
+            self._timer = None
+            self._end_idle_later()
         for worker in ended:
             worker.end()
             worker.kill()
