@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import logging
 import multiprocessing
@@ -501,17 +502,33 @@ def test_a_pickled_client_keeps_its_cache_and_limits(tmp_path: Path, kind: Any) 
     client = kind(
         KEY, "http://127.0.0.1:9/v1", cache=tmp_path / "vectors", requests_per_minute=7, tokens_per_minute=9000
     )
-    copy = pickle.loads(pickle.dumps(client))
-    assert copy.settings.cache.path == str(tmp_path / "vectors")
-    assert (copy.settings.requests_per_minute, copy.settings.tokens_per_minute) == (7, 9000)
-    assert copy._runner is not client._runner
+    copied = pickle.loads(pickle.dumps(client))
+    assert copied.settings.cache.path == str(tmp_path / "vectors")
+    assert (copied.settings.requests_per_minute, copied.settings.tokens_per_minute) == (7, 9000)
+    assert copied._runner is not client._runner
+
+
+class TenantClient(JinaClient):
+    """A client with an attribute of its own."""
+
+    def __init__(self, tenant: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.tenant = tenant
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda client: pickle.loads(pickle.dumps(client))])
+def test_a_copied_client_keeps_the_attributes_of_its_class(copied: Callable[[JinaClient], Any]) -> None:
+    client = TenantClient("a", base_url="http://127.0.0.1:9/v1")
+    copy_of_client = copied(client)
+    assert copy_of_client.tenant == "a"
+    assert copy_of_client.models is not client.models
 
 
 def test_a_pickled_client_that_was_used_finds_cached_vectors(tmp_path: Path) -> None:
     with FaultServer() as server, JinaClient(KEY, server.url, cache=tmp_path / "vectors") as client:
         client.embed(TEXTS, **MODEL)
-        with pickle.loads(pickle.dumps(client)) as copy:
-            result = copy.embed(TEXTS, **MODEL)
+        with pickle.loads(pickle.dumps(client)) as copied:
+            result = copied.embed(TEXTS, **MODEL)
         assert len(server.seen) == 1
     assert _right(dict(enumerate(result.vectors)))
 

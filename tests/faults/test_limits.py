@@ -333,7 +333,29 @@ def test_a_limiter_that_cannot_work_is_rejected(kind: Any) -> None:
         kind(base_url="local", limiter=RateLimiter(), requests_per_minute=5)
 
 
-@pytest.mark.parametrize("copied", [copy.copy, lambda limiter: pickle.loads(pickle.dumps(limiter))])
+class TenantLimiter(RateLimiter):
+    """A limiter whose constructor has arguments of its own."""
+
+    def __init__(self, tenant: str, clock: Clock) -> None:
+        super().__init__(2, window=10, clock=clock)
+        self.tenant = tenant
+
+
+COPIES = [copy.copy, lambda limiter: pickle.loads(pickle.dumps(limiter))]
+
+
+@pytest.mark.parametrize("copied", COPIES)
+def test_a_copied_limiter_has_all_options_and_the_limit_that_the_service_has_named(copied: Any) -> None:
+    limiter = TenantLimiter("a", Clock())
+    error = RateLimitError("Request rate limit exceeded: 2/1 requests per minute.", status_code=429)
+    limiter.rejected(limiter.queue(1, lambda: None), error)
+    fresh = copied(limiter)
+    assert (fresh.tenant, fresh.requests_per_minute) == ("a", 1)
+    assert fresh.acquire(fresh.queue(1, lambda: None)) == 0
+    assert fresh.acquire(fresh.queue(1, lambda: None)) == pytest.approx(10 * MARGIN)
+
+
+@pytest.mark.parametrize("copied", COPIES)
 def test_a_copied_limiter_has_the_same_limits_and_an_empty_queue(copied: Any) -> None:
     limiter = RateLimiter(max_concurrency=1)
     limiter.acquire(limiter.queue(1, lambda: None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import random
 import threading
@@ -184,7 +185,7 @@ def test_requests_fail_when_the_limits_are_out_of_reach() -> None:
         def exchange(self, report: Report, wait: float) -> Reply:
             raise ConnectionError("the driver has ended")
 
-    limiter = WorkerLimiter(Broken(), patience=0.1)
+    limiter = copy.copy(WorkerLimiter(Broken(), patience=0.1))
     woken = threading.Event()
     slot = limiter.queue(1, woken.set)
     assert woken.wait(10)

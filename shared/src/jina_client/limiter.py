@@ -27,6 +27,7 @@ from .errors import RateLimitError
 WINDOW = 60.0
 """Seconds that rates are counted over."""
 
+_NOT_COPIED = ("_concurrency", "_lock", "_queue", "_recent")
 # Seconds added to the window: the service counts requests on arrival, and their travel times differ.
 _MARGIN = 0.01
 _LIMIT = re.compile(r"[\d,]+\s*/\s*(\d[\d,]{0,20})\s+(requests per minute|tokens per minute|concurrent requests)")
@@ -127,7 +128,7 @@ class Limiter(Protocol):
 class RateLimiter:
     """The limiter of one process. Several clients may share one, such as those of one key.
 
-    A copy, also a pickled one, has the same limits and an empty queue.
+    A copy, also a pickled one, has the same options, the limits that are known, and an empty queue.
 
     Args:
         requests_per_minute: ``None`` for as many as the service allows.
@@ -146,12 +147,15 @@ class RateLimiter:
         window: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._arguments = (requests_per_minute, tokens_per_minute, max_concurrency)
         self._requests = requests_per_minute
         self._tokens = tokens_per_minute
-        self._concurrency = AdaptiveConcurrency(max_concurrency)
+        self._max_concurrency = max_concurrency
         self._window = (WINDOW if window is None else window) * (1 + _MARGIN)
         self._clock = clock
+        self._start_empty()
+
+    def _start_empty(self) -> None:
+        self._concurrency = AdaptiveConcurrency(self._max_concurrency)
         self._lock = threading.Lock()
         self._queue: deque[Slot] = deque()
         # Requests that were sent within the window, oldest first.
@@ -161,8 +165,12 @@ class RateLimiter:
         self._lowered_at = -math.inf
         self._rejected_alone = False
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), self._arguments
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in _NOT_COPIED}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._start_empty()
 
     @property
     def requests_per_minute(self) -> int | None:

@@ -77,7 +77,12 @@ class ClientLifecycle:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self)._from_settings, (self._settings,)
+        attributes = {
+            name: value
+            for name, value in vars(self).items()
+            if name not in ("_settings", "_runner") and not isinstance(getattr(type(self), name, None), cached_property)
+        }
+        return type(self)._from_settings, (self._settings,), attributes
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self._settings.base_url!r})"

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from jina_client import RateLimitError
@@ -77,7 +78,7 @@ class WorkerLimiter:
         self._threads: set[str] = set()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), self._arguments
+        return partial(type(self), patience=self._patience), self._arguments
 
     @property
     def requests_per_minute(self) -> int | None:
