@@ -242,6 +242,29 @@ def test_an_event_loop_closed_without_aclose_leaves_no_session(server: Recorder)
     assert run.stderr == ""
 
 
+async def test_closing_a_client_does_not_end_requests_in_flight(server: Recorder) -> None:
+    arrived, may_answer = threading.Semaphore(0), threading.Event()
+
+    def wait(sent: Sent) -> Answer:
+        arrived.release()
+        assert may_answer.wait(10)
+        return right_answer(sent)
+
+    server.answer = wait
+    client = JinaClient(base_url=server.url, max_retries=0)
+    async_client = AsyncJinaClient(base_url=server.url, max_retries=0)
+    calls = [
+        asyncio.create_task(asyncio.to_thread(client.embed, ["a"], model=MODEL)),
+        asyncio.create_task(async_client.embed(["a"], model=MODEL)),
+    ]
+    for _ in calls:
+        assert await asyncio.to_thread(arrived.acquire, timeout=10)
+    client.close()
+    await async_client.aclose()
+    may_answer.set()
+    assert [len(result) for result in await asyncio.gather(*calls)] == [1, 1]
+
+
 NESTED = """
 import asyncio, gc, nest_asyncio
 from jina_client import AsyncJinaClient

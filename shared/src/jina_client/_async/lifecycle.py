@@ -64,7 +64,10 @@ class AsyncClientLifecycle:
         return resources.AsyncWeb(self._runner)
 
     async def aclose(self) -> None:
-        """Close the connections; a later call opens them again. A transport that the caller passed stays open."""
+        """Close the connections, those in use after their request; a later call opens new ones.
+
+        A transport that the caller passed stays open.
+        """
         await self._runner.aclose()
 
     async def __aenter__(self) -> Self:

@@ -65,7 +65,10 @@ class ClientLifecycle:
         return resources.Web(self._runner)
 
     def close(self) -> None:
-        """Close the connections; a later call opens them again. A transport that the caller passed stays open."""
+        """Close the connections, those in use after their request; a later call opens new ones.
+
+        A transport that the caller passed stays open.
+        """
         self._runner.close()
 
     def __enter__(self) -> Self:

@@ -41,7 +41,16 @@ class AiohttpTransport:
 
     async def asend(self, request: Request) -> Response:
         """Send a request over the pool of the running event loop. Redirects are not followed."""
-        session = await self._session_of_loop()
+        current = await self._session_of_loop()
+        current.in_flight += 1
+        try:
+            return await self._send(current.session, request)
+        finally:
+            current.in_flight -= 1
+            if current.is_closing:
+                await current.close()
+
+    async def _send(self, session: aiohttp.ClientSession, request: Request) -> Response:
         try:
             async with (
                 asyncio.timeout(request.timeout) as limit,
@@ -70,13 +79,12 @@ class AiohttpTransport:
         return self._proxies[origin]
 
     async def aclose(self) -> None:
-        """Close the pool of the running event loop."""
+        """Close the pool of the running event loop; the next request opens a new one."""
         current = self._sessions.pop(asyncio.get_running_loop(), None)
         if current is not None:
-            current.keeper.detach()
-            await (current.generator.aclose() if current.generator else current.session.close())
+            await current.close()
 
-    async def _session_of_loop(self) -> aiohttp.ClientSession:
+    async def _session_of_loop(self) -> _LoopSession:
         loop = asyncio.get_running_loop()
         if loop not in self._sessions:
             for other in [other for other in self._sessions if other.is_closed()]:
@@ -85,7 +93,7 @@ class AiohttpTransport:
                 leftover.keeper.detach()
                 await leftover.session.close()
             self._sessions[loop] = await self._new_session(loop)
-        return self._sessions[loop].session
+        return self._sessions[loop]
 
     async def _new_session(self, loop: asyncio.AbstractEventLoop) -> _LoopSession:
         if sys.get_asyncgen_hooks().finalizer is None:
@@ -121,13 +129,22 @@ async def _read(response: aiohttp.ClientResponse, turn: Turn) -> bytes | memoryv
     return b"".join(chunks)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _LoopSession:
     """An event loop's session, the generator that closes it if the loop closes generators, and its finalizer."""
 
     generator: AsyncGenerator[aiohttp.ClientSession, None] | None
     session: aiohttp.ClientSession
     keeper: weakref.finalize[Any, Any]
+    in_flight: int = 0
+    is_closing: bool = False
+
+    async def close(self) -> None:
+        """Close the session when its last request has ended."""
+        self.is_closing = True
+        if not self.in_flight:
+            self.keeper.detach()
+            await (self.generator.aclose() if self.generator else self.session.close())
 
 
 def _release(generator: AsyncGenerator[Any, None]) -> None:
