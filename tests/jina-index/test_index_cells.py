@@ -226,7 +226,7 @@ def test_clustering_that_fails_leaves_the_index_as_it_was(tmp_path: Path, monkey
             expected = results_of(index, vectors[:9], 5, 2, 2)
             with monkeypatch.context() as patched:
                 patched.setattr(store, "insert_cells", fail)
-                with pytest.raises(OSError, match="no space"):
+                with pytest.raises(IndexFileError, match="no space"):
                     index.cluster(5)
             assert index.nlist == nlist
             assert results_of(index, vectors[:9], 5, 2, 2) == expected

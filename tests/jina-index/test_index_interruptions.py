@@ -89,10 +89,29 @@ def test_an_index_that_cannot_be_saved_stays_open(monkeypatch: pytest.MonkeyPatc
     with BinaryIndex(DIMENSIONS) as index:
         index.add(range(10), VECTORS[:10])
         monkeypatch.setattr("jina_index.base.publish_generation", fail)
-        with pytest.raises(OSError, match="no space left"):
+        with pytest.raises(IndexFileError, match="no space left"):
             index.save()
         index.add(range(10, 20), VECTORS[10:20])
         assert index.search(VECTORS[15], k=1)[0].id == 15
+
+
+def test_a_full_disk_raises_and_changes_nothing(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="this system has no limit to a file's size")
+    with BinaryIndex(DIMENSIONS, tmp_path) as index:
+        index.add(range(1000), VECTORS[:1000])
+        files = sorted(tmp_path.iterdir())
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+        try:
+            for change in (lambda: index.add(range(1000, 1500), VECTORS[1000:]), lambda: index.remove([1]), index.save):
+                with pytest.raises(IndexFileError, match=r"cannot be written .* make room on the disk"):
+                    change()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert sorted(tmp_path.iterdir()) == files
+        index.add(range(1000, 1500), VECTORS[1000:])
+        index.verify()
+        assert len(index) == 1500
 
 
 def _use_inherited(index: BinaryIndex) -> None:

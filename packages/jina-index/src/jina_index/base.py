@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from .checks import as_count, check_oversampling
 from .code_table import CodeTable
 from .errors import IndexFileError
-from .files import DATABASE, damaged
+from .files import DATABASE, damaged, writing
 from .generations import Batch, publish_generation, write_generation
 from .hits import Hit
 from .items import Id, ItemColumns, StoredItem, check_ids, to_json
@@ -209,6 +209,7 @@ class BaseIndex:
 
         Raises:
             JinaInputError: not a list of distinct ids, or the index is read-only.
+            IndexFileError: the files cannot be written.
         """
         distinct = check_ids(ids)
         with self._lock.write():
@@ -240,15 +241,14 @@ class BaseIndex:
             path: a folder without an index, or one whose index is replaced and not open; by default the index's own.
 
         Raises:
-            IndexFileError: the index in that folder is open elsewhere.
+            IndexFileError: the index in that folder is open elsewhere, or the folder cannot be written.
             JinaInputError: the index is read-only, and ``path`` is its own folder.
         """
-        with self._renumbering, self._lock.write():
+        folder = self.path if path is None else Path(path)
+        with self._renumbering, self._lock.write(), writing(folder):
             self._check_open()
-            own = self._store.folder
-            folder = own if path is None else Path(path)
             folder.mkdir(parents=True, exist_ok=True)
-            if folder.resolve() != own.resolve():
+            if folder.resolve() != self.path.resolve():
                 publish_generation(folder, self._write_generation(folder))
                 return
             self._store.check_writable()

@@ -71,6 +71,7 @@ class BinaryIndex(BaseIndex):
 
         Raises:
             JinaInputError: an invalid shape, id or payload, or the index is read-only.
+            IndexFileError: the files cannot be written.
         """
         # Encoding finds numbers that are not finite.
         floats = self._as_floats(vectors, "vectors", rows=True, finite=False)

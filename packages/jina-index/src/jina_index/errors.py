@@ -4,4 +4,4 @@ from jina_client import JinaError
 
 
 class IndexFileError(JinaError):
-    """The folder holds no index or an index of another kind, its files are damaged, or another program has it open."""
+    """The folder holds no index or another kind of index, or its files are damaged, not writable, or open elsewhere."""

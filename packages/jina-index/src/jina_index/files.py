@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from io import RawIOBase
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,22 @@ def damaged(folder: Path, part: str) -> IndexFileError:
         part: the part of the files that is damaged, such as ``rows 0 to 49 of codes-….bin``.
     """
     return IndexFileError(f"{folder} is damaged: {part} is not as it was written; restore the folder from a copy")
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Report an error of the system while the block writes to a folder, with what to do.
+
+    Raises:
+        IndexFileError: the disk is full, for example.
+    """
+    try:
+        yield
+    except (OSError, sqlite3.OperationalError) as error:
+        raise IndexFileError(
+            f"{folder} cannot be written ({error}), and is as it was before: make room on the disk, or check the "
+            "permissions, and repeat the call"
+        ) from error
 
 
 def reject_links(folder: Path) -> None:

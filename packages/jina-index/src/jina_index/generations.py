@@ -40,6 +40,22 @@ def write_generation(
         The name of the generation, for :func:`publish_generation`.
     """
     generation = secrets.token_hex(8)
+    try:
+        _write_files(folder, generation, settings, batches, clustering)
+    except BaseException:
+        for path in folder.glob(f"*-{generation}.*"):
+            path.unlink()
+        raise
+    return generation
+
+
+def _write_files(
+    folder: Path,
+    generation: str,
+    settings: IndexSettings,
+    batches: Iterable[Batch],
+    clustering: Clustering | None,
+) -> None:
     database = sqlite3.connect(folder / f"new-{generation}.sqlite3", isolation_level=None)
     with (
         contextlib.closing(database),
@@ -64,7 +80,6 @@ def write_generation(
             for file in (codes_file, vectors_file):
                 file.flush()
                 os.fsync(file.fileno())
-    return generation
 
 
 def publish_generation(folder: Path, generation: str) -> None:

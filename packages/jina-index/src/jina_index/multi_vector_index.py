@@ -66,6 +66,7 @@ class MultiVectorIndex(BaseIndex):
 
         Raises:
             JinaInputError: an invalid shape, id or payload, or the index is read-only.
+            IndexFileError: the files cannot be written.
         """
         matrices = [self._as_floats(matrix, f"vectors[{place}]") for place, matrix in enumerate(vectors)]
         tokens = np.concatenate([np.empty((0, self.dimensions), np.float32), *matrices])

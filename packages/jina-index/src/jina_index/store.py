@@ -39,6 +39,7 @@ from .files import (
     read_into,
     reject_links,
     write,
+    writing,
 )
 from .generations import publish_generation, remove_other_generations, write_generation
 from .items import Id, ItemColumns, StoredItem
@@ -103,7 +104,8 @@ class IndexStore:
             raise IndexFileError(f"{folder} cannot be made a folder: {error.strerror}; choose another path") from None
         if (folder / DATABASE).exists():
             raise IndexFileError(f"{folder} holds an index already: load it, or choose another folder")
-        publish_generation(folder, write_generation(folder, settings, []))
+        with writing(folder):
+            publish_generation(folder, write_generation(folder, settings, []))
         return cls(folder)
 
     def close(self) -> None:
@@ -139,20 +141,21 @@ class IndexStore:
 
         Raises:
             JinaInputError: the index is read-only.
+            IndexFileError: the files cannot be written.
         """
         self.check_writable()
         starts = np.concatenate([[0], np.cumsum(lengths)])
-        with tables.transaction(self._database):
+        with writing(self.folder), tables.transaction(self._database):
             self._delete(replaced)
             # The disk and SQLite work at the same time. Only the commit makes the new bytes part of the index.
-            writing = background().submit(self._write, codes, encode, starts)
+            files = background().submit(self._write, codes, encode, starts)
             try:
                 items = ItemColumns(self.rows, ids, payloads, self.vectors + starts[:-1], lengths)
                 tables.insert_items(self._database, items)
             finally:
                 # A later call must not write into the files at the same time.
-                wait_until_ended([writing])
-            for batch in writing.result():
+                wait_until_ended([files])
+            for batch in files.result():
                 tables.insert_batch(self._database, batch)
         self.rows += len(ids)
         self.vectors += int(starts[-1])
@@ -197,9 +200,10 @@ class IndexStore:
 
         Raises:
             JinaInputError: the index is read-only.
+            IndexFileError: the files cannot be written.
         """
         self.check_writable()
-        with tables.transaction(self._database):
+        with writing(self.folder), tables.transaction(self._database):
             self._delete(rows)
         self._removed += len(rows)
 
@@ -208,9 +212,10 @@ class IndexStore:
 
         Raises:
             JinaInputError: the index is read-only.
+            IndexFileError: the files cannot be written.
         """
         self.check_writable()
-        with tables.transaction(self._database):
+        with writing(self.folder), tables.transaction(self._database):
             if self._has_cells:
                 tables.delete_cells(self._database)
             insert_cells(self._database, clustering, create=not self._has_cells)
