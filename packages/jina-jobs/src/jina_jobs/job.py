@@ -19,7 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 import pyarrow as pa
-from jina_client import AsyncJinaClient, Attempt, JinaError
+from jina_client import AsyncJinaClient, Attempt
 from jina_client.integration import resolve_base_url
 
 from .errors import JobError, JobStoppedError, JobUsageError
@@ -327,11 +327,6 @@ class JobRun:
         self.summary.requests += 1
         self.summary.retries += attempt.number > 1
         self.summary.waited += attempt.waited
-
-
-def is_service_error(error: BaseException) -> bool:
-    """Return whether an error came from the service, so that the job can go on later."""
-    return isinstance(error, JinaError) and not isinstance(error, JobError)
 
 
 def _beside(path: Path, ending: str) -> Path:
