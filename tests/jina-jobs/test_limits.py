@@ -180,17 +180,29 @@ def test_workers_go_on_with_limits_that_were_restarted() -> None:
     assert len(server.seen) == 16
 
 
-def test_requests_fail_when_the_limits_are_out_of_reach() -> None:
+def test_requests_fail_while_the_limits_are_out_of_reach() -> None:
     class Broken:
-        def exchange(self, report: Report, wait: float) -> Reply:
-            raise ConnectionError("the driver has ended")
+        limits: AccountLimits | None = None
 
-    limiter = copy.copy(WorkerLimiter(Broken(), patience=0.1))
+        def exchange(self, report: Report, wait: float) -> Reply:
+            if self.limits is None:
+                raise ConnectionError("the driver has ended")
+            return self.limits.exchange(report, wait)
+
+    link = Broken()
+    limiter = copy.copy(WorkerLimiter(link, patience=0.1))
     woken = threading.Event()
     slot = limiter.queue(1, woken.set)
     assert woken.wait(10)
     with pytest.raises(JobError, match=r"has not responded for 0.1 s .*the driver has ended"):
         limiter.acquire(slot)
+    link.limits = AccountLimits()
+    woken.clear()
+    later = limiter.queue(1, woken.set)
+    limiter.acquire(later)
+    assert woken.wait(10)
+    assert limiter.acquire(later) == 0.0
+    limiter.release(later)
 
 
 def test_a_pickled_limiter_is_another_worker() -> None:

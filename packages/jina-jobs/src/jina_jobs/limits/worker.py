@@ -75,6 +75,8 @@ class WorkerLimiter:
         self._registration = ""
         self._failing_since: float | None = None
         self._failure: Exception | None = None
+        # A request that is queued after the failure waits for another attempt.
+        self._last_failed = 0
         self._threads: set[str] = set()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -116,7 +118,7 @@ class WorkerLimiter:
         """
         assert isinstance(slot, _RemoteSlot)
         with self._changed:
-            if self._failure is not None and not slot.granted:
+            if self._failure is not None and slot.number <= self._last_failed and not slot.granted:
                 raise JobError(
                     f"the process that keeps the limits of this job has not responded for {self._patience:g} s "
                     f"({self._failure!r:.200}): look for why it ended, and start the job again"
@@ -176,16 +178,17 @@ class WorkerLimiter:
 
     def _exchange(self, report: Report, wait: float) -> None:
         report.registration = self._registration
+        last = self._next_number
         try:
             reply = self._link.exchange(report, wait)
         except Exception as error:
             # Whatever the link raises. The report may have arrived all the same.
-            self._failed(report, error)
+            self._failed(report, error, last)
             time.sleep(_RETRY)
         else:
             self._replied(reply)
 
-    def _failed(self, report: Report, error: Exception) -> None:
+    def _failed(self, report: Report, error: Exception, last: int) -> None:
         with self._changed:
             now = time.monotonic()
             self._failing_since = now if self._failing_since is None else self._failing_since
@@ -194,8 +197,8 @@ class WorkerLimiter:
             self._queue_again()
             waiting = []
             if now - self._failing_since > self._patience:
-                self._failure = error
-                waiting = [slot for slot in self._slots.values() if not slot.granted]
+                self._failure, self._last_failed = error, max(self._last_failed, last)
+                waiting = [slot for slot in self._slots.values() if slot.number <= last and not slot.granted]
         for slot in waiting:
             slot.wake()
 
