@@ -15,11 +15,13 @@ from jina_client import (
     BadRequestError,
     JinaConnectionError,
     JinaInputError,
+    JinaResponseError,
     JinaTimeoutError,
     PermissionDeniedError,
     RateLimitError,
     ServerError,
 )
+from jina_client.transport import contract
 from loopback import Answer, Recorder, Sent, vector_of
 
 URL = "sagemaker://my-endpoint?region=eu-central-1"
@@ -62,6 +64,15 @@ def _package(sent: Sent) -> Answer:
         items = [{"object": "embedding", "index": n, "embedding": vector} for n, vector in enumerate(vectors)]
         return Answer({"model": "m", "object": "list", "usage": {"total_tokens": 9}, "data": items})
     return Answer({"data": [{"id": "x", "embedding": each, "usage": {"total_tokens": 3}} for each in vectors]})
+
+
+def test_a_response_that_is_too_large_is_not_read(
+    client: Any, server: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contract, "MAX_RESPONSE_BYTES", 2**10)
+    server.answer = lambda sent: Answer(b" " * 2**11)
+    with pytest.raises(JinaResponseError, match="the response is larger"):
+        client.embed(["one"])
 
 
 def test_texts_are_sent_in_the_older_form(client: Any, server: Recorder) -> None:

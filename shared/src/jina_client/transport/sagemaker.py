@@ -11,8 +11,10 @@ import orjson
 
 from ..errors import JinaConnectionError, JinaInputError
 from ..per_process import PerProcess
-from .contract import Request, Response, timeout_error
+from .contract import Request, Response, check_response_size, timeout_error
 
+# Bytes of a response body per read.
+_READ_BYTES = 2**20
 # AWS sends these with status 400.
 _STATUSES = {"ThrottlingException": 429, "ServiceQuotaExceededException": 429, "ModelNotReadyException": 503}
 
@@ -45,7 +47,7 @@ class SageMakerTransport:
                 Accept="application/json",
                 Body=request.body,
             )
-            body = reply["Body"].read()
+            body = _read(reply["Body"])
         except aws.ClientError as error:
             return _error_response(error.response)
         except (aws.ReadTimeoutError, aws.ConnectTimeoutError):
@@ -102,6 +104,15 @@ def _descriptions(folders: str | None) -> Any:
     from botocore.loaders import create_loader
 
     return create_loader(folders)
+
+
+def _read(stream: Any) -> bytes:
+    """Read the body of a response."""
+    body = bytearray()
+    for chunk in stream.iter_chunks(_READ_BYTES):
+        body += chunk
+        check_response_size(len(body))
+    return bytes(body)
 
 
 def _error_response(response: dict[str, Any]) -> Response:
