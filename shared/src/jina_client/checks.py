@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from .errors import JinaInputError
 
 MAX_NUMBER = 1_000_000_000
 """The largest number of seconds that the clocks of operating systems and sockets can count with."""
+
+_HEADER_NAME = re.compile("[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def check_whole(
@@ -63,3 +66,8 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
     """Raise unless ``value`` is one of the choices."""
     if value not in choices:
         raise JinaInputError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def is_header_name(value: Any) -> bool:
+    """Return whether a value is a name that HTTP allows for a header."""
+    return isinstance(value, str) and _HEADER_NAME.fullmatch(value) is not None

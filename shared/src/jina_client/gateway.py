@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from .checks import is_header_name
 from .errors import JinaInputError
 
-_NAME = re.compile("[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile("[ \\t!-~]*")
 # The client sets these from the request itself.
 _OWN = ("accept", "accept-encoding", "connection", "content-length", "content-type", "host", "transfer-encoding")
@@ -25,7 +25,7 @@ def check_gateway(headers: Any, key_header: Any, ca_bundle: Any) -> None:
     if headers is not None:
         _check_headers(headers)
     if key_header is not None:
-        if not isinstance(key_header, str) or not _NAME.fullmatch(key_header):
+        if not is_header_name(key_header):
             raise JinaInputError(f"key_header must be the name of a header such as 'api-key', got {key_header!r}")
         _check_name("key_header", key_header)
         if any(name.lower() == key_header.lower() for name in headers or {}):
@@ -54,7 +54,7 @@ def _check_headers(headers: Any) -> None:
             f"headers must be a dictionary such as {{'X-Team': 'search'}}, got {type(headers).__name__}"
         )
     for name, value in headers.items():
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
+        if not is_header_name(name):
             raise JinaInputError(f"headers has the name {name!r}, which HTTP does not allow")
         _check_name("headers", name)
         if not isinstance(value, str) or not _VALUE.fullmatch(value):

@@ -6,14 +6,13 @@ as a whole, and options are headers.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_args
 from urllib.parse import quote, urlsplit
 
 from ..addresses import ReaderMode
-from ..checks import check_choice, check_flag, check_whole
+from ..checks import check_choice, check_flag, check_whole, is_header_name
 from ..errors import JinaInputError, JinaResponseError
 from ..options import ReturnFormat
 from ..results import Grounding, Page, SearchResults, Usage
@@ -21,8 +20,6 @@ from .call import Call
 from .responses import as_number, as_object, as_objects, parse, usage_of
 
 RETURN_FORMATS: tuple[str, ...] = get_args(ReturnFormat)
-
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +210,7 @@ def _check_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
     if headers is not None and not isinstance(headers, Mapping):
         raise JinaInputError(f"headers must be a dictionary of strings, got {type(headers).__name__}")
     for name, value in (headers or {}).items():
-        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+        if not is_header_name(name):
             raise JinaInputError(f"headers has an invalid name: {name!r}")
         if not isinstance(value, str) or not (value.isascii() and value.isprintable()) or value != value.strip():
             # The message leaves out the value, which may be a cookie or a password.
