@@ -81,6 +81,7 @@ class ThreadWorkers:
 
     def result(self, future: Future[T]) -> T:
         """Wait for a function of :meth:`start` and return its result."""
+        self._caller = threading.current_thread()
         return future.result()
 
     def sleep(self, seconds: float) -> None:
