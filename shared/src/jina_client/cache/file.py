@@ -145,10 +145,13 @@ class EmbeddingCache:
 
     def _connect_to_read(self) -> sqlite3.Connection:
         path = Path(self.path)
-        if not path.exists():
+        try:
+            path.stat()
+        except OSError as error:
             raise JinaInputError(
-                f"the cache {path} does not exist, and read_only=True does not create it: pass another path as cache="
-            )
+                f"the cache {path} cannot be read ({error.strerror}), and read_only=True does not create it: "
+                "pass another path as cache="
+            ) from None
         try:
             return self._open(f"{path.as_uri()}?mode=ro")
         except sqlite3.OperationalError as error:
