@@ -5,7 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +16,14 @@ import numpy as np
 import pytest
 from jina_client import JinaInputError
 from jina_index import BinaryIndex, IndexFileError
+from jina_index.database import transaction
 from jina_index.settings import IndexSettings
 from jina_index.store import IndexStore
 from jina_index.threads import for_each_block
 
 DIMENSIONS = 8
 VECTORS = np.random.default_rng(0).standard_normal((1500, DIMENSIONS))
+VECTORS /= np.linalg.norm(VECTORS, axis=1, keepdims=True)
 
 
 def test_a_loop_that_fails_leaves_no_thread_at_work() -> None:
@@ -57,6 +62,27 @@ def test_an_interrupted_add_returns_when_nothing_is_written_any_more(tmp_path: P
         store.add(range(1000), [None] * 1000, codes, encode, np.ones(1000, np.int64))
     assert len(ended) == 4
     store.close()
+
+
+def test_a_change_that_is_interrupted_when_it_is_on_disk_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def interrupted(database: sqlite3.Connection) -> Iterator[None]:
+        with transaction(database):
+            yield
+        raise KeyboardInterrupt
+
+    with BinaryIndex(DIMENSIONS) as index:
+        index.add(range(100), VECTORS[:100])
+        with monkeypatch.context() as patched:
+            patched.setattr("jina_index.database.transaction", interrupted)
+            for change in (lambda: index.add(range(100, 200), VECTORS[100:200]), lambda: index.remove([0, 1, 2])):
+                with pytest.raises(KeyboardInterrupt):
+                    change()
+        index.add(range(200, 300), VECTORS[200:300])
+        assert list(index.ids()) == list(range(3, 300))
+        assert len(index) == 297
+        assert [hits[0].id for hits in index.search(VECTORS[[150, 250]], k=1, oversampling=300)] == [150, 250]
+        index.verify()
 
 
 def test_an_index_may_change_while_its_ids_are_read() -> None:

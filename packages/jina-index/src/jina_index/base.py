@@ -9,6 +9,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -19,18 +20,16 @@ from numpy.typing import NDArray
 
 from .checks import as_count, check_oversampling
 from .code_table import CodeTable
+from .content import numbered_anew
 from .errors import IndexFileError
 from .files import DATABASE, damaged, writing
-from .generations import Batch, publish_generation, write_generation
+from .generations import publish_generation, write_generation
 from .hits import Hit
-from .items import Id, ItemColumns, StoredItem, check_ids, to_json
+from .items import Id, StoredItem, check_ids, to_json
 from .locks import ReadWriteLock
 from .settings import MAX_DIMENSIONS, FirstStage, IndexSettings, Kind, StoredPrecision
 from .store import IndexStore
 from .threads import faiss
-
-# Rows that are copied together when an index is saved.
-_ROWS_PER_STEP = 16_384
 
 
 class BaseIndex:
@@ -212,8 +211,7 @@ class BaseIndex:
             IndexFileError: the files cannot be written.
         """
         distinct = check_ids(ids)
-        with self._lock.write():
-            self._check_open()
+        with self._changing():
             rows = list(self._store.rows_of(distinct).values())
             if rows:
                 self._codes.check()
@@ -310,8 +308,7 @@ class BaseIndex:
             if values is None
             else [to_json(payload, f"payloads[{place}]") for place, payload in enumerate(values)]
         )
-        with self._lock.write():
-            self._check_open()
+        with self._changing():
             first_row = self._store.rows
             replaced = list(self._store.rows_of(distinct).values()) if replace else []
             if replaced:
@@ -345,6 +342,18 @@ class BaseIndex:
             yield from items
             row = items[-1].row
 
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Hold the lock for a change. After Ctrl-C, which may come when the change is on disk, read the index again."""
+        with self._lock.write():
+            self._check_open()
+            try:
+                yield
+            except KeyboardInterrupt:
+                self._store.read()
+                self._read(self._store)
+                raise
+
     def _map_vectors(self) -> NDArray[np.uint8]:
         # Multi-vectors of a document follow each other, so reading ahead helps.
         return self._store.map_vectors(random=self._kind == "vectors")
@@ -370,26 +379,7 @@ class BaseIndex:
     def _write_generation(self, folder: Path) -> str:
         self._codes.check()
         clustering = self._codes.clustering_by_row()
-        return write_generation(folder, self._store.settings, self._batches(), clustering)
-
-    def _batches(self) -> Iterator[Batch]:
-        """Yield the content in the order of rows, with rows and vectors numbered from 0."""
-        row = vector = 0
-        vectors = self._store.map_vectors()
-        order = self._codes.places_by_row()
-        for start in range(0, len(order), _ROWS_PER_STEP):
-            places = order[start : start + _ROWS_PER_STEP]
-            rows = self._codes.rows_at(places)
-            current = self._store.items(rows)
-            items = [current[each] for each in rows]
-            lengths = np.array([item.vectors for item in items])
-            firsts = np.cumsum(lengths) - lengths
-            stored = [np.arange(item.first_vector, item.first_vector + item.vectors) for item in items]
-            columns = ItemColumns(
-                row, [item.id for item in items], [item.payload for item in items], vector + firsts, lengths
-            )
-            row, vector = row + len(items), vector + int(lengths.sum())
-            yield columns, self._codes.codes_at(places), vectors[np.concatenate(stored)]
+        return write_generation(folder, self._store.settings, numbered_anew(self._store, self._codes), clustering)
 
 
 def _remove_folder(folder: Path, process: int) -> None:

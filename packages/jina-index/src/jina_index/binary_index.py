@@ -117,8 +117,7 @@ class BinaryIndex(BaseIndex):
                 raise JinaInputError(f"nlist must be at most the number of vectors, {len(rows)}, got {nlist}")
             # In this kind of index each row has one vector, with the same number.
             clustering = cells.cluster(rows, cell_count, lambda part: stored_vectors.decode(vectors[part], self.stored))
-            with self._lock.write():
-                self._check_open()
+            with self._changing():
                 self._store.write_cells(clustering)
                 self._codes.sort(clustering, self._store.rows)
 

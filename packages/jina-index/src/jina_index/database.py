@@ -113,8 +113,8 @@ def connect(folder: Path, *, read_only: bool, locked: bool = True) -> sqlite3.Co
 @contextlib.contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
     """Commit the statements of the block together, or none of them if the block raises."""
-    database.execute("BEGIN")
     try:
+        database.execute("BEGIN")
         yield
         database.execute("COMMIT")
     except BaseException:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from zlib_ng.zlib_ng import crc32
 
 from .errors import IndexFileError
@@ -35,6 +36,22 @@ def as_bytes(content: Any) -> memoryview:
 def crc(content: Any) -> int:
     """Return the CRC-32 of an array's bytes."""
     return crc32(as_bytes(content))
+
+
+def compare(content: NDArray[np.uint8], batches: Sequence[tuple[int, int, int]], path: Path) -> None:
+    """Compare rows with the checksums of their batches.
+
+    Args:
+        content: the rows.
+        batches: the first row, the number of rows and the checksum of each batch.
+        path: the file that they were read from.
+
+    Raises:
+        IndexFileError: a checksum is wrong.
+    """
+    for first, count, checksum in batches:
+        if crc(content[first : first + count]) != checksum:
+            raise damaged(path.parent, f"rows {first} to {first + count - 1} of {path.name}")
 
 
 def damaged(folder: Path, part: str) -> IndexFileError:

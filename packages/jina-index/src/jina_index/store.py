@@ -33,7 +33,7 @@ from .files import (
     HEADER_LENGTH,
     as_bytes,
     check_file,
-    crc,
+    compare,
     damaged,
     flush,
     read_into,
@@ -71,16 +71,7 @@ class IndexStore:
         reject_links(folder)
         self._connection = IndexConnection(folder, read_only=read_only)
         try:
-            with self._damage_reported():
-                self._has_cells = tables.read_schema(self._database, folder)
-                self.settings, generation, removed = tables.read_settings(self._database, folder)
-                self.rows, self.vectors = tables.read_totals(self._database, folder)
-                self._removed = self.rows - tables.count_items(self._database) if removed is None else removed
-                self._vector_width = vector_width(self.settings)
-                self._codes_path = folder / f"codes-{generation}.bin"
-                self._vectors_path = folder / f"vectors-{generation}.bin"
-                check_file(self._codes_path, generation, self.rows * self.settings.code_width, folder)
-                check_file(self._vectors_path, generation, self.vectors * self._vector_width, folder)
+            generation = self.read()
             if not read_only:
                 remove_other_generations(folder, generation)
         except BaseException:
@@ -107,6 +98,24 @@ class IndexStore:
         with writing(folder):
             publish_generation(folder, write_generation(folder, settings, []))
         return cls(folder)
+
+    def read(self) -> str:
+        """Read the settings and totals, and return the generation. An interruption may have left older ones here.
+
+        Raises:
+            IndexFileError: the files are damaged.
+        """
+        with self._damage_reported():
+            self._has_cells = tables.read_schema(self._database, self.folder)
+            self.settings, generation, removed = tables.read_settings(self._database, self.folder)
+            self.rows, self.vectors = tables.read_totals(self._database, self.folder)
+            self._removed = self.rows - tables.count_items(self._database) if removed is None else removed
+            self._vector_width = vector_width(self.settings)
+            self._codes_path = self.folder / f"codes-{generation}.bin"
+            self._vectors_path = self.folder / f"vectors-{generation}.bin"
+            check_file(self._codes_path, generation, self.rows * self.settings.code_width, self.folder)
+            check_file(self._vectors_path, generation, self.vectors * self._vector_width, self.folder)
+        return generation
 
     def close(self) -> None:
         """Release the files. All changes are on disk already."""
@@ -283,7 +292,7 @@ class IndexStore:
                 read_into(file, content[part])
 
         for_each_block(read, len(content), _BYTES_PER_READ)
-        return codes, partial(_compare, codes, self._batches("first_row, rows, codes_crc"), self._codes_path)
+        return codes, partial(compare, codes, self._batches("first_row, rows, codes_crc"), self._codes_path)
 
     def map_vectors(self, *, random: bool = False) -> NDArray[np.uint8]:
         """Map the stored vectors into memory.
@@ -317,7 +326,7 @@ class IndexStore:
             _, compare_codes = self.read_codes()
             compare_codes()
             batches = self._batches("first_vector, vectors, vectors_crc")
-            _compare(self.map_vectors(), batches, self._vectors_path)
+            compare(self.map_vectors(), batches, self._vectors_path)
             items, last = 0, -1
             while part := self.items_after(last):
                 items, last = items + len(part), part[-1].row
@@ -382,15 +391,3 @@ class IndexStore:
 def read_only_error(folder: Path | str) -> JinaInputError:
     """Return the error for a change of an index that is read-only."""
     return JinaInputError(f"the index in {folder} was opened read-only; open it without read_only=True to change it")
-
-
-# Not a method: it runs in the background, and must not keep a store open that nobody uses any more.
-def _compare(content: NDArray[np.uint8], batches: Sequence[tuple[int, int, int]], path: Path) -> None:
-    """Compare rows with the checksums of their batches.
-
-    Raises:
-        IndexFileError: a checksum is wrong.
-    """
-    for first, count, checksum in batches:
-        if crc(content[first : first + count]) != checksum:
-            raise damaged(path.parent, f"rows {first} to {first + count - 1} of {path.name}")
