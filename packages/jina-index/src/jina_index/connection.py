@@ -47,7 +47,8 @@ class IndexConnection:
             if not os.path.samestat(self._file, (self._folder / DATABASE).stat()):
                 database.close()
                 raise IndexFileError(
-                    f"the index in {self._folder} was saved after this process was forked; load it again to use it"
+                    f"the index in {self._folder} was saved after this process was forked, so that it can no longer "
+                    "search it; start the process again"
                 )
             self._database = database
         return self._database
