@@ -82,6 +82,11 @@ def test_options_are_sent_unchanged(client: Any, server: Recorder) -> None:
     )
 
 
+def test_a_numpy_integer_is_sent_as_a_number(client: Any, server: Recorder) -> None:
+    client.embed(["a"], dimensions=np.int64(64))
+    assert server.sent[0].body["dimensions"] == 64
+
+
 def test_an_unknown_model_and_its_options_are_sent_unchanged(client: Any, server: Recorder) -> None:
     client.embed(["a"], model="jina-embeddings-v9", task="a-new-task", dimensions=16)
     assert server.sent[0].body == {

@@ -69,7 +69,7 @@ def json_pieces(payload: Any, default: Callable[[Any], Any] = _reject) -> Iterat
         return mark
 
     try:
-        skeleton = orjson.dumps(payload, default=marked)
+        skeleton = orjson.dumps(payload, default=marked, option=orjson.OPT_SERIALIZE_NUMPY)
     except orjson.JSONEncodeError as error:
         if isinstance(error.__cause__, JinaError):
             raise error.__cause__ from None

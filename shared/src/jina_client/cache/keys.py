@@ -30,7 +30,8 @@ def cache_keys(
     Raises:
         JinaInputError: a file that cannot be read.
     """
-    base = hashlib.blake2b(orjson.dumps([VERSION, service, fields], option=orjson.OPT_SORT_KEYS), digest_size=32)
+    described = orjson.dumps([VERSION, service, fields], option=orjson.OPT_SORT_KEYS | orjson.OPT_SERIALIZE_NUMPY)
+    base = hashlib.blake2b(described, digest_size=32)
     hashes = [_content(item) for item in items]
     context = {index: (number, batch) for number, batch in enumerate(documents) for index in batch}
     # Only texts can be the chunks of a document.
