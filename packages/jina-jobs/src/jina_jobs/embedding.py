@@ -30,6 +30,7 @@ from .tasks import (
     input_of,
     new_row,
     reason,
+    tokens_of,
 )
 
 ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
@@ -256,7 +257,7 @@ class EmbedTask:
                 counted.check(error)
                 for row in sent:
                     row.error = reason(error)
-                return Outcome(document)
+                return Outcome(document, tokens=tokens_of(error))
             counted.succeeded()
             return Outcome(document, self._columns(embeddings.vectors), None, embeddings.usage.total_tokens)
 

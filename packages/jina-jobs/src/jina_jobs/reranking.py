@@ -26,6 +26,7 @@ from .tasks import (
     reason,
     singly,
     text_error,
+    tokens_of,
 )
 
 RESULTS = "results"
@@ -110,8 +111,8 @@ class RerankTask:
                 result = await client.rerank(query, documents, model=self.model, return_documents=False, **options)
             except JinaError as error:
                 counted.check(error)
-                row.error = reason(error)
-                return Outcome(unit)
+                row.error = reason(error, self.documents_column)
+                return Outcome(unit, tokens=tokens_of(error))
             counted.succeeded()
             ranked = [{"index": each.index, "score": each.relevance_score} for each in result]
             return Outcome(unit, {RESULTS: pa.array([ranked], _TYPE)}, None, result.usage.total_tokens)

@@ -15,6 +15,7 @@ from jina_client import (
     JinaError,
     JinaInputError,
     JinaResponseError,
+    PartialFailureError,
     RequestTooLargeError,
 )
 from jina_client.integration import Media, as_text, kind_of_string, takes_images
@@ -115,9 +116,23 @@ def text_error(value: Any, column: str) -> str:
     return ""
 
 
-def reason(error: JinaError) -> str:
-    """Return why a row failed, on one line."""
+def reason(error: JinaError, inputs: str = "") -> str:
+    """Return why a row failed, on one line.
+
+    Args:
+        error: of the call.
+        inputs: the name of the row's list, if each of its items is an input of the call: the reason names the first
+            item that failed.
+    """
+    if isinstance(error, PartialFailureError):
+        index = min(error.failed)
+        return f"{inputs}[{index}]: {reason(error.failed[index])}" if inputs else reason(error.failed[index])
     return " ".join(str(getattr(error, "summary", error)).split())
+
+
+def tokens_of(error: JinaError) -> int:
+    """Return the tokens of a failed call: those of its requests that succeeded."""
+    return error.usage.total_tokens if isinstance(error, PartialFailureError) and error.usage else 0
 
 
 class FailureCount:
@@ -137,7 +152,13 @@ class FailureCount:
         self._succeeded = True
 
     def check(self, error: JinaError) -> None:
-        """Raise the error if other rows would get it too."""
+        """Raise the error if other rows would get it too; for a partial failure, the first such error of an input."""
+        if isinstance(error, PartialFailureError):
+            self.succeeded()  # for the other inputs
+            for cause in error.failed.values():
+                if not isinstance(cause, _OF_ROWS):
+                    raise cause
+            return
         self._failures += 1
         of_option = self._checked and isinstance(error, JinaInputError)
         if of_option or not isinstance(error, _OF_ROWS) or (not self._succeeded and self._failures >= _ENOUGH_FAILURES):
