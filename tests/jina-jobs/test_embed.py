@@ -206,6 +206,15 @@ def test_a_csv_row_with_a_missing_field_fails_alone(jobs: RunJob, tmp_path: Path
     assert "not valid UTF-8" in errors
 
 
+def test_ids_that_floats_do_not_hold_exactly_are_row_errors(jobs: RunJob, tmp_path: Path) -> None:
+    ids = [2**64 - 1, 0.5, 123456789012345678901, 123456789012345678902]
+    write_lines(tmp_path / "in.jsonl", [json.dumps({"key": key, "text": "x"}) for key in ids])
+    assert jobs("embed", "in.jsonl", "out.jsonl", "--id-column", "key").code == 3
+    errors = (tmp_path / "out.jsonl.errors.jsonl").read_text()
+    assert errors.count("key is 1.2345678901234568e+20, a number that floats do not hold exactly") == 2
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 2
+
+
 def test_on_error_stop_ends_at_the_first_bad_row_and_resume_goes_on(jobs: RunJob, tmp_path: Path) -> None:
     write_lines(tmp_path / "in.jsonl", [*ROWS[:10], {"text": None}, *ROWS[10:20]])
     done = jobs("embed", "in.jsonl", "out.parquet", "--on-error", "stop")

@@ -28,6 +28,7 @@ from .tasks import (
     in_groups,
     in_order,
     input_of,
+    key_error,
     new_row,
     reason,
     tokens_of,
@@ -142,8 +143,7 @@ class EmbedTask:
             row.value, row.error = input_of(record, self.model, self.text_column, self.image_column)
         if self.group_column is not None:
             row.group = record.values.get(self.group_column)
-            if not row.error and row.group is None:
-                row.error = f"{self.group_column} is null"
+            row.error = row.error or key_error(row.group, self.group_column)
         return row
 
     async def outcomes(self, client: AsyncJinaClient, rows: AsyncIterator[Row]) -> AsyncIterator[Outcome]:

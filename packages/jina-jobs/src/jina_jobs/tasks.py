@@ -27,6 +27,8 @@ from .rows import ID, ROW, Outcome, Row
 # Errors of one row's content. Any other would be that of all rows.
 _OF_ROWS = (BadRequestError, JinaInputError, JinaResponseError, RequestTooLargeError)
 _ENOUGH_FAILURES = 8
+# From here on floats lack some of the integers.
+_INEXACT = 2**53
 
 METHODS = {"embedder": "embed()", "ranker": "rerank()", "retriever": "embed_multi_vector()"}
 """The functions that the errors about a wrong model name."""
@@ -70,7 +72,7 @@ def new_row(record: Record, id_column: str | None, keep: Sequence[str]) -> Row:
     """Return a record as a row that has no value yet; with an error if it is broken or has no id."""
     row_id = record.number if id_column is None else record.values.get(id_column)
     kept = {name: record.values.get(name) for name in keep}
-    error = record.error or ("" if row_id is not None else f"{id_column} is null")
+    error = record.error or key_error(row_id, str(id_column))
     return Row(record.number, row_id, None, kept, record.place, record.checksum, error=error)
 
 
@@ -99,6 +101,16 @@ def input_of(record: Record, model: str, text_column: str | None, image_column: 
     if text is not None:
         return None, f"{text_column} and {image_column} both have a value: a row has a text or an image"
     return _image(image, Path(record.place.rpartition(":")[0] or record.place).parent)
+
+
+def key_error(value: Any, column: str) -> str:
+    """Return why a value cannot name a row or a document; empty if it can."""
+    if value is None:
+        return f"{column} is null"
+    if isinstance(value, float) and not abs(value) < _INEXACT:
+        # JSON lines have integers of more than 64 bits as floats, of which several share one.
+        return f"{column} is {value!r}, a number that floats do not hold exactly: write it as a string"
+    return ""
 
 
 def text_error(value: Any, column: str) -> str:
