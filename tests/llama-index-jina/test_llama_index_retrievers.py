@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient, JinaInputError
 from llama_index.core import Document, MockEmbedding
@@ -50,6 +51,33 @@ def test_async_retrieval_returns_the_same(make: Any) -> None:
         return await retriever.aretrieve("What does the cat do?")
 
     assert [result.node_id for result in asyncio.run(ask())] == ["0"]
+
+
+@BOTH
+def test_a_transformed_query_is_searched_by_its_string_for_embedding(make: Any) -> None:
+    retriever = make(similarity_top_k=1)
+    retriever.add_nodes(NODES)
+    (result,) = retriever.retrieve(QueryBundle(TEXTS[0], custom_embedding_strs=[TEXTS[1]]))
+    assert result.node_id == "1"
+
+
+def test_a_late_interaction_query_is_one_text() -> None:
+    retriever = late(similarity_top_k=1)
+    retriever.add_nodes(NODES)
+    with pytest.raises(JinaInputError, match="is one text, got 2 custom_embedding_strs"):
+        retriever.retrieve(QueryBundle("a", custom_embedding_strs=["a", "b"]))
+    with pytest.raises(JinaInputError, match="cannot use an embedding"):
+        retriever.retrieve(QueryBundle("", embedding=[1.0]))
+    # VectorIndexRetriever leaves the embedding in a query that other retrievers get next.
+    assert retriever.retrieve(QueryBundle(TEXTS[0], embedding=[1.0]))[0].node_id == "0"
+
+
+def test_the_embedding_of_a_query_may_be_an_array() -> None:
+    retriever = dense(similarity_top_k=1)
+    retriever.add_nodes(NODES)
+    query = QueryBundle(TEXTS[0], embedding=np.array(EMBEDDING.get_query_embedding(TEXTS[1])))  # type: ignore[arg-type]
+    assert retriever.retrieve(query)[0].node_id == "1"
+    assert asyncio.run(retriever.aretrieve(query))[0].node_id == "1"
 
 
 @BOTH

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
-from jina_client import AsyncJinaClient, JinaClient
+from jina_client import AsyncJinaClient, JinaClient, JinaInputError
 from jina_client.integration import (
     CONNECTION_OPTIONS,
     Connection,
@@ -26,7 +26,7 @@ from jina_index import (
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.schema import BaseNode, MetadataMode, QueryBundle
 from llama_index.embeddings.jinaai.connection import CLASSES
-from llama_index.embeddings.jinaai.images import image_input, is_image, query_input
+from llama_index.embeddings.jinaai.images import image_input, is_image
 
 from .base import NodeRetriever
 
@@ -41,6 +41,9 @@ class JinaLateInteractionRetriever(NodeRetriever):
         >>> retriever = JinaLateInteractionRetriever.from_nodes(nodes, base_url="local", similarity_top_k=1)
         >>> retriever.retrieve("What does the cat do?")[0].text
         'The cat sleeps.'
+
+    A query is searched by its text, or by the one string in ``custom_embedding_strs``, which query transforms such as
+    HyDE set. The ``embedding`` of a query is one vector, which other retrievers leave there, and has no use here.
 
     Args:
         model: the id of a late-interaction model, which returns one vector per token.
@@ -108,7 +111,20 @@ class JinaLateInteractionRetriever(NodeRetriever):
         ]
 
     def _query(self, query_bundle: QueryBundle) -> Any:
-        return query_input(query_bundle)
+        texts = query_bundle.embedding_strs
+        if len(texts) > 1:
+            raise JinaInputError(
+                f"a late-interaction query is one text, got {len(texts)} custom_embedding_strs; pass one "
+                "(HyDEQueryTransform: include_original=False)"
+            )
+        if texts:
+            return texts[0]
+        if not query_bundle.image_path:
+            raise JinaInputError(
+                "the query is empty: it has no text and no image_path, and a late-interaction model cannot use an "
+                "embedding; pass a text such as 'What is …?'"
+            )
+        return image_input(query_bundle.image_path)
 
     def _encoder(self) -> VectorEncoder:
         return LateInteractionEncoder(

@@ -115,7 +115,7 @@ class _EmbedModelEncoder:
         return [node.embedding for node in await self._embed_model.acall([node.model_copy() for node in documents])]
 
     def encode_query(self, query: QueryBundle) -> Any:
-        if query.embedding:
+        if query.embedding is not None:
             return query.embedding
         if query.embedding_strs:
             return self._embed_model.get_agg_embedding_from_queries(query.embedding_strs)
@@ -123,7 +123,7 @@ class _EmbedModelEncoder:
         return model.get_image_embedding(image)
 
     async def aencode_query(self, query: QueryBundle) -> Any:
-        if query.embedding:
+        if query.embedding is not None:
             return query.embedding
         if query.embedding_strs:
             return await self._embed_model.aget_agg_embedding_from_queries(query.embedding_strs)
