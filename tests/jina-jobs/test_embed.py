@@ -15,6 +15,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from jina_jobs.errors import JobError
+from jina_jobs.inputs.files import InputFile
+from jina_jobs.inputs.tables import rows_of
 from job_runs import RunJob, texts, write_lines
 from loopback import Answer, Recorder, Sent, embeddings, vector_of
 from pictures import encoded, of_media
@@ -100,18 +103,25 @@ def test_every_format_is_read_compressed_or_not(jobs: RunJob, tmp_path: Path, na
     assert ids == [row["key"] for row in ROWS[:200]]
 
 
-@pytest.mark.parametrize("kind", ["jsonl", "csv", "gz"])
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "jsonl.gz", "csv.gz"])
 def test_standard_input_is_read_in_its_own_format(jobs: RunJob, tmp_path: Path, kind: str) -> None:
-    if kind == "csv":
+    if kind.startswith("csv"):
         _csv(ROWS[:10], tmp_path / "in")
     else:
         write_lines(tmp_path / "in", ROWS[:10])
     content = (tmp_path / "in").read_bytes()
-    done = jobs("embed", "-", "out.jsonl", stdin=gzip.compress(content) if kind == "gz" else content)
+    done = jobs("embed", "-", "out.jsonl", stdin=gzip.compress(content) if kind.endswith("gz") else content)
     assert done.code == 0, done.err
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [line["id"] for line in lines] == list(range(10))
     np.testing.assert_allclose([line["embedding"] for line in lines], _expected(ROWS[:10]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["csv", "stdin"])
+def test_a_table_with_two_columns_of_one_name_is_an_error(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "in").write_text("text,key,text\na,1,b\n")
+    with pytest.raises(JobError, match="names the column 'text' twice"):
+        next(rows_of(InputFile(tmp_path / "in", kind, 0), ["text"], lambda size: None))
 
 
 def test_a_pattern_reads_many_files_in_order_of_their_names(jobs: RunJob, tmp_path: Path) -> None:

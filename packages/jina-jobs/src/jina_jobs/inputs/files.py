@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import pyarrow as pa
 
@@ -46,6 +46,8 @@ _MAGIC = {
 _HASHED_WHOLE = 64 * 2**20
 _SAMPLE = 2**16
 _SAMPLES = 16
+
+_BUFFER = 2**18
 
 # What reading damaged compressed data raises.
 DAMAGED = (EOFError, OSError, lzma.LZMAError, pa.ArrowException)
@@ -117,7 +119,7 @@ def _as_file(path: Path) -> InputFile | None:
 
 
 @contextmanager
-def opened(path: Path, on_read: Callable[[int], None] = lambda size: None) -> Iterator[IO[bytes]]:
+def opened(path: Path, on_read: Callable[[int], None] = lambda size: None) -> Iterator[io.BufferedReader]:
     """Open a file, or standard input, and decompress it if its first bytes say so.
 
     Args:
@@ -125,25 +127,23 @@ def opened(path: Path, on_read: Callable[[int], None] = lambda size: None) -> It
         on_read: called with the number of bytes of the file that were read, before decompression.
     """
     raw = _Counting(io.FileIO(0, closefd=False) if str(path) == STDIN else io.FileIO(path), on_read)
-    with io.BufferedReader(raw, 2**18) as stream:
+    with io.BufferedReader(raw, _BUFFER) as stream:
         head = stream.peek(8)[:8]
         method = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
-        with _decompressed(stream, method) as content:
+        with io.BufferedReader(_decompressed(stream, method), _BUFFER) if method else stream as content:
             yield content
 
 
-def _decompressed(stream: IO[bytes], method: str | None) -> IO[bytes]:
+def _decompressed(stream: io.BufferedReader, method: str) -> Any:
     match method:
-        case None:
-            return stream
         case "gzip":
-            return cast(IO[bytes], gzip.GzipFile(fileobj=stream))
+            return gzip.GzipFile(fileobj=stream)
         case "bz2":
-            return cast(IO[bytes], bz2.BZ2File(stream))
+            return bz2.BZ2File(stream)
         case "xz":
-            return cast(IO[bytes], lzma.LZMAFile(stream))
+            return lzma.LZMAFile(stream)
         case _:
-            return io.BufferedReader(cast(Any, pa.CompressedInputStream(stream, method)), 2**18)
+            return pa.CompressedInputStream(stream, method)
 
 
 class _Counting(io.RawIOBase):

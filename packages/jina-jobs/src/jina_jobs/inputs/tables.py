@@ -32,7 +32,7 @@ def rows_of(file: InputFile, columns: Sequence[str], on_read: Callable[[int], No
     Raises:
         JobError: the file is damaged, such as a truncated archive. The rows before were yielded.
     """
-    name, place = ("standard input" if str(file.path) == STDIN else str(file.path)), 0
+    name, place = _name(file), 0
     try:
         for row in _parquet(file, columns, on_read) if file.kind == "parquet" else _text_rows(file, on_read):
             place = row[2]
@@ -68,6 +68,10 @@ def parquet_count(file: InputFile) -> int:
     return int(pq.read_metadata(file.path).num_rows)
 
 
+def _name(file: InputFile) -> str:
+    return "standard input" if str(file.path) == STDIN else str(file.path)
+
+
 def _parquet(file: InputFile, columns: Sequence[str], on_read: Callable[[int], None]) -> Iterator[RawRow]:
     place = 0
     with pq.ParquetFile(file.path) as content:
@@ -91,9 +95,8 @@ def _text_rows(file: InputFile, on_read: Callable[[int], None]) -> Iterator[RawR
         yield from _json_lines(stream, file) if kind == "jsonl" else _separated(stream, kind, file)
 
 
-def _sniff(stream: IO[bytes]) -> str:
-    buffer = stream if isinstance(stream, io.BufferedReader) else None
-    head = buffer.peek(2**12) if buffer else b"{"
+def _sniff(stream: io.BufferedReader) -> str:
+    head = stream.peek(2**12)
     if head.startswith(b"PAR1"):
         raise JobError("standard input is Parquet, which is read from its end: pass a file")
     head = head.removeprefix(b"\xef\xbb\xbf").lstrip()
@@ -125,14 +128,17 @@ def _json_lines(stream: IO[bytes], file: InputFile) -> Iterator[RawRow]:
 def _header(stream: IO[bytes], kind: str, file: InputFile) -> list[str]:
     text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
     try:
-        names = next(csv.reader(text, delimiter="\t" if kind == "tsv" else ","), None)
+        return _distinct(next(csv.reader(text, delimiter="\t" if kind == "tsv" else ","), None), file)
     finally:
         text.detach()
+
+
+def _distinct(names: list[str] | None, file: InputFile) -> list[str]:
     if not names:
-        raise JobError(f"{file.path} is empty: its first line must name the columns")
+        raise JobError(f"{_name(file)} is empty: its first line must name the columns")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise JobError(f"{file.path} names the column {twice!r} twice")
+        raise JobError(f"{_name(file)} names the column {twice!r} twice")
     return names
 
 
@@ -140,9 +146,7 @@ def _separated(stream: IO[bytes], kind: str, file: InputFile) -> Iterator[RawRow
     csv.field_size_limit(_LONGEST_FIELD)
     text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
     reader = csv.reader(text, delimiter="\t" if kind == "tsv" else ",")
-    names = next(reader, None)
-    if not names:
-        raise JobError(f"{file.path} is empty: its first line must name the columns")
+    names = _distinct(next(reader, None), file)
     for fields in reader:
         if not fields:
             continue
