@@ -119,7 +119,7 @@ def _as_file(path: Path) -> InputFile | None:
 
 
 @contextmanager
-def opened(path: Path, on_read: Callable[[int], None] = lambda size: None) -> Iterator[io.BufferedReader]:
+def opened(path: Path, on_read: Callable[[int], None] = lambda size: None) -> Iterator[io.BufferedReader[Any]]:
     """Open a file, or standard input, and decompress it if its first bytes say so.
 
     Args:
@@ -134,7 +134,7 @@ def opened(path: Path, on_read: Callable[[int], None] = lambda size: None) -> It
             yield content
 
 
-def _decompressed(stream: io.BufferedReader, method: str) -> Any:
+def _decompressed(stream: io.BufferedReader[Any], method: str) -> Any:
     match method:
         case "gzip":
             return gzip.GzipFile(fileobj=stream)

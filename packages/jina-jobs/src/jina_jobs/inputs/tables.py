@@ -95,7 +95,7 @@ def _text_rows(file: InputFile, on_read: Callable[[int], None]) -> Iterator[RawR
         yield from _json_lines(stream, file) if kind == "jsonl" else _separated(stream, kind, file)
 
 
-def _sniff(stream: io.BufferedReader) -> str:
+def _sniff(stream: io.BufferedReader[Any]) -> str:
     head = stream.peek(2**12)
     if head.startswith(b"PAR1"):
         raise JobError("standard input is Parquet, which is read from its end: pass a file")
