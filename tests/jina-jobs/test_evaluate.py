@@ -26,7 +26,8 @@ def collection(tmp_path: Path) -> Path:
     )
     write_lines(folder / "queries.jsonl", [{"_id": f"q{n}", "text": text} for n, text in enumerate(QUERIES)])
     lines = [f"q{n}\td{n * 3}\t2\nq{n}\td{n}\t1\nq{n}\td79\t0\n" for n in range(1, 19)]
-    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(lines))
+    # With an empty last line, as editors leave it.
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(lines) + "\n")
     return folder
 
 
@@ -129,6 +130,12 @@ def test_late_chunking_finds_documents_by_their_best_chunk(jobs: RunJob, server:
             ["--model", "jina-embeddings-v3"],
             1,
             "corpus.jsonl:1: the line is not valid JSON",
+        ),
+        (
+            ("queries.jsonl", '{"_id": 1, "text": "a"}\n{"_id": "1", "text": "b"}\n'),
+            ["--model", "jina-embeddings-v3"],
+            1,
+            "queries.jsonl:2: an earlier line has the _id '1' too",
         ),
         (("queries.jsonl", ""), ["--model", "jina-embeddings-v3"], 1, "80 documents and 0 queries"),
     ],

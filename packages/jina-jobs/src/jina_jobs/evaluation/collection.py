@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,10 +40,10 @@ def read_collection(folder: Path, split: str = "test", limit: int | None = None)
         limit: the most queries.
 
     Raises:
-        JobError: a missing file, a broken line, or an id that no document or query has.
+        JobError: a missing file, a broken line, an id that repeats, or one that no document or query has.
     """
-    documents = dict(_texts(_find(folder, "corpus"), title=True))
-    queries = dict(_texts(_find(folder, "queries"), title=False))
+    documents = _texts(_find(folder, "corpus"), title=True)
+    queries = _texts(_find(folder, "queries"), title=False)
     if not documents or not queries:
         raise JobError(f"{folder} has {len(documents)} documents and {len(queries)} queries: both are needed")
     graded = _judgments(folder, split, documents.keys(), queries.keys())
@@ -68,13 +67,17 @@ def _find(folder: Path, name: str) -> InputFile:
     raise JobError(f"{folder} has no {name}.jsonl. The layout is corpus.jsonl, queries.jsonl and qrels/test.tsv")
 
 
-def _texts(file: InputFile, *, title: bool) -> Iterator[tuple[str, str]]:
+def _texts(file: InputFile, *, title: bool) -> dict[str, str]:
+    texts: dict[str, str] = {}
     for values, error, line in rows_of(file, (), lambda size: None):
         text = _text(values, title) if values else ""
         if error or values is None or "_id" not in values or not text:
             reason = error or "it needs _id and a text that is not empty"
             raise JobError(f"{file.path}:{line}: {reason}")
-        yield str(values["_id"]), text
+        if (name := str(values["_id"])) in texts:
+            raise JobError(f"{file.path}:{line}: an earlier line has the _id {name!r} too: give each text its own")
+        texts[name] = text
+    return texts
 
 
 def _text(values: dict[str, Any], title: bool) -> str:
@@ -92,7 +95,7 @@ def _judgments(folder: Path, split: str, documents: Any, queries: Any) -> dict[s
     graded: dict[str, dict[str, float]] = {}
     with path.open(newline="", encoding="utf-8") as stream:
         for line, fields in enumerate(csv.reader(stream, delimiter="\t"), 1):
-            if line == 1 and fields[-1:] == ["score"]:
+            if not fields or (line == 1 and fields[-1] == "score"):
                 continue
             try:
                 query, document, grade = fields[0], fields[-2], float(fields[-1])
