@@ -140,6 +140,15 @@ def test_a_writer_embeds_nothing_for_a_read_only_folder(tmp_path: Path, monkeypa
     reader.close()
 
 
+def test_the_writer_keeps_the_last_of_equal_ids(tmp_path: Path) -> None:
+    writer = JinaLateInteractionWriter(tmp_path / "index", base_url="local")
+    copies = [Document(content="cat", id="1", meta={"page": page}) for page in (1, 2)]
+    assert writer.run(copies) == {"documents_written": 2}
+    retriever = JinaLateInteractionRetriever(tmp_path / "index", base_url="local")
+    (document,) = retriever.run("cat")["documents"]
+    assert document.meta == {"page": 2}
+
+
 def test_haystack_filters_work() -> None:
     store = JinaDocumentStore()
     store.write_documents(embedded(*DOCUMENTS))

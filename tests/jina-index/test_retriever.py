@@ -153,6 +153,25 @@ def test_a_read_only_index_embeds_nothing_for_documents(tmp_path: Path) -> None:
     assert ids_of(reader.search(TEXTS[0], 1)) == [0]
 
 
+@pytest.mark.parametrize(
+    ("ids", "payloads", "message"),
+    [
+        ([0, 0], [None, None], "ids holds 0 twice"),
+        ([0, 1], [None, {"score": np.float32(1)}], r"payloads\[1\] is not a JSON value"),
+        ([0, 1], [None, {1: "a"}], r"payloads\[1\] is not a JSON value"),
+        ([0], [None], "1 ids, 2 documents and 1 payloads"),
+    ],
+)
+def test_items_that_cannot_be_stored_are_not_embedded(ids: Any, payloads: Any, message: str) -> None:
+    retriever = single()
+    assert isinstance(retriever.encoder, LetterEncoder)
+    with pytest.raises(JinaInputError, match=message):
+        retriever.add(ids, TEXTS[:2], payloads)
+    with pytest.raises(JinaInputError, match=message):
+        asyncio.run(retriever.aadd(ids, TEXTS[:2], payloads))
+    assert retriever.encoder.calls == 0
+
+
 def test_retrievers_of_one_folder_share_the_index(tmp_path: Path) -> None:
     writer, reader = single(tmp_path / "index"), single(tmp_path / "other" / ".." / "index")
     (tmp_path / "other").mkdir()

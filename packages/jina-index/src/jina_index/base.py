@@ -25,7 +25,7 @@ from .errors import IndexFileError
 from .files import DATABASE, damaged, writing
 from .generations import publish_generation, write_generation
 from .hits import Hit
-from .items import Id, StoredItem, check_ids, to_json
+from .items import Id, StoredItem, check_ids, check_items
 from .locks import ReadWriteLock
 from .settings import MAX_DIMENSIONS, FirstStage, IndexSettings, Kind, StoredPrecision
 from .store import IndexStore
@@ -292,22 +292,9 @@ class BaseIndex:
         replace: bool,
     ) -> None:
         """Add items with their codes, as :meth:`IndexStore.add` takes them."""
-        distinct = check_ids(ids)
-        if isinstance(payloads, (str, bytes, dict)):
-            raise JinaInputError(f"payloads must be a list, one for each id, got a {type(payloads).__name__}")
-        values = None if payloads is None else list(payloads)
-        count = len(distinct) if values is None else len(values)
-        if not len(distinct) == len(lengths) == count:
-            raise JinaInputError(
-                f"{len(distinct)} ids, {len(lengths)} vectors and {count} payloads: pass one of each per item"
-            )
+        distinct, contents = check_items(ids, payloads, len(lengths))
         if not distinct:
             return
-        contents = (
-            [None] * count
-            if values is None
-            else [to_json(payload, f"payloads[{place}]") for place, payload in enumerate(values)]
-        )
         with self._changing():
             first_row = self._store.rows
             replaced = list(self._store.rows_of(distinct).values()) if replace else []

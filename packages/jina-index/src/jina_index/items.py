@@ -120,6 +120,31 @@ def to_json(payload: Any, name: str) -> bytes | None:
         ) from None
 
 
+def check_items(ids: Any, payloads: Any, count: int, noun: str = "vectors") -> tuple[list[Id], list[bytes | None]]:
+    """Return ids as a list, and payloads as JSON.
+
+    Args:
+        ids: the ids; all distinct.
+        payloads: a JSON value per id, or ``None``.
+        count: the number of vectors or documents that they belong to.
+        noun: what is counted, for the message.
+
+    Raises:
+        JinaInputError: an invalid id or payload, or another number of them.
+    """
+    distinct = check_ids(ids)
+    if isinstance(payloads, (str, bytes, dict)):
+        raise JinaInputError(f"payloads must be a list, one for each id, got a {type(payloads).__name__}")
+    values: list[Any] = [None] * len(distinct) if payloads is None else list(payloads)
+    if not len(distinct) == count == len(values):
+        raise JinaInputError(
+            f"{len(distinct)} ids, {count} {noun} and {len(values)} payloads: pass one of each per item"
+        )
+    if payloads is None:
+        return distinct, values
+    return distinct, [to_json(value, f"payloads[{place}]") for place, value in enumerate(values)]
+
+
 def check_ids(ids: Any, name: str = "ids") -> list[Id]:
     """Return ids as a list; numpy scalars become Python values.
 

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from .encoders import VectorEncoder
 from .folder import IndexFolder
 from .hits import Hit
-from .items import Id
+from .items import Id, check_items
 from .settings import OVERSAMPLING
 
 
@@ -48,18 +50,19 @@ class IndexRetriever:
             payloads: a JSON value per document, which searches return with it.
 
         Raises:
-            JinaInputError: the index is read-only (before anything is embedded), or an argument is invalid.
+            JinaInputError: the index is read-only, an id occurs twice, or a payload is not a JSON value (before
+                anything is embedded); or another argument is invalid.
             JinaError: embedding failed; then nothing was added.
             IndexFileError: the files are damaged, or another process has them open.
         """
-        self.folder.check_writable()
-        self.folder.add(ids, self.encoder.encode_documents(documents), payloads)
+        distinct, contents = self._checked(ids, documents, payloads)
+        self.folder.add(distinct, self.encoder.encode_documents(documents), contents)
 
     async def aadd(self, ids: Sequence[Id], documents: Sequence[Any], payloads: Sequence[Any]) -> None:
         """Embed and add documents, like :meth:`add`."""
-        self.folder.check_writable()
+        distinct, contents = self._checked(ids, documents, payloads)
         vectors = await self.encoder.aencode_documents(documents)
-        await asyncio.to_thread(self.folder.add, ids, vectors, payloads)
+        await asyncio.to_thread(self.folder.add, distinct, vectors, contents)
 
     def search(self, query: Any, k: int, oversampling: float = OVERSAMPLING, nprobe: int | None = None) -> list[Hit]:
         """Embed a query and return the nearest documents; none if there is no index yet.
@@ -102,6 +105,14 @@ class IndexRetriever:
     def close(self) -> None:
         """Release the index files; a later call opens them again. A temporary index is deleted."""
         self.folder.close()
+
+    def _checked(
+        self, ids: Sequence[Id], documents: Sequence[Any], payloads: Sequence[Any]
+    ) -> tuple[list[Id], list[orjson.Fragment | None]]:
+        """Return ids and encoded payloads, so that what the index would reject is not embedded."""
+        self.folder.check_writable()
+        distinct, contents = check_items(ids, payloads, len(documents), "documents")
+        return distinct, [None if content is None else orjson.Fragment(content) for content in contents]
 
     def __len__(self) -> int:
         return len(self.folder)

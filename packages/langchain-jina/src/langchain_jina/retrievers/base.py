@@ -68,13 +68,13 @@ class DocumentRetriever(BaseRetriever):
         """Embed and add documents, which are on disk when the method returns.
 
         Args:
-            documents: the documents; one with the id of another replaces it.
+            documents: the documents; one replaces the document of the index with the same id.
 
         Returns:
             Their ids. A document without an id gets a new one.
 
         Raises:
-            JinaInputError: the retriever is read-only, or a document cannot be stored.
+            JinaInputError: the retriever is read-only, two documents have the same id, or a document cannot be stored.
             JinaError: embedding failed; then nothing was added.
         """
         ids, texts, payloads = _parts(documents)

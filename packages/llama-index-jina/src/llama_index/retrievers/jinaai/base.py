@@ -85,13 +85,14 @@ class NodeRetriever(BaseRetriever):
         """Embed and add nodes, which are on disk when the method returns.
 
         Args:
-            nodes: the nodes; one with the id of another replaces it.
+            nodes: the nodes; one replaces the node of the index with the same id.
 
         Returns:
             Their ids.
 
         Raises:
-            JinaInputError: the retriever is read-only, or a node cannot be embedded.
+            JinaInputError: the retriever is read-only, two nodes have the same id, or a node cannot be embedded or
+                stored.
             JinaError: embedding failed; then nothing was added.
         """
         ids, payloads = _parts(checked_nodes(nodes))

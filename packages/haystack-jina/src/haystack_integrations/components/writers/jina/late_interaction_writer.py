@@ -101,14 +101,14 @@ class JinaLateInteractionWriter(LateInteractionComponent):
     def run(self, documents: list[Document]) -> dict[str, int]:
         """Embed and write Documents, which are on disk when the method returns.
 
-        :param documents: The Documents. One with the id of another replaces it.
+        :param documents: The Documents. One with the id of another replaces it, also within the list.
         :returns: `documents_written`: the number of Documents.
         :raises JinaInputError: The argument is not a list of Documents (also a TypeError), a Document has neither text
-            nor an image that the model takes, or the index is read-only.
+            nor an image that the model takes, its meta is not JSON, or the index is read-only.
         """
         self._folder.check_writable()
         inputs = self._inputs(documents)
-        self._index().add(_ids(documents), inputs, _payloads(documents))
+        self._index().add(*_last_of_each_id(documents, inputs))
         return {"documents_written": len(documents)}
 
     @component.output_types(documents_written=int)
@@ -120,7 +120,7 @@ class JinaLateInteractionWriter(LateInteractionComponent):
         """
         self._folder.check_writable()
         inputs = await asyncio.to_thread(self._inputs, documents)
-        await self._index().aadd(_ids(documents), inputs, _payloads(documents))
+        await self._index().aadd(*_last_of_each_id(documents, inputs))
         return {"documents_written": len(documents)}
 
     def _inputs(self, documents: list[Document]) -> list[Any]:
@@ -129,9 +129,8 @@ class JinaLateInteractionWriter(LateInteractionComponent):
         return DocumentInputs(self, documents, make, raise_on_failure=True, optional=False).inputs
 
 
-def _ids(documents: list[Document]) -> list[str]:
-    return [document.id for document in documents]
-
-
-def _payloads(documents: list[Document]) -> list[dict[str, Any]]:
-    return [replace(document, embedding=None, score=None).to_dict(flatten=False) for document in documents]
+def _last_of_each_id(documents: list[Document], inputs: list[Any]) -> tuple[list[str], list[Any], list[dict[str, Any]]]:
+    """Return ids, inputs and payloads. Of several Documents with the same id the last one counts."""
+    unique = {document.id: (document, value) for document, value in zip(documents, inputs, strict=True)}
+    payloads = [replace(each, embedding=None, score=None).to_dict(flatten=False) for each, _ in unique.values()]
+    return list(unique), [value for _, value in unique.values()], payloads
