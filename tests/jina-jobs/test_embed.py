@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from jina_jobs.errors import JobError
 from jina_jobs.inputs.files import InputFile
-from jina_jobs.inputs.tables import rows_of
+from jina_jobs.inputs.tables import columns_of, rows_of
 from job_runs import RunJob, texts, write_lines
 from loopback import Answer, Recorder, Sent, embeddings, vector_of
 from pictures import encoded, of_media
@@ -117,11 +117,17 @@ def test_standard_input_is_read_in_its_own_format(jobs: RunJob, tmp_path: Path, 
     np.testing.assert_allclose([line["embedding"] for line in lines], _expected(ROWS[:10]), rtol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["csv", "stdin"])
+@pytest.mark.parametrize("kind", ["csv", "stdin", "parquet"])
 def test_a_table_with_two_columns_of_one_name_is_an_error(tmp_path: Path, kind: str) -> None:
-    (tmp_path / "in").write_text("text,key,text\na,1,b\n")
-    with pytest.raises(JobError, match="names the column 'text' twice"):
-        next(rows_of(InputFile(tmp_path / "in", kind, 0), ["text"], lambda size: None))
+    path = tmp_path / f"in.{kind}"
+    if kind == "parquet":
+        pq.write_table(pa.table([["a"], [1], ["b"]], ["text", "key", "text"]), path)
+    else:
+        path.write_text("text,key,text\na,1,b\n")
+    # Standard input is only looked into when it is read.
+    read = columns_of if kind != "stdin" else lambda file: list(rows_of(file, (), lambda size: None))
+    with pytest.raises(JobError, match=f"in.{kind} names the column 'text' twice"):
+        read(InputFile(path, kind, 0))
 
 
 def test_a_pattern_reads_many_files_in_order_of_their_names(jobs: RunJob, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def rows_of(file: InputFile, columns: Sequence[str], on_read: Callable[[int], No
 def columns_of(file: InputFile) -> list[str] | None:
     """Return the columns that a file declares; ``None`` for JSON lines and standard input, which declare none."""
     if file.kind == "parquet":
-        return list(parquet_schema(file).names)
+        return _distinct(parquet_schema(file).names, file)
     if file.kind in ("csv", "tsv"):
         with opened(file.path) as stream:
             return _header(stream, file.kind, file)
@@ -128,14 +128,18 @@ def _json_lines(stream: IO[bytes], file: InputFile) -> Iterator[RawRow]:
 def _header(stream: IO[bytes], kind: str, file: InputFile) -> list[str]:
     text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
     try:
-        return _distinct(next(csv.reader(text, delimiter="\t" if kind == "tsv" else ","), None), file)
+        return _first_line(csv.reader(text, delimiter="\t" if kind == "tsv" else ","), file)
     finally:
         text.detach()
 
 
-def _distinct(names: list[str] | None, file: InputFile) -> list[str]:
-    if not names:
+def _first_line(reader: Iterator[list[str]], file: InputFile) -> list[str]:
+    if not (names := next(reader, None)):
         raise JobError(f"{_name(file)} is empty: its first line must name the columns")
+    return _distinct(names, file)
+
+
+def _distinct(names: list[str], file: InputFile) -> list[str]:
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise JobError(f"{_name(file)} names the column {twice!r} twice")
@@ -146,7 +150,7 @@ def _separated(stream: IO[bytes], kind: str, file: InputFile) -> Iterator[RawRow
     csv.field_size_limit(_LONGEST_FIELD)
     text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
     reader = csv.reader(text, delimiter="\t" if kind == "tsv" else ",")
-    names = _distinct(next(reader, None), file)
+    names = _first_line(reader, file)
     for fields in reader:
         if not fields:
             continue
