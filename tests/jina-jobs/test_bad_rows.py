@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 from job_runs import RunJob, write_lines
 from loopback import Answer, Recorder, Sent, right_answer
 
@@ -58,3 +60,40 @@ def test_an_account_without_balance_ends_the_job_between_the_candidates_of_a_row
     done = jobs("rerank", "in.jsonl", "out.jsonl", "--batch-size", 1, "--max-concurrency", 1)
     assert done.code == 1
     assert "no balance" in done.err
+
+
+def test_a_kept_value_or_an_id_that_is_not_utf_8_fails_its_row_only(jobs: RunJob, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_bytes("id,text,name\nä,one,a\nb,two,Müller\nc,three,c\nd,,d\n".encode("latin-1"))
+    done = jobs("embed", "in.csv", "out.parquet", "--id-column", "id", "--keep", "name")
+    assert done.code == 3, done.err
+    assert pq.read_table(tmp_path / "out.parquet")["id"].to_pylist() == ["c"]
+    failures = _failures(tmp_path / "out.parquet.errors.jsonl")
+    assert [failure["error"] for failure in failures] == [
+        "id is not valid UTF-8",
+        "name is not valid UTF-8",
+        "text is empty",
+    ]
+    assert failures[0]["id"] == r"\udce4"
+
+
+def test_a_file_whose_name_is_not_utf_8_fails_only_where_the_name_is_stored(jobs: RunJob, tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    for name in (b"\xe4.txt", b"b.txt"):
+        Path(os.fsdecode(bytes(tmp_path / "notes") + b"/" + name)).write_text("text")
+    done = jobs("embed", "notes", "out.parquet", "--id-column", "path")
+    assert done.code == 3, done.err
+    assert pq.read_table(tmp_path / "out.parquet")["id"].to_pylist() == ["notes/b.txt"]
+    (failure,) = _failures(tmp_path / "out.parquet.errors.jsonl")
+    assert (failure["place"], failure["error"]) == (r"notes/\udce4.txt", "path is not valid UTF-8")
+    assert jobs("embed", "notes", "numbered.parquet").code == 0
+
+
+def test_a_table_whose_name_is_not_utf_8_is_read_and_resumed(jobs: RunJob, tmp_path: Path) -> None:
+    name = os.fsdecode(b"\xe4.jsonl")
+    write_lines(tmp_path / name, [{"text": "one"}, {"text": ""}])
+    assert jobs("embed", name, "out.jsonl").code == 3
+    assert jobs("embed", name, "out.jsonl", "--resume").code == 3
+    assert _failures(tmp_path / "out.jsonl.errors.jsonl")[0]["place"] == r"\udce4.jsonl:2"
+    done = jobs("embed", name, name)
+    assert done.code == 2
+    assert r"the name of the output \udce4.jsonl is not valid UTF-8" in done.err

@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from .errors import JobError
 from .parts import Part, PartList
-from .rows import ROW, Outcome, as_batch
+from .rows import ROW, Outcome, as_batch, printable
 
 LOG = "log"
 RESULTS = "results"
@@ -107,7 +107,7 @@ class Journal:
                 line["run"] = self.progress.run
             else:
                 line["next"], line["checksum"] = part.rows[-1].number + 1, part.rows[-1].checksum
-            failed = [[row.number, row.id, row.place, row.error] for row in part.rows if row.error]
+            failed = [[row.number, *map(printable, (row.id, row.place, row.error))] for row in part.rows if row.error]
             if failed:
                 line["failed"] = failed
             if batch is not None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
-
-import orjson
 
 from .errors import JobError
 
@@ -55,7 +54,7 @@ class Manifest:
         except FileNotFoundError:
             return None
         try:
-            return cls(**orjson.loads(content))
+            return cls(**json.loads(content))
         except (ValueError, TypeError) as error:
             raise JobError(f"{path} is not a manifest of jina-jobs: move it, or pass --overwrite") from error
 
@@ -66,7 +65,9 @@ class Manifest:
         temporary = path.with_name(f".{path.name}.tmp")
         try:
             with temporary.open("wb") as stream:
-                stream.write(orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+                content = json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+                # Names of files may have bytes that are not valid UTF-8; escaped, they are read back as they were.
+                stream.write(content.encode("utf-8", "backslashreplace"))
                 stream.flush()
                 os.fsync(stream.fileno())
             temporary.replace(path)
@@ -108,5 +109,5 @@ def now() -> str:
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values as JSON has them."""
-    plain: dict[str, Any] = orjson.loads(orjson.dumps(values))
+    plain: dict[str, Any] = json.loads(json.dumps(values))
     return plain

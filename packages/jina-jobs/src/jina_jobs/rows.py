@@ -90,6 +90,16 @@ def as_array(values: Sequence[Any], kind: pa.DataType | None = None) -> pa.Array
         return pa.array([_as_string(value) for value in values], pa.string())
 
 
+def is_unicode(value: Any) -> bool:
+    """Return whether a value is not a string with bytes that are not valid UTF-8, as in file names and CSV files."""
+    return not isinstance(value, str) or printable(value) == value
+
+
+def printable(value: Any) -> Any:
+    r"""Return a value; a string with its bytes that are not valid UTF-8 escaped, such as ``\udcff``."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
 def unified(schemas: Sequence[pa.Schema]) -> pa.Schema:
     """Return a schema that the columns of all schemas can be converted to: strings where the types differ too much."""
     try:

@@ -22,7 +22,7 @@ from jina_client.integration import Media, as_text, kind_of_string, takes_images
 
 from .errors import JobUsageError
 from .inputs import Record
-from .rows import ID, ROW, Outcome, Row
+from .rows import ID, ROW, Outcome, Row, is_unicode
 
 # Errors of one row's content. Any other would be that of all rows.
 _OF_ROWS = (BadRequestError, JinaInputError, JinaResponseError, RequestTooLargeError)
@@ -69,10 +69,13 @@ def facts_of(task: Any) -> dict[str, Any]:
 
 
 def new_row(record: Record, id_column: str | None, keep: Sequence[str]) -> Row:
-    """Return a record as a row that has no value yet; with an error if it is broken or has no id."""
+    """Return a record as a row that has no value yet; with an error if it is broken, or its id or a kept value is."""
     row_id = record.number if id_column is None else record.values.get(id_column)
     kept = {name: record.values.get(name) for name in keep}
     error = record.error or key_error(row_id, str(id_column))
+    for name, value in ((id_column, row_id), *kept.items()):
+        if not is_unicode(value):
+            error = error or f"{name} is not valid UTF-8"
     return Row(record.number, row_id, None, kept, record.place, record.checksum, error=error)
 
 

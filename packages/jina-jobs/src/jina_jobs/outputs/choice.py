@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 import pyarrow as pa
 
 from ..errors import JobUsageError
-from ..rows import ROW
+from ..rows import ROW, is_unicode, printable
 
 Encoding = Literal["float32", "float16", "int8", "binary"]
 
@@ -72,7 +72,7 @@ def open_output(address: str) -> Output:
     """Return the output that an argument names: a file by its ending, or a database by its scheme.
 
     Raises:
-        JobUsageError: an unknown ending or scheme.
+        JobUsageError: an unknown ending or scheme, or a name that is not valid UTF-8.
     """
     from .files import FileOutput
 
@@ -87,6 +87,8 @@ def open_output(address: str) -> Output:
             f"the output {address} must end with {', '.join(FILE_SUFFIXES)}, or be the address of a database, such as "
             "qdrant+http://…, qdrant+file://…, postgresql://…, lancedb+file://… or milvus+http://…"
         )
+    if not is_unicode(address):
+        raise JobUsageError(f"the name of the output {printable(address)} is not valid UTF-8: choose another")
     return FileOutput(path)
 
 
