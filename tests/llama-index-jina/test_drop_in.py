@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import pytest
+from jina_client import JinaArgumentError
 from llama_index.core.embeddings import MultiModalEmbedding
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, TextNode
@@ -124,6 +125,12 @@ def test_the_old_names_of_the_address_work(server: Recorder) -> None:
     assert [sent.path for sent in server.sent] == ["/v1/embeddings", "/v1/rerank"]
     assert embedding._api.model == embedding.model
     assert "api_url" not in reranker.to_dict()
+
+
+def test_two_different_addresses_are_rejected() -> None:
+    with pytest.raises(JinaArgumentError, match="are different addresses; pass only base_url="):
+        JinaRerank(base_url="local", api_url=f"{HOST}/rerank")
+    assert JinaRerank(base_url=HOST, api_url=f"{HOST}/rerank").base_url == HOST
 
 
 def test_removed_names_of_the_api_name_their_replacement() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Unpack
 
-from jina_client import JinaInputError, RerankResult
+from jina_client import JinaArgumentError, JinaInputError, RerankResult
 from jina_client.integration import (
     AsyncReranker,
     RequestOptions,
@@ -14,6 +14,7 @@ from jina_client.integration import (
     check_reranker,
     follows,
     replaces,
+    resolve_roots,
     takes_images,
     warns_of_default_model,
 )
@@ -92,6 +93,10 @@ class JinaRerank(LlamaIndexConnection, BaseNodePostprocessor):
         saved_url = arguments.pop("api_url", None)
         if arguments.get("callback_manager") is None:
             arguments.pop("callback_manager", None)
+        if None not in (base_url, saved_url) and resolve_roots(base_url) != resolve_roots(saved_url):
+            raise JinaArgumentError(
+                f"base_url={base_url!r} and api_url={saved_url!r} are different addresses; pass only base_url="
+            )
         base_url = saved_url if base_url is None else base_url
         fields: dict[str, Any] = {"top_n": top_n, "model": model, "base_url": base_url, "api_key": api_key, **arguments}
         super().__init__(**fields)
