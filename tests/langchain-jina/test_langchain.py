@@ -154,6 +154,7 @@ def test_the_models_of_langchain_community_are_the_defaults() -> None:
     ("arguments", "error", "message"),
     [
         ({"api_kye": KEY}, JinaArgumentError, "did you mean 'api_key'"),
+        ({"api_key": KEY, "jina_api_key": KEY}, JinaArgumentError, "pass only one of jina_api_key, api_key"),
         ({"timeout": "soon"}, JinaInputError, "timeout must be a number"),
         ({"client": "a client"}, JinaInputError, "client"),
         ({"api_key": 7.5}, JinaInputError, "api_key"),

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from pydantic import PrivateAttr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from ..addresses import LOCAL
@@ -100,7 +101,7 @@ def input_error_from_pydantic(model: Any, error: ValidationError) -> JinaInputEr
     problems = error.errors(include_url=False)
     for problem in problems:
         if problem["type"] == "extra_forbidden":
-            return unknown_argument(owner, str(problem["loc"][-1]), _argument_names(model))
+            return _extra_argument(model, str(problem["loc"][-1]))
     # A union has a problem for each of its types.
     by_argument: dict[str, list[ErrorDetails]] = {}
     for problem in problems:
@@ -150,9 +151,17 @@ def _allowed(problem: ErrorDetails) -> str:
     return _KINDS.get(kind.partition("_")[0], problem["msg"])
 
 
-def _argument_names(model: Any) -> list[str]:
-    """Return the names that a pydantic model takes its fields by, including aliases."""
-    names: list[str] = []
-    for name, field in model.model_fields.items():
-        names += map(str, getattr(field.validation_alias, "choices", [name]))
-    return names
+def _extra_argument(model: Any, name: str) -> JinaArgumentError:
+    """Return the error for an argument that no field takes: an unknown one, or the second name of one."""
+    names = [_argument_names(field_name, field) for field_name, field in model.model_fields.items()]
+    same = next((each for each in names if name in each), None)
+    if same is None:
+        return unknown_argument(model.__name__, name, [each for group in names for each in group])
+    return JinaArgumentError(
+        f"{model.__name__} got {name!r} and another name of the same argument; pass only one of {', '.join(same)}"
+    )
+
+
+def _argument_names(name: str, field: FieldInfo) -> list[str]:
+    """Return the names that a field is passed by, including aliases."""
+    return [str(choice) for choice in getattr(field.validation_alias, "choices", [name])]
