@@ -270,7 +270,8 @@ def test_rows_that_the_service_rejects_fail_and_resume_tries_only_them(
 
 def test_rows_of_a_group_are_embedded_together(jobs: RunJob, tmp_path: Path, server: Recorder) -> None:
     rows = [{"document": f"d{number // 3}", "text": f"chunk {number}"} for number in range(60)]
-    write_lines(tmp_path / "in.jsonl", [*rows[:7], {"document": "d2", "text": None}, *rows[7:]])
+    broken = [{"document": "d2", "text": None}, {"document": ["d2"], "text": "x"}]
+    write_lines(tmp_path / "in.jsonl", [*rows[:7], *broken, *rows[7:]])
     done = jobs("embed", "in.jsonl", "out.parquet", "--group-column", "document")
     assert done.code == 3, done.err
     assert all(sent.body["late_chunking"] for sent in server.sent)
@@ -278,6 +279,8 @@ def test_rows_of_a_group_are_embedded_together(jobs: RunJob, tmp_path: Path, ser
         [row["text"] for row in rows[start : start + 3]] for start in range(0, 60, 3)
     )
     assert len(pq.read_table(tmp_path / "out.parquet")) == 60
+    errors = (tmp_path / "out.parquet.errors.jsonl").read_text()
+    assert "document must be a text or a number, got list" in errors
 
 
 def test_a_document_whose_rows_are_apart_is_an_error(jobs: RunJob, tmp_path: Path) -> None:

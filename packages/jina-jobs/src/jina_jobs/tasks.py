@@ -110,6 +110,8 @@ def key_error(value: Any, column: str) -> str:
     """Return why a value cannot name a row or a document; empty if it can."""
     if value is None:
         return f"{column} is null"
+    if isinstance(value, (list, dict)):
+        return f"{column} must be a text or a number, got {type(value).__name__}"
     if isinstance(value, float) and not abs(value) < _INEXACT:
         # JSON lines have integers of more than 64 bits as floats, of which several share one.
         return f"{column} is {value!r}, a number that floats do not hold exactly: write it as a string"
