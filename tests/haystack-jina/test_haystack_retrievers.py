@@ -12,6 +12,7 @@ from haystack import Document, Pipeline
 from haystack.components.writers import DocumentWriter
 from haystack.document_stores.errors import DuplicateDocumentError
 from haystack.document_stores.types import DuplicatePolicy
+from haystack.errors import FilterError
 from haystack.utils import Secret
 from haystack_integrations.components.embedders.jina import JinaDocumentEmbedder, JinaTextEmbedder
 from haystack_integrations.components.retrievers.jina import JinaEmbeddingRetriever, JinaLateInteractionRetriever
@@ -167,6 +168,7 @@ BITS = Document(content="a", embedding=[0.0, 1.0, 1.0])
         (lambda: JinaDocumentStore().write_documents(DOCUMENTS), JinaInputError, "has no embedding"),
         (lambda: JinaDocumentStore().write_documents([BITS]), JinaInputError, "needs floats, got a vector of zeros"),
         (lambda: JinaDocumentStore().embedding_retrieval([0.0, 1.0, 1.0], 1), JinaInputError, "needs floats"),
+        (lambda: JinaDocumentStore().filter_documents({"page": 1}), FilterError, "'operator' key missing"),
         (lambda: JinaDocumentStore().write_documents("a"), JinaInputError, "list of Documents"),
         (lambda: JinaEmbeddingRetriever("store"), JinaArgumentError, "must be a JinaDocumentStore"),
         (lambda: JinaLateInteractionRetriever("a", topk=1), JinaArgumentError, "did you mean 'top_k'"),

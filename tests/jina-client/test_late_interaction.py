@@ -89,6 +89,7 @@ FLOATS = np.ones((2, 16))
         (lambda: maxsim(FLOATS, [FLOATS.astype(np.int64)]), "int64"),
         (lambda: maxsim(FLOATS.astype(np.uint8), [FLOATS]), "must be floats"),
         (lambda: maxsim(FLOATS * np.nan, [FLOATS]), "queries\\[0\\] must be finite numbers, got a NaN"),
+        (lambda: maxsim([FLOATS] * 2, [FLOATS, FLOATS * np.nan]), "documents\\[1\\] must be finite numbers, got a NaN"),
         (lambda: maxsim([FLOATS, FLOATS[0]], [FLOATS]), "queries\\[1\\]"),
         (lambda: mean_pool([]), "at least one array"),
         (lambda: mean_pool([FLOATS, FLOATS[:, :3]]), "vectors\\[1\\]"),

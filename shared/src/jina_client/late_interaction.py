@@ -39,8 +39,8 @@ def maxsim(queries: Any, documents: Any, *, ranges: Any = None) -> NDArray[np.fl
         float32 of shape ``(documents,)``, or ``(queries, documents)`` for a sequence of queries.
 
     Raises:
-        JinaInputError: an array without tokens, of an invalid shape or with other dimensions; or codes without
-            ``ranges`` that are not bits.
+        JinaInputError: an array without tokens, of an invalid shape, with other dimensions or with a NaN; or codes
+            without ``ranges`` that are not bits.
     """
     single = _is_matrix(queries)
     if not single:
@@ -62,6 +62,10 @@ def maxsim(queries: Any, documents: Any, *, ranges: Any = None) -> NDArray[np.fl
         lengths = [len(matrix) for matrix in matrices[part]]
         best = np.maximum.reduceat(tokens @ block.T, np.cumsum([0, *lengths[:-1]]), axis=1)
         scores[:, part] = np.add.reduceat(best + shift, starts, axis=0)
+    # The scores are far fewer than the numbers of the documents, and a NaN reaches them.
+    finite = np.isfinite(scores).all(axis=0)
+    if not finite.all():
+        raise JinaInputError(f"documents[{finite.argmin()}] must be finite numbers, got a NaN or an infinity")
     return scores[0] if single else scores
 
 

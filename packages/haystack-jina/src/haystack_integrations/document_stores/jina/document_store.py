@@ -90,7 +90,11 @@ class JinaDocumentStore:
 
         :param filters: Filters in Haystack's form; by default all Documents match.
         :returns: The Documents.
+        :raises FilterError: The filters are invalid.
         """
+        if filters:
+            # Raise for invalid filters also if there are no Documents.
+            document_matches_filter(filters, Document())
         documents = map(Document.from_dict, self._folder.payloads())
         return [each for each in documents if not filters or document_matches_filter(filters, each)]
 
