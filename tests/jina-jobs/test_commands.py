@@ -118,6 +118,9 @@ def test_estimate_counts_before_anything_is_sent(jobs: RunJob, tmp_path: Path, s
     assert result["storage_bytes"] == {"float32": 307200, "float16": 153600, "int8": 76800, "binary": 9600}
     assert server.sent == []
     assert "tokens (estimated)" in jobs("estimate", "in.jsonl").out
+    of_tokens = jobs("estimate", "in.jsonl", "--model", "jina-colbert-v2", "--dimensions", 64, "--json").json
+    assert of_tokens["tokens"] > 600
+    assert of_tokens["storage_bytes"] == {"float32": 256 * of_tokens["tokens"], "float16": 128 * of_tokens["tokens"]}
 
 
 def test_models_lists_the_catalog_filtered(jobs: RunJob) -> None:

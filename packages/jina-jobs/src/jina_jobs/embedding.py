@@ -35,6 +35,7 @@ from .tasks import (
 )
 
 ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
+MULTI_VECTOR_ENCODINGS: tuple[Encoding, ...] = ("float32", "float16")
 SCALE = "scale"
 # Documents among which one that comes back is noticed.
 _REMEMBERED = 100_000
@@ -93,7 +94,7 @@ class EmbedTask:
             raise JobUsageError(f"--image-column needs a model that takes images, and {self.model} takes texts only")
         if self.group_column is not None and self.image_column is not None:
             raise JobUsageError("--group-column is for texts: leave --image-column out")
-        if self.gives_multi_vectors and (self.group_column or self.encoding not in ("float32", "float16")):
+        if self.gives_multi_vectors and (self.group_column or self.encoding not in MULTI_VECTOR_ENCODINGS):
             raise JobUsageError(
                 f"{self.model} gives one vector per token: leave --group-column out, and choose --encoding float32 or "
                 "float16"

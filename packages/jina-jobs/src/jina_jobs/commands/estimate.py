@@ -11,7 +11,7 @@ from jina_client import JinaClient, estimate_storage
 from jina_client.integration import find_model, text_tokens
 
 from ..display import duration, print_json, print_table
-from ..embedding import ENCODINGS, EmbedTask
+from ..embedding import ENCODINGS, MULTI_VECTOR_ENCODINGS, EmbedTask
 from ..inputs import Record, open_source
 from . import options as given
 
@@ -55,6 +55,7 @@ def estimate(
         tokens / tokens_per_minute if tokens_per_minute else 0,
     )
     width = dimensions or (known.dimensions if known else 0)
+    vectors, encodings = (tokens, MULTI_VECTOR_ENCODINGS) if task.gives_multi_vectors else (rows, ENCODINGS)
     result: dict[str, Any] = {
         "rows": rows,
         "broken_rows": failed,
@@ -63,7 +64,7 @@ def estimate(
         "minutes": minutes if requests_per_minute or tokens_per_minute else None,
         "price": None if price_per_million_tokens is None else tokens * price_per_million_tokens / 1_000_000,
         "dimensions": width or None,
-        "storage_bytes": {name: estimate_storage(rows, width, name).bytes for name in ENCODINGS} if width else {},
+        "storage_bytes": {name: estimate_storage(vectors, width, name).bytes for name in encodings} if width else {},
     }
     if as_json:
         print_json(result)
