@@ -97,3 +97,13 @@ def test_a_table_whose_name_is_not_utf_8_is_read_and_resumed(jobs: RunJob, tmp_p
     done = jobs("embed", name, name)
     assert done.code == 2
     assert r"the name of the output \udce4.jsonl is not valid UTF-8" in done.err
+
+
+def test_kept_objects_that_are_all_empty_become_strings_in_parquet(jobs: RunJob, tmp_path: Path) -> None:
+    rows = [{"text": "one", "meta": {}, "deep": [{"a": {}}]}, {"text": "two", "meta": None, "deep": []}]
+    write_lines(tmp_path / "in.jsonl", rows)
+    done = jobs("embed", "in.jsonl", "out.parquet", "--keep", "meta", "--keep", "deep")
+    assert done.code == 0, done.err
+    table = pq.read_table(tmp_path / "out.parquet")
+    assert table["meta"].to_pylist() == ["{}", None]
+    assert table["deep"].to_pylist() == ['[{"a":{}}]', "[]"]

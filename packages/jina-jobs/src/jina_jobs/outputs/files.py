@@ -78,6 +78,8 @@ class FileOutput:
     def finish(self, schema: pa.Schema | None, batches: Iterable[pa.RecordBatch], count: int) -> list[dict[str, Any]]:
         """Write the file under a temporary name, then rename it."""
         own = schema or pa.schema([("row", pa.int64()), ("id", pa.int64()), (VECTOR, pa.list_(pa.float32()))])
+        if self.state.suffix == ".parquet":
+            own = pa.schema([field if _has_fields(field.type) else pa.field(field.name, pa.string()) for field in own])
         parts = (without_row(converted(batch, own)) for batch in batches)
         shown = own.remove(own.get_field_index("row"))
         with ExitStack() as stack:
@@ -142,6 +144,13 @@ def _replaced(path: Path) -> Iterator[_Hashing]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _has_fields(kind: pa.DataType) -> bool:
+    """Return whether all structs of a type have fields. Parquet has no type for others, such as empty JSON objects."""
+    if not pa.types.is_nested(kind):
+        return True
+    return kind.num_fields > 0 and all(_has_fields(kind.field(index).type) for index in range(kind.num_fields))
 
 
 def _write_parquet(file: _Hashing, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
