@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 from job_runs import RunJob, write_lines
 from loopback import Answer, Recorder, Sent, right_answer
 
@@ -107,3 +108,22 @@ def test_kept_objects_that_are_all_empty_become_strings_in_parquet(jobs: RunJob,
     table = pq.read_table(tmp_path / "out.parquet")
     assert table["meta"].to_pylist() == ["{}", None]
     assert table["deep"].to_pylist() == ['[{"a":{}}]', "[]"]
+
+
+def test_a_csv_line_with_a_misplaced_quote_fails_alone(jobs: RunJob, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text('id,text\n1,one\n2,"two" or 2\n3,"say ""three"""\n4,"four\n')
+    done = jobs("embed", "in.csv", "out.parquet", "--id-column", "id")
+    assert done.code == 3, done.err
+    assert pq.read_table(tmp_path / "out.parquet")["id"].to_pylist() == ["1", "3"]
+    failures = _failures(tmp_path / "out.parquet.errors.jsonl")
+    assert [failure["place"] for failure in failures] == ["in.csv:3", "in.csv:5"]
+    assert all("a quote that is not closed" in failure["error"] for failure in failures)
+
+
+@pytest.mark.parametrize("rest", ["3,three\n", '3,"three"\n'])
+def test_a_quote_that_takes_other_rows_is_an_error_that_names_the_line(jobs: RunJob, tmp_path: Path, rest: str) -> None:
+    (tmp_path / "in.csv").write_text(f'id,text\n1,one\n2,"two\n{rest}')
+    done = jobs("embed", "in.csv", "out.parquet")
+    assert done.code == 1
+    assert "in.csv cannot be read after line 2" in done.err
+    assert "a quote that is not closed" in done.err

@@ -149,17 +149,38 @@ def _distinct(names: list[str], file: InputFile) -> list[str]:
 def _separated(stream: IO[bytes], kind: str, file: InputFile) -> Iterator[RawRow]:
     csv.field_size_limit(_LONGEST_FIELD)
     text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
-    reader = csv.reader(text, delimiter="\t" if kind == "tsv" else ",")
+    # Strict, because a quote that is not closed would otherwise take the rows up to the next quote into its field.
+    reader = csv.reader(text, delimiter="\t" if kind == "tsv" else ",", strict=True)
     names = _first_line(reader, file)
-    for fields in reader:
-        if not fields:
+    for fields, error in _csv_rows(reader):
+        if error:
+            yield None, error, reader.line_num
+        elif not fields:
             continue
-        if len(fields) == len(names):
+        elif len(fields) == len(names):
             yield dict(zip(names, fields, strict=True)), "", reader.line_num
         else:
             line_text = _shown(",".join(fields).encode("utf-8", "replace"))
             yield None, f"the line has {len(fields)} fields and the header {len(names)}: {line_text}", reader.line_num
     text.detach()
+
+
+def _csv_rows(reader: Any) -> Iterator[tuple[list[str], str]]:
+    """Yield the fields of each row of a CSV reader, and why they cannot be read; empty if they can.
+
+    Raises:
+        csv.Error: the row that cannot be read has several lines, which may be rows that a quote has taken.
+    """
+    while True:
+        before = reader.line_num
+        try:
+            yield next(reader), ""
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if reader.line_num > before + 1:
+                raise
+            yield [], f"the line has a quote that is not closed, or text after the closing one ({error})"
 
 
 def _shown(content: bytes) -> str:
