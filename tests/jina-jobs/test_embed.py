@@ -7,6 +7,7 @@ import gzip
 import itertools
 import json
 import lzma
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from jina_jobs.errors import JobError
+from jina_jobs.inputs import open_source
 from jina_jobs.inputs.files import InputFile
 from jina_jobs.inputs.tables import columns_of, rows_of
 from job_runs import RunJob, texts, write_lines
@@ -128,6 +130,17 @@ def test_a_table_with_two_columns_of_one_name_is_an_error(tmp_path: Path, kind: 
     read = columns_of if kind != "stdin" else lambda file: list(rows_of(file, (), lambda size: None))
     with pytest.raises(JobError, match=f"in.{kind} names the column 'text' twice"):
         read(InputFile(path, kind, 0))
+
+
+def test_times_of_parquet_are_read_in_microseconds(tmp_path: Path) -> None:
+    times = {"at": pa.array([1_001], pa.timestamp("ns", "UTC")), "took": pa.array([2_002], pa.duration("ns"))}
+    pq.write_table(pa.table({**times, "text": ["a"]}), tmp_path / "in.parquet")
+    source = open_source(str(tmp_path / "in.parquet"), ["text", "at", "took"])
+    (record,) = source.records()
+    # Not the classes of pandas, which are subclasses.
+    assert [type(value) for value in record.values.values()] == [str, datetime, timedelta]
+    assert (record.values["at"].microsecond, record.values["took"].microseconds) == (1, 2)
+    assert [str(kind) for kind in source.types.values()] == ["string", "timestamp[us, tz=UTC]", "duration[us]"]
 
 
 def test_a_pattern_reads_many_files_in_order_of_their_names(jobs: RunJob, tmp_path: Path) -> None:

@@ -56,9 +56,9 @@ def columns_of(file: InputFile) -> list[str] | None:
 
 
 def parquet_schema(file: InputFile) -> pa.Schema:
-    """Return the types of the columns of a Parquet file."""
+    """Return the types of the columns of a Parquet file, as they are read: times in microseconds."""
     try:
-        return pq.read_schema(file.path)
+        return _in_microseconds(pq.read_schema(file.path))
     except (pa.ArrowException, OSError) as error:
         raise JobError(f"{file.path} is not a readable Parquet file: {error}") from error
 
@@ -76,13 +76,27 @@ def _parquet(file: InputFile, columns: Sequence[str], on_read: Callable[[int], N
     place = 0
     with pq.ParquetFile(file.path) as content:
         share = file.size / max(1, content.metadata.num_rows)
-        fields = content.schema_arrow
+        fields = _in_microseconds(content.schema_arrow)
+        convert = fields != content.schema_arrow
         large = any(_may_be_large(fields.field(name).type) for name in columns or fields.names)
         for batch in content.iter_batches(_LARGE_ROWS if large else _PARQUET_ROWS, columns=list(columns) or None):
             on_read(int(share * len(batch)))
+            if convert:
+                types = pa.schema([fields.field(name) for name in batch.schema.names])
+                batch = batch.cast(types, safe=False)
             for values in batch.to_pylist():
                 place += 1
                 yield values, "", place
+
+
+def _in_microseconds(schema: pa.Schema) -> pa.Schema:
+    """Return a schema without times in nanoseconds, which Python has only with pandas."""
+    for index, field in enumerate(schema):
+        if pa.types.is_timestamp(field.type) and field.type.unit == "ns":
+            schema = schema.set(index, field.with_type(pa.timestamp("us", field.type.tz)))
+        elif pa.types.is_duration(field.type) and field.type.unit == "ns":
+            schema = schema.set(index, field.with_type(pa.duration("us")))
+    return schema
 
 
 def _may_be_large(kind: pa.DataType) -> bool:
