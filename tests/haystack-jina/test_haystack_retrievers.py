@@ -150,6 +150,23 @@ def test_the_writer_keeps_the_last_of_equal_ids(tmp_path: Path) -> None:
     assert document.meta == {"page": 2}
 
 
+@pytest.mark.parametrize(
+    ("make", "names"),
+    [
+        (JinaDocumentStore, ["path", "model", "stored", "read_only"]),
+        (JinaLateInteractionWriter, ["path", "model", "model_name", "dimensions", "stored", "first_stage"]),
+        (JinaLateInteractionRetriever, ["path", "model", "model_name", "dimensions", "read_only"]),
+    ],
+)
+def test_an_attribute_that_the_index_depends_on_cannot_change(make: Any, names: list[str]) -> None:
+    user = make("folder")
+    for name in names:
+        with pytest.raises(JinaInputError, match=f"{name} cannot change, .* make a new {make.__name__}"):
+            setattr(user, name, getattr(user, name))
+    user.top_k = 3
+    assert user.top_k == 3
+
+
 def test_haystack_filters_work() -> None:
     store = JinaDocumentStore()
     store.write_documents(embedded(*DOCUMENTS))

@@ -11,6 +11,7 @@ from jina_client import AsyncJinaClient, JinaArgumentError, JinaClient, JinaInpu
 from jina_index import IndexFileError
 from langchain_classic.embeddings import CacheBackedEmbeddings
 from langchain_core.documents import Document
+from langchain_core.runnables import ConfigurableField
 from langchain_core.stores import InMemoryByteStore
 from langchain_jina import JinaEmbeddings, JinaLateInteractionRetriever, JinaRetriever
 from langchain_tests.integration_tests import RetrieversIntegrationTests
@@ -181,6 +182,29 @@ def test_a_read_only_retriever_changes_nothing(make: Any, tmp_path: Path, monkey
         asyncio.run(reader.aadd_documents(DOCUMENTS))
     with pytest.raises(JinaInputError, match="read-only"):
         make(path=tmp_path / "new", read_only=True).add_documents(DOCUMENTS)
+
+
+@BOTH
+def test_a_field_that_the_index_depends_on_cannot_change(make: Any, tmp_path: Path) -> None:
+    retriever = make(k=1)
+    retriever.add_documents(DOCUMENTS)
+    changes = {"path": tmp_path, "stored": "int8", "read_only": True}
+    changes |= {"embeddings": EMBEDDINGS} if make is dense else {"model": "a", "dimensions": 64, "first_stage": "bits"}
+    for name, value in changes.items():
+        with pytest.raises(JinaInputError, match=f"{name} cannot change, because the index depends on it"):
+            setattr(retriever, name, value)
+        with pytest.raises(JinaInputError, match=f"{name} cannot change, because the index depends on it"):
+            retriever.model_copy(update={name: value})
+    assert len(retriever.model_copy(update={"k": 2}).invoke("baking")) == 2
+    retriever.k = 3
+    assert len(retriever.invoke("baking")) == 3
+
+
+def test_a_configured_retriever_uses_the_same_path(tmp_path: Path) -> None:
+    retriever = dense(path=tmp_path / "index", k=1)
+    retriever.add_documents(DOCUMENTS)
+    configurable = retriever.configurable_fields(k=ConfigurableField("k"))
+    assert len(configurable.invoke("baking", {"configurable": {"k": 2}})) == 2
 
 
 @pytest.mark.parametrize("encoding", ["binary", "ubinary"])

@@ -123,6 +123,13 @@ def test_invalid_arguments_are_rejected(make: Any) -> None:
     assert make().retrieve("a question to nothing") == []
 
 
+def test_the_embedding_model_of_an_index_cannot_change() -> None:
+    retriever = dense()
+    assert retriever.embed_model is EMBEDDING
+    with pytest.raises(AttributeError, match="embed_model"):
+        retriever.embed_model = MockEmbedding(8)  # type: ignore[misc]
+
+
 def test_a_clustered_index_searches_nprobe_cells() -> None:
     retriever = dense(similarity_top_k=2, oversampling=1, nprobe=1)
     with pytest.raises(JinaInputError, match="nothing was added yet"):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Self, TypedDict
 from uuid import uuid4
 
 from jina_client import JinaInputError
@@ -39,20 +39,23 @@ class RetrieverOptions(TypedDict, total=False):
 
 
 class DocumentRetriever(BaseRetriever):
-    """The parts that both retrievers share. A subclass returns the index folder and the encoder."""
+    """The parts that both retrievers share. A subclass returns the index folder and the encoder.
+
+    The fields that the index depends on are frozen: others may change between two calls.
+    """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", protected_namespaces=())
 
-    path: str | Path | None = None
+    path: str | Path | None = Field(default=None, frozen=True)
     """The index folder, made when the first documents are added; by default a temporary one."""
     k: int = Field(default=4, ge=1)
     """The number of documents to return. ``retriever.invoke(query, k=…)`` overrides it for one query."""
     oversampling: float = Field(default=OVERSAMPLING, ge=1)
     """The number of candidates per result that the first stage chooses."""
-    stored: StoredPrecision | None = None
+    stored: StoredPrecision | None = Field(default=None, frozen=True)
     """The precision of the stored vectors; by default ``int16`` for one vector per document, ``int8`` for one per
     token."""
-    read_only: bool = False
+    read_only: bool = Field(default=False, frozen=True)
     """Reject changes. Several processes may have one ``path`` open that way, or one process for writing."""
 
     _folder: IndexFolder = PrivateAttr()
@@ -63,6 +66,32 @@ class DocumentRetriever(BaseRetriever):
         except ValidationError as error:
             raise input_error_from_pydantic(type(self), error) from None
         self._folder = self._make_folder()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a field that the index does not depend on; the others raise an error."""
+        self._reject_fixed(name)
+        super().__setattr__(name, value)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy that shares the index.
+
+        Args:
+            update: new values of fields that the index does not depend on, such as ``k``.
+            deep: whether to copy the values of fields too.
+
+        Raises:
+            JinaInputError: a new value of a field that the index depends on, such as ``path``.
+        """
+        self._reject_fixed(*update or ())
+        return super().model_copy(update=update, deep=deep)
+
+    @classmethod
+    def _reject_fixed(cls, *names: str) -> None:
+        for name in names:
+            if name in cls.model_fields and cls.model_fields[name].frozen:
+                raise JinaInputError(
+                    f"{name} cannot change, because the index depends on it; make a new {cls.__name__}"
+                )
 
     def add_documents(self, documents: Sequence[Document]) -> list[str]:
         """Embed and add documents, which are on disk when the method returns.

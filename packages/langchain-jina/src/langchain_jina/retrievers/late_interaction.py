@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from jina_client.integration import ConnectionOptions, check_multi_vector_embedder
 from jina_index import FirstStage, IndexFolder, LateInteractionEncoder, MultiVectorIndex, VectorEncoder
 from langchain_core.documents import Document
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from ..connection import CLASSES, LangChainFields, LangChainOptions
 from .base import DocumentRetriever, RetrieverOptions
@@ -32,8 +32,9 @@ class JinaLateInteractionRetriever(LangChainFields, DocumentRetriever):
     """Retrieve documents by late interaction: pooled vectors in memory choose candidates, MaxSim ranks them.
 
     Besides its own fields the class takes the connection options of every Jina component: ``api_key``, ``base_url``,
-    ``timeout``, ``max_retries``, ``client`` and so on. LangChain does not serialize the retriever, because its data
-    is in a folder.
+    ``timeout``, ``max_retries``, ``client`` and so on. ``model``, ``dimensions``, ``path``, ``first_stage``, ``stored``
+    and ``read_only`` cannot change, because the index depends on them. LangChain does not serialize the retriever,
+    because its data is in a folder.
 
     Example:
         >>> from langchain_core.documents import Document
@@ -48,11 +49,11 @@ class JinaLateInteractionRetriever(LangChainFields, DocumentRetriever):
         IndexFileError: damaged files, or files that another process has open.
     """
 
-    model: str = "jina-colbert-v2"
+    model: str = Field(default="jina-colbert-v2", frozen=True)
     """The id of a late-interaction model, which returns one vector per token."""
-    dimensions: int | None = None
+    dimensions: int | None = Field(default=None, frozen=True)
     """The length of the vectors (Matryoshka); by default the model's full length."""
-    first_stage: FirstStage = "float"
+    first_stage: FirstStage = Field(default="float", frozen=True)
     """The precision of the pooled vectors in memory. Bits take 1/32 of it and have a lower recall."""
 
     if TYPE_CHECKING:

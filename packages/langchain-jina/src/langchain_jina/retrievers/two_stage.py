@@ -24,6 +24,8 @@ class JinaRetrieverOptions(RetrieverOptions, total=False):
 class JinaRetriever(DocumentRetriever):
     """Retrieve documents in two stages: one bit per dimension chooses candidates, the stored vectors rank them.
 
+    ``embeddings``, ``path``, ``stored`` and ``read_only`` cannot change, because the index depends on them.
+
     Example:
         >>> from langchain_core.documents import Document
         >>> from langchain_jina import JinaEmbeddings, JinaRetriever
@@ -39,7 +41,7 @@ class JinaRetriever(DocumentRetriever):
         IndexFileError: damaged files, or files that another process has open.
     """
 
-    embeddings: Embeddings
+    embeddings: Embeddings = Field(frozen=True)
     """The embedding model. It must return floats, because the index ranks with them; bits (``embedding_type``) raise an
     error."""
     nprobe: int | None = Field(default=None, ge=1)

@@ -1,4 +1,4 @@
-"""The names of jina-index that components use, and the error that says how to install it."""
+"""The names of jina-index that components use, the error that says how to install it, and a base class for them."""
 
 try:
     from jina_index import (
@@ -20,6 +20,10 @@ except ModuleNotFoundError as error:
         "pip install jina-index, or in a checkout pip install ./shared ./packages/jina-index"
     ) from error
 
+from typing import Any
+
+from jina_client import JinaInputError
+
 __all__ = [
     "OVERSAMPLING",
     "BinaryIndex",
@@ -27,7 +31,22 @@ __all__ = [
     "Hit",
     "IndexFolder",
     "IndexRetriever",
+    "IndexUser",
     "LateInteractionEncoder",
     "MultiVectorIndex",
     "StoredPrecision",
 ]
+
+_FIXED = frozenset({"path", "model", "model_name", "dimensions", "stored", "first_stage", "read_only"})
+
+
+class IndexUser:
+    """A class with an index folder, whose attributes that the index depends on cannot change."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute that the index does not depend on; the others raise an error."""
+        if name in _FIXED and "_folder" in vars(self):
+            raise JinaInputError(
+                f"{name} cannot change, because the index depends on it; make a new {type(self).__name__}"
+            )
+        super().__setattr__(name, value)

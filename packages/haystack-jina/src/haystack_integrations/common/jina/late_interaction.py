@@ -10,10 +10,18 @@ from jina_client.integration import ConnectionOptions, check_multi_vector_embedd
 
 from .component import JinaComponent
 from .connection import CLASSES, ComponentConnection
-from .index import FirstStage, IndexFolder, IndexRetriever, LateInteractionEncoder, MultiVectorIndex, StoredPrecision
+from .index import (
+    FirstStage,
+    IndexFolder,
+    IndexRetriever,
+    IndexUser,
+    LateInteractionEncoder,
+    MultiVectorIndex,
+    StoredPrecision,
+)
 
 
-class LateInteractionComponent(JinaComponent):
+class LateInteractionComponent(IndexUser, JinaComponent):
     """A component with a late-interaction model and the folder of a multi-vector index."""
 
     def _set_up(

@@ -11,12 +11,19 @@ from haystack import Document, default_from_dict, default_to_dict
 from haystack.document_stores.errors import DuplicateDocumentError
 from haystack.document_stores.types import DuplicatePolicy
 from haystack.utils.filters import document_matches_filter
-from haystack_integrations.common.jina.index import OVERSAMPLING, BinaryIndex, Hit, IndexFolder, StoredPrecision
+from haystack_integrations.common.jina.index import (
+    OVERSAMPLING,
+    BinaryIndex,
+    Hit,
+    IndexFolder,
+    IndexUser,
+    StoredPrecision,
+)
 from jina_client import JinaInputError
 from jina_client.integration import known_arguments
 
 
-class JinaDocumentStore:
+class JinaDocumentStore(IndexUser):
     """Store Documents with embeddings in a folder, and search them in two stages: bits first, then the vectors.
 
     The store is not a database: only `filter_documents`, which reads all Documents, has filters; a search has none.

@@ -68,17 +68,22 @@ class JinaRetriever(NodeRetriever):
         callback_manager: CallbackManager | None = None,
         verbose: bool = False,
     ) -> None:
-        self.embed_model = embed_model or Settings.embed_model
-        if not isinstance(self.embed_model, BaseEmbedding):
+        self._embed_model = embed_model or Settings.embed_model
+        if not isinstance(self._embed_model, BaseEmbedding):
             raise JinaArgumentError(
-                f"embed_model must be an embedding, got {type(self.embed_model).__name__}; pass a JinaEmbedding"
+                f"embed_model must be an embedding, got {type(self._embed_model).__name__}; pass a JinaEmbedding"
             )
-        require_float_embedder(self.embed_model)
+        require_float_embedder(self._embed_model)
         self.nprobe = nprobe
         folder = IndexFolder(
-            BinaryIndex, path, model=embedder_model(self.embed_model), read_only=read_only, stored=stored
+            BinaryIndex, path, model=embedder_model(self._embed_model), read_only=read_only, stored=stored
         )
         super().__init__(folder, similarity_top_k, oversampling, callback_manager, verbose)
+
+    @property
+    def embed_model(self) -> BaseEmbedding:
+        """The embedding model, which cannot change, because the index holds its vectors."""
+        return self._embed_model
 
     def cluster(self, nlist: int | None = None) -> None:
         """Divide the nodes into IVF cells, for ``nprobe``.
@@ -98,7 +103,7 @@ class JinaRetriever(NodeRetriever):
         return self.similarity_top_k, self.oversampling, self.nprobe
 
     def _encoder(self) -> VectorEncoder:
-        return _EmbedModelEncoder(self.embed_model)
+        return _EmbedModelEncoder(self._embed_model)
 
 
 class _EmbedModelEncoder:
