@@ -168,6 +168,16 @@ def test_a_folder_of_texts_has_a_row_for_each_file(jobs: RunJob, tmp_path: Path)
     assert "cannot be read as UTF-8" in failure["error"]
 
 
+def test_an_ending_in_capitals_is_the_same_format(jobs: RunJob, tmp_path: Path) -> None:
+    write_lines(tmp_path / "in.jsonl", ROWS[:3])
+    for name in ("out.PARQUET", "out.NPY", "out.JSONL.GZ"):
+        assert jobs("embed", "in.jsonl", name).code == 0
+    assert len(pq.read_table(tmp_path / "out.PARQUET")) == 3
+    np.testing.assert_array_equal(np.load(tmp_path / "out.NPY"), _expected(ROWS[:3]))
+    assert len((tmp_path / "out.ids.jsonl").read_text().splitlines()) == 3
+    assert len(gzip.decompress((tmp_path / "out.JSONL.GZ").read_bytes()).splitlines()) == 3
+
+
 @pytest.mark.parametrize("encoding", ["float32", "float16", "int8", "binary"])
 @pytest.mark.parametrize("output", ["out.parquet", "out.npy", "out.jsonl.gz"])
 def test_every_encoding_is_written_to_every_format(jobs: RunJob, tmp_path: Path, encoding: str, output: str) -> None:

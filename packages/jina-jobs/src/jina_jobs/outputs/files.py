@@ -37,6 +37,7 @@ class FileOutput:
 
     def __init__(self, path: Path) -> None:
         self.state = path
+        self._suffix = path.suffix.lower()
         self._facts: dict[str, Any] = {}
 
     def accept(self, encoding: Encoding) -> Encoding:
@@ -59,9 +60,9 @@ class FileOutput:
     def start(self, facts: Mapping[str, Any]) -> None:
         """Check that the folder can be written."""
         self._facts = {name: value for name, value in facts.items() if value is not None}
-        if self.state.suffix == ".npy" and "encoding" not in facts:
+        if self._suffix == ".npy" and "encoding" not in facts:
             raise JobUsageError(f"the output {self.state} is for vectors: choose .parquet or .jsonl")
-        if self.state.suffix == ".npy" and facts.get("multi_vectors"):
+        if self._suffix == ".npy" and facts.get("multi_vectors"):
             raise JobUsageError(f"the output {self.state} has one vector per row: choose .parquet or .jsonl")
         if self.state.is_dir():
             raise JobError(f"the output {self.state} is a folder: pass the name of a file")
@@ -78,18 +79,18 @@ class FileOutput:
     def finish(self, schema: pa.Schema | None, batches: Iterable[pa.RecordBatch], count: int) -> list[dict[str, Any]]:
         """Write the file under a temporary name, then rename it."""
         own = schema or pa.schema([("row", pa.int64()), ("id", pa.int64()), (VECTOR, pa.list_(pa.float32()))])
-        if self.state.suffix == ".parquet":
+        if self._suffix == ".parquet":
             own = pa.schema([field if _has_fields(field.type) else pa.field(field.name, pa.string()) for field in own])
         parts = (without_row(converted(batch, own)) for batch in batches)
         shown = own.remove(own.get_field_index("row"))
         with ExitStack() as stack:
             files = [stack.enter_context(_replaced(path)) for path in self._paths()]
-            if self.state.suffix == ".npy":
+            if self._suffix == ".npy":
                 _write_numpy(files[0], files[1], shown, parts, count)
-            elif self.state.suffix == ".parquet":
+            elif self._suffix == ".parquet":
                 _write_parquet(files[0], shown.with_metadata({"jina_jobs": orjson.dumps(self._facts)}), parts)
             else:
-                _write_lines(files[0], parts, compress=self.state.suffix == ".gz")
+                _write_lines(files[0], parts, compress=self._suffix == ".gz")
         return [
             {"path": str(path), "bytes": file.size, "sha256": file.digest.hexdigest()}
             for path, file in zip(self._paths(), files, strict=True)
@@ -100,7 +101,7 @@ class FileOutput:
 
     def _paths(self) -> list[Path]:
         ids = self.state.with_name(self.state.stem + _IDS)
-        return [self.state, ids] if self.state.suffix == ".npy" else [self.state]
+        return [self.state, ids] if self._suffix == ".npy" else [self.state]
 
 
 class _Hashing(io.RawIOBase):
