@@ -219,7 +219,10 @@ def _current_call() -> SpannedCall | None:
 
 def _failure(error: BaseException | None) -> Attributes:
     """Return ``error.type``; nothing without an error, or for a stream that the caller did not read to its end."""
-    return {} if error is None or isinstance(error, GeneratorExit) else {names.ERROR: names.error_type(error)}
+    # A loop that stops cancels the end of a stream too.
+    if error is None or isinstance(error, GeneratorExit) or isinstance(error.__context__, GeneratorExit):
+        return {}
+    return {names.ERROR: names.error_type(error)}
 
 
 def _end(span: Span, failure: Attributes) -> None:

@@ -83,6 +83,8 @@ class AiohttpTransport:
         current = self._sessions.pop(asyncio.get_running_loop(), None)
         if current is not None:
             await current.close()
+            # A stream that the caller has left begins to end now, before a loop that stops cancels it.
+            await asyncio.sleep(0)
 
     async def _session_of_loop(self) -> _LoopSession:
         loop = asyncio.get_running_loop()
