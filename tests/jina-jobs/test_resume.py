@@ -189,6 +189,22 @@ def test_an_output_that_exists_is_not_touched(jobs: RunJob, tmp_path: Path, serv
     assert "was started before and is complete" in done.err
 
 
+@pytest.mark.parametrize("gone", ["out.npy", "out.ids.jsonl"])
+def test_a_complete_job_whose_output_is_gone_is_an_error(
+    jobs: RunJob, tmp_path: Path, server: Recorder, gone: str
+) -> None:
+    write_lines(tmp_path / "in.jsonl", texts(3))
+    assert jobs("embed", "in.jsonl", "out.npy").code == 0
+    (tmp_path / gone).unlink()
+    server.sent.clear()
+    done = jobs("embed", "in.jsonl", "out.npy", "--resume")
+    assert done.code == 1
+    assert f"its output {gone} is gone" in done.err
+    assert "--overwrite" in done.err
+    assert server.sent == []
+    assert jobs("embed", "in.jsonl", "out.npy", "--overwrite").code == 0
+
+
 SMALL_DISK = """
 import resource, signal, sys
 from jina_jobs.cli import main

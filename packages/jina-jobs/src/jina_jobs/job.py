@@ -176,6 +176,7 @@ class JobRun:
         async with client:
             manifest = self._open_manifest()
             if manifest.status == "complete":
+                _check_files(manifest)
                 shutil.rmtree(self._journal_path, ignore_errors=True)
                 self.summary.status = manifest.status
                 for name, count in manifest.counts.items():
@@ -331,6 +332,20 @@ class JobRun:
 
 def _beside(path: Path, ending: str) -> Path:
     return path.with_name(path.name + ending)
+
+
+def _check_files(manifest: Manifest) -> None:
+    """Check that the files of a complete job are still there.
+
+    Raises:
+        JobError: one is not.
+    """
+    for file in manifest.files:
+        if "path" in file and not Path(file["path"]).exists():
+            raise JobError(
+                f"the job is complete, and its output {file['path']} is gone since: restore the file, or start again "
+                "with --overwrite"
+            )
 
 
 def _without_secrets(url: str) -> str:
