@@ -259,9 +259,13 @@ def test_on_error_stop_ends_at_the_first_bad_row_and_resume_goes_on(jobs: RunJob
     done = jobs("embed", "in.jsonl", "out.parquet", "--on-error", "stop")
     assert done.code == 1
     assert "row 10 (in.jsonl:11) failed: text is null" in done.err
+    assert "--resume --on-error skip, or correct the input and start again with --overwrite" in done.err
     assert not (tmp_path / "out.parquet").exists()
-    assert jobs("embed", "in.jsonl", "out.parquet", "--resume").code == 3
+    assert jobs("embed", "in.jsonl", "out.parquet", "--resume", "--on-error", "skip").code == 3
     assert len(pq.read_table(tmp_path / "out.parquet")) == 20
+    write_lines(tmp_path / "in.jsonl", ROWS[:21])
+    assert jobs("embed", "in.jsonl", "out.parquet", "--overwrite", "--on-error", "stop").code == 0
+    assert len(pq.read_table(tmp_path / "out.parquet")) == 21
 
 
 def test_rows_that_the_service_rejects_fail_and_resume_tries_only_them(

@@ -218,8 +218,8 @@ class JobRun:
                     for row in outcome.rows:
                         if row.error:
                             raise JobStoppedError(
-                                f"row {row.number} ({row.place}) failed: {row.error}. Correct it and pass --resume, "
-                                "or leave such rows out with --on-error skip"
+                                f"row {row.number} ({row.place}) failed: {row.error}. Leave such rows out with "
+                                "--resume --on-error skip, or correct the input and start again with --overwrite"
                             )
                 await self._deliver(journal)
         await self._deliver(journal, all_of_them=True)
