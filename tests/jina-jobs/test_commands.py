@@ -12,6 +12,7 @@ import pytest
 import warm
 from job_runs import RunJob, texts, write_lines
 from loopback import Answer, Recorder, Sent, ranking
+from pictures import encoded
 
 
 def _labels(sent: Sent) -> Answer:
@@ -121,6 +122,19 @@ def test_estimate_counts_before_anything_is_sent(jobs: RunJob, tmp_path: Path, s
     of_tokens = jobs("estimate", "in.jsonl", "--model", "jina-colbert-v2", "--dimensions", 64, "--json").json
     assert of_tokens["tokens"] > 600
     assert of_tokens["storage_bytes"] == {"float32": 256 * of_tokens["tokens"], "float16": 128 * of_tokens["tokens"]}
+
+
+def test_estimate_names_the_rows_that_it_cannot_count(jobs: RunJob, tmp_path: Path) -> None:
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media" / "a.png").write_bytes(encoded("red"))
+    (tmp_path / "media" / "b.pdf").write_bytes(b"%PDF-1.4 one %%EOF")
+    command = ["estimate", "media", "--image-column", "image", "--model"]
+    result = jobs(*command, "jina-embeddings-v4", "--json").json
+    assert (result["rows"], result["tokens"], result["uncounted_rows"], result["requests"]) == (2, 40, 1, 1)
+    assert result["uncounted_reason"] == "media/b.pdf is a pdf: no formula is published for its tokens"
+    done = jobs(*command, "my-model")
+    assert done.code == 0, done.err
+    assert "Tokens, time and price leave out 2 of 2 rows: the catalog has no model 'my-model'" in done.out
 
 
 def test_models_lists_the_catalog_filtered(jobs: RunJob) -> None:
