@@ -91,7 +91,7 @@ def as_array(values: Sequence[Any], kind: pa.DataType | None = None) -> pa.Array
 
 
 def is_unicode(value: Any) -> bool:
-    """Return whether a value is not a string with bytes that are not valid UTF-8, as in file names and CSV files."""
+    """Return False for a string with bytes that are not valid UTF-8, which names of files and CSV fields may have."""
     return not isinstance(value, str) or printable(value) == value
 
 
