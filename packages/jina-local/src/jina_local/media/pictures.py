@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import io
 from typing import Any
 
@@ -41,6 +40,8 @@ class TextReader:
         from .. import runtime
 
         runtime.disable_spinning()
+        from rapidocr import RapidOCR
+
         settings = {
             # Upside-down text is too rare for a third network on every line.
             "Global.use_cls": False,
@@ -53,7 +54,7 @@ class TextReader:
             # One line at a time: a batch of long lines takes several times the memory.
             "Rec.rec_batch_num": 1,
         }
-        self._read: Any = _import_rapidocr()(params=settings)
+        self._read: Any = RapidOCR(params=settings)
 
     def text_of(self, picture: Any) -> str:
         """Return the lines of text in a ``PIL.Image``, from top to bottom.
@@ -73,19 +74,6 @@ class TextReader:
                 "with text"
             )
         return text
-
-
-def _import_rapidocr() -> Any:
-    """Import rapidocr, and let it read its table of models once: it reads it twice, which takes 0.2 s each time."""
-    from omegaconf import OmegaConf
-
-    load = OmegaConf.load
-    OmegaConf.load = staticmethod(functools.cache(load))  # type: ignore[method-assign]
-    try:
-        from rapidocr import RapidOCR
-    finally:
-        OmegaConf.load = staticmethod(load)  # type: ignore[method-assign]
-    return RapidOCR
 
 
 def decode_for_reading(data: bytes) -> Any:
