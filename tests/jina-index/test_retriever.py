@@ -158,6 +158,8 @@ def test_a_read_only_index_embeds_nothing_for_documents(tmp_path: Path) -> None:
     [
         ([0, 0], [None, None], "ids holds 0 twice"),
         ([0, 1], [None, {"score": np.float32(1)}], r"payloads\[1\] is not a JSON value"),
+        ([0, 1], [None, {"score": [1, {"a": float("nan")}]}], r"payloads\[1\] holds a NaN or an infinity"),
+        ([0, 1], [{"a": None}, float("inf")], r"payloads\[1\] holds a NaN or an infinity"),
         ([0, 1], [None, {1: "a"}], r"payloads\[1\] is not a JSON value"),
         ([0], [None], "1 ids, 2 documents and 1 payloads"),
     ],

@@ -66,7 +66,7 @@ class BinaryIndex(BaseIndex):
         Args:
             ids: a string or an integer of 64 bits per vector.
             vectors: numbers of shape ``(n, dims)``.
-            payloads: a JSON value per vector, which searches return with it.
+            payloads: a JSON value per vector, which searches return with it. Datetimes become strings in ISO format.
             replace: whether to replace vectors with the same ids. By default such an id is an error.
 
         Raises:

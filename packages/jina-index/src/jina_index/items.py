@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -101,7 +102,7 @@ def _text(id: Id) -> bytes:
 
 
 def to_json(payload: Any, name: str) -> bytes | None:
-    """Return a payload as JSON; ``None`` stays ``None``.
+    """Return a payload as JSON; ``None`` stays ``None``. Datetimes, UUIDs and enums become what orjson makes of them.
 
     Args:
         payload: the value to encode.
@@ -113,11 +114,29 @@ def to_json(payload: Any, name: str) -> bytes | None:
     if payload is None:
         return None
     try:
-        return orjson.dumps(payload)
+        content = orjson.dumps(payload)
     except (TypeError, ValueError) as error:
         raise JinaInputError(
             f"{name} is not a JSON value: {error}. Pass strings, numbers, booleans, None, and lists and dicts of these"
         ) from None
+    # orjson writes a NaN as null.
+    if b"null" in content and _has_nan([payload]):
+        raise JinaInputError(f"{name} holds a NaN or an infinity, which JSON does not have; pass None, or leave it out")
+    return content
+
+
+def _has_nan(values: Iterable[Any]) -> bool:
+    """Return whether JSON values hold a number that is not finite."""
+    for value in values:
+        kind = type(value)
+        # Most values are strings.
+        if kind is str:
+            continue
+        if kind is float and not math.isfinite(value):
+            return True
+        if isinstance(value, (dict, list, tuple)) and _has_nan(value.values() if isinstance(value, dict) else value):
+            return True
+    return False
 
 
 def check_items(ids: Any, payloads: Any, count: int, noun: str = "vectors") -> tuple[list[Id], list[bytes | None]]:

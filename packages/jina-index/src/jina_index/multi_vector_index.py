@@ -61,7 +61,7 @@ class MultiVectorIndex(BaseIndex):
         Args:
             ids: a string or an integer of 64 bits per document.
             vectors: an array of shape ``(tokens, dims)`` per document, as :class:`jina_client.MultiVectors` holds them.
-            payloads: a JSON value per document, which searches return with it.
+            payloads: a JSON value per document, which searches return with it. Datetimes become strings in ISO format.
             replace: whether to replace documents with the same ids. By default such an id is an error.
 
         Raises:

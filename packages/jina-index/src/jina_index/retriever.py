@@ -47,7 +47,7 @@ class IndexRetriever:
         Args:
             ids: a string or an integer of 64 bits per document.
             documents: the documents in the form that the encoder takes.
-            payloads: a JSON value per document, which searches return with it.
+            payloads: a JSON value per document, which searches return with it. Datetimes become strings in ISO format.
 
         Raises:
             JinaInputError: the index is read-only, an id occurs twice, or a payload is not a JSON value (before

@@ -97,7 +97,8 @@ class DocumentRetriever(BaseRetriever):
         """Embed and add documents, which are on disk when the method returns.
 
         Args:
-            documents: the documents; one replaces the document of the index with the same id.
+            documents: the documents; one replaces the document of the index with the same id. Metadata is stored as
+                JSON: datetimes become strings in ISO format.
 
         Returns:
             Their ids. A document without an id gets a new one.

@@ -108,10 +108,11 @@ class JinaDocumentStore(IndexUser):
     def write_documents(self, documents: list[Document], policy: DuplicatePolicy = DuplicatePolicy.NONE) -> int:
         """Write Documents. When the method returns, all of them are on disk; if it raises, none of them is.
 
-        :param documents: Documents with embeddings.
+        :param documents: Documents with embeddings. Meta is stored as JSON: datetimes become strings in ISO format.
         :param policy: How to treat an id that the store holds already; by default it is an error.
         :returns: The number of Documents written.
-        :raises JinaInputError: A Document has no embedding, one of another length, or one of bits.
+        :raises JinaInputError: A Document has no embedding, one of another length, or one of bits; or its meta is not
+            JSON.
         :raises DuplicateDocumentError: The store holds an id already, and the policy does not allow it.
         """
         if not isinstance(documents, list) or not all(isinstance(each, Document) for each in documents):

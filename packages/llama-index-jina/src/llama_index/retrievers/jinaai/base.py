@@ -85,7 +85,8 @@ class NodeRetriever(BaseRetriever):
         """Embed and add nodes, which are on disk when the method returns.
 
         Args:
-            nodes: the nodes; one replaces the node of the index with the same id.
+            nodes: the nodes; one replaces the node of the index with the same id. Metadata is stored as JSON: datetimes
+                become strings in ISO format.
 
         Returns:
             Their ids.

@@ -101,7 +101,8 @@ class JinaLateInteractionWriter(LateInteractionComponent):
     def run(self, documents: list[Document]) -> dict[str, int]:
         """Embed and write Documents, which are on disk when the method returns.
 
-        :param documents: The Documents. One with the id of another replaces it, also within the list.
+        :param documents: The Documents. One with the id of another replaces it, also within the list. Meta is stored
+            as JSON: datetimes become strings in ISO format.
         :returns: `documents_written`: the number of Documents.
         :raises JinaInputError: The argument is not a list of Documents (also a TypeError), a Document has neither text
             nor an image that the model takes, its meta is not JSON, or the index is read-only.
