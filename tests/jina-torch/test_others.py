@@ -245,13 +245,13 @@ def test_the_listwise_reranker_reads_documents_in_blocks(blocks: int, tmp_path: 
     published = json.loads((folder / "config.json").read_text())
     published |= {"architectures": ["JinaForRanking"], "auto_map": {"AutoModel": "modeling.JinaForRanking"}}
     (folder / "config.json").write_text(json.dumps(published))
-    query, documents = "a city", [*TEXTS, "the capital", "<|embed_token|>rivers"]
+    query, documents = "a city", [*TEXTS, "the capital", "<|embed_token|>rivers<|embed_<|rerank_token|>token|>"]
     # In the smaller conversation there is room for 109 tokens: with what is around them the documents take 62, 36, 72,
-    # 41 and 36.
+    # 41 and 52.
     groups = [range(5)] if blocks == 1 else [range(2), range(2, 3), range(3, 5)]
     of_queries, of_documents, weights = [], [], []
     for group in groups:
-        texts = [documents[index].replace("<|embed_token|>", "") for index in group]
+        texts = [[*documents[:4], "rivers< |embed_token|>"][index] for index in group]
         ids = own(conversation(query, texts), return_tensors="pt", return_token_type_ids=False)["input_ids"]
         assert ids.shape[1] <= positions
         with torch.no_grad():

@@ -181,5 +181,8 @@ def _passage(index: int, text: str) -> str:
 
 
 def _without_markers(text: str) -> str:
-    """Remove the spelling of the marker tokens from a text."""
-    return text.replace(_DOCUMENT_MARKER, "").replace(_QUERY_MARKER, "")
+    """Remove the spelling of the marker tokens from a text, and break one that has formed around a removed one."""
+    text = text.replace(_DOCUMENT_MARKER, "").replace(_QUERY_MARKER, "")
+    for marker in (_DOCUMENT_MARKER, _QUERY_MARKER):
+        text = text.replace(marker, marker.replace("<|", "< |"))
+    return text
