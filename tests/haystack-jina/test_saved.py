@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import certifi
+import numpy as np
 import pytest
 from haystack import Document, Pipeline
 from haystack.dataclasses import ByteStream
@@ -249,3 +250,9 @@ def test_our_components_load_from_yaml(tmp_path: Path) -> None:
     loaded = Pipeline.loads(pipeline.dumps())
     assert loaded.dumps() == pipeline.dumps()
     assert loaded.get_component("images").image_size == (64, 64)
+
+
+def test_an_integer_of_numpy_can_be_saved() -> None:
+    pipeline = Pipeline()
+    pipeline.add_component("ranker", JinaRanker(top_k=np.int64(3)))  # type: ignore[arg-type]
+    assert Pipeline.loads(pipeline.dumps()).get_component("ranker").top_k == 3

@@ -47,7 +47,8 @@ class DocumentRetriever(BaseRetriever):
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", protected_namespaces=())
 
     path: str | Path | None = Field(default=None, frozen=True)
-    """The index folder, made when the first documents are added; by default a temporary one."""
+    """The index folder, made when the first documents are added; by default a temporary one. Set it for
+    ``configurable_fields`` of LangChain, which make a new retriever: another temporary folder would be empty."""
     k: int = Field(default=4, ge=1)
     """The number of documents to return. ``retriever.invoke(query, k=…)`` overrides it for one query."""
     oversampling: float = Field(default=OVERSAMPLING, ge=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from enum import Enum
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from haystack import default_from_dict, default_to_dict
@@ -100,6 +101,9 @@ class JinaComponent(ConnectionAttributes):
             if name in ("self", "api_key", "client") or parameter.kind is parameter.VAR_KEYWORD:
                 continue
             value = getattr(self, self._MODEL if name == "model" else name)
+            if isinstance(value, Integral) and not isinstance(value, bool):
+                # Haystack cannot save the integers of numpy.
+                value = int(value)
             # The attribute of a list that was not passed is an empty list.
             if name in self._ALWAYS_SAVED or value not in (parameter.default, []):
                 options[name] = value.value if isinstance(value, Enum) else value
