@@ -56,6 +56,26 @@ for encoding in encodings.split():
 """
 
 
+LANCE_TYPES = """
+import pyarrow as pa
+from jina_jobs.errors import JobError
+from jina_jobs.outputs import open_output
+output = open_output("lancedb+file://data/types")
+output.start({"encoding": "float32"})
+def write(number, note, count):
+    vectors = pa.array([[1.0, 0.0]], pa.list_(pa.float32(), 2))
+    columns = {"row": [number], "id": [number], "note": [note], "count": [count], "embedding": vectors}
+    output.write(pa.RecordBatch.from_pydict(columns))
+write(0, None, 1)
+write(1, {"a": 1}, 2.0)
+try:
+    write(2, "text", 0.5)
+except JobError as error:
+    print(error)
+print(lancedb.connect("data").open_table("types").to_arrow().select(["note", "count"]).to_pylist())
+"""
+
+
 def _points(folder: Path) -> Any:
     shard = EdgeShard.load(str(folder))
     records, _ = shard.scroll(ScrollRequest(limit=10_000, with_payload=True, with_vector=True))
@@ -135,7 +155,7 @@ def test_postgres_has_columns_of_the_right_types(jobs: RunJob, tmp_path: Path, p
 def test_lancedb_has_every_row_once(tmp_path: Path, server: Recorder) -> None:
     write_lines(tmp_path / "in.jsonl", ROWS)
     encodings = {"float32": np.float32, "float16": np.float16, "int8": np.float32, "binary": np.float32}
-    command = ["-c", LANCE, " ".join(encodings), "embed", "in.jsonl", *OPTIONS]
+    command = ["-c", LANCE + LANCE_TYPES, " ".join(encodings), "embed", "in.jsonl", *OPTIONS]
     done = warm.run(command, cwd=tmp_path, env={**os.environ, "JINA_BASE_URL": server.url}, timeout=60)
     assert done.returncode == 0, done.stderr
     for encoding, kind in encodings.items():
@@ -145,6 +165,9 @@ def test_lancedb_has_every_row_once(tmp_path: Path, server: Recorder) -> None:
             assert vectors[key].dtype == kind
             np.testing.assert_array_equal(vectors[key], vector.astype(kind))
         assert len(vectors) == len(table) == 300
+    error, rows = done.stdout.decode().splitlines()[-2:]
+    assert "the column 'count' has the type int64 from the first rows, and later rows have double" in error
+    assert rows == str([{"note": None, "count": 1}, {"note": '{"a":1}', "count": 2}])
 
 
 def test_milvus_lite_has_every_row_once(jobs: RunJob, tmp_path: Path) -> None:

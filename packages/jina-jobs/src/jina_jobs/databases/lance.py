@@ -7,9 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from ..errors import JobError
 from ..outputs.choice import Encoding
 from ..outputs.files import VECTOR
-from ..rows import ID
+from ..rows import ID, converted
 from .base import DatabaseOutput
 
 # Training an index needs some rows. With fewer, LanceDB compares all of them.
@@ -41,12 +42,14 @@ class LanceTable(DatabaseOutput):
     def upsert(self, batch: pa.RecordBatch) -> None:
         """Merge rows by id."""
         table = self._open()
-        rows = pa.Table.from_batches([batch])
         if table is None:
+            # Later rows may have values of any type in a column that only has nulls so far.
+            fields = [each.with_type(pa.string()) if pa.types.is_null(each.type) else each for each in batch.schema]
+            rows = pa.Table.from_batches([batch]).cast(pa.schema(fields))
             self._table = self._connect().create_table(self.collection, rows)
             return
         merge = table.merge_insert(ID).when_matched_update_all().when_not_matched_insert_all()
-        merge.execute(rows.cast(table.schema) if rows.schema != table.schema else rows)
+        merge.execute(self._fitted(batch, table.schema))
 
     def complete(self) -> None:
         """Merge small files, and build the index of a quantized table."""
@@ -68,6 +71,21 @@ class LanceTable(DatabaseOutput):
         if self._open() is not None:
             self._table = None
             self._connect().drop_table(self.collection)
+
+    def _fitted(self, batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
+        """Return rows with the types of the table, which it has from its first rows."""
+        columns = []
+        for field in schema:
+            column = batch.select([field.name])
+            try:
+                columns.append(converted(column, pa.schema([field])).column(0))
+            except pa.ArrowException as error:
+                raise JobError(
+                    f"{self.describe()}: the column {field.name!r} has the type {field.type} from the first rows, and "
+                    f"later rows have {column.schema.field(0).type}. Give the column one type in the input, such as "
+                    "text, and start again with --overwrite"
+                ) from error
+        return pa.Table.from_arrays(columns, schema=schema)
 
     def _connect(self) -> Any:
         return self.library("lancedb").connect(str(Path(self.address).parent))
