@@ -127,3 +127,10 @@ def test_a_quote_that_takes_other_rows_is_an_error_that_names_the_line(jobs: Run
     assert done.code == 1
     assert "in.csv cannot be read after line 2" in done.err
     assert "a quote that is not closed" in done.err
+
+
+def test_a_header_with_a_quote_that_is_not_closed_is_an_error(jobs: RunJob, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text('id,"text\n1,one\n2,two\n')
+    done = jobs("embed", "in.csv", "out.parquet")
+    assert done.code == 1
+    assert "the first line of in.csv, which must name the columns, cannot be read" in done.err

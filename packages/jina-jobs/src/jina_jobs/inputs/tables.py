@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, Any
 
 import orjson
@@ -142,13 +142,25 @@ def _json_lines(stream: IO[bytes], file: InputFile) -> Iterator[RawRow]:
 def _header(stream: IO[bytes], kind: str, file: InputFile) -> list[str]:
     text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
     try:
-        return _first_line(csv.reader(text, delimiter="\t" if kind == "tsv" else ","), file)
+        return _first_line(_csv_reader(text, kind), file)
     finally:
         text.detach()
 
 
+def _csv_reader(text: Iterable[str], kind: str) -> Any:
+    csv.field_size_limit(_LONGEST_FIELD)
+    # Strict, because a quote that is not closed would otherwise take the rows up to the next quote into its field.
+    return csv.reader(text, delimiter="\t" if kind == "tsv" else ",", strict=True)
+
+
 def _first_line(reader: Iterator[list[str]], file: InputFile) -> list[str]:
-    if not (names := next(reader, None)):
+    try:
+        names = next(reader, None)
+    except csv.Error as error:
+        raise JobError(
+            f"the first line of {_name(file)}, which must name the columns, cannot be read: {error}"
+        ) from None
+    if not names:
         raise JobError(f"{_name(file)} is empty: its first line must name the columns")
     return _distinct(names, file)
 
@@ -161,10 +173,8 @@ def _distinct(names: list[str], file: InputFile) -> list[str]:
 
 
 def _separated(stream: IO[bytes], kind: str, file: InputFile) -> Iterator[RawRow]:
-    csv.field_size_limit(_LONGEST_FIELD)
     text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
-    # Strict, because a quote that is not closed would otherwise take the rows up to the next quote into its field.
-    reader = csv.reader(text, delimiter="\t" if kind == "tsv" else ",", strict=True)
+    reader = _csv_reader(text, kind)
     names = _first_line(reader, file)
     for fields, error in _csv_rows(reader):
         if error:
