@@ -8,7 +8,7 @@ only one process at a time can write. ``docs/binary-search.md`` reports speed, m
 from .binary_index import BinaryIndex
 from .embedders import embedder_model, require_float_embedder
 from .encoders import LateInteractionEncoder, VectorEncoder
-from .errors import IndexFileError
+from .errors import IndexFileError, fixed_setting
 from .folder import IndexFolder
 from .hits import Hit
 from .items import Id
@@ -30,5 +30,6 @@ __all__ = [
     "StoredPrecision",
     "VectorEncoder",
     "embedder_model",
+    "fixed_setting",
     "require_float_embedder",
 ]

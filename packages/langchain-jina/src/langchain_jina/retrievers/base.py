@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from jina_client import JinaInputError
 from jina_client.integration import input_error_from_pydantic
-from jina_index import OVERSAMPLING, Hit, IndexFolder, IndexRetriever, StoredPrecision, VectorEncoder
+from jina_index import OVERSAMPLING, Hit, IndexFolder, IndexRetriever, StoredPrecision, VectorEncoder, fixed_setting
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
@@ -90,9 +90,7 @@ class DocumentRetriever(BaseRetriever):
     def _reject_fixed(cls, *names: str) -> None:
         for name in names:
             if name in cls.model_fields and cls.model_fields[name].frozen:
-                raise JinaInputError(
-                    f"{name} cannot change, because the index depends on it; make a new {cls.__name__}"
-                )
+                raise fixed_setting(name, cls)
 
     def add_documents(self, documents: Sequence[Document]) -> list[str]:
         """Embed and add documents, which are on disk when the method returns.

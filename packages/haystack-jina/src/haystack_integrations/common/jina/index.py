@@ -11,6 +11,7 @@ try:
         LateInteractionEncoder,
         MultiVectorIndex,
         StoredPrecision,
+        fixed_setting,
     )
 except ModuleNotFoundError as error:
     if error.name != "jina_index":
@@ -21,8 +22,6 @@ except ModuleNotFoundError as error:
     ) from error
 
 from typing import Any
-
-from jina_client import JinaInputError
 
 __all__ = [
     "OVERSAMPLING",
@@ -46,7 +45,5 @@ class IndexUser:
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute that the index does not depend on; the others raise an error."""
         if name in _FIXED and "_folder" in vars(self):
-            raise JinaInputError(
-                f"{name} cannot change, because the index depends on it; make a new {type(self).__name__}"
-            )
+            raise fixed_setting(name, type(self))
         super().__setattr__(name, value)
