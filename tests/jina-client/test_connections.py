@@ -279,7 +279,7 @@ asyncio.run(client.embed(["a"], model="jina-embeddings-v3"))
 """
 
 
-# It is no longer developed, and breaks asyncio's own timeouts in newer versions.
+# Nobody develops nest_asyncio any more, and asyncio.timeout fails with it on Python 3.14.
 needs_nest_asyncio = pytest.mark.skipif(sys.version_info >= (3, 14), reason="nest_asyncio does not work on Python 3.14")
 
 
